@@ -1,0 +1,250 @@
+"""COCO instance files in and out: the only place that knows their keys.
+
+Reading accepts what is published: polygons, compressed and plain run-length codes, crowds, and
+files that mix masks with points.  A weak annotation is an ordinary one that has
+`"point": [x, y]` (original pixels, x right, y down, pixel centres at +0.5) and no `segmentation`.
+Writing always gives compressed run-length codes; an annotation without a mask gets no
+`segmentation`, no `bbox` and no `area`, so that nothing of a hidden mask leaks.
+
+The first fatal problem is raised.  `wssis data check` lists all of them.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from upath import UPath
+
+from ray_wssis import masks
+from ray_wssis.data.records import Category, Point, Record, Records
+
+
+def read_coco(annotations: str | UPath, images: str | UPath) -> Records:
+    """Records of a COCO instance file whose pictures lie under `images`.
+
+    Images keep the order of the file, and so do the annotations of an image; an image without
+    annotations is kept.  With `images=""` file names stay as they are.  Raises ValueError, naming
+    the file and the entry, for what cannot be understood.
+    """
+    data = load_json(annotations)
+    try:
+        return records_from_coco(data, images)
+    except ValueError as error:
+        raise ValueError(
+            f"{annotations}: {error}. `wssis data check` lists everything that is wrong"
+        ) from error
+
+
+def load_json(uri: str | UPath) -> dict[str, Any]:
+    """The parsed COCO file.  Raises ValueError when it is missing, no JSON or no COCO file."""
+    try:
+        data = json.loads(UPath(uri).read_bytes())
+    except FileNotFoundError as error:
+        raise ValueError(f"{uri}: there is no such annotation file") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{uri}: not a JSON file ({error})") from error
+    keys = ("images", "annotations", "categories")
+    if not isinstance(data, dict) or not all(isinstance(data.get(key), list) for key in keys):
+        raise ValueError(f"{uri}: a COCO file has lists `images`, `annotations`, `categories`")
+    return data
+
+
+def records_from_coco(data: dict[str, Any], images: str | UPath) -> Records:
+    """Records of a parsed COCO file; see `read_coco`."""
+    categories = _categories(data["categories"])
+    label_of = {category.id: label for label, category in enumerate(categories)}
+    rows = _empty_rows(data["images"], str(images))
+    seen: set[int] = set()
+    for annotation in data["annotations"]:
+        key = _whole(annotation, "id", "an annotation")
+        where = f"annotation {key}"
+        if key in seen:
+            raise ValueError(f"{where}: the id occurs twice")
+        seen.add(key)
+        row = rows.get(_whole(annotation, "image_id", where))
+        if row is None:
+            raise ValueError(f"{where}: there is no image {annotation['image_id']}")
+        label = label_of.get(_whole(annotation, "category_id", where))
+        if label is None:
+            raise ValueError(f"{where}: there is no category {annotation['category_id']}")
+        try:
+            mask, point = read_mask_and_point(annotation, row.height, row.width)
+        except ValueError as error:
+            raise ValueError(f"{where} (image {row.image_id}): {error}") from error
+        row.annotation_ids.append(key)
+        row.labels.append(label)
+        row.masks.append(mask)
+        row.points.append(point)
+        row.crowds.append(bool(annotation.get("iscrowd", 0)))
+    return Records.from_rows(rows.values(), categories)
+
+
+def read_mask_and_point(
+    annotation: dict[str, Any], height: int, width: int
+) -> tuple[bytes | None, Point | None]:
+    """What a COCO annotation says about where its object is; at least one of the two is known.
+
+    Raises ValueError for a malformed or empty mask, a point off the picture, or neither.
+    """
+    mask = read_mask(annotation.get("segmentation"), height, width)
+    point = read_point(annotation.get("point"), height, width)
+    if mask is None and point is None:
+        raise ValueError('neither a "segmentation" nor a "point"')
+    if mask is not None and masks.area(mask, height, width) == 0:
+        raise ValueError("the mask is empty")
+    return mask, point
+
+
+def read_mask(segmentation: Any, height: int, width: int) -> bytes | None:
+    """Counts of a COCO `segmentation` of any kind, None when there is none (or an empty list)."""
+    if segmentation is None or segmentation == []:
+        return None
+    if isinstance(segmentation, list):
+        return masks.from_polygons(segmentation, height, width)
+    if not isinstance(segmentation, dict) or "counts" not in segmentation:
+        raise ValueError(f"a segmentation is polygons or an RLE, found {segmentation!r:.40}")
+    size = segmentation.get("size")
+    if size != [height, width]:
+        raise ValueError(
+            f"the mask is made for [height, width] = {size!r:.40}, the image is {[height, width]}"
+        )
+    counts = segmentation["counts"]
+    if isinstance(counts, list):
+        return masks.from_uncompressed(counts, height, width)
+    if not isinstance(counts, str | bytes):
+        raise ValueError(f"the counts of an RLE are text or a list, found {counts!r:.40}")
+    try:
+        code = counts.encode("ascii") if isinstance(counts, str) else counts
+    except UnicodeEncodeError as error:
+        raise ValueError(f"not a compressed run-length code: {counts!r:.40}") from error
+    return masks.checked(code, height, width)
+
+
+def read_point(point: Any, height: int, width: int) -> Point | None:
+    """A COCO `point` as (x, y), None when there is none.  Raises ValueError when it is off."""
+    if point is None:
+        return None
+    is_pair = isinstance(point, list | tuple) and len(point) == 2
+    if not is_pair or not all(isinstance(v, int | float) for v in point):
+        raise ValueError(f"a point is [x, y] in pixels, found {point!r:.40}")
+    x, y = float(point[0]), float(point[1])
+    if not (0 <= x < width and 0 <= y < height):
+        raise ValueError(f"the point ({x:g}, {y:g}) is outside the {width} x {height} picture")
+    return x, y
+
+
+def write_coco(
+    records: Records,
+    uri: str | UPath,
+    *,
+    images: str | UPath = "",
+    info: dict[str, Any] | None = None,
+) -> None:
+    """Write records as a COCO instance file; file names become relative to `images`."""
+    root = f"{images}".rstrip("/") + "/"
+    pictures: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for record in records:
+        pictures.append(
+            {
+                "id": record.image_id,
+                "file_name": record.file.removeprefix(root) if images else record.file,
+                "width": record.width,
+                "height": record.height,
+            }
+        )
+        annotations.extend(coco_annotations(record, records.categories))
+    data = {
+        "info": info or {},
+        "images": pictures,
+        "annotations": annotations,
+        "categories": [{"id": entry.id, "name": entry.name} for entry in records.categories],
+    }
+    path = UPath(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+
+
+def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterable[dict[str, Any]]:
+    """The annotations of one picture as a COCO file has them."""
+    for i, annotation_id in enumerate(record.annotation_ids):
+        entry: dict[str, Any] = {
+            "id": annotation_id,
+            "image_id": record.image_id,
+            "category_id": categories[record.labels[i]].id,
+            "iscrowd": int(record.crowds[i]),
+        }
+        point = record.points[i]
+        if point is not None:
+            entry["point"] = list(point)
+        counts = record.masks[i]
+        if counts is not None:
+            entry |= coco_mask(counts, record.height, record.width)
+        yield entry
+
+
+def coco_mask(counts: bytes, height: int, width: int) -> dict[str, Any]:
+    """`segmentation`, `bbox` ([x, y, w, h] in whole pixels) and `area` of a mask."""
+    x0, y0, x1, y1 = masks.bounding_box(counts, height, width)
+    return {
+        "segmentation": {"size": [height, width], "counts": counts.decode("ascii")},
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
+        "area": masks.area(counts, height, width),
+    }
+
+
+def picture_uri(images: str, file_name: str) -> str:
+    """Where a picture is: absolute names and URIs as they are, others under `images`."""
+    if not images or file_name.startswith("/") or "://" in file_name:
+        return file_name
+    return f"{images.rstrip('/')}/{file_name}" if images != "/" else f"/{file_name}"
+
+
+def _categories(entries: list[dict[str, Any]]) -> list[Category]:
+    categories: dict[int, Category] = {}
+    for entry in entries:
+        key = _whole(entry, "id", "a category")
+        if key in categories:
+            raise ValueError(f"category {key}: the id occurs twice")
+        categories[key] = Category(id=key, name=str(entry.get("name", key)))
+    return sorted(categories.values(), key=lambda category: category.id)
+
+
+def _empty_rows(entries: list[dict[str, Any]], images: str) -> dict[int, Record]:
+    """A record without objects for each image, by image id, in the order of the file."""
+    rows: dict[int, Record] = {}
+    for entry in entries:
+        key = _whole(entry, "id", "an image")
+        where = f"image {key}"
+        if key in rows:
+            raise ValueError(f"{where}: the id occurs twice")
+        if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
+            raise ValueError(f"{where}: no file_name")
+        width, height = _whole(entry, "width", where), _whole(entry, "height", where)
+        if width < 1 or height < 1:
+            raise ValueError(f"{where}: width {width} and height {height}, both must be positive")
+        rows[key] = Record(
+            image_id=key,
+            file=picture_uri(images, entry["file_name"]),
+            width=width,
+            height=height,
+            annotation_ids=[],
+            labels=[],
+            masks=[],
+            points=[],
+            crowds=[],
+        )
+    return rows
+
+
+def _whole(entry: Any, key: str, where: str) -> int:
+    """A whole number of a JSON entry.  Raises ValueError when it is missing or something else."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where}: a JSON object wanted, found {entry!r:.40}")
+    value = entry.get(key)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        found = "missing" if value is None else f"{value!r:.40}"
+        raise ValueError(f"{where}: `{key}` is {found}, a whole number is wanted")
+    return value

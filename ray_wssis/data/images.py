@@ -1,0 +1,155 @@
+"""Pictures from any place and of any kind, as RGB arrays; and their sizes.
+
+Whatever a camera or a microscope writes comes back as [H, W, 3] uint8: rotated as EXIF says, gray
+and palette and CMYK turned to RGB, 16 bits brought to 8, transparency laid on white.  A picture
+that cannot be used is an `ImageError` that says which file, what was found and what to do.
+"""
+
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from upath import UPath
+
+RGB = NDArray[np.uint8]  # [H, W, 3]
+
+
+class ImageError(ValueError):
+    """A picture that cannot be used: which file, what was found, what is wanted instead."""
+
+    def __init__(self, file: str, found: str, wanted: str) -> None:
+        super().__init__(file, found, wanted)  # all of them, so that it survives pickling
+        self.file = file
+        self.found = found
+        self.wanted = wanted
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.found}; {self.wanted}"
+
+
+def read_image(file: str, expected_size: tuple[int, int] | None = None) -> RGB:
+    """[H, W, 3] uint8 RGB of the picture at a path or URI.
+
+    `expected_size` is the (height, width) that the annotations were made for.  Raises ImageError
+    when the file is missing, empty, truncated, no picture, too large, of a kind without an
+    obvious 8-bit form, or of another size.
+    """
+    picture = _open(file, read_bytes(file))
+    try:
+        picture.load()
+        picture = ImageOps.exif_transpose(picture)
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        IndexError,
+    ) as error:  # what decoders raise
+        raise ImageError(
+            file,
+            f"the picture is cut short or damaged ({error})",
+            "fetch the file again",
+        ) from error
+    image = _to_rgb(file, picture)
+    if expected_size is not None:
+        _check_size(file, (image.shape[0], image.shape[1]), expected_size)
+    return image
+
+
+def read_bytes(file: str) -> bytes:
+    """The bytes of a picture file.  Raises ImageError when there are none."""
+    try:
+        data = UPath(file).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageError(
+            file, "there is no such file", "check the images folder and `file_name`"
+        ) from error
+    except IsADirectoryError as error:
+        raise ImageError(file, "this is a folder", "a picture file is wanted") from error
+    except OSError as error:
+        raise ImageError(file, f"cannot be read ({error})", "check access to it") from error
+    if not data:
+        raise ImageError(file, "the file has zero bytes", "fetch the file again")
+    return bytes(data)
+
+
+def shortest_edge_size(height: int, width: int, shorter: int, longest: int) -> tuple[int, int]:
+    """(h, w) with the shorter side `shorter`, unless the longer one would then exceed `longest`."""
+    scale = min(shorter / min(height, width), longest / max(height, width))
+    return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
+
+
+def resize_image(image: RGB, height: int, width: int) -> RGB:
+    """[height, width, 3] of the picture, bilinear; averaging when it becomes smaller."""
+    if image.shape[:2] == (height, width):
+        return image
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """[..., height, width] of masks [..., H, W]: each pixel is the one nearest to its centre."""
+    rows = (2 * np.arange(height) + 1) * mask.shape[-2] // (2 * height)
+    columns = (2 * np.arange(width) + 1) * mask.shape[-1] // (2 * width)
+    return np.asarray(mask[..., rows[:, None], columns])
+
+
+def _open(file: str, data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(
+            file, f"too many pixels ({error})", "cut the picture into tiles"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            file,
+            f"not a picture that can be read (it begins with {data[:8]!r})",
+            "save it as JPEG or PNG",
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageError(
+            file,
+            f"the picture is cut short or damaged ({error})",
+            "fetch the file again",
+        ) from error
+
+
+def _to_rgb(file: str, picture: Image.Image) -> RGB:
+    mode = picture.mode
+    if mode == "F":
+        raise ImageError(file, "pixels are floating-point numbers", "save it with 8 or 16 bits")
+    if mode == "I" or mode.startswith("I;16"):
+        return _from_16_bits(file, np.asarray(picture))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        picture = Image.alpha_composite(white, picture)
+    return np.asarray(picture.convert("RGB"))
+
+
+def _from_16_bits(file: str, values: NDArray[Any]) -> RGB:
+    """Full range to full range, so that pictures of one data set stay comparable."""
+    if values.min() < 0 or values.max() > 65535:
+        raise ImageError(
+            file,
+            f"pixel values from {values.min()} to {values.max()}",
+            "save it with 16 bits",
+        )
+    gray = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.repeat(gray[:, :, None], 3, axis=2)
+
+
+def _check_size(file: str, found: tuple[int, int], expected: tuple[int, int]) -> None:
+    if found == expected:
+        return
+    swapped = found == (expected[1], expected[0])
+    raise ImageError(
+        file,
+        f"the picture is {found[1]} x {found[0]} pixels (width x height), its annotations are for "
+        f"{expected[1]} x {expected[0]}",
+        "the sides are swapped: were the annotations made without the EXIF rotation?"
+        if swapped
+        else "annotate this picture or use the one that was annotated",
+    )

@@ -1,0 +1,184 @@
+"""Instance masks as COCO run-length codes, and what can be read off them.
+
+A mask is kept as its *counts*: the bytes of COCO's compressed run-length code, which goes down
+the columns of the picture and counts background and object pixels in turn.  Counts alone do not
+know the size of the picture, so every function is told `height` and `width`.  Pixels are
+unwrapped only where somebody looks at them.
+
+Points and boxes are (x, y) in pixels of the mask.  The centre of the top left pixel is (0.5, 0.5).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+Mask = NDArray[np.bool_]
+
+
+def encode(mask: NDArray[Any]) -> bytes:
+    """Counts of a [H, W] mask; every pixel that is not zero belongs to the object."""
+    if mask.ndim != 2:
+        raise ValueError(f"a mask has two axes (height, width), this one has shape {mask.shape}")
+    return bytes(coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8))["counts"])
+
+
+def decode(counts: bytes, height: int, width: int) -> Mask:
+    """The [height, width] mask of `counts`.
+
+    Raises ValueError when they describe a mask of another size.
+    """
+    runs = run_lengths(counts)
+    _check_runs(runs, height, width)
+    is_object = np.arange(runs.size) % 2 == 1
+    return np.repeat(is_object, runs).reshape(width, height).T
+
+
+def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> bytes:
+    """Counts of the union of polygons, each a flat list x0, y0, x1, y1, ...
+
+    A part with fewer than three corners has no area and adds nothing.  An outline so small that
+    it covers no pixel's centre becomes the pixel it lies in: no object is lost for being tiny.
+    Raises ValueError for a polygon that is no list of pairs of finite numbers, or when no part
+    has three corners.
+    """
+    for polygon in polygons:
+        _check_polygon(polygon)
+    parts = [[float(value) for value in polygon] for polygon in polygons if len(polygon) >= 6]
+    if not parts:
+        raise ValueError("no polygon has three corners (six numbers)")
+    counts = bytes(coco_mask.merge(coco_mask.frPyObjects(parts, height, width))["counts"])
+    return counts if area(counts, height, width) else _nearest_pixel(parts[0], height, width)
+
+
+def from_uncompressed(lengths: Sequence[int], height: int, width: int) -> bytes:
+    """Counts of a plain list of run lengths, background first.
+
+    Raises ValueError when the runs do not cover height * width pixels exactly.
+    """
+    runs = np.asarray(lengths)
+    if runs.ndim != 1 or (runs.size and not np.issubdtype(runs.dtype, np.integer)):
+        raise ValueError("run lengths are not a list of whole numbers")
+    _check_runs(runs, height, width)
+    rle = {"size": [height, width], "counts": runs.tolist()}
+    return bytes(coco_mask.frPyObjects(rle, height, width)["counts"])
+
+
+def checked(counts: bytes, height: int, width: int) -> bytes:
+    """`counts` itself, once it is sure that it describes a height x width mask.
+
+    Raises ValueError otherwise.  Counts from a file go through here: the C code behind the other
+    functions trusts its input.
+    """
+    _check_runs(run_lengths(counts), height, width)
+    return counts
+
+
+def run_lengths(counts: bytes) -> NDArray[np.int64]:
+    """Lengths of the runs, background first, down the columns.
+
+    Each number is written in groups of five bits, lowest first, bit 6 saying that more follow;
+    from the fourth on it is the difference to the number two before.
+    """
+    codes = np.frombuffer(counts, dtype=np.uint8).astype(np.int64) - 48
+    if codes.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if codes.min() < 0 or codes.max() > 63 or codes[-1] & 32:
+        raise ValueError(f"not a compressed run-length code: {counts[:24]!r}")
+    last = np.flatnonzero((codes & 32) == 0)  # where each number ends
+    first = np.concatenate([[0], last[:-1] + 1])
+    place = np.arange(codes.size) - np.repeat(first, last - first + 1)  # group within its number
+    if place.max() > 11:
+        raise ValueError(f"not a compressed run-length code: {counts[:24]!r}")
+    values = np.add.reduceat((codes & 31) << (5 * place), first)
+    negative = (codes[last] & 16) != 0
+    values = np.where(negative, values - (np.int64(1) << (5 * (place[last] + 1))), values)
+    if values.size > 3:  # undo the differences: two chains, of the even and of the odd runs
+        values[1::2] = np.cumsum(values[1::2])
+        values[2::2] = np.cumsum(values[2::2])
+    return values
+
+
+def pixels(counts: bytes, height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Columns and rows of the object's pixels, down the columns, without unwrapping the rest."""
+    runs = run_lengths(counts)
+    ends = np.cumsum(runs)
+    inside = runs[1::2]  # every second run is the object
+    starts = ends[1::2] - inside
+    before = np.cumsum(inside) - inside  # object pixels in earlier runs
+    index = np.arange(inside.sum()) + np.repeat(starts - before, inside)
+    column, row = np.divmod(index, height)
+    return column, row
+
+
+def area(counts: bytes, height: int, width: int) -> int:
+    """Number of pixels of the object."""
+    return int(coco_mask.area(_rle(counts, height, width)))
+
+
+def bounding_box(counts: bytes, height: int, width: int) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1) around the object, x1 and y1 exclusive; all zero for an empty mask."""
+    x, y, w, h = (int(side) for side in coco_mask.toBbox(_rle(counts, height, width)))
+    return x, y, x + w, y + h
+
+
+def centroid(counts: bytes, height: int, width: int) -> tuple[float, float]:
+    """Mean of the object's pixel centres, (x, y).  It may lie outside a ring."""
+    column, row = pixels(counts, height)
+    if column.size == 0:
+        raise ValueError(f"an empty {height} x {width} mask has no centroid")
+    return float(column.mean()) + 0.5, float(row.mean()) + 0.5
+
+
+def iou(counts_a: bytes, counts_b: bytes, height: int, width: int) -> float:
+    """Intersection over union of two masks; 0 when both are empty."""
+    return float(pairwise_iou([counts_a], [counts_b], height, width)[0, 0])
+
+
+def pairwise_iou(
+    masks_a: Sequence[bytes], masks_b: Sequence[bytes], height: int, width: int
+) -> NDArray[np.float64]:
+    """[len(masks_a), len(masks_b)] intersection over union of every pair."""
+    if not masks_a or not masks_b:
+        return np.zeros((len(masks_a), len(masks_b)))
+    rles_a = [_rle(counts, height, width) for counts in masks_a]
+    rles_b = [_rle(counts, height, width) for counts in masks_b]
+    return np.nan_to_num(np.asarray(coco_mask.iou(rles_a, rles_b, [0] * len(rles_b)), np.float64))
+
+
+def _rle(counts: bytes, height: int, width: int) -> dict[str, Any]:
+    return {"size": [height, width], "counts": counts}
+
+
+def _check_runs(runs: NDArray[Any], height: int, width: int) -> None:
+    if runs.size and runs.min() < 0:
+        raise ValueError(f"a run of {runs.min()} pixels")
+    if runs.sum() != height * width:
+        raise ValueError(
+            f"the runs cover {runs.sum()} pixels, the picture has {height} x {width} = "
+            f"{height * width}"
+        )
+
+
+def _check_polygon(polygon: Sequence[float]) -> None:
+    if not isinstance(polygon, list | tuple):
+        raise ValueError(f"a polygon is a list of numbers, found {polygon!r:.40}")
+    if len(polygon) % 2:
+        raise ValueError(f"a polygon of {len(polygon)} numbers; x, y pairs make an even number")
+    for value in polygon:
+        if not isinstance(value, int | float) or not np.isfinite(value):
+            raise ValueError(f"a polygon with the coordinate {value!r:.40}")
+
+
+def _nearest_pixel(polygon: list[float], height: int, width: int) -> bytes:
+    """The one pixel that holds the middle of the outline; empty when that is off the picture."""
+    mask = np.zeros((height, width), dtype=bool)
+    column, row = (
+        int(np.floor(np.mean(polygon[0::2]))),
+        int(np.floor(np.mean(polygon[1::2]))),
+    )
+    if 0 <= column < width and 0 <= row < height:
+        mask[row, column] = True
+    return encode(mask)
