@@ -1,0 +1,74 @@
+"""Files and folders at any URI: where they are, what is in them, whole or not at all."""
+
+import hashlib
+import os
+from pathlib import Path, PurePath
+
+from upath import UPath
+
+BLOCK = 1 << 20  # bytes read at a time
+
+Place = str | os.PathLike[str] | UPath  # a path or a URI
+
+
+def locate(place: Place) -> UPath:
+    """`place` as a path or URI that means the same in every process: local ones are absolute."""
+    path = UPath(place)
+    if path.protocol in ("", "file", "local"):
+        return UPath(Path(path.path).expanduser().absolute())
+    return path
+
+
+def is_local(path: UPath) -> bool:
+    """Whether `path` is on a file system of this machine (a mounted one included)."""
+    return path.protocol in ("", "file", "local")
+
+
+def hash_file(file: Place) -> str:
+    """SHA-256 of a file, read block by block."""
+    digest = hashlib.sha256()
+    with UPath(file).open("rb") as stream:
+        while block := stream.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_atomically(file: UPath, data: bytes) -> None:
+    """All of `data` or nothing, also when the disk is full or the process is killed."""
+    if not is_local(file):
+        file.write_bytes(data)  # an object appears whole when it is closed
+        return
+    target = Path(file.path)
+    draft = target.with_name(f".{target.name}.draft")
+    try:
+        with draft.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def names_in(folder: UPath) -> list[str]:
+    """Names of the files and folders directly in `folder`; none when it does not exist."""
+    folder.fs.invalidate_cache()
+    if not folder.exists():
+        return []
+    return sorted(PurePath(path).name for path in folder.fs.ls(folder.path, detail=False))
+
+
+def files_under(folder: UPath) -> list[str]:
+    """Relative paths of all files in `folder` and its folders."""
+    folder.fs.invalidate_cache()
+    root = folder.path.rstrip("/") + "/"
+    return sorted(path.removeprefix(root) for path in folder.fs.find(folder.path))
+
+
+def remove(path: UPath) -> None:
+    """Remove a file, or a folder with all that is in it; of a link, only the link."""
+    if is_local(path) and Path(path.path).is_symlink():
+        Path(path.path).unlink()
+    else:
+        path.fs.rm(path.path, recursive=True)
