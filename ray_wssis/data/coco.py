@@ -56,15 +56,15 @@ def records_from_coco(data: dict[str, Any], images: str | UPath) -> Records:
     rows = _empty_rows(data["images"], str(images))
     seen: set[int] = set()
     for annotation in data["annotations"]:
-        key = _whole(annotation, "id", "an annotation")
+        key = whole_number(annotation, "id", "an annotation")
         where = f"annotation {key}"
         if key in seen:
             raise ValueError(f"{where}: the id occurs twice")
         seen.add(key)
-        row = rows.get(_whole(annotation, "image_id", where))
+        row = rows.get(whole_number(annotation, "image_id", where))
         if row is None:
             raise ValueError(f"{where}: there is no image {annotation['image_id']}")
-        label = label_of.get(_whole(annotation, "category_id", where))
+        label = label_of.get(whole_number(annotation, "category_id", where))
         if label is None:
             raise ValueError(f"{where}: there is no category {annotation['category_id']}")
         try:
@@ -203,7 +203,7 @@ def picture_uri(images: str, file_name: str) -> str:
 def _categories(entries: list[dict[str, Any]]) -> list[Category]:
     categories: dict[int, Category] = {}
     for entry in entries:
-        key = _whole(entry, "id", "a category")
+        key = whole_number(entry, "id", "a category")
         if key in categories:
             raise ValueError(f"category {key}: the id occurs twice")
         categories[key] = Category(id=key, name=str(entry.get("name", key)))
@@ -214,13 +214,13 @@ def _empty_rows(entries: list[dict[str, Any]], images: str) -> dict[int, Record]
     """A record without objects for each image, by image id, in the order of the file."""
     rows: dict[int, Record] = {}
     for entry in entries:
-        key = _whole(entry, "id", "an image")
+        key = whole_number(entry, "id", "an image")
         where = f"image {key}"
         if key in rows:
             raise ValueError(f"{where}: the id occurs twice")
         if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
             raise ValueError(f"{where}: no file_name")
-        width, height = _whole(entry, "width", where), _whole(entry, "height", where)
+        width, height = whole_number(entry, "width", where), whole_number(entry, "height", where)
         if width < 1 or height < 1:
             raise ValueError(f"{where}: width {width} and height {height}, both must be positive")
         rows[key] = Record(
@@ -237,7 +237,7 @@ def _empty_rows(entries: list[dict[str, Any]], images: str) -> dict[int, Record]
     return rows
 
 
-def _whole(entry: Any, key: str, where: str) -> int:
+def whole_number(entry: Any, key: str, where: str) -> int:
     """A whole number of a JSON entry.  Raises ValueError when it is missing or something else."""
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: a JSON object wanted, found {entry!r:.40}")

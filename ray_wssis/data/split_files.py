@@ -1,0 +1,107 @@
+"""A split as files, named like the published ones, with a manifest that says how it was made.
+
+`NAME_10p_s.json` holds the strong pictures, `NAME_10p_w.json` the weak ones and
+`NAME_10p_split.json` the seed, the hashes and the counts.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from upath import UPath
+
+from ray_wssis.data.coco import read_coco, write_coco
+from ray_wssis.data.points import PointKind
+from ray_wssis.data.records import Records
+from ray_wssis.data.split import (
+    Split,
+    classes_without_masks,
+    count_classes,
+    split_records,
+)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitFiles:
+    """Where the files of a split are, and what its manifest says."""
+
+    strong: UPath
+    weak: UPath
+    manifest_file: UPath
+    manifest: dict[str, Any]
+
+
+def split_name(stem: str, percent: float) -> str:
+    """`instances_train2017` and 5 give `instances_train2017_5p`, as in the published files."""
+    return f"{stem}_{percent:g}p"
+
+
+def split_file(
+    annotations: str | UPath,
+    out: str | UPath,
+    *,
+    percent: float,
+    seed: int,
+    point_kind: PointKind | str,
+) -> SplitFiles:
+    """Split a COCO file into the folder `out`.  File names of pictures stay as they are.
+
+    Raises ValueError for a file that cannot be read or split.
+    """
+    source = UPath(annotations)
+    split = split_records(read_coco(source, images=""), percent, seed, point_kind)
+    made_how = {
+        "percent": percent,
+        "seed": seed,
+        "point_kind": str(PointKind(point_kind)),
+        "input": {"file": source.name, "sha256": sha256(source)},
+    }
+    return write_split(split, UPath(out), split_name(source.stem, percent), made_how)
+
+
+def write_split(
+    split: Split, folder: UPath, name: str, made_how: dict[str, Any], images: str | UPath = ""
+) -> SplitFiles:
+    """Write both parts and a manifest: `made_how`, then hashes and counts of what was written.
+
+    A class that no strong mask shows is logged as a warning and listed in the manifest.  File
+    names of pictures become relative to `images`.
+    """
+    strong, weak = folder / f"{name}_s.json", folder / f"{name}_w.json"
+    write_coco(split.strong, strong, images=images, info={"description": "masks and points"})
+    write_coco(split.weak, weak, images=images, info={"description": "points only"})
+    untaught = classes_without_masks(split.strong, split.weak)
+    if untaught:
+        logger.warning("no strong mask shows these classes: %s", ", ".join(untaught))
+    manifest = made_how | {
+        "strong": _describe(strong, split.strong),
+        "weak": _describe(weak, split.weak),
+        "classes_without_strong_mask": untaught,
+    }
+    manifest_file = folder / f"{name}_split.json"
+    manifest_file.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return SplitFiles(strong=strong, weak=weak, manifest_file=manifest_file, manifest=manifest)
+
+
+def sha256(file: UPath) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with file.open("rb") as stream:
+        digest = hashlib.sha256()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _describe(file: UPath, records: Records) -> dict[str, Any]:
+    per_class = count_classes(records)
+    return {
+        "file": file.name,
+        "sha256": sha256(file),
+        "num_images": len(records),
+        "num_instances": sum(per_class.values()),
+        "num_instances_per_class": per_class,
+    }
