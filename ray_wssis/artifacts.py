@@ -45,7 +45,7 @@ LONGEST_VALUE = 60  # characters of a value in an error
 logger = logging.getLogger(__name__)
 
 
-class StaleArtifact(ValueError):  # noqa: N818 (what it is, not that it is an error)
+class StaleArtifact(ValueError):
     """There is something in the folder, and it was made from something else."""
 
 

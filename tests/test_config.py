@@ -30,7 +30,7 @@ class Run(Config):
     teacher: Teacher = Teacher()
     student: Teacher | None = None
     sizes: tuple[int, ...] = (128,)
-    stages: dict[str, Training] = {}
+    stages: dict[str, Training] = Field(default_factory=dict)
     annotations: str
 
 
@@ -196,4 +196,4 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        Training().steps = 3  # type: ignore[misc]
+        Training().steps = 3
