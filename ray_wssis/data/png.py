@@ -1,0 +1,41 @@
+"""RGB pictures as PNG files whose bytes are the same on every machine.
+
+A compressor may pack the same pixels differently from one version to the next.  These files are
+stored, not compressed, so the format alone decides every byte.
+"""
+
+import struct
+import zlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BLOCK = 65535  # bytes, the longest stored block of a deflate stream
+
+
+def stored_png(image: NDArray[np.uint8]) -> bytes:
+    """PNG file of an [H, W, 3] picture."""
+    height, width, _ = image.shape
+    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row begins with its filter, 0: none
+    rows[:, 1:] = image.reshape(height, 3 * width)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, colour type 2: RGB
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + _chunk(b"IHDR", header)
+        + _chunk(b"IDAT", _stored_stream(rows.tobytes()))
+        + _chunk(b"IEND", b"")
+    )
+
+
+def _stored_stream(data: bytes) -> bytes:
+    """A zlib stream that holds `data` as it is."""
+    parts = [b"\x78\x01"]
+    for start in range(0, len(data), _BLOCK):
+        block = data[start : start + _BLOCK]
+        is_last = start + _BLOCK >= len(data)
+        parts += [struct.pack("<BHH", is_last, len(block), len(block) ^ 0xFFFF), block]
+    return b"".join([*parts, struct.pack(">I", zlib.adler32(data))])
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
