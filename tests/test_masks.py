@@ -17,7 +17,7 @@ ANY_MASK = st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(
 def donut(size: int = 40, outer: float = 15, inner: float = 7) -> masks.Mask:
     y, x = np.mgrid[:size, :size] + 0.5
     radius = np.hypot(x - size / 2, y - size / 2)
-    return (radius <= outer) & (radius > inner)
+    return np.asarray((radius <= outer) & (radius > inner))
 
 
 def test_a_donut_keeps_its_hole() -> None:

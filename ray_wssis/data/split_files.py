@@ -4,7 +4,6 @@
 `NAME_10p_split.json` the seed, the hashes and the counts.
 """
 
-import hashlib
 import json
 import logging
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from ray_wssis.data.split import (
     count_classes,
     split_records,
 )
+from ray_wssis.storage import hash_file
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def split_file(
         "percent": percent,
         "seed": seed,
         "point_kind": str(PointKind(point_kind)),
-        "input": {"file": source.name, "sha256": sha256(source)},
+        "input": {"file": source.name, "sha256": hash_file(source)},
     }
     return write_split(split, UPath(out), split_name(source.stem, percent), made_how)
 
@@ -87,20 +87,11 @@ def write_split(
     return SplitFiles(strong=strong, weak=weak, manifest_file=manifest_file, manifest=manifest)
 
 
-def sha256(file: UPath) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
-    with file.open("rb") as stream:
-        digest = hashlib.sha256()
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _describe(file: UPath, records: Records) -> dict[str, Any]:
     per_class = count_classes(records)
     return {
         "file": file.name,
-        "sha256": sha256(file),
+        "sha256": hash_file(file),
         "num_images": len(records),
         "num_instances": sum(per_class.values()),
         "num_instances_per_class": per_class,
