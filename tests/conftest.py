@@ -1,0 +1,38 @@
+"""What tests of several folders need: one local Ray for all of them."""
+
+import os
+from collections.abc import Iterator
+
+# Ray reads these when it is imported, here and in its workers.
+os.environ |= {
+    "RAY_AUTH_MODE": "disabled",  # no token file in the home of whoever runs the tests
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # each report waits for this poll
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # prints come once
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone without GPUs
+}
+os.environ.pop("RAY_ADDRESS", None)  # never somebody's cluster
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def ray_session() -> Iterator[None]:
+    """A local Ray of 4 logical CPUs, the same one for every test that asks."""
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        num_gpus=0,
+        include_dashboard=False,
+        log_to_driver=False,
+        object_store_memory=500_000_000,
+        configure_logging=True,
+        logging_level="ERROR",
+    )
+    yield
+    ray.shutdown()
