@@ -62,13 +62,6 @@ def split(
         file = str(files.strong if part == "strong" else files.weak)
         table.add_row(part, escape(file), f"{counts['num_images']}", f"{counts['num_instances']}")
     console().print(table)
-    untaught = files.manifest["classes_without_strong_mask"]
-    if untaught:
-        names = escape(", ".join(untaught))
-        console().print(
-            f"[yellow]warning[/] {len(untaught)} classes have points but no strong mask, a teacher "
-            f"cannot learn them: {names}. Try another seed or a larger --percent."
-        )
 
 
 @app.command()

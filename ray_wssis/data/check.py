@@ -183,7 +183,7 @@ class _Checker:
         if crowd not in (0, 1):
             self.add("error", "malformed entry", where, f"iscrowd is {crowd!r:.40}", "0 or 1")
         if crowd == 1:
-            wanted = "nothing: it is kept in the strong part, ignored in training, never weak"
+            wanted = "nothing: kept in a strong part, never in a weak one"
             self.add("info", "crowd", where, "a crowd region", wanted)
         mask = self._mask(where, entry.get("segmentation"), size)
         point = self._point(where, entry.get("point"), size)
@@ -244,7 +244,7 @@ class _Checker:
 
         def look(number: int) -> tuple[int, ImageError | None]:
             try:
-                read_image(picture_uri(images, self.files[number]), self.sizes[number])
+                read_image(picture_uri(images, self.files[number]), self.sizes.get(number))
             except ImageError as error:
                 return number, error
             return number, None
@@ -252,7 +252,7 @@ class _Checker:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for number, error in pool.map(look, self.files):
                 if error is not None:
-                    where = f"image {number} ({self.files[number]})"
+                    where = f"image {number} ({error.file})"
                     self.add("error", "picture", where, error.found, error.wanted)
 
     def _known_categories(self) -> str:

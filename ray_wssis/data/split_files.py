@@ -76,7 +76,13 @@ def write_split(
     write_coco(split.weak, weak, images=images, info={"description": "points only"})
     untaught = classes_without_masks(split.strong, split.weak)
     if untaught:
-        logger.warning("no strong mask shows these classes: %s", ", ".join(untaught))
+        logger.warning(
+            "%d of %d classes have points but no strong mask, so a teacher cannot learn them: %s. "
+            "Try another seed or a larger percentage",
+            len(untaught),
+            len(split.strong.categories),
+            ", ".join(untaught),
+        )
     manifest = made_how | {
         "strong": _describe(strong, split.strong),
         "weak": _describe(weak, split.weak),

@@ -1,0 +1,157 @@
+"""Tests of ray_wssis.data.coco."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ray_wssis import masks
+from ray_wssis.data.coco import picture_uri, read_coco, records_from_coco, write_coco
+
+SQUARE = [[1, 1, 3, 1, 3, 3, 1, 3]]
+
+
+def coco(*annotations: dict[str, Any]) -> dict[str, Any]:
+    """One 6 x 4 picture with these annotations, which need not repeat the ids."""
+    return {
+        "images": [{"id": 5, "file_name": "a.png", "width": 6, "height": 4}],
+        "annotations": [
+            {"id": i + 1, "image_id": 5, "category_id": 9} | entry
+            for i, entry in enumerate(annotations)
+        ],
+        "categories": [{"id": 9, "name": "dog"}, {"id": 2, "name": "cat"}],
+    }
+
+
+def test_every_kind_of_mask_is_read() -> None:
+    plain = {"size": [4, 6], "counts": [5, 2, 2, 2, 13]}
+    counts = masks.from_polygons(SQUARE, 4, 6).decode()
+    data = coco(
+        {"segmentation": SQUARE},
+        {"segmentation": plain, "iscrowd": 1},
+        {"segmentation": {"size": [4, 6], "counts": counts}, "category_id": 2},
+        {"point": [5.5, 0]},
+    )
+    (record,) = records_from_coco(data, "pictures")
+    expected = np.zeros((4, 6), bool)
+    expected[1:3, 1:3] = True
+    for mask in record.masks[:3]:
+        assert mask is not None
+        assert (masks.decode(mask, 4, 6) == expected).all()
+    assert record.masks[3] is None
+    assert record.points == [None, None, None, (5.5, 0.0)]
+    assert record.labels == [1, 1, 0, 1]
+    assert record.crowds == [False, True, False, False]
+    assert record.file == "pictures/a.png"
+
+
+def test_an_image_without_annotations_is_kept() -> None:
+    (record,) = records_from_coco(coco(), "")
+    assert record.annotation_ids == []
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    records = records_from_coco(
+        coco({"segmentation": SQUARE, "point": [2, 2]}, {"point": [0, 0]}), "/p"
+    )
+    file = str(tmp_path / "new" / "a.json")
+    write_coco(records, file, images="/p", info={"description": "ours"})
+    assert list(read_coco(file, "/p")) == list(records)
+
+
+def test_a_written_mask_has_box_and_area_and_a_weak_annotation_has_neither(tmp_path: Path) -> None:
+    records = records_from_coco(coco({"segmentation": SQUARE}, {"point": [0, 0.5]}), "/p")
+    file = tmp_path / "a.json"
+    write_coco(records, str(file), images="/p")
+    data = json.loads(file.read_text())
+    strong, weak = data["annotations"]
+    assert strong["bbox"] == [1, 1, 2, 2]
+    assert strong["area"] == 4
+    assert strong["segmentation"]["size"] == [4, 6]
+    assert weak == {"id": 2, "image_id": 5, "category_id": 9, "iscrowd": 0, "point": [0.0, 0.5]}
+    assert data["images"] == [{"id": 5, "file_name": "a.png", "width": 6, "height": 4}]
+    assert data["categories"] == [{"id": 2, "name": "cat"}, {"id": 9, "name": "dog"}]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "complaint"),
+    [
+        ({}, "annotation 1 .image 5.: neither"),
+        ({"segmentation": []}, "neither"),
+        ({"segmentation": [[1, 2, 3]]}, "3 numbers"),
+        ({"segmentation": "abc"}, "polygons or an RLE"),
+        ({"segmentation": {"size": [6, 4], "counts": "04"}}, r"\[6, 4\], the image is \[4, 6\]"),
+        ({"segmentation": {"size": [4, 6], "counts": "04"}}, "cover 4 pixels"),
+        ({"segmentation": {"size": [4, 6], "counts": "\N{SNOWMAN}"}}, "not a compressed"),
+        ({"segmentation": {"size": [4, 6], "counts": 3}}, "text or a list"),
+        ({"segmentation": {"size": [4, 6], "counts": [24]}}, "the mask is empty"),
+        ({"point": [6, 1]}, r"\(6, 1\) is outside the 6 x 4 picture"),
+        ({"point": [1, -0.5]}, "outside"),
+        ({"point": [float("nan"), 1]}, "outside"),
+        ({"point": 3}, r"\[x, y\]"),
+        ({"point": [1, 1], "category_id": 4}, "annotation 1: there is no category 4"),
+        ({"point": [1, 1], "image_id": 4}, "annotation 1: there is no image 4"),
+        ({"point": [1, 1], "id": "x"}, "`id` is 'x', a whole number"),
+    ],
+)
+def test_a_fatal_annotation_is_named(annotation: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        records_from_coco(coco(annotation), "")
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "complaint"),
+    [
+        ("images", {"id": 5, "file_name": "b", "width": 1, "height": 1}, "image 5: the id occurs"),
+        ("images", {"id": 6, "width": 1, "height": 1}, "image 6: no file_name"),
+        ("images", {"id": 6, "file_name": "b", "width": 1}, "image 6: `height` is missing"),
+        ("images", {"id": 6, "file_name": "b", "width": 0, "height": 1}, "must be positive"),
+        ("images", 3, "a JSON object"),
+        ("categories", {"id": 9}, "category 9: the id occurs twice"),
+        ("annotations", {"id": 1, "image_id": 5, "category_id": 2}, "annotation 1: the id occurs"),
+    ],
+)
+def test_a_fatal_entry_is_named(key: str, entry: Any, complaint: str) -> None:
+    data = coco({"point": [1, 1]})
+    data[key].append(entry)
+    with pytest.raises(ValueError, match=complaint):
+        records_from_coco(data, "")
+
+
+def test_the_file_is_named_and_the_way_on(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(coco({})))
+    with pytest.raises(ValueError, match=r"a\.json: annotation 1.*wssis data check"):
+        read_coco(str(file), "")
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(None, "no such"), ("{", "not a JSON"), ("[]", "lists `images`"), ("{}", "lists `images`")],
+)
+def test_a_file_that_is_no_coco_file_is_refused(
+    tmp_path: Path, content: str | None, complaint: str
+) -> None:
+    if content is not None:
+        (tmp_path / "a.json").write_text(content)
+    with pytest.raises(ValueError, match=complaint):
+        read_coco(str(tmp_path / "a.json"), "")
+
+
+@pytest.mark.parametrize(
+    ("images", "name", "uri"),
+    [
+        ("", "a.png", "a.png"),
+        ("x/", "b/a.png", "x/b/a.png"),
+        ("/", "a.png", "/a.png"),
+        ("x", "/y/a.png", "/y/a.png"),
+        ("x", "s3://y/a.png", "s3://y/a.png"),
+        ("s3://x", "a.png", "s3://x/a.png"),
+    ],
+)
+def test_pictures_lie_under_the_folder_unless_they_say_otherwise(
+    images: str, name: str, uri: str
+) -> None:
+    assert picture_uri(images, name) == uri

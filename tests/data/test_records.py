@@ -1,0 +1,78 @@
+"""Tests of ray_wssis.data.records."""
+
+import pickle
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ray_wssis.data.records import Category, Record, Records
+
+CATEGORIES = (Category(id=7, name="dog"), Category(id=3, name="cat"))
+
+
+def record(image_id: int, num_objects: int = 1) -> Record:
+    return Record(
+        image_id=image_id,
+        file=f"{image_id}.png",
+        width=4,
+        height=3,
+        annotation_ids=[10 * image_id + i for i in range(num_objects)],
+        labels=[1] * num_objects,
+        masks=[b"0<" if i == 0 else None for i in range(num_objects)],
+        points=[None if i == 0 else (1.5, 2.5) for i in range(num_objects)],
+        crowds=[False] * num_objects,
+    )
+
+
+def test_records_are_what_was_put_in() -> None:
+    rows = [record(1, 2), record(2, 0), record(3)]
+    records = Records.from_rows(rows, CATEGORIES)
+    assert list(records) == rows
+    assert [records[0], records[1], records[-1]] == rows
+    assert len(records) == 3
+    assert "3 images, 2 classes: cat, dog" in repr(records)
+
+
+def test_categories_are_sorted_by_id() -> None:
+    assert [entry.name for entry in Records.from_rows([], CATEGORIES).categories] == ["cat", "dog"]
+
+
+def test_a_place_that_is_not_there_is_an_index_error() -> None:
+    with pytest.raises(IndexError, match="record 1 of 1"):
+        Records.from_rows([record(1)], CATEGORIES)[1]
+
+
+def test_selected_rows_come_in_the_order_asked_for() -> None:
+    records = Records.from_rows([record(1), record(2), record(3)], CATEGORIES)
+    assert [row.image_id for row in records.select([2, 0])] == [3, 1]
+    assert len(records.select([])) == 0
+
+
+def test_a_file_gives_back_rows_and_categories(tmp_path: Path) -> None:
+    records = Records.from_rows([record(1, 2), record(2, 0)], CATEGORIES)
+    file = str(tmp_path / "new" / "records.parquet")
+    records.write(file)
+    again = Records.read(file)
+    assert list(again) == list(records)
+    assert again.categories == records.categories
+
+
+def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
+    file = str(tmp_path / "other.parquet")
+    pq.write_table(pa.table({"image_id": [1]}), file)
+    with pytest.raises(ValueError, match=r"lacks columns .*'file'"):
+        Records.read(file)
+
+
+def test_records_travel_to_other_processes() -> None:
+    records = Records.from_rows([record(1)], CATEGORIES)
+    assert list(pickle.loads(pickle.dumps(records))) == list(records)
+
+
+def test_objects_can_be_picked_from_a_record() -> None:
+    picked = record(1, 3).keep([2, 0])
+    assert picked.annotation_ids == [12, 10]
+    assert picked.masks == [None, b"0<"]
+    assert picked.points == [(1.5, 2.5), None]
