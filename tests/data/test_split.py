@@ -1,0 +1,118 @@
+"""Tests of ray_wssis.data.split."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ray_wssis import masks
+from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.split import as_weak, classes_without_masks, count_classes, split_records
+
+COUNTS = masks.encode(np.ones((2, 2), bool))
+CATEGORIES = (Category(id=1, name="cat"), Category(id=2, name="dog"))
+
+
+def record(image_id: int, label: int = 0, mask: bytes | None = COUNTS) -> Record:
+    """A picture with one object and one crowd."""
+    return Record(
+        image_id=image_id,
+        file=f"{image_id}.png",
+        width=2,
+        height=2,
+        annotation_ids=[2 * image_id, 2 * image_id + 1],
+        labels=[label, label],
+        masks=[mask, COUNTS],
+        points=[None if mask else (0.5, 0.5), None],
+        crowds=[False, True],
+    )
+
+
+def data_set(num_images: int) -> Records:
+    return Records.from_rows((record(i) for i in range(num_images)), CATEGORIES)
+
+
+def ids(records: Records) -> list[int]:
+    return [row.image_id for row in records]
+
+
+@given(st.integers(1, 40), st.floats(0.5, 99), st.integers(0, 5))
+def test_every_image_is_in_one_part(num_images: int, percent: float, seed: int) -> None:
+    strong, weak, truth = split_records(data_set(num_images), percent, seed, "centroid")
+    assert sorted(ids(strong) + ids(weak)) == list(range(num_images))
+    assert len(strong) == max(1, int(num_images * percent / 100))
+    assert truth is not None
+    assert ids(truth) == ids(weak)
+
+
+@given(st.floats(0.5, 99), st.floats(0.5, 99), st.integers(0, 5))
+def test_a_smaller_split_is_part_of_a_larger_one(one: float, other: float, seed: int) -> None:
+    small, large = sorted([one, other])
+    inner = split_records(data_set(40), small, seed, "centroid").strong
+    assert set(ids(inner)) <= set(ids(split_records(data_set(40), large, seed, "centroid").strong))
+
+
+def test_seven_percent_of_a_hundred_are_seven() -> None:
+    assert len(split_records(data_set(100), 7, 0, "centroid").strong) == 7
+
+
+def test_the_order_of_the_file_does_not_matter() -> None:
+    there = split_records(data_set(30), 20, 3, "random")
+    back = split_records(data_set(30).select(range(29, -1, -1)), 20, 3, "random")
+    assert list(there.strong) == list(back.strong)[::-1]
+    assert list(there.weak) == list(back.weak)[::-1]
+
+
+def test_another_seed_is_another_split() -> None:
+    draws = {tuple(ids(split_records(data_set(30), 20, s, "centroid").strong)) for s in range(5)}
+    assert len(draws) == 5
+
+
+def test_strong_knows_masks_and_points_weak_only_points() -> None:
+    strong, weak, truth = split_records(data_set(4), 50, 0, "centroid")
+    for row in strong:
+        assert row.masks == [COUNTS, COUNTS]
+        assert row.points == [(1.0, 1.0), None]
+        assert row.crowds == [False, True]
+    for row in weak:
+        assert row.masks == [None]
+        assert row.points == [(1.0, 1.0)]
+        assert row.crowds == [False]
+    assert truth is not None
+    for hidden, row in zip(truth, weak, strict=True):
+        assert hidden.masks == [COUNTS]
+        assert (hidden.points, hidden.annotation_ids) == (row.points, row.annotation_ids)
+
+
+def test_a_picture_that_lacks_a_mask_stays_weak_and_then_there_is_no_truth() -> None:
+    rows = [record(i, mask=None if i < 5 else COUNTS) for i in range(8)]
+    strong, weak, truth = split_records(Records.from_rows(rows, CATEGORIES), 37.5, 0, "centroid")
+    assert ids(strong) == [5, 6, 7]
+    assert ids(weak) == [0, 1, 2, 3, 4]
+    assert truth is None
+
+
+def test_too_few_masks_are_explained() -> None:
+    rows = [record(i, mask=None) for i in range(8)]
+    with pytest.raises(ValueError, match="50 % of 8 images are 4, but only 0"):
+        split_records(Records.from_rows(rows, CATEGORIES), 50, 0, "centroid")
+
+
+@pytest.mark.parametrize("percent", [0, -1, 100, float("nan")])
+def test_percent_is_between_0_and_100(percent: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 100"):
+        split_records(data_set(3), percent, 0, "centroid")
+
+
+def test_a_published_weak_file_forgets_its_masks() -> None:
+    weak = as_weak(data_set(3), "centroid", 0)
+    assert [row.masks for row in weak] == [[None]] * 3
+    assert [row.points for row in weak] == [[(1.0, 1.0)]] * 3
+
+
+def test_classes_are_counted_without_crowds_and_missing_ones_named() -> None:
+    cats = Records.from_rows([record(1), record(2)], CATEGORIES)
+    both = Records.from_rows([record(3), record(4, label=1)], CATEGORIES)
+    assert count_classes(cats) == {"cat": 2, "dog": 0}
+    assert classes_without_masks(cats, both) == ["dog"]
+    assert classes_without_masks(both, cats) == []

@@ -1,0 +1,78 @@
+"""Tests of ray_wssis.data_commands."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ray_wssis.data_commands import app
+
+
+@pytest.fixture
+def shapes(tmp_path: Path) -> Path:
+    result = CliRunner().invoke(app, ["shapes", str(tmp_path), "--images", "6", "--size", "64"])
+    assert result.exit_code == 0, result.output
+    return tmp_path
+
+
+def test_shapes_split_and_check_fit_together(shapes: Path, tmp_path: Path) -> None:
+    annotations, images = str(shapes / "annotations" / "instances.json"), str(shapes / "images")
+    out = tmp_path / "split"
+    options = ["--percent", "50", "--seed", "1", "--point", "center", "--images", images]
+    result = CliRunner().invoke(app, ["split", annotations, str(out), *options])
+    assert result.exit_code == 0, result.output
+    for part in "sw":
+        file = str(out / f"instances_50p_{part}.json")
+        result = CliRunner().invoke(app, ["check", file, "--images", images, "--json"])
+        assert result.exit_code == 0, result.output
+        report = json.loads(result.stdout)
+        assert report["ok"] and report["num_errors"] == 0
+
+
+def test_check_lists_what_is_wrong_and_exits_1(shapes: Path) -> None:
+    annotations = shapes / "annotations" / "instances.json"
+    data = json.loads(annotations.read_text())
+    data["annotations"][0] |= {"category_id": 77}
+    annotations.write_text(json.dumps(data))
+    for picture in sorted((shapes / "images").iterdir())[:2]:
+        picture.unlink()
+    call = ["check", str(annotations), "--images", str(shapes / "images")]
+    result = CliRunner().invoke(app, [*call, "--json"])
+    assert result.exit_code == 1
+    problems = json.loads(result.stdout)["problems"]
+    assert [p["kind"] for p in problems if p["severity"] == "error"] == [
+        "unknown category",
+        "picture",
+        "picture",
+    ]
+    assert set(problems[0]) == {"severity", "kind", "where", "found", "wanted"}
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 1
+    assert "3 errors" in result.output
+
+
+def test_a_long_list_is_cut_for_people(shapes: Path) -> None:
+    annotations = shapes / "annotations" / "instances.json"
+    data = json.loads(annotations.read_text())
+    for i in range(40):
+        data["annotations"].append({"id": -i - 1, "image_id": 1, "category_id": 1})
+    annotations.write_text(json.dumps(data))
+    result = CliRunner().invoke(app, ["check", str(annotations)])
+    assert result.exit_code == 1
+    assert "30 more" in result.output
+    assert "40 errors" in result.output
+    assert "--images" in result.output
+
+
+def test_split_stops_at_bad_input_with_a_sentence(shapes: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["split", str(tmp_path / "none.json"), str(tmp_path)])
+    assert result.exit_code == 1
+    assert "no such annotation file" in result.output
+    assert "Traceback" not in result.output
+    annotations = str(shapes / "annotations" / "instances.json")
+    result = CliRunner().invoke(
+        app, ["split", annotations, str(tmp_path / "out"), "--images", str(tmp_path / "nowhere")]
+    )
+    assert result.exit_code == 1
+    assert not (tmp_path / "out").exists()
