@@ -1,0 +1,139 @@
+"""A trained MaskRefineNet at work: rough masks of a picture in, refined masks out.
+
+PointWSSIS (arXiv:2303.15062).  The score of a refined mask is its maskness, the mean foreground
+probability inside it.  An object is never lost: when the network finds no foreground at all, the
+rough mask stays, and says so.
+
+Legend: B crops of a batch, S pixels of a crop side.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from upath import UPath
+
+from ray_wssis.data.records import Category
+from ray_wssis.masks import area
+from ray_wssis.methods.point_wssis.refiner_input import (
+    Point,
+    RefinerInput,
+    build_input,
+    encode_in_box,
+    paste,
+)
+from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.model_folder import (
+    categories_of,
+    load_weights,
+    read_description,
+    save_model,
+)
+
+KIND = "refiner"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refined:
+    """One refined mask."""
+
+    mask: bytes  # run-length counts for the size of the picture
+    score: float  # mean foreground probability inside the mask, 0..1
+    fell_back: bool  # the network found nothing; `mask` is the rough one
+
+
+class Refiner:
+    def __init__(
+        self,
+        network: MaskRefineNet,
+        categories: tuple[Category, ...],
+        batch_size: int = 32,  # crops
+    ) -> None:
+        self.network = network.eval()
+        self.categories = categories
+        self.batch_size = batch_size
+        self.device = network.head.weight.device
+
+    @classmethod
+    def load(cls, folder: UPath, device: torch.device, batch_size: int = 32) -> "Refiner":
+        """The refiner that `save` wrote."""
+        description = read_description(folder, KIND)
+        config = MaskRefineNetConfig.model_validate({**description["config"], "weights": "none"})
+        categories = categories_of(description)
+        network = MaskRefineNet(config, len(categories))
+        load_weights(folder, network)
+        network = network.to(device)
+        if device.type == "cuda":
+            network = network.to(memory_format=torch.channels_last)
+        return cls(network, categories, batch_size)
+
+    def save(self, folder: UPath, card: str) -> None:
+        """Write the model folder; `card` tells people what it is."""
+        description = {
+            "kind": KIND,
+            "config": self.network.config.model_dump(mode="json"),
+            "categories": [vars(category) for category in self.categories],
+        }
+        save_model(folder, self.network, description, card)
+
+    def refine(
+        self,
+        image: NDArray[np.uint8],
+        roughs: Sequence[bytes],
+        points: Sequence[Point],
+        labels: Sequence[int],
+    ) -> list[Refined]:
+        """The refined mask of each object of one picture, in order.
+
+        `image` [H, W, 3] RGB; `roughs` run-length counts for (H, W); `points` (x, y) original
+        pixels; `labels` 0..C-1.  An empty rough mask stays empty, with score 0.
+        """
+        height, width = image.shape[:2]
+        objects = list(zip(roughs, points, labels, strict=True))
+        seen = [i for i, (rough, _, _) in enumerate(objects) if area(rough, height, width)]
+        answers = [Refined(mask=rough, score=0.0, fell_back=True) for rough in roughs]
+        for first in range(0, len(seen), self.batch_size):
+            some = seen[first : first + self.batch_size]
+            inputs = [self.input(image, *objects[i]) for i in some]
+            for i, one, (foreground, score) in zip(some, inputs, self.answer(inputs), strict=True):
+                part = paste(foreground, one.box)
+                found = bool(part.any())
+                mask = encode_in_box(part, one.box, height, width) if found else roughs[i]
+                answers[i] = Refined(mask=mask, score=score, fell_back=not found)
+        return answers
+
+    def input(
+        self, image: NDArray[np.uint8], rough: bytes, point: Point, label: int
+    ) -> RefinerInput:
+        config = self.network.config
+        return build_input(image, rough, point, label, scale=config.crop_scale, config=config)
+
+    @torch.inference_mode()
+    def answer(self, inputs: list[RefinerInput]) -> Iterator[tuple[NDArray[np.float32], float]]:
+        """Foreground probability [S, S] and score of each crop."""
+        tensors = [tensor.to(self.device, non_blocking=True) for tensor in to_tensors(inputs)]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            logits = self.network(*tensors).float()  # (B, 2, S, S)
+        foreground = (logits[:, 1] - logits[:, 0]).sigmoid()  # (B, S, S)
+        scores = maskness(foreground, tensors[1] > 0)
+        return zip(foreground.cpu().numpy(), scores.tolist(), strict=True)
+
+
+def to_tensors(inputs: Sequence[RefinerInput]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The arguments of `MaskRefineNet.forward`: pixels and masks as bytes, point, label."""
+    return (
+        torch.from_numpy(np.stack([one.rgb for one in inputs])),  # (B, S, S, 3)
+        torch.from_numpy(np.stack([one.rough for one in inputs])),  # (B, S, S)
+        torch.tensor([one.point for one in inputs], dtype=torch.float32),  # (B, 2)
+        torch.tensor([one.label for one in inputs], dtype=torch.int64),  # (B,)
+    )
+
+
+def maskness(foreground: Tensor, rough: Tensor) -> Tensor:
+    """Mean probability inside each mask; inside the rough one where the mask is empty. (B,)"""
+    mask = foreground > 0.5  # (B, S, S)
+    mask = torch.where(mask.any(dim=(1, 2), keepdim=True), mask, rough)
+    return (foreground * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)

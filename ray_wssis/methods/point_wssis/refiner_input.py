@@ -1,0 +1,135 @@
+"""The crop that the refiner sees, and the way back from its answer to a mask of the picture.
+
+One builder serves training and use, so the two cannot drift apart: same crop rule, same resizing,
+same real point, same class.  The crop is a box of whole pixels around the rough mask, stretched to
+a square; no full-size mask is made on the way in or out.
+
+Differs from the paper: the published code keeps the aspect ratio in training but not in use, draws
+the true mask's centroid in training but the annotated point in use, and fails on masks one pixel
+wide.
+
+Legend: S pixels of a crop side; boxes are (x0, y0, x1, y1) original pixels, x1 and y1 exclusive.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_wssis.data.images import resize_image, resize_mask
+from ray_wssis.masks import Mask, bounding_box, from_uncompressed, pixels
+from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+
+Box = tuple[int, int, int, int]
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefinerInput:
+    """One object as the refiner sees it: what the network needs, in few bytes."""
+
+    rgb: NDArray[np.uint8]  # [S, S, 3]
+    rough: NDArray[np.uint8]  # [S, S] of 0 and 1
+    point: Point  # x, y in pixels of the crop
+    label: int
+    box: Box  # what the crop shows
+
+
+def build_input(
+    image: NDArray[np.uint8],
+    rough: bytes,
+    point: Point,
+    label: int,
+    *,
+    scale: float,
+    config: MaskRefineNetConfig,
+) -> RefinerInput:
+    """The crop of one object.
+
+    `image` [H, W, 3]; `rough` the run-length counts of its mask for (H, W); `point` (x, y)
+    original pixels; `scale` sides of the crop over those of the rough mask.  Raises ValueError
+    when the rough mask is empty.
+    """
+    height, width = image.shape[:2]
+    extent = bounding_box(rough, height, width)
+    if extent[2] <= extent[0] or extent[3] <= extent[1]:
+        raise ValueError(f"the rough mask of the object at {point} is empty: nothing to crop")
+    size = config.crop_size
+    box = crop_box(extent, point, height, width, scale, config.minimum_side)
+    x0, y0, x1, y1 = box
+    return RefinerInput(
+        rgb=resize_image(np.ascontiguousarray(image[y0:y1, x0:x1]), size, size),
+        rough=mask_crop(rough, height, box, size),
+        point=((point[0] - x0) * size / (x1 - x0), (point[1] - y0) * size / (y1 - y0)),
+        label=label,
+        box=box,
+    )
+
+
+def crop_box(
+    extent: Box, point: Point, height: int, width: int, scale: float, minimum_side: float
+) -> Box:
+    """The box around a rough mask's extent and its point, clipped to the picture.
+
+    A side that the point lies beyond moves out to the point plus half a crop.
+    """
+    x0, x1 = crop_span(extent[0], extent[2], point[0], width, scale, minimum_side)
+    y0, y1 = crop_span(extent[1], extent[3], point[1], height, scale, minimum_side)
+    return x0, y0, x1, y1
+
+
+def crop_span(
+    start: int, end: int, point: float, length: int, scale: float, minimum_side: float
+) -> tuple[int, int]:
+    """`crop_box` along one axis of `length` pixels."""
+    half = max((end - start) * scale, minimum_side) / 2
+    middle = (start + end) / 2
+    first, last = middle - half, middle + half
+    if point < first:
+        first = point - half
+    if point >= last:
+        last = point + half
+    return max(0, int(np.floor(first))), min(length, int(np.ceil(last)))
+
+
+def mask_crop(counts: bytes, height: int, box: Box, size: int) -> NDArray[np.uint8]:
+    """[size, size] of 0 and 1: the part of a mask inside the box, stretched (nearest pixel)."""
+    return np.asarray(resize_mask(mask_in_box(counts, height, box), size, size), dtype=np.uint8)
+
+
+def mask_in_box(counts: bytes, height: int, box: Box) -> Mask:
+    """[y1 - y0, x1 - x0]: the part of a mask inside the box."""
+    x0, y0, x1, y1 = box
+    part = np.zeros((y1 - y0, x1 - x0), dtype=bool)
+    column, row = pixels(counts, height)
+    inside = (column >= x0) & (column < x1) & (row >= y0) & (row < y1)
+    part[row[inside] - y0, column[inside] - x0] = True
+    return part
+
+
+def paste(foreground: NDArray[np.float32], box: Box) -> Mask:
+    """[y1 - y0, x1 - x0] mask of a box from the foreground probability [S, S] of its crop."""
+    x0, y0, x1, y1 = box
+    width, height = x1 - x0, y1 - y0
+    shrinks = height <= foreground.shape[0] and width <= foreground.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR  # all of the crop counts
+    return np.asarray(cv2.resize(foreground, (width, height), interpolation=how) > 0.5)
+
+
+def encode_in_box(part: Mask, box: Box, height: int, width: int) -> bytes:
+    """Run-length counts, for (height, width), of a mask that is `part` inside the box, else empty.
+
+    Works on the box alone: its runs are moved to their places in the picture's columns.
+    """
+    x0, y0, _, _ = box
+    columns = np.zeros((part.shape[1], part.shape[0] + 2), dtype=np.int8)  # empty above and below
+    columns[:, 1:-1] = part.T
+    column, row = np.nonzero(np.diff(columns, axis=1))  # starts and ends of runs, in turn
+    edges = (column + x0) * height + row + y0
+    joined = np.flatnonzero(edges[1:] == edges[:-1])  # a run down to the edge goes on in the next
+    edges = np.delete(edges, np.concatenate([joined, joined + 1]))
+    lengths = np.diff(np.concatenate([[0], edges, [height * width]]))
+    if lengths[-1] == 0:
+        lengths = lengths[:-1]
+    return from_uncompressed(lengths.tolist(), height, width)
