@@ -1,0 +1,137 @@
+"""What is varied when the refiner learns: crop, point, flips, colour, and the rough mask itself.
+
+The refiner learns from masks that an early teacher drew on pictures it was trained on, and then
+works on masks that the final teacher draws on pictures it never saw; those are worse in other
+ways.  `perturb_mask` brings training masks closer to them.
+
+Differs from the paper: points are the annotated ones, jittered, not centroids of the true mask;
+changing the rough mask and re-drawing points are ours (off by default).
+"""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ray_wssis.config import Config
+from ray_wssis.data.augment import change_colour
+from ray_wssis.masks import area, bounding_box, pixels
+from ray_wssis.methods.point_wssis.refiner_input import (
+    Box,
+    Point,
+    RefinerInput,
+    encode_in_box,
+    mask_in_box,
+)
+
+
+class RefinerAugmentConfig(Config):
+    min_scale: float = Field(default=1.0, gt=0)  # crop sides over those of the rough mask
+    max_scale: float = Field(default=2.0, gt=0)
+    flip: bool = True  # left and right
+    turn: bool = False  # quarter turns and upside down, for pictures without an up
+    colour: float = Field(default=0.0, ge=0, le=1)  # strength of brightness and contrast changes
+    point_jitter: float = Field(default=0.015, ge=0, le=1)  # largest move per axis, in crop sides
+    random_point: float = Field(default=0.0, ge=0, le=1)  # share of points drawn anew in the mask
+    rough_noise: float = Field(default=0.0, ge=0, le=1)  # share of rough masks that are changed
+
+
+def draw_point(
+    annotated: Point | None, truth: bytes, height: int, share: float, rng: np.random.Generator
+) -> Point:
+    """The annotated point; or one anywhere in the true mask, with probability `share`."""
+    if annotated is not None and rng.random() >= share:
+        return annotated
+    column, row = pixels(truth, height)
+    chosen = int(rng.integers(column.size))
+    return float(column[chosen]) + 0.5, float(row[chosen]) + 0.5
+
+
+def jitter_point(point: Point, size: int, share: float, rng: np.random.Generator) -> Point:
+    """The point moved by up to `share` of a crop of `size` pixels, but not out of it."""
+    if share == 0:
+        return point
+    moved = np.asarray(point) + rng.uniform(-share, share, size=2) * size
+    x, y = np.clip(moved, 0, size - 1e-3).tolist()
+    return x, y
+
+
+def turn_input(
+    sample: RefinerInput, truth: NDArray[np.uint8], quarter_turns: int, flip: bool
+) -> tuple[RefinerInput, NDArray[np.uint8]]:
+    """Crop, rough mask, true mask and point, turned anticlockwise and then flipped together."""
+    size = sample.rough.shape[0]
+    x, y = sample.point
+    for _ in range(quarter_turns):
+        x, y = y, size - x
+    if flip:
+        x = size - x
+
+    def move(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        array = np.rot90(array, quarter_turns)
+        return np.ascontiguousarray(array[:, ::-1] if flip else array)
+
+    turned = replace(sample, rgb=move(sample.rgb), rough=move(sample.rough), point=(x, y))
+    return turned, move(truth)
+
+
+def augment_input(
+    sample: RefinerInput,
+    truth: NDArray[np.uint8],
+    config: RefinerAugmentConfig,
+    rng: np.random.Generator,
+) -> tuple[RefinerInput, NDArray[np.uint8]]:
+    """A crop and its true mask with everything varied that happens inside the crop."""
+    sample = replace(
+        sample,
+        rgb=change_colour(sample.rgb, config.colour, rng),
+        point=jitter_point(sample.point, sample.rough.shape[0], config.point_jitter, rng),
+    )
+    quarter_turns = int(rng.integers(4)) if config.turn else 0
+    return turn_input(sample, truth, quarter_turns, bool(config.flip and rng.random() < 0.5))
+
+
+def perturb_mask(counts: bytes, height: int, width: int, rng: np.random.Generator) -> bytes:
+    """The mask shifted and scaled a little, its outline moved in and out by a smooth random field.
+
+    All changes are shares of the mask's size.  A mask that would vanish is left alone.
+    """
+    extent = bounding_box(counts, height, width)
+    side = float(np.sqrt(max(1, area(counts, height, width))))
+    box = widen(extent, round(0.3 * side) + 3, height, width)
+    part = mask_in_box(counts, height, box).astype(np.uint8)
+    inwards = cv2.distanceTransform(part, cv2.DIST_L2, 3)
+    outwards = cv2.distanceTransform(1 - part, cv2.DIST_L2, 3)
+    field = np.clip(inwards, 0, side) - np.clip(outwards, 0, side)  # > 0 inside
+    moved = cv2.warpAffine(
+        field,
+        draw_affine(extent, box, rng),
+        (part.shape[1], part.shape[0]),
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=-side,
+    )
+    bumps = rng.normal(size=(5, 5)).astype(np.float32) * rng.uniform(0, 0.08)
+    outline = cv2.resize(bumps, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
+    changed = moved + side * (outline + rng.uniform(-0.06, 0.06)) > 0
+    return encode_in_box(changed, box, height, width) if changed.any() else counts
+
+
+def draw_affine(extent: Box, box: Box, rng: np.random.Generator) -> NDArray[np.float64]:
+    """[2, 3]: scale about the middle of the extent, then shift, in pixels of the box."""
+    x0, y0, x1, y1 = extent
+    middle = np.array([(x0 + x1 - 1) / 2 - box[0], (y0 + y1 - 1) / 2 - box[1]])
+    scale = rng.uniform(0.88, 1.12)
+    shift = rng.uniform(-0.06, 0.06, size=2) * (x1 - x0, y1 - y0)
+    return np.column_stack([np.eye(2) * scale, middle * (1 - scale) + shift])
+
+
+def widen(box: Box, margin: int, height: int, width: int) -> Box:
+    x0, y0, x1, y1 = box
+    return (
+        max(0, x0 - margin),
+        max(0, y0 - margin),
+        min(width, x1 + margin),
+        min(height, y1 + margin),
+    )

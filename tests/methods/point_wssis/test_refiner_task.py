@@ -1,0 +1,215 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+from upath import UPath
+
+from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.masks import decode, encode
+from ray_wssis.methods.point_wssis.refiner import Refiner
+from ray_wssis.methods.point_wssis.refiner_augment import RefinerAugmentConfig
+from ray_wssis.methods.point_wssis.refiner_task import (
+    RefinerLearner,
+    RefinerPairs,
+    RefinerTask,
+    collate,
+    read_rough,
+    validate,
+)
+from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+
+SMALL = MaskRefineNetConfig(
+    encoder="resnet18", weights="none", crop_size=64, aspp_width=16, decoder_widths=(16, 12, 8, 8)
+)
+AUGMENT = RefinerAugmentConfig(turn=True, colour=0.3, random_point=0.3, rough_noise=0.5)
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.int64()),
+        ("annotation_id", pa.list_(pa.int64())),
+        ("rough", pa.list_(pa.binary())),
+    ]
+)
+CENTRES = ((30.0, 30.0), (70.0, 50.0), (50.0, 64.0))
+DISCS = [
+    ((np.mgrid[:80, :100] + 0.5 - np.array([[[y]], [[x]]])) ** 2).sum(0) < 144 for x, y in CENTRES
+]
+SQUARES = [
+    encode((abs(np.mgrid[:80, :100] + 0.5 - np.array([[[y]], [[x]]])) < 11).all(0))
+    for x, y in CENTRES
+]
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    """Two pictures of three bright discs; the third is a crowd, the second has no point."""
+    rows = []
+    for image_id in (4, 9):
+        pixels = np.random.default_rng(image_id).integers(0, 90, (80, 100, 3), dtype=np.uint8)
+        pixels[np.any(DISCS, axis=0)] += 120
+        file = tmp_path / f"{image_id}.png"
+        Image.fromarray(pixels).save(file)
+        rows.append(
+            Record(
+                image_id=image_id,
+                file=str(file),
+                width=100,
+                height=80,
+                annotation_ids=[image_id * 10 + i for i in range(3)],
+                labels=[0, 1, 0],
+                masks=[encode(disc) for disc in DISCS],
+                points=[CENTRES[0], None, CENTRES[2]],
+                crowds=[False, False, True],
+            )
+        )
+    return Records.from_rows(rows, [Category(id=1, name="a"), Category(id=2, name="b")])
+
+
+def rough_table(*rows: tuple[int, list[int], list[bytes | None]]) -> pa.Table:
+    names = SCHEMA.names
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], schema=SCHEMA)
+
+
+EMPTY = encode(np.zeros((80, 100), bool))
+ROUGH = rough_table(
+    (9, [92, 91, 90], [SQUARES[2], SQUARES[1], SQUARES[0]]),
+    (4, [40, 41], [SQUARES[0], None]),
+    (9, [90, 91], [EMPTY, SQUARES[1]]),
+)
+
+
+def test_pairs_are_all_rough_masks_whose_object_has_a_true_one(records: Records) -> None:
+    pairs = RefinerPairs(records, ROUGH, SMALL, AUGMENT)
+    found = [pairs.pair(i) for i in range(len(pairs))]
+    assert [(record.annotation_ids[item], rough) for record, item, rough in found] == [
+        (91, SQUARES[1]),
+        (90, SQUARES[0]),
+        (40, SQUARES[0]),
+        (91, SQUARES[1]),
+    ]
+
+
+def test_a_sample_is_a_function_of_its_number_and_the_random_state(records: Records) -> None:
+    pairs = RefinerPairs(records, ROUGH, SMALL, AUGMENT)
+    first, second, other = (pairs.sample(1, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(first.input.rgb, second.input.rgb)
+    np.testing.assert_array_equal(first.truth, second.truth)
+    assert first.input.point == second.input.point
+    assert not np.array_equal(first.input.rgb, other.input.rgb)
+
+
+def test_truth_rough_mask_and_pixels_of_a_sample_fit_each_other(records: Records) -> None:
+    plain = RefinerAugmentConfig(turn=True)
+    pairs = RefinerPairs(records, ROUGH, SMALL, plain)
+    for seed in range(8):
+        sample = pairs.sample(0, np.random.default_rng(seed))
+        truth, rough = sample.truth > 0, sample.input.rough > 0
+        assert sample.image_id == 9 and sample.input.label == 1
+        assert (truth & rough).sum() / (truth | rough).sum() > 0.7
+        bright = sample.input.rgb.mean(axis=2) > 100
+        assert bright[truth].mean() > 0.9
+        x, y = sample.input.point
+        assert truth[int(y), int(x)] or seed  # drawn in the mask: this object has no point
+
+
+def test_a_batch_is_compact_and_knows_its_pictures(records: Records) -> None:
+    pairs = RefinerPairs(records, ROUGH, SMALL, AUGMENT)
+    batch = collate([pairs.sample(i, np.random.default_rng(i)) for i in range(3)])
+    batch = batch.to(torch.device("cpu"))
+    assert batch.image_ids == [9, 9, 4]
+    assert batch.rgb.shape == (3, 64, 64, 3) and batch.rgb.dtype == torch.uint8
+    assert batch.rough.shape == batch.truth.shape == (3, 64, 64)
+    assert batch.label.tolist() == [1, 0, 0]
+
+
+def test_the_refiner_learns_to_mend_masks(records: Records) -> None:
+    torch.manual_seed(0)
+    plain = RefinerAugmentConfig(flip=False, point_jitter=0)
+    halves = [
+        encode(disc & (np.arange(100) > x)) for disc, (x, _) in zip(DISCS, CENTRES, strict=True)
+    ]
+    rough = rough_table(
+        (9, [90, 91], [halves[0], halves[1]]), (4, [40, 41], [halves[0], halves[1]])
+    )
+    pairs = RefinerPairs(records, rough, SMALL, plain)
+    learner = RefinerLearner(SMALL, 2)
+    optimizer = torch.optim.Adam(learner.parameters(), lr=3e-3)
+    learner.train()
+    for step in range(40):
+        batch = collate([pairs.sample(i, np.random.default_rng([step, i])) for i in range(4)])
+        (loss,) = learner(batch).values()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    figures = validate(Refiner(learner.network, records.categories), pairs)
+    assert figures["refined_mIoU"] > figures["rough_mIoU"] + 0.1
+
+
+def test_validation_is_by_hand_that_of_the_masks(records: Records) -> None:
+    network = RefinerLearner(SMALL, 2).network
+    torch.nn.init.constant_(network.head.weight, 0)
+    assert network.head.bias is not None
+    network.head.bias.data = torch.tensor([1.0, -1.0])  # sees nothing: every mask falls back
+    pairs = RefinerPairs(records, ROUGH, SMALL, AUGMENT)
+    figures = validate(Refiner(network, records.categories), pairs)
+    overlaps = [
+        (disc & square).sum() / (disc | square).sum()
+        for disc, square in ((DISCS[i], decode(SQUARES[i], 80, 100)) for i in (1, 0, 0, 1))
+    ]
+    assert figures["rough_mIoU"] == figures["refined_mIoU"] == pytest.approx(np.mean(overlaps))
+
+
+def test_no_pairs_validate_to_zero(records: Records) -> None:
+    pairs = RefinerPairs(records, rough_table((4, [41], [None])), SMALL, AUGMENT)
+    network = RefinerLearner(SMALL, 2).network
+    figures = validate(Refiner(network, records.categories), pairs)
+    assert figures == {"rough_mIoU": 0.0, "refined_mIoU": 0.0}
+
+
+def test_a_picture_is_read_once_while_it_is_in_the_cache(records: Records) -> None:
+    cache = RefinerPairs(records, ROUGH, SMALL, AUGMENT, cache_bytes=30_000).images
+    first = cache.read(records[0])
+    assert cache.read(records[0]) is first
+    cache.read(records[1])  # 24,000 bytes each: no room for two
+    assert list(cache.images) == [records[1].file]
+
+
+def test_rough_masks_of_another_set_are_refused(records: Records) -> None:
+    with pytest.raises(ValueError, match="row 0: image_id 5 is not among the 2 pictures"):
+        RefinerPairs(records, rough_table((5, [50], [SQUARES[0]])), SMALL, AUGMENT)
+    with pytest.raises(ValueError, match=r"image 4: it has no annotation \[77\]"):
+        RefinerPairs(records, rough_table((4, [77], [SQUARES[0]])), SMALL, AUGMENT)
+
+
+def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Path) -> None:
+    records.write(str(tmp_path / "strong.parquet"))
+    (tmp_path / "rough").mkdir()
+    pq.write_table(ROUGH.slice(0, 2), tmp_path / "rough" / "a.parquet")
+    pq.write_table(ROUGH.slice(2), tmp_path / "rough" / "b.parquet")
+    task = RefinerTask(
+        config=SMALL,
+        augment=AUGMENT,
+        pictures=str(tmp_path / "strong.parquet"),
+        rough=str(tmp_path / "rough"),
+        validation=str(tmp_path / "strong.parquet"),
+        validation_rough=str(tmp_path / "rough" / "a.parquet"),
+        max_validation_pictures=1,
+    )
+    pairs = task.load()
+    assert len(pairs) == 4
+    learner = task.learner(pairs)
+    figures = task.validate(learner, pairs)
+    assert set(figures) == {"val/rough_mIoU", "val/refined_mIoU"}
+    task.save(learner, pairs, UPath(tmp_path / "model"))
+    assert Refiner.load(UPath(tmp_path / "model"), torch.device("cpu")).categories == (
+        records.categories
+    )
+    assert "4 rough masks of 2 pictures" in (tmp_path / "model" / "model_card.md").read_text()
+
+
+def test_a_folder_without_rough_masks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no Parquet files"):
+        read_rough(str(tmp_path))
