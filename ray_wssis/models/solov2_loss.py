@@ -1,0 +1,59 @@
+"""The two losses of SOLOv2 (arXiv:2003.10152, "Training"): focal for the class, dice for the mask.
+
+Differs from the paper: both are normalised by the number of positive cells of all workers
+together, so that one worker with 16 pictures and four with 4 compute the same gradient.
+
+Legend: B images, C classes, P positive cells, L levels, E kernel channels, h w mask pixels.
+"""
+
+import torch
+import torch.distributed
+from torch import Tensor
+from torchvision.ops import sigmoid_focal_loss
+
+from ray_wssis.models.solov2 import SOLOv2Output
+from ray_wssis.models.solov2_targets import Instances, Targets
+
+MASK_WEIGHT = 3.0
+DICE_EPSILON = 0.001
+
+
+def solov2_losses(
+    output: SOLOv2Output, instances: Instances, targets: Targets
+) -> dict[str, Tensor]:
+    """Named losses, to be summed.  A batch without instances gives a mask loss of zero."""
+    class_logits = torch.cat([x.flatten(2) for x in output.class_logits], dim=2)  # (B, C, cells)
+    kernels = torch.cat([x.flatten(2) for x in output.kernels], dim=2)  # (B, E, cells)
+    num_positive = across_workers(torch.tensor(float(len(targets.cell)), device=kernels.device))
+
+    truth = torch.zeros_like(class_logits, dtype=torch.float32)
+    truth[targets.image, instances.labels[targets.instance], targets.cell] = 1
+    focal = sigmoid_focal_loss(class_logits.float(), truth, alpha=0.25, gamma=2, reduction="sum")
+
+    dices = [kernels.sum() * 0 + output.mask_features.sum() * 0]  # every parameter has a gradient
+    for index in range(len(kernels)):
+        here = targets.image == index
+        if here.any():
+            features = output.mask_features[index].flatten(1)  # (E, h w)
+            logits = kernels[index][:, targets.cell[here]].T @ features  # (p, h w)
+            masks = instances.masks[targets.instance[here]].flatten(1)
+            dices.append(dice_loss(logits.float().sigmoid(), masks.float()).sum())
+    return {
+        "class": focal / (num_positive + 1),
+        "mask": MASK_WEIGHT * torch.stack(dices).sum() / num_positive.clamp(min=1),
+    }
+
+
+def dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
+    """1 - dice with squared sums, for each row of (P, pixels): (P,)."""
+    overlap = (probabilities * truth).sum(dim=1)
+    sizes = (probabilities * probabilities).sum(dim=1) + (truth * truth).sum(dim=1)
+    return 1 - 2 * overlap / (sizes + 2 * DICE_EPSILON)
+
+
+def across_workers(count: Tensor) -> Tensor:
+    """The mean count of a worker, so that averaged gradients are those of the whole batch."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(count)
+        count /= torch.distributed.get_world_size()
+    return count

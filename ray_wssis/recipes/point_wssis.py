@@ -1,0 +1,222 @@
+"""PointWSSIS from end to end: a few masks and many points in, an instance segmenter out.
+
+PointWSSIS: "The Devil is in the Points: Weakly Semi-Supervised Instance Segmentation via
+Point-Guided Mask Representation" (arXiv:2303.15062).  Each property is one stage and asks for
+those it needs; a stage that is finished in the run folder is not made again.
+"""
+
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, model_validator
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace, open_stage
+from ray_wssis.config import Config, to_yaml
+from ray_wssis.data.augment import AugmentConfig
+from ray_wssis.data.split_files import split_name
+from ray_wssis.methods.point_wssis.refiner_augment import RefinerAugmentConfig
+from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
+from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig
+from ray_wssis.methods.point_wssis.segmenter_task import SegmenterTask
+from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+from ray_wssis.report.page import write_report
+from ray_wssis.session import connect
+from ray_wssis.stages.drill import DrawRoughMasks
+from ray_wssis.stages.evaluate import METRICS, evaluate
+from ray_wssis.stages.label import LabelPoints, summarise
+from ray_wssis.stages.merge import MERGED, merge
+from ray_wssis.stages.split import ALL, STRONG, VALIDATION, WEAK, DataConfig, split
+from ray_wssis.stages.stream import LabellingWorkers, PictureWorker, stream
+from ray_wssis.storage import Place, locate, write_atomically
+from ray_wssis.training.loop import Task
+from ray_wssis.training.run import LOGS, TrainingWorkers, train
+from ray_wssis.training.schedule import TrainingConfig
+
+RESOLVED = "config.resolved.yaml"
+
+
+class SegmenterStage(Config):
+    model: SegmenterConfig
+    augment: AugmentConfig = AugmentConfig()
+    training: TrainingConfig
+
+
+class RefinerStage(Config):
+    model: MaskRefineNetConfig
+    augment: RefinerAugmentConfig = RefinerAugmentConfig()
+    training: TrainingConfig
+
+
+class PointWSSISConfig(Config):
+    seed: int = Field(default=0, ge=0)  # of the data, the split and the training
+    data: DataConfig
+    teacher: SegmenterStage
+    refiner: RefinerStage
+    student: SegmenterStage
+    upper_bound: bool = False  # train a student on all true masks too, where they are known
+    training_workers: TrainingWorkers = TrainingWorkers()
+    labelling_workers: LabellingWorkers = LabellingWorkers()
+
+    @model_validator(mode="after")
+    def check_early(self) -> "PointWSSISConfig":
+        if not self.teacher.training.early:
+            raise ValueError(
+                "teacher.training.early is empty: the refiner learns from the masks of early "
+                "teachers; name one or two steps, for instance half and three quarters of all"
+            )
+        return self
+
+
+class PointWSSIS:
+    """The run in folder `out`."""
+
+    def __init__(self, config: PointWSSISConfig, out: Place, *, redo: bool = False) -> None:
+        self.config = config
+        self.out = locate(out)
+        self.redo = redo
+        self.out.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.out / RESOLVED, to_yaml(config).encode())
+
+    @cached_property
+    def data(self) -> Artifact:
+        """Strong pictures with masks, weak ones with points, validation pictures."""
+        return split(self.config.data, self.config.seed, self.out / "split", redo=self.redo)
+
+    @cached_property
+    def teacher(self) -> Artifact:
+        """1. The teacher learns from the strong pictures."""
+        return self.train_segmenter("teacher", self.config.teacher, self.data, STRONG)
+
+    @cached_property
+    def rough(self) -> Artifact:
+        """2. As it was half-way through, it draws rough masks whose truth is known."""
+        early = range(1, len(self.config.teacher.training.early) + 1)
+        drills = {
+            STRONG: [str(self.teacher / f"early_{i}") for i in early],
+            VALIDATION: [str(self.teacher / "model")],
+        }
+        stage = self.open("rough", {"split": self.data, "teacher": self.teacher})
+        if isinstance(stage, Artifact):
+            return stage
+        for pictures, models in drills.items():
+            self.stream(pictures, DrawRoughMasks, {"teachers": models}, stage)
+        return stage.finish()
+
+    @cached_property
+    def refiner(self) -> Artifact:
+        """3. The refiner learns to mend rough masks."""
+        stage = self.config.refiner
+        task = RefinerTask(
+            config=stage.model,
+            augment=stage.augment,
+            pictures=str(self.data / STRONG),
+            rough=str(self.rough / UPath(STRONG).stem),
+            validation=str(self.data / VALIDATION),
+            validation_rough=str(self.rough / UPath(VALIDATION).stem),
+            max_validation_pictures=stage.training.max_validation_pictures,
+        )
+        made_from = {"rough": self.rough, "model": stage.model, "augment": stage.augment}
+        return self.train("refiner", task, stage.training, made_from)
+
+    @cached_property
+    def labels(self) -> Artifact:
+        """4. Every point of the weak pictures becomes a rough mask, and the refiner mends it."""
+        made_from = {"split": self.data, "teacher": self.teacher, "refiner": self.refiner}
+        stage = self.open("labels", made_from)
+        if isinstance(stage, Artifact):
+            return stage
+        models = {"teacher": str(self.teacher / "model"), "refiner": str(self.refiner / "model")}
+        self.stream(WEAK, LabelPoints, models, stage)
+        summarise(stage)
+        return stage.finish()
+
+    @cached_property
+    def merged(self) -> Artifact:
+        """5. True and mended masks become one training set."""
+        data = self.config.data
+        name = split_name(data.name, data.percent)
+        return merge(self.data, self.labels, name, self.out / "merged", redo=self.redo)
+
+    @cached_property
+    def student(self) -> Artifact:
+        """6. The student learns from both together."""
+        return self.train_segmenter("student", self.config.student, self.merged, MERGED)
+
+    @cached_property
+    def upper_bound(self) -> Artifact:
+        """What the student could reach if all masks were known."""
+        if not (self.data / ALL).exists():
+            raise ValueError("upper_bound: the masks of the weak pictures are not known")
+        return self.train_segmenter("upper_bound", self.config.student, self.data, ALL)
+
+    @cached_property
+    def evaluation(self) -> Artifact:
+        """7. All figures, also in `metrics.json` of the run."""
+        models = {
+            "teacher": (self.teacher, self.config.teacher.model),
+            "student": (self.student, self.config.student.model),
+        }
+        if self.config.upper_bound:
+            models["upper_bound"] = (self.upper_bound, self.config.student.model)
+        made = evaluate(
+            self.data,
+            models,
+            self.labels,
+            self.config.labelling_workers,
+            self.out / "evaluation",
+            redo=self.redo,
+        )
+        write_atomically(self.out / METRICS, (made / METRICS).read_bytes())
+        return made
+
+    @cached_property
+    def report(self) -> Artifact:
+        """8. The page that shows it all."""
+        stage = self.open("report", {"evaluation": self.evaluation, "labels": self.labels})
+        if isinstance(stage, Artifact):
+            return stage
+        write_report(self.out, stage.folder)
+        return stage.finish()
+
+    def train_segmenter(
+        self, name: str, stage: SegmenterStage, source: Artifact, pictures: str
+    ) -> Artifact:
+        task = SegmenterTask(
+            name=name,
+            config=stage.model,
+            augment=stage.augment,
+            pictures=str(source / pictures),
+            validation=str(self.data / VALIDATION),
+            max_validation_pictures=stage.training.max_validation_pictures,
+        )
+        made_from = {"pictures": source, "model": stage.model, "augment": stage.augment}
+        return self.train(name, task, stage.training, made_from)
+
+    def train(
+        self, name: str, task: Task, training: TrainingConfig, made_from: dict[str, Any]
+    ) -> Artifact:
+        stage = self.open(name, made_from | {"training": training})
+        if isinstance(stage, Artifact):
+            return stage
+        connect()
+        train(task, training, self.config.seed, self.config.training_workers, stage.folder)
+        return stage.finish(logs=LOGS)
+
+    def stream(
+        self, pictures: str, worker: type[PictureWorker], arguments: dict[str, Any], to: Workspace
+    ) -> None:
+        """Show the teacher's pictures to `worker`; rows go to a folder named like the records."""
+        connect()
+        model = self.config.teacher.model
+        stream(
+            self.data / pictures,
+            worker,
+            arguments,
+            (model.shorter, model.longest),
+            self.config.labelling_workers,
+            to / UPath(pictures).stem,
+        )
+
+    def open(self, name: str, made_from: dict[str, Any]) -> Artifact | Workspace:
+        return open_stage(self.out / name, made_from, redo=self.redo, seed=self.config.seed)

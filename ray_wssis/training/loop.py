@@ -1,0 +1,252 @@
+"""The training loop: what every worker runs.  A learner maps a batch to named losses.
+
+Everything random is a function of the seed and the step, so a run that was killed and goes on
+from its last checkpoint ends with the same weights as one that was not.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import ray.train
+import ray.train.torch
+import torch
+from ray.actor import ActorHandle
+from torch import Tensor, nn
+from upath import UPath
+
+from ray_wssis.training.metrics_log import MetricsLog
+from ray_wssis.training.sampling import Samples, StepSampler, batches
+from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
+
+STATE = "state.pt"
+
+
+class Task(Protocol):
+    """What is to be learnt, from what, and how to tell whether it was."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def best_metric(self) -> str: ...  # one of the figures of `validate`, larger is better
+
+    def load(self) -> Samples: ...
+    def collate(self, samples: list[Any]) -> Any: ...
+    def learner(self, samples: Any) -> nn.Module: ...
+    def validate(self, learner: Any, samples: Any) -> dict[str, float]: ...
+    def save(self, learner: Any, samples: Any, folder: UPath) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """What a worker is sent."""
+
+    task: Task
+    config: TrainingConfig
+    seed: int
+    folder: str  # of the stage
+    loader_workers: int
+    board: ActorHandle[Any]  # where the driver reads progress and the reason of a stop
+    rescued: str | None  # a checkpoint to go on from when Ray Train has lost its list
+
+
+class NotFiniteError(FloatingPointError):
+    """The loss became infinite or not a number."""
+
+
+def learn(setup: dict[str, Setup]) -> None:
+    """Run by Ray Train on each worker.
+
+    What a retry cannot mend (a bad picture, a full disk, a loss that is not finite) is written on
+    the board, so that the group that Ray starts again ends at once.
+    """
+    board = setup["setup"].board
+    if ray.get(board.reason.remote()):
+        return
+    try:
+        run_steps(setup["setup"])
+    except (ValueError, FloatingPointError, OSError) as error:
+        ray.get(board.stop.remote(f"{type(error).__name__}: {error}"))
+        raise
+
+
+def run_steps(setup: Setup) -> None:
+    task, config = setup.task, setup.config
+    context = ray.train.get_context()
+    rank, world = context.get_world_rank(), context.get_world_size()
+    device = ray.train.torch.get_device()
+    torch.manual_seed(setup.seed)
+    samples = task.load()
+    learner = task.learner(samples)
+    if device.type == "cuda":
+        learner = learner.to(memory_format=torch.channels_last)
+        if world > 1:
+            learner = nn.SyncBatchNorm.convert_sync_batchnorm(learner)
+    replica = ray.train.torch.prepare_model(learner)  # moved to the device, synchronised
+    optimizer = build_optimizer(learner, config)
+    progress = restore(learner, optimizer, device, setup.rescued)
+
+    steps = range(progress.step + 1, config.steps + 1)
+    sampler = StepSampler(len(samples), config.batch_size, setup.seed, steps, rank, world)
+    loader = batches(samples, task.collate, sampler, setup.loader_workers, device.type == "cuda")
+    recorder = Recorder(setup, learner, samples, optimizer, progress, rank)
+    learner.train()
+    for step, batch in zip(steps, loader, strict=True):
+        rate = learning_rate(config, step)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(setup.seed * 1_000_003 + step)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            losses: dict[str, Tensor] = replica(batch.to(device))
+        total = torch.stack(list(losses.values())).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
+        recorder.note(step, losses, rate, batch.image_ids)
+        optimizer.step()
+        recorder.after(step)
+    recorder.close()
+
+
+@dataclass
+class Progress:
+    step: int = 0  # the last one done
+    best: float = float("-inf")
+
+
+def restore(
+    learner: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    rescued: str | None,
+) -> Progress:
+    """Go on from the last checkpoint, if there is one."""
+    checkpoint = ray.train.get_checkpoint()
+    if checkpoint is None and rescued is not None:
+        checkpoint = ray.train.Checkpoint(rescued)
+    if checkpoint is None:
+        return Progress()
+    with checkpoint.as_directory() as folder:
+        state = torch.load(Path(folder) / STATE, map_location=device, weights_only=True)
+    learner.load_state_dict(state["learner"])
+    optimizer.load_state_dict(state["optimizer"])
+    return Progress(step=state["step"], best=state["best"])
+
+
+class Recorder:
+    """Losses, validation, checkpoints and models of a run; only the first worker writes.
+
+    Losses stay on the device until they are logged or saved: the loop never waits for one step.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        learner: nn.Module,
+        samples: Samples,
+        optimizer: torch.optim.Optimizer,
+        progress: Progress,
+        rank: int,
+    ) -> None:
+        self.setup = setup
+        self.learner = learner
+        self.samples = samples
+        self.optimizer = optimizer
+        self.progress = progress
+        self.folder = UPath(setup.folder)
+        self.log = MetricsLog(self.folder, done=progress.step) if rank == 0 else None
+        self.pending: list[tuple[int, dict[str, Tensor], float, list[int]]] = []
+        self.clock = time.monotonic()
+
+    def note(self, step: int, losses: dict[str, Tensor], rate: float, image_ids: list[int]) -> None:
+        self.pending.append((step, {k: v.detach() for k, v in losses.items()}, rate, image_ids))
+        if step == 1 or step % LOG_EVERY == 0 or self.is_due(step):
+            self.flush()
+
+    def flush(self) -> None:
+        """Fetch the losses since the last time; NotFiniteError names the first bad step."""
+        names = list(self.pending[0][1])
+        table = torch.stack(
+            [torch.stack([losses[x].float() for x in names]) for _, losses, *_ in self.pending]
+        ).tolist()  # the one wait for the device
+        seconds = time.monotonic() - self.clock
+        for values, (step, _, _, image_ids) in zip(table, self.pending, strict=True):
+            if not all(abs(value) < float("inf") for value in values):
+                named = ", ".join(f"{n} {v}" for n, v in zip(names, values, strict=True))
+                raise NotFiniteError(
+                    f"{self.setup.task.name}, step {step}: the loss is not finite ({named}) on "
+                    f"images {image_ids}. The last checkpoint is kept; look at these images and "
+                    f"their masks, or lower the learning rate"
+                )
+        if self.log is None:
+            self.pending = []
+            return
+        step, _, rate, _ = self.pending[-1]
+        means = [sum(column) / len(column) for column in zip(*table, strict=True)]
+        line = {
+            "step": step,
+            "loss": sum(means),
+            **{f"loss/{name}": value for name, value in zip(names, means, strict=True)},
+            "learning_rate": rate,
+            "images_per_second": len(self.pending) * self.setup.config.batch_size / seconds,
+            "seconds_per_step": seconds / len(self.pending),
+        }
+        self.log.write(line)
+        self.setup.board.update.remote(self.setup.task.name, self.setup.config.steps, line)
+        self.pending = []
+        self.clock = time.monotonic()
+
+    def is_due(self, step: int) -> bool:
+        config = self.setup.config
+        return step % config.save_every == 0 or step == config.steps or step in config.early
+
+    def after(self, step: int) -> None:
+        """Keep what is to be kept of this step, and tell Ray; all workers call this alike."""
+        if not self.is_due(step):
+            return
+        config, self.progress.step = self.setup.config, step
+        figures: dict[str, float] = {}
+        if self.log is not None:
+            if step in config.early:
+                self.save_model(f"early_{config.early.index(step) + 1}")
+            if step % config.validate_every == 0 or step == config.steps:
+                figures = self.validate()
+            if step == config.steps:
+                self.save_model("model")
+            self.log.flush()
+        with TemporaryDirectory() as folder:
+            checkpoint = None
+            if self.log is not None:
+                state = {
+                    "step": step,
+                    "best": self.progress.best,
+                    "learner": self.learner.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                }
+                torch.save(state, Path(folder) / STATE)
+                checkpoint = ray.train.Checkpoint.from_directory(folder)
+            ray.train.report({"step": step} | figures, checkpoint=checkpoint)
+        self.clock = time.monotonic()
+
+    def validate(self) -> dict[str, float]:
+        task = self.setup.task
+        figures = task.validate(self.learner, self.samples)
+        self.learner.train()
+        assert self.log is not None
+        self.log.write({"step": self.progress.step} | figures)
+        if figures[task.best_metric] > self.progress.best:
+            self.progress.best = figures[task.best_metric]
+            self.save_model("best")
+        return figures
+
+    def save_model(self, name: str) -> None:
+        self.setup.task.save(self.learner, self.samples, self.folder / name)
+
+    def close(self) -> None:
+        if self.log is not None:
+            self.log.close()
+
+
+LOG_EVERY = 10  # steps between lines of the log, and so between waits for the device

@@ -1,0 +1,44 @@
+"""`metrics.jsonl` and TensorBoard files of one training run."""
+
+import json
+
+from torch.utils.tensorboard import SummaryWriter
+from upath import UPath
+
+NAME = "metrics.jsonl"
+TENSORBOARD = "tensorboard"
+
+
+class MetricsLog:
+    """One JSON object a line, each with its step.  Lines after step `done` are of a run that
+    was killed and will be written again, so they are forgotten."""
+
+    def __init__(self, folder: UPath, done: int) -> None:
+        self.file = folder / NAME
+        self.lines = [line for line in read_metrics(folder) if line["step"] <= done]
+        self.board = SummaryWriter(str(folder / TENSORBOARD), purge_step=done + 1)
+        self.flush()
+
+    def write(self, line: dict[str, float]) -> None:
+        self.lines.append(line)
+        for name, value in line.items():
+            if name != "step":
+                self.board.add_scalar(name, value, int(line["step"]))
+
+    def flush(self) -> None:
+        """The whole file is written at once, because a bucket knows no appending."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        self.board.flush()
+
+    def close(self) -> None:
+        self.flush()
+        self.board.close()
+
+
+def read_metrics(folder: UPath) -> list[dict[str, float]]:
+    """The lines so far; none if there is no file."""
+    file = folder / NAME
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text().splitlines() if line]

@@ -1,0 +1,60 @@
+"""The optimiser and its learning rate as a function of the step."""
+
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import nn
+
+from ray_wssis.config import Config
+
+
+class TrainingConfig(Config):
+    """What is learnt from one data set.  How the work is shared out is another matter."""
+
+    steps: int = Field(ge=1)
+    batch_size: int = Field(default=16, ge=1)  # samples of all workers together, per step
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = Field(default=0.01, gt=0)  # for the whole batch
+    weight_decay: float = Field(default=1e-4, ge=0)  # not for norms
+    warmup_steps: int = Field(default=1000, ge=0)
+    warmup_factor: float = Field(default=0.01, ge=0, le=1)
+    schedule: Literal["steps", "cosine"] = "steps"
+    drops: tuple[int, ...] = ()  # steps at which the rate becomes a tenth
+    final_factor: float = Field(default=0.01, ge=0, le=1)  # where the cosine ends
+    max_grad_norm: float = Field(default=35.0, gt=0)
+    save_every: int = Field(default=5000, ge=1)  # steps between checkpoints
+    validate_every: int = Field(default=5000, ge=1)  # steps; a multiple of save_every
+    max_validation_pictures: int = Field(default=500, ge=1)
+    early: tuple[int, ...] = ()  # steps whose model is kept beside the last one
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """The rate of step 1, 2, ..., `config.steps`."""
+    if step <= config.warmup_steps:
+        share = step / config.warmup_steps
+        return config.learning_rate * (config.warmup_factor * (1 - share) + share)
+    if config.schedule == "cosine":
+        progress = (step - config.warmup_steps) / max(1, config.steps - config.warmup_steps)
+        wave = 0.5 * (1 + math.cos(math.pi * progress))
+        return config.learning_rate * (config.final_factor + (1 - config.final_factor) * wave)
+    return config.learning_rate * 0.1 ** sum(step > drop for drop in config.drops)
+
+
+def build_optimizer(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """SGD with momentum or AdamW; norm layers are not decayed, biases are."""
+    norms: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    kinds = (nn.GroupNorm, nn.LayerNorm, nn.modules.batchnorm._BatchNorm)
+    for module in network.modules():
+        own = [p for p in module.parameters(recurse=False) if p.requires_grad]
+        (norms if isinstance(module, kinds) else others).extend(own)
+    groups: Iterable[dict[str, object]] = [
+        {"params": others, "weight_decay": config.weight_decay},
+        {"params": norms, "weight_decay": 0.0},
+    ]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
