@@ -1,0 +1,12 @@
+"""Average precision of the networks, quality of the pseudo masks.
+
+python jobs/evaluate.py --config shapes --out /data/run
+ray job submit --working-dir . -- python jobs/evaluate.py --config shapes --out /data/run
+
+What it needs from earlier jobs and is not in the run folder yet is made first.
+"""
+
+from ray_wssis.cli import start
+
+if __name__ == "__main__":
+    start(lambda run: run.evaluation)

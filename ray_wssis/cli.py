@@ -1,0 +1,178 @@
+"""The command line.  A verb loads the configuration and asks the recipe for one of its results.
+
+What is already there is not made again, so every verb can be stopped and given again.  The pages
+in `jobs/` go through `start`, with the same options.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ray_wssis import data_commands
+from ray_wssis.artifacts import Artifact
+from ray_wssis.config import ConfigError, load_config, shipped_configs, to_yaml
+from ray_wssis.storage import is_local, locate
+
+if TYPE_CHECKING:  # it imports torch and Ray, which takes seconds
+    from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
+
+STOPPED = 130  # what a shell says of a command that Ctrl-C ended
+IN_A_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray for the driver of a submitted job
+
+Make = Callable[["PointWSSIS"], Artifact]
+
+ConfigName = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        "-c",
+        show_default="config.resolved.yaml in --out",
+        help=f"A YAML file, a URI, or one of: {', '.join(shipped_configs())}.",
+    ),
+]
+Out = Annotated[str, typer.Option("--out", "-o", help="Folder of the run, a path or a URI.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="A.B=C", help="Change one value; may be given many times."),
+]
+Redo = Annotated[
+    bool,
+    typer.Option("--redo", help="Make again what was made with another configuration."),
+]
+UpperBound = Annotated[
+    bool,
+    typer.Option("--upper-bound", help="Train a student on all masks too, to compare with."),
+]
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """What a user did wrong comes out as a sentence (with WSSIS_DEBUG=1: as a traceback)."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. The same command goes on from here.")
+        raise typer.Exit(STOPPED) from None
+    except (ValueError, OSError) as error:
+        if os.environ.get("WSSIS_DEBUG") == "1":
+            raise
+        said = getattr(error, "cause", None) or error  # Ray wraps what happened in a worker
+        Console(stderr=True).print(f"[red]{escape(str(said))}[/]", soft_wrap=True, highlight=False)
+        raise typer.Exit(1) from None
+
+
+class Sentences(typer.core.TyperGroup):
+    """A group of commands whose errors are sentences."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with plain_errors():
+            return super().invoke(ctx)
+
+
+app = typer.Typer(
+    cls=Sentences,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A few masks and many points in, a trained instance segmenter out.",
+)
+train = typer.Typer(no_args_is_help=True, help="Train one of the three networks.")
+config = typer.Typer(no_args_is_help=True, help="Look at configurations.")
+app.add_typer(data_commands.app, name="data")
+app.add_typer(config, name="config")
+app.add_typer(train, name="train")
+
+
+def verb(make: Make) -> Callable[..., None]:
+    """The command that asks a run for what `make` takes from it."""
+
+    def command(
+        out: Out,
+        name: ConfigName = None,
+        overrides: Overrides = None,
+        redo: Redo = False,
+        upper_bound: UpperBound = False,
+    ) -> None:
+        changes = [*(overrides or []), *(["upper_bound=true"] if upper_bound else [])]
+        execute(make, out, name, changes, redo)
+
+    return command
+
+
+def execute(make: Make, out: str, name: str | None, overrides: list[str], redo: bool) -> None:
+    """Make a result of the run in `out` and say where it is."""
+    folder = locate(out)
+    if IN_A_RAY_JOB in os.environ and is_local(folder) and not Path(out).expanduser().is_absolute():
+        raise ValueError(
+            f"--out {out} is relative: a Ray job runs in a copy of the working directory that is "
+            "thrown away afterwards. Give an absolute path or a URI that all nodes can reach."
+        )
+    resolved = folder / "config.resolved.yaml"
+    if name is None and not resolved.exists():
+        raise ConfigError(f"no --config, and there is no {resolved} of an earlier run")
+    loaded = load_config(recipe_config(), name or str(resolved), overrides)
+    from ray_wssis.recipes.point_wssis import PointWSSIS
+
+    made = make(PointWSSIS(loaded, str(folder), redo=redo))
+    page = made / "index.html"
+    typer.echo(page if page.exists() else made.folder)
+
+
+def recipe_config() -> "type[PointWSSISConfig]":
+    from ray_wssis.recipes.point_wssis import PointWSSISConfig
+
+    return PointWSSISConfig
+
+
+def start(make: Make) -> None:
+    """What a page in `jobs/` does: one command, with the options of every verb."""
+    job = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+    job.command(help=sys.modules["__main__"].__doc__)(plain_errors()(verb(make)))
+    job()
+
+
+app.command("run", help="Everything, from the split to the report.")(verb(lambda run: run.report))
+train.command("teacher", help="On the strong images.")(verb(lambda run: run.teacher))
+train.command("refiner", help="To mend rough masks.")(verb(lambda run: run.refiner))
+train.command("student", help="On masks and pseudo masks.")(verb(lambda run: run.student))
+app.command("label", help="Pseudo masks for the weak images.")(verb(lambda run: run.merged))
+app.command("evaluate", help="Average precision of every network.")(
+    verb(lambda run: run.evaluation)
+)
+app.command("report", help="The page that shows it all.")(verb(lambda run: run.report))
+
+
+@app.command()
+def demo(
+    out: Out = "runs/demo",
+    seed: Annotated[int, typer.Option(help="Of the data, the split and the training.")] = 0,
+    overrides: Overrides = None,
+    redo: Redo = False,
+    upper_bound: UpperBound = False,
+) -> None:
+    """Everything on the built-in data set: minutes on two CPU cores."""
+    changes = [f"seed={seed}", *(overrides or [])]
+    verb(lambda run: run.report)(out, "shapes", changes, redo, upper_bound)
+
+
+@config.command()
+def dump(name: Annotated[str, typer.Argument()] = "shapes", overrides: Overrides = None) -> None:
+    """Print a configuration with every default filled in."""
+    typer.echo(to_yaml(load_config(recipe_config(), name, overrides or [])), nl=False)
+
+
+@config.command()
+def check(name: Annotated[str, typer.Argument()], overrides: Overrides = None) -> None:
+    """Say everything that is wrong with a configuration; exit 1 if anything is."""
+    load_config(recipe_config(), name, overrides or [])
+    typer.echo(f"{name} is fine")
+
+
+if __name__ == "__main__":
+    app()
