@@ -1,5 +1,6 @@
 """What tests of several folders need: one local Ray for all of them."""
 
+import logging
 import os
 from collections.abc import Iterator
 
@@ -31,8 +32,7 @@ def ray_session() -> Iterator[None]:
         include_dashboard=False,
         log_to_driver=False,
         object_store_memory=500_000_000,
-        configure_logging=True,
-        logging_level="ERROR",
+        logging_level=logging.ERROR,
     )
     yield
     ray.shutdown()

@@ -12,13 +12,13 @@ LAYERS = [  # a module imports from its own line and from the lines above
     {"storage", "config", "artifacts", "masks"},
     {"data", "models", "metrics"},
     {"methods"},
-    {"training", "report"},
+    {"session", "training", "report"},
     {"stages"},
     {"recipes"},
     {"cli", "data_commands"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-KNOWS_RAY = {"training", "stages", "recipes", "cli"}
+KNOWS_RAY = {"session", "training", "stages", "recipes", "cli"}
 COLLECTIONS = {"utils", "util", "common", "helpers", "misc", "base", "registry", "hooks"}
 
 each_module = pytest.mark.parametrize(
