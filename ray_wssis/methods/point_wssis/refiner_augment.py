@@ -26,6 +26,8 @@ from ray_wssis.methods.point_wssis.refiner_input import (
     mask_in_box,
 )
 
+LARGEST_WINDOW = 256  # pixels of a side; masks are perturbed at this size at most
+
 
 class RefinerAugmentConfig(Config):
     min_scale: float = Field(default=1.0, gt=0)  # crop sides over those of the rough mask
@@ -102,29 +104,35 @@ def perturb_mask(counts: bytes, height: int, width: int, rng: np.random.Generato
     side = float(np.sqrt(max(1, area(counts, height, width))))
     box = widen(extent, round(0.3 * side) + 3, height, width)
     part = mask_in_box(counts, height, box).astype(np.uint8)
-    inwards = cv2.distanceTransform(part, cv2.DIST_L2, 3)
-    outwards = cv2.distanceTransform(1 - part, cv2.DIST_L2, 3)
-    field = np.clip(inwards, 0, side) - np.clip(outwards, 0, side)  # > 0 inside
+    shrink = max(1.0, max(part.shape) / LARGEST_WINDOW)
+    columns, rows = (max(1, round(length / shrink)) for length in (part.shape[1], part.shape[0]))
+    small = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT)
+    side /= shrink
+    inwards = cv2.distanceTransform(small, cv2.DIST_L2, 3).clip(0, side)
+    outwards = cv2.distanceTransform(1 - small, cv2.DIST_L2, 3).clip(0, side)
     moved = cv2.warpAffine(
-        field,
-        draw_affine(extent, box, rng),
-        (part.shape[1], part.shape[0]),
+        inwards - outwards,  # > 0 inside
+        draw_affine(extent, box, shrink, rng),
+        (columns, rows),
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=-side,
     )
     bumps = rng.normal(size=(5, 5)).astype(np.float32) * rng.uniform(0, 0.08)
-    outline = cv2.resize(bumps, (part.shape[1], part.shape[0]), interpolation=cv2.INTER_CUBIC)
-    changed = moved + side * (outline + rng.uniform(-0.06, 0.06)) > 0
+    outline = cv2.resize(bumps, (columns, rows), interpolation=cv2.INTER_CUBIC)
+    field = moved + side * (outline + np.float32(rng.uniform(-0.06, 0.06)))
+    changed = cv2.resize(field, part.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0
     return encode_in_box(changed, box, height, width) if changed.any() else counts
 
 
-def draw_affine(extent: Box, box: Box, rng: np.random.Generator) -> NDArray[np.float64]:
-    """[2, 3]: scale about the middle of the extent, then shift, in pixels of the box."""
+def draw_affine(
+    extent: Box, box: Box, shrink: float, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """[2, 3]: scale about the middle of the extent, then shift, in pixels of the shrunk box."""
     x0, y0, x1, y1 = extent
     middle = np.array([(x0 + x1 - 1) / 2 - box[0], (y0 + y1 - 1) / 2 - box[1]])
     scale = rng.uniform(0.88, 1.12)
     shift = rng.uniform(-0.06, 0.06, size=2) * (x1 - x0, y1 - y0)
-    return np.column_stack([np.eye(2) * scale, middle * (1 - scale) + shift])
+    return np.column_stack([np.eye(2) * scale, (middle * (1 - scale) + shift) / shrink])
 
 
 def widen(box: Box, margin: int, height: int, width: int) -> Box:

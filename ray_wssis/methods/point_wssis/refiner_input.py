@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_wssis.data.images import resize_image, resize_mask
-from ray_wssis.masks import Mask, bounding_box, from_uncompressed, pixels
+from ray_wssis.masks import Mask, bounding_box, encode, from_uncompressed, run_lengths
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 
 Box = tuple[int, int, int, int]
@@ -99,13 +99,13 @@ def mask_crop(counts: bytes, height: int, box: Box, size: int) -> NDArray[np.uin
 
 
 def mask_in_box(counts: bytes, height: int, box: Box) -> Mask:
-    """[y1 - y0, x1 - x0]: the part of a mask inside the box."""
+    """[y1 - y0, x1 - x0]: the part of a mask inside the box.  Unwraps the box's columns only."""
     x0, y0, x1, y1 = box
-    part = np.zeros((y1 - y0, x1 - x0), dtype=bool)
-    column, row = pixels(counts, height)
-    inside = (column >= x0) & (column < x1) & (row >= y0) & (row < y1)
-    part[row[inside] - y0, column[inside] - x0] = True
-    return part
+    runs = run_lengths(counts)
+    ends = np.cumsum(runs).clip(x0 * height, x1 * height)
+    is_object = np.arange(runs.size) % 2 == 1
+    columns = np.repeat(is_object, np.diff(ends, prepend=x0 * height)).reshape(x1 - x0, height)
+    return columns[:, y0:y1].T
 
 
 def paste(foreground: NDArray[np.float32], box: Box) -> Mask:
@@ -123,11 +123,12 @@ def encode_in_box(part: Mask, box: Box, height: int, width: int) -> bytes:
     Works on the box alone: its runs are moved to their places in the picture's columns.
     """
     x0, y0, _, _ = box
-    columns = np.zeros((part.shape[1], part.shape[0] + 2), dtype=np.int8)  # empty above and below
-    columns[:, 1:-1] = part.T
-    column, row = np.nonzero(np.diff(columns, axis=1))  # starts and ends of runs, in turn
-    edges = (column + x0) * height + row + y0
-    joined = np.flatnonzero(edges[1:] == edges[:-1])  # a run down to the edge goes on in the next
+    rows = part.shape[0] + 1
+    padded = np.zeros((rows, part.shape[1]), dtype=np.uint8, order="F")
+    padded[:-1] = part  # with an empty row below, every run ends in the column it began in
+    column, row = np.divmod(np.cumsum(run_lengths(encode(padded))), rows)
+    edges = ((column + x0) * height + row + y0)[: column.size // 2 * 2]  # starts, ends in turn
+    joined = np.flatnonzero(edges[1:] == edges[:-1])  # down to the picture's edge, and on
     edges = np.delete(edges, np.concatenate([joined, joined + 1]))
     lengths = np.diff(np.concatenate([[0], edges, [height * width]]))
     if lengths[-1] == 0:

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,16 @@ def test_a_batch_is_compact_and_knows_its_pictures(records: Records) -> None:
     assert batch.label.tolist() == [1, 0, 0]
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads that share so little work wait for each other, for ever on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_the_refiner_learns_to_mend_masks(records: Records) -> None:
     torch.manual_seed(0)
     plain = RefinerAugmentConfig(flip=False, point_jitter=0)
