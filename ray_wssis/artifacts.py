@@ -99,6 +99,7 @@ class Workspace:
             "digest": hashlib.sha256(_json(facts).encode()).hexdigest(),
         }
         write_atomically(self.folder / MANIFEST, _json(manifest).encode())
+        logger.info("%s: done in %.0f s", self.folder.name, manifest["seconds"])
         return Artifact(folder=self.folder, manifest=manifest)
 
 
@@ -141,7 +142,9 @@ def open_stage(
         _empty(place)
         started = None
     if manifest:
+        logger.info("%s: done before, kept", place.name)
         return Artifact(folder=place, manifest=manifest)
+    logger.info("%s: %s", place.name, "goes on" if started else "begins")
     return _begin(place, wanted, started)
 
 

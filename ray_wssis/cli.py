@@ -4,6 +4,7 @@ What is already there is not made again, so every verb can be stopped and given 
 in `jobs/` go through `start`, with the same options.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -107,6 +108,7 @@ def verb(make: Make) -> Callable[..., None]:
 
 def execute(make: Make, out: str, name: str | None, overrides: list[str], redo: bool) -> None:
     """Make a result of the run in `out` and say where it is."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     folder = locate(out)
     if IN_A_RAY_JOB in os.environ and is_local(folder) and not Path(out).expanduser().is_absolute():
         raise ValueError(

@@ -5,6 +5,7 @@ import os
 
 import ray
 
+QUIET = ("ray.data", "ray.train")  # they tell every step on the driver's terminal
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # reports are collected this often
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # a worker's line appears once
@@ -20,6 +21,8 @@ def connect() -> None:
     """
     if ray.is_initialized():
         return
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     if os.environ.get("RAY_ADDRESS"):

@@ -75,13 +75,14 @@ class PointWSSIS:
         self.config = config
         self.out = locate(out)
         self.redo = redo
-        self.out.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.out / RESOLVED, to_yaml(config).encode())
 
     @cached_property
     def data(self) -> Artifact:
         """Strong pictures with masks, weak ones with points, validation pictures."""
-        return split(self.config.data, self.config.seed, self.out / "split", redo=self.redo)
+        made = split(self.config.data, self.config.seed, self.out / "split", redo=self.redo)
+        if not (self.out / RESOLVED).exists():
+            self.write_config()
+        return made
 
     @cached_property
     def teacher(self) -> Artifact:
@@ -219,4 +220,10 @@ class PointWSSIS:
         )
 
     def open(self, name: str, made_from: dict[str, Any]) -> Artifact | Workspace:
-        return open_stage(self.out / name, made_from, redo=self.redo, seed=self.config.seed)
+        stage = open_stage(self.out / name, made_from, redo=self.redo, seed=self.config.seed)
+        if isinstance(stage, Workspace):  # something is made with this configuration
+            self.write_config()
+        return stage
+
+    def write_config(self) -> None:
+        write_atomically(self.out / RESOLVED, to_yaml(self.config).encode())
