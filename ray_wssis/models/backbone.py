@@ -13,6 +13,7 @@ from typing import Any, Literal
 import timm
 import torch
 from timm.layers.norm_act import freeze_batch_norm_2d
+from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
@@ -30,6 +31,9 @@ class BackboneConfig(Config):
     weights: str = "hub"  # hub | offline | none | a file with a state dict
     frozen_stages: Literal[0, 1] = 1  # 1: nothing up to and including stride 4 is trained
     norm: Literal["frozen", "batch"] = "frozen"  # batch norm as learnt on ImageNet, or trained
+    stride_in_1x1: bool = (
+        False  # a bottleneck halves in its first convolution, as published weights
+    )
 
 
 class Backbone(nn.Module):
@@ -38,6 +42,8 @@ class Backbone(nn.Module):
     def __init__(self, config: BackboneConfig) -> None:
         super().__init__()
         self.body = create_timm(config.name, config.weights)
+        if config.stride_in_1x1:
+            move_strides(self.body, config.name)
         info: Any = self.body.feature_info
         missing = [stride for stride in FEATURE_STRIDES if stride not in info.reduction()]
         if missing:
@@ -142,6 +148,25 @@ def load_backbone_weights(network: nn.Module, source: Path, *, by_order: bool) -
             f"{len(wrong)} have another shape {wrong[:3]}; was it made from another network?"
         )
     network.load_state_dict(found, strict=False)
+
+
+def move_strides(network: nn.Module, name: str) -> None:
+    """Halve in the first 1x1 convolution of each bottleneck, not in its 3x3.
+
+    The oldest ResNets and the weights made from them are like this.  ValueError without any
+    bottleneck to change.
+    """
+    halving = [
+        block
+        for block in network.modules()
+        if isinstance(block, Bottleneck) and block.conv2.stride == (2, 2)
+    ]
+    if not halving:
+        raise ValueError(
+            f"backbone {name}: stride_in_1x1 is for ResNets of bottleneck blocks, as resnet50"
+        )
+    for block in halving:
+        block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
 
 
 def freeze_up_to(network: nn.Module, module: str) -> None:
