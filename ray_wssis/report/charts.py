@@ -78,7 +78,7 @@ def figure_chart(curves: Mapping[str, Curve], name: str, unit: str) -> str:
     for color, (steps, values) in curves.items():
         axes.plot(steps, values, color=COLORS[color], marker="o", ms=3.5, label=label(color))
     axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0, top=max(1.0, axes.get_ylim()[1]))
     return finish(figure, axes, curves, name)
 
 

@@ -71,11 +71,12 @@ def window_around(
 ) -> Window:
     """A square around all `boxes` (x0, y0, x1, y1), with `margin` of its side free on each side.
 
-    Where the picture is large enough the square stays within it.
+    Where the picture is large enough the square stays within it; it is never larger than that.
     """
     x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
     x1, y1 = max(box[2] for box in boxes), max(box[3] for box in boxes)
-    side = max(smallest, int(np.ceil(max(x1 - x0, y1 - y0) / (1 - 2 * margin))))
+    free = int(np.ceil(max(x1 - x0, y1 - y0) / (1 - 2 * margin)))
+    side = min(max(smallest, free), max(height, width))
     return Window(
         left=start((x0 + x1 - side) / 2, side, width),
         top=start((y0 + y1 - side) / 2, side, height),

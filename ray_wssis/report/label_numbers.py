@@ -82,13 +82,17 @@ class RecordsById:
 def read_label_numbers(folder: UPath, truth: RecordsById | None) -> LabelNumbers:
     """Numbers of all points in the label files of `folder`; none where there are no files."""
     files = tuple(sorted(folder.glob("*.parquet"), key=str))
-    lines: list[tuple[float, ...]] = []
+    parts = [np.zeros((0, 7))]
     for index, file in enumerate(files):
         for rows in pieces(file, COLUMNS):
             records = truth.some([row["image_id"] for row in rows]) if truth else {}
-            for row in rows:
-                lines += [(index, *line) for line in measure(row, records.get(row["image_id"]))]
-    table = np.array(lines, dtype=np.float64).reshape(-1, 7)
+            lines = [
+                (index, *line)
+                for row in rows
+                for line in measure(row, records.get(row["image_id"]))
+            ]
+            parts.append(np.array(lines, dtype=np.float64).reshape(-1, 7))
+    table = np.concatenate(parts)
     file, image_id, item, level = table[:, :4].astype(np.int64).T
     return LabelNumbers(
         files=files,

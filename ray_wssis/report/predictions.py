@@ -81,6 +81,7 @@ class Picture:
 class Gallery:
     threshold: float  # score
     num_pictures: int  # of which these were chosen
+    any_found: bool  # whether any instance of any picture and score is right
     pictures: list[Picture]
 
 
@@ -95,7 +96,12 @@ def gallery(folder: UPath, truth: RecordsById, names: list[str], num_colors: int
         draw_picture(order[i], records[order[i].image_id], threshold, names, num_colors)
         for i in spread
     ]
-    return Gallery(threshold=threshold, num_pictures=len(order), pictures=pictures)
+    return Gallery(
+        threshold=threshold,
+        num_pictures=len(order),
+        any_found=any((each.ious > 0).any() for each in order),
+        pictures=pictures,
+    )
 
 
 def agree(folder: UPath, truth: RecordsById) -> Iterator[Agreement]:

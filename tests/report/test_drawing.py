@@ -59,6 +59,11 @@ def test_a_window_around_a_long_object_sticks_out_of_a_flat_picture() -> None:
     assert (pixels.x, pixels.y, pixels.width, pixels.height) == (0, 90, 200, 20)
 
 
+def test_a_window_is_not_larger_than_the_picture() -> None:
+    window = window_around([(0, 0, 20, 20)], 20, 20, margin=0.2, smallest=32, longest=200)
+    assert (window.left, window.top, window.width, window.height) == (0, 0, 20, 20)
+
+
 def test_large_pictures_are_made_small() -> None:
     image = np.full((900, 1200, 3), 200, dtype=np.uint8)
     pixels = draw_pixels(image, whole_picture(900, 1200, longest=100))
