@@ -1,0 +1,157 @@
+"""The configurations that come with the package: all can be read, and say what was published."""
+
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import timm
+
+from ray_wssis.config import load_config, shipped_configs, to_yaml
+from ray_wssis.recipes.point_wssis import PointWSSISConfig, SegmenterStage
+from ray_wssis.training.schedule import TrainingConfig
+
+COCO = {  # percent: the teacher's steps, its drops, and where the refiner's rough masks come from
+    1: (10_001, (5_000, 8_000), (5_000, 10_000)),
+    2: (25_001, (15_000, 20_000), (10_000, 20_000)),
+    5: (30_001, (20_000, 25_000), (15_000, 25_000)),
+    10: (45_001, (35_000, 40_000), (30_000, 40_000)),
+    20: (120_001, (90_000, 110_000), (70_000, 100_000)),
+    30: (160_001, (120_000, 150_000), (100_000, 130_000)),
+    40: (215_001, (165_000, 200_000), (140_000, 185_000)),
+    50: (270_001, (210_000, 250_000), (180_000, 240_000)),
+}
+NAMES = sorted([*(f"coco_{percent}p" for percent in COCO), "bdd100k", "nuclei", "animals"])
+
+each_config = pytest.mark.parametrize("name", sorted(shipped_configs()))
+each_percent = pytest.mark.parametrize("percent", COCO)
+
+
+@cache
+def config(name: str) -> PointWSSISConfig:
+    return load_config(PointWSSISConfig, name)
+
+
+def trainings(loaded: PointWSSISConfig) -> list[TrainingConfig]:
+    return [loaded.teacher.training, loaded.refiner.training, loaded.student.training]
+
+
+def segmenters(loaded: PointWSSISConfig) -> list[SegmenterStage]:
+    return [loaded.teacher, loaded.student]
+
+
+def test_all_of_them_are_there() -> None:
+    assert set(NAMES) | {"shapes"} <= set(shipped_configs())
+
+
+@each_config
+def test_it_survives_a_round_trip(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.resolved.yaml"
+    file.write_text(to_yaml(config(name)), encoding="utf-8")
+    assert load_config(PointWSSISConfig, file) == config(name)
+
+
+@each_config
+def test_what_is_to_happen_at_a_step_happens(name: str) -> None:
+    for training in trainings(config(name)):
+        assert training.warmup_steps < training.steps
+        assert all(0 < step < training.steps for step in (*training.drops, *training.early))
+        if training.validate_every < training.steps:
+            assert training.validate_every % training.save_every == 0
+
+
+@each_config
+def test_the_rough_masks_come_from_two_early_teachers(name: str) -> None:
+    loaded = config(name)
+    assert len(loaded.teacher.training.early) == 2
+    assert not loaded.refiner.training.early
+    assert not loaded.student.training.early
+
+
+@each_config
+def test_a_teachers_scale_ranges_touch_and_a_students_overlap(name: str) -> None:
+    loaded = config(name)
+    teacher, student = loaded.teacher.model.scale_ranges, loaded.student.model.scale_ranges
+    assert all(low[1] == high[0] for low, high in pairwise(teacher))
+    assert all(low[1] > high[0] for low, high in pairwise(student))
+
+
+@each_config
+def test_widths_and_sizes_can_be_divided(name: str) -> None:
+    loaded = config(name)
+    assert loaded.refiner.model.crop_size % 32 == 0
+    for stage in segmenters(loaded):
+        network = stage.model.network
+        for width in (network.head_channels, network.mask_channels, network.kernel_channels):
+            assert width % network.norm_groups == 0
+        assert max(stage.augment.shorter) <= stage.augment.longest
+        assert stage.model.shorter <= stage.model.longest
+    for training in trainings(loaded):
+        assert training.batch_size % loaded.training_workers.number == 0
+
+
+@each_config
+def test_timm_knows_the_networks(name: str) -> None:
+    loaded = config(name)
+    assert timm.is_model(loaded.refiner.model.encoder)
+    for stage in segmenters(loaded):
+        assert timm.is_model(stage.model.network.backbone.name)
+
+
+@each_percent
+def test_a_teacher_of_coco_has_the_published_schedule(percent: int) -> None:
+    loaded = config(f"coco_{percent}p")
+    training = loaded.teacher.training
+    assert loaded.data.percent == percent
+    assert loaded.data.name == "instances_train2017"
+    assert (training.steps, training.drops, training.early) == COCO[percent]
+    assert (training.optimizer, training.batch_size) == ("sgd", 16)
+    assert (training.learning_rate, training.warmup_steps) == (0.05, 3000)
+    assert (training.weight_decay, training.warmup_factor) == (1e-4, 0.01)
+
+
+@each_percent
+def test_the_student_and_the_refiner_of_coco_are_the_same_for_every_part(percent: int) -> None:
+    loaded, other = config(f"coco_{percent}p"), config("coco_10p")
+    assert loaded.student == other.student
+    assert loaded.refiner == other.refiner
+    assert loaded.teacher.model == other.teacher.model
+
+
+def test_a_student_of_coco_has_the_published_schedule() -> None:
+    training = config("coco_10p").student.training
+    assert (training.steps, training.drops) == (270_000, (210_000, 250_000))
+    assert (training.learning_rate, training.warmup_steps) == (0.01, 1000)
+    assert (training.optimizer, training.batch_size) == ("sgd", 16)
+
+
+def test_the_refiner_of_coco_has_the_published_schedule() -> None:
+    refiner = config("coco_10p").refiner
+    training = refiner.training
+    assert (refiner.model.crop_size, refiner.model.crop_scale) == (256, 2.0)
+    assert refiner.model.encoder.startswith("resnet101")
+    assert (training.steps, training.warmup_steps, training.schedule) == (200_000, 2000, "cosine")
+    assert (training.learning_rate, training.batch_size) == (1e-4, 16)
+    assert (training.optimizer, training.weight_decay) == ("adamw", 0)  # which is Adam
+    assert (training.warmup_factor, training.final_factor) == (0.01, 0.01)  # from and to 1e-6
+
+
+def test_the_networks_of_coco_have_the_published_grids() -> None:
+    teacher, student = (stage.model for stage in segmenters(config("coco_10p")))
+    assert teacher.network.grids == (80, 64, 32, 24, 12)
+    assert student.network.grids == (40, 36, 24, 16, 12)
+    assert teacher.scale_ranges == ((1, 72), (72, 144), (144, 288), (288, 584), (584, 2048))
+    assert student.scale_ranges == ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
+    for model in (teacher, student):
+        assert (model.shorter, model.longest) == (800, 1333)
+        assert model.network.backbone.name.startswith("resnet101")
+        assert (model.network.head_channels, model.network.num_head_convs) == (512, 4)
+        assert (model.network.kernel_channels, model.network.mask_channels) == (256, 128)
+
+
+def test_bdd100k_reads_files_that_were_split_elsewhere() -> None:
+    data = config("bdd100k").data
+    assert data.annotations is None
+    assert data.strong is not None
+    assert data.weak is not None
+    assert data.images != data.weak_images
