@@ -4,6 +4,7 @@ Everything random is a function of the seed and the step, so a run that was kill
 from its last checkpoint ends with the same weights as one that was not.
 """
 
+import errno
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from ray_wssis.training.sampling import Samples, StepSampler, batches
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
 
 STATE = "state.pt"
+LOG_EVERY = 10  # steps between lines of the log, and so between waits for the device
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Task(Protocol):
@@ -63,12 +66,14 @@ def learn(setup: dict[str, Setup]) -> None:
     the board, so that the group that Ray starts again ends at once.
     """
     board = setup["setup"].board
+    torch.set_flush_denormal(True)  # on a CPU, numbers next to zero take many times longer
     if ray.get(board.reason.remote()):
         return
     try:
         run_steps(setup["setup"])
     except (ValueError, FloatingPointError, OSError) as error:
-        ray.get(board.stop.remote(f"{type(error).__name__}: {error}"))
+        if not isinstance(error, OSError) or error.errno in DISK_IS_FULL:
+            ray.get(board.stop.remote(f"{setup['setup'].task.name}: {error}"))
         raise
 
 
@@ -176,7 +181,7 @@ class Recorder:
             if not all(abs(value) < float("inf") for value in values):
                 named = ", ".join(f"{n} {v}" for n, v in zip(names, values, strict=True))
                 raise NotFiniteError(
-                    f"{self.setup.task.name}, step {step}: the loss is not finite ({named}) on "
+                    f"step {step}: the loss is not finite ({named}) on "
                     f"images {image_ids}. The last checkpoint is kept; look at these images and "
                     f"their masks, or lower the learning rate"
                 )
@@ -247,6 +252,3 @@ class Recorder:
     def close(self) -> None:
         if self.log is not None:
             self.log.close()
-
-
-LOG_EVERY = 10  # steps between lines of the log, and so between waits for the device

@@ -1,6 +1,7 @@
 """`metrics.jsonl` and TensorBoard files of one training run."""
 
 import json
+import math
 
 from torch.utils.tensorboard import SummaryWriter
 from upath import UPath
@@ -20,6 +21,8 @@ class MetricsLog:
         self.flush()
 
     def write(self, line: dict[str, float]) -> None:
+        """Add a line; figures that have no value (NaN) are left out."""
+        line = {name: value for name, value in line.items() if not math.isnan(value)}
         self.lines.append(line)
         for name, value in line.items():
             if name != "step":

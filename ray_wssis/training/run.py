@@ -31,7 +31,7 @@ class TrainingWorkers(Config):
 
     number: int = Field(default=1, ge=1)
     gpu: bool | None = None  # one GPU a worker; null: if the cluster has enough
-    cpus_each: float = Field(default=1, gt=0)
+    cpus_each: int | None = Field(default=None, ge=1)  # null: all there are, shared; 1 with a GPU
     loader_workers: int = Field(default=0, ge=0)  # processes that read pictures, per worker
     max_failures: int = Field(default=3, ge=-1)  # crashed workers that are made up for
 
@@ -44,6 +44,7 @@ def train(
     Raises TrainingStopped for a bad picture, a loss that is not finite or a full disk; the last
     checkpoint stays, and the same call goes on from there.
     """
+    gpu = wants_gpu(workers)
     board = Board.remote()  # type: ignore[attr-defined]
     setup = Setup(
         task=task,
@@ -59,8 +60,8 @@ def train(
         train_loop_config={"setup": setup},
         scaling_config=ray.train.ScalingConfig(
             num_workers=workers.number,
-            use_gpu=wants_gpu(workers),
-            resources_per_worker={"CPU": workers.cpus_each},
+            use_gpu=gpu,
+            resources_per_worker={"CPU": workers.cpus_each or (1 if gpu else cpu_share(workers))},
         ),
         run_config=ray.train.RunConfig(
             name=RUN,
@@ -88,6 +89,10 @@ def wants_gpu(workers: TrainingWorkers) -> bool:
             f"lower the number of workers or set gpu to false"
         )
     return available >= workers.number if workers.gpu is None else workers.gpu
+
+
+def cpu_share(workers: TrainingWorkers) -> int:
+    return max(1, int(ray.cluster_resources().get("CPU", 1)) // workers.number)
 
 
 def rescue(run: UPath) -> str | None:
