@@ -78,6 +78,12 @@ class FeaturePyramid(nn.Module):
         return list(self.fpn(named).values())
 
 
+def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation, RGB in 0..1, of the pixels that a timm network's weights learnt from."""
+    known: Any = timm.get_pretrained_cfg(name, allow_unregistered=True)
+    return (PIXEL_MEAN, PIXEL_STD) if known is None else (tuple(known.mean), tuple(known.std))
+
+
 def create_timm(name: str, weights: str, **options: Any) -> Any:
     """The feature extractor of the timm network `name`, with the weights asked for.
 

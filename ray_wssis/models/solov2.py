@@ -21,11 +21,10 @@ from torch.nn.functional import interpolate
 
 from ray_wssis.config import Config
 from ray_wssis.models.backbone import (
-    PIXEL_MEAN,
-    PIXEL_STD,
     Backbone,
     BackboneConfig,
     FeaturePyramid,
+    pixel_statistics,
 )
 
 MASK_STRIDE = 4  # input pixels per pixel of the mask features
@@ -67,8 +66,9 @@ class SOLOv2(nn.Module):
         self.pyramid = FeaturePyramid(self.backbone, config.pyramid_channels)
         self.instance_head = InstanceHead(config, num_classes)
         self.mask_head = MaskHead(config)
-        self.register_buffer("mean", torch.tensor(PIXEL_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(PIXEL_STD).view(3, 1, 1), persistent=False)
+        mean, std = pixel_statistics(config.backbone.name)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor, sizes: Tensor) -> SOLOv2Output:
         """`images` (B, 3, H, W) uint8 RGB, H and W multiples of 32; `sizes` (B, 2) int: height
@@ -80,7 +80,7 @@ class SOLOv2(nn.Module):
         )
 
     def normalise(self, images: Tensor, sizes: Tensor) -> Tensor:
-        """ImageNet statistics; exactly zero outside the picture, as after zero padding."""
+        """As the backbone learnt; exactly zero outside the picture, as after zero padding."""
         pixels = (images.float() / 255 - self.mean) / self.std
         rows = torch.arange(images.shape[-2], device=images.device) < sizes[:, 0, None]  # (B, H)
         columns = torch.arange(images.shape[-1], device=images.device) < sizes[:, 1, None]
