@@ -56,11 +56,11 @@ class Geometry:
         return resize_image(np.ascontiguousarray(self.move(image)), self.height, self.width)
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """[H, W] bool -> [height, width] uint8 of 0 and 1, nearest neighbour."""
+        """[H, W] bool -> [height, width] uint8 of 0 and 1: the pixel nearest to each centre."""
         moved = np.ascontiguousarray(self.move(mask), dtype=np.uint8)
         if moved.shape == (self.height, self.width):
             return moved
-        return cv2.resize(moved, (self.width, self.height), interpolation=cv2.INTER_NEAREST)
+        return cv2.resize(moved, (self.width, self.height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def draw_geometry(
