@@ -29,20 +29,25 @@ class PointLabeller:
     def label(
         self, records: list[Record], images: list[np.ndarray], network_images: list[np.ndarray]
     ) -> list[Labels]:
-        """Masks for the points of each record.  `images` [H, W, 3] uint8 are of original size."""
+        """Masks for the points of each record, objects without a point left out.
+
+        `images` [H, W, 3] uint8 are of original size, `network_images` as `network_image` makes.
+        """
         output = self.teacher.forward(network_images)
         labels = []
         for index, (record, image) in enumerate(zip(records, images, strict=True)):
-            points = [point for point in record.points if point is not None]
+            pointed = zip(record.points, record.labels, strict=True)
+            given = [(point, label) for point, label in pointed if point is not None]
+            points, classes = [point for point, _ in given], [label for _, label in given]
             rough = self.teacher.masks_of_points(
                 output,
                 index,
                 network_images[index].shape[:2],
                 (record.height, record.width),
                 points,
-                record.labels,
+                classes,
             )
-            labels.append(self.mend(image, rough, points, record.labels))
+            labels.append(self.mend(image, rough, points, classes))
         return labels
 
     def mend(
