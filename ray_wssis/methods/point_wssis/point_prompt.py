@@ -20,6 +20,7 @@ from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_inference import draw, maskness
 
 MASK_THRESHOLD = 0.5
+POINTS_AT_ONCE = 64  # masks of all levels are drawn for so many points: some 100 MB at 800 pixels
 NO_LEVEL = -1
 
 
@@ -50,17 +51,37 @@ def decode_points(
     class_score = torch.stack([score for score, _ in reads], dim=1)  # (P, L)
     kernels = torch.stack([kernel for _, kernel in reads], dim=1)  # (P, L, E)
 
-    masks = draw(kernels.flatten(0, 1), output.mask_features[index])  # (P L, h, w)
-    sureness = maskness(masks, masks > MASK_THRESHOLD).view_as(class_score)  # (P, L)
-    score = class_score.float() * sureness  # 0 where nothing was drawn
     if allowed is not None:
-        score = score * allowed
+        class_score = class_score * allowed
+    features = output.mask_features[index]
+    parts = [
+        choose_levels(some_kernels, some_scores, features)
+        for some_kernels, some_scores in zip(
+            kernels.split(POINTS_AT_ONCE), class_score.split(POINTS_AT_ONCE), strict=True
+        )
+    ]
+    return PointMasks(
+        masks=torch.cat([part.masks for part in parts]),
+        level=torch.cat([part.level for part in parts]),
+        class_score=torch.cat([part.class_score for part in parts]),
+        maskness=torch.cat([part.maskness for part in parts]),
+    )
+
+
+def choose_levels(kernels: Tensor, class_score: Tensor, mask_features: Tensor) -> PointMasks:
+    """The masks of `kernels` (P, L, E) on the level that is surest of class and shape.
+
+    `class_score` (P, L), 0 where a level may not answer; `mask_features` (E, h, w).
+    """
+    masks = draw(kernels.flatten(0, 1), mask_features)  # (P L, h, w)
+    sureness = maskness(masks, masks > MASK_THRESHOLD).view_as(class_score)  # (P, L)
+    score = class_score * sureness  # 0 where nothing was drawn
     best = score.argmax(dim=1)  # (P,), the finer level of equals
-    rows = torch.arange(len(xy), device=xy.device)
+    rows = torch.arange(len(best), device=best.device)
     return PointMasks(
         masks=masks.view(*class_score.shape, *masks.shape[1:])[rows, best],
         level=best.where(score[rows, best] > 0, NO_LEVEL),
-        class_score=class_score[rows, best].float(),
+        class_score=class_score[rows, best],
         maskness=sureness[rows, best],
     )
 
@@ -74,7 +95,7 @@ def read_cells(
     """
     side = kernels.shape[-1]
     column, row = (place * side).long().clamp(0, side - 1).unbind(dim=1)
-    return class_logits[labels, row, column].sigmoid(), kernels[:, row, column].T
+    return class_logits[labels, row, column].float().sigmoid(), kernels[:, row, column].T
 
 
 def levels_of_size(box_sizes: Tensor, scale_ranges: tuple[tuple[float, float], ...]) -> Tensor:
