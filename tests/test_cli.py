@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ray_wssis.artifacts import Artifact, Workspace, open_stage
+from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.cli import IN_A_RAY_JOB, Sentences, app, verb
 from ray_wssis.recipes.point_wssis import PointWSSIS
 
@@ -25,7 +25,7 @@ def commands_that(make: Callable[[PointWSSIS], Artifact]) -> typer.Typer:
 
 
 def page(run: PointWSSIS) -> Artifact:
-    stage = open_stage(run.out / "page", {"seed": run.config.seed}, redo=run.redo)
+    stage = run.open("page", {})
     if isinstance(stage, Workspace):
         (stage / "index.html").write_text(str(run.config.upper_bound))
         return stage.finish()
