@@ -50,7 +50,7 @@ def test_a_sample_is_drawn_alike_in_any_worker_and_differently_in_each_epoch() -
 
 
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
-    with pytest.raises(ValueError, match="batch_size is 4 .* by 3 workers; make it a multiple"):
+    with pytest.raises(ValueError, match=r"batch_size is 4 .* by 3 workers; make it a multiple"):
         StepSampler(10, 4, 0, range(1, 2), 0, 3)
 
 
