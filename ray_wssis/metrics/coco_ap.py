@@ -35,9 +35,7 @@ def average_precision(truth: Records, predictions: Iterable[Prediction]) -> dict
         ground.createIndex()
         sizes = {image["id"]: image for image in ground.dataset["images"]}
         found = [row for each in predictions for row in result_rows(each, sizes[each.image_id])]
-        if not found:
-            return dict.fromkeys(NAMES, 0.0)
-        evaluation = COCOeval(ground, ground.loadRes(found), iouType="segm")
+        evaluation = COCOeval(ground, ground.loadRes(found) if found else COCO(), iouType="segm")
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()

@@ -1,0 +1,157 @@
+"""Average precision against pycocotools used by hand."""
+
+import contextlib
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.masks import encode
+from ray_wssis.metrics.coco_ap import NAMES, Prediction, average_precision
+
+CATEGORIES = [Category(id=3, name="a"), Category(id=7, name="b")]
+
+
+def square(x: int, y: int, side: int) -> bytes:
+    mask = np.zeros((120, 160), bool)
+    mask[y : y + side, x : x + side] = True
+    return encode(mask)
+
+
+def record(image_id: int, *objects: tuple[int, bytes | None, bool]) -> Record:
+    return Record(
+        image_id=image_id,
+        file=f"{image_id}.png",
+        width=160,
+        height=120,
+        annotation_ids=[image_id * 10 + i for i in range(len(objects))],
+        labels=[label for label, _, _ in objects],
+        masks=[mask for _, mask, _ in objects],
+        points=[None] * len(objects),
+        crowds=[crowd for _, _, crowd in objects],
+    )
+
+
+TRUTH = Records.from_rows(
+    [
+        record(1, (0, square(10, 10, 20), False), (1, square(60, 20, 50), False)),
+        record(2, (0, square(0, 0, 100), False), (0, square(100, 60, 60), True)),
+        record(5, (1, square(5, 5, 10), False), (0, None, False)),
+        record(6),
+    ],
+    CATEGORIES,
+)
+FOUND = [
+    Prediction(
+        image_id=1,
+        labels=[0, 1, 1, 0],
+        scores=[0.9, 0.8, 0.7, 0.2],
+        masks=[square(12, 10, 20), square(60, 24, 50), square(61, 20, 50), square(90, 90, 20)],
+    ),
+    Prediction(
+        image_id=2,
+        labels=[0, 0, 0],
+        scores=[0.5, 0.95, 0.6],
+        masks=[square(0, 0, 90), square(105, 65, 40), square(110, 70, 30)],  # two in the crowd
+    ),
+    Prediction(image_id=6, labels=[1], scores=[0.75], masks=[square(5, 5, 30)]),
+]
+
+
+def by_hand(truth: Records, found: list[Prediction]) -> list[float]:
+    rows = list(truth)
+    dataset: dict[str, Any] = {
+        "images": [{"id": r.image_id, "width": 160, "height": 120} for r in rows],
+        "categories": [{"id": category.id} for category in CATEGORIES],
+        "annotations": [],
+    }
+    for r in rows:
+        for label, mask, crowd in zip(r.labels, r.masks, r.crowds, strict=True):
+            if mask is not None:
+                rle = {"size": [120, 160], "counts": mask}
+                dataset["annotations"].append(
+                    {
+                        "id": len(dataset["annotations"]) + 1,
+                        "image_id": r.image_id,
+                        "category_id": CATEGORIES[label].id,
+                        "segmentation": rle,
+                        "area": float(coco_mask.area(rle)),
+                        "iscrowd": int(crowd),
+                    }
+                )
+    results = [
+        {
+            "image_id": each.image_id,
+            "category_id": CATEGORIES[label].id,
+            "score": score,
+            "segmentation": {"size": [120, 160], "counts": mask},
+        }
+        for each in found
+        for label, score, mask in zip(each.labels, each.scores, each.masks, strict=True)
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):
+        ground = COCO()
+        ground.dataset = dataset
+        ground.createIndex()
+        evaluation = COCOeval(ground, ground.loadRes(results), "segm")
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return [100 * float(x) for x in evaluation.stats[:6]]
+
+
+def test_figures_are_those_of_pycocotools() -> None:
+    figures = average_precision(TRUTH, FOUND)
+    assert tuple(figures) == NAMES
+    assert list(figures.values()) == pytest.approx(by_hand(TRUTH, FOUND))
+    assert 0 < figures["AP"] < figures["AP50"] < 100
+
+
+def test_a_perfect_prediction_has_100() -> None:
+    perfect = [
+        Prediction(
+            image_id=each.image_id,
+            labels=[x for x, mask in zip(each.labels, each.masks, strict=True) if mask],
+            scores=[0.9 for mask in each.masks if mask],
+            masks=[mask for mask in each.masks if mask],
+        )
+        for each in TRUTH
+    ]
+    assert list(average_precision(TRUTH, perfect).values()) == pytest.approx([100] * 6)
+
+
+def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
+    without = [
+        each
+        if each.image_id != 2
+        else Prediction(image_id=2, labels=[0], scores=[0.5], masks=each.masks[:1])
+        for each in FOUND
+    ]
+    assert average_precision(TRUTH, FOUND) == average_precision(TRUTH, without)
+
+
+@pytest.mark.parametrize("found", [[], [Prediction(image_id=1, labels=[], scores=[], masks=[])]])
+def test_nothing_found_is_zero_and_sizes_without_objects_are_not_a_number(
+    found: list[Prediction],
+) -> None:
+    small = Records.from_rows([record(1, (0, square(10, 10, 20), False))], CATEGORIES)
+    figures = average_precision(small, found)
+    assert [figures[name] for name in ("AP", "AP50", "AP75", "AP_small")] == [0] * 4
+    assert math.isnan(figures["AP_medium"]) and math.isnan(figures["AP_large"])
+
+
+def test_a_picture_without_a_prediction_counts_as_missed() -> None:
+    both = average_precision(TRUTH, FOUND)
+    some = average_precision(TRUTH, FOUND[:1])
+    assert some["AP50"] < both["AP50"]
+
+
+def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    average_precision(TRUTH, FOUND)
+    assert capsys.readouterr().out == ""
