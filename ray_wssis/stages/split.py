@@ -18,7 +18,7 @@ from ray_wssis.data.records import Category, Records
 from ray_wssis.data.shapes import write_shapes
 from ray_wssis.data.split import Split, as_weak, split_records
 from ray_wssis.data.split_files import split_name, write_split
-from ray_wssis.storage import hash_file
+from ray_wssis.storage import hash_file, locate
 
 STRONG = "strong.parquet"
 WEAK = "weak.parquet"
@@ -106,7 +106,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> tuple[Records, Sp
         learnt = everything.select(range(config.shapes.num_images))
     else:
         assert config.annotations is not None and config.images is not None
-        learnt = read_coco(config.annotations, config.images)
+        learnt = read_coco(config.annotations, locate(config.images))
         if config.validation is not None:
             validation = read_validation(config, learnt.categories)
         else:
@@ -123,8 +123,8 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> tuple[Records, Sp
 def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> tuple[Records, Split]:
     """Files that were split elsewhere.  Points that are missing are drawn from the masks."""
     assert config.images is not None
-    strong_records = read_coco(strong, config.images)
-    weak_records = read_coco(weak, config.weak_images or config.images)
+    strong_records = read_coco(strong, locate(config.images))
+    weak_records = read_coco(weak, locate(config.weak_images or config.images))
     check_categories(strong, strong_records.categories, weak, weak_records.categories)
     known = all(mask is not None for record in weak_records for mask in record.masks)
     parts = Split(
@@ -146,7 +146,7 @@ def read_validation(config: DataConfig, categories: tuple[Category, ...]) -> Rec
     assert config.validation is not None
     images = config.validation_images or config.images
     assert images is not None
-    records = read_coco(config.validation, images)
+    records = read_coco(config.validation, locate(images))
     check_categories("the training file", categories, config.validation, records.categories)
     return records
 
