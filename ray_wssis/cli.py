@@ -19,6 +19,7 @@ from rich.markup import escape
 from ray_wssis import data_commands
 from ray_wssis.artifacts import Artifact
 from ray_wssis.config import ConfigError, load_config, shipped_configs, to_yaml
+from ray_wssis.session import configure
 from ray_wssis.storage import is_local, locate
 
 if TYPE_CHECKING:  # it imports torch and Ray, which takes seconds
@@ -109,6 +110,7 @@ def verb(make: Make) -> Callable[..., None]:
 def execute(make: Make, out: str, name: str | None, overrides: list[str], redo: bool) -> None:
     """Make a result of the run in `out` and say where it is."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    configure()
     folder = locate(out)
     if IN_A_RAY_JOB in os.environ and is_local(folder) and not Path(out).expanduser().is_absolute():
         raise ValueError(

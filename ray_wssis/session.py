@@ -2,16 +2,28 @@
 
 import logging
 import os
-
-import ray
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 QUIET = ("ray.data", "ray.train")  # they tell every step on the driver's terminal
+HINTS = ("ray._private.authentication",)  # they warn of what is as it should be
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # reports are collected this often
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # a worker's line appears once
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+OWN_CLUSTER = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment: no copy of the folder
+}
+
+
+def configure() -> None:
+    """Set what Ray reads when it is imported: to be called before that."""
+    own = {} if os.environ.get("RAY_ADDRESS") else OWN_CLUSTER
+    for name, value in (SETTINGS | own).items():
+        os.environ.setdefault(name, value)
 
 
 def connect() -> None:
@@ -19,19 +31,45 @@ def connect() -> None:
 
     A cluster of our own has no dashboard and listens to this machine alone.
     """
+    configure()
+    import ray
+
     if ray.is_initialized():
         return
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    for name in HINTS:
+        logging.getLogger(name).setLevel(logging.ERROR)
     if os.environ.get("RAY_ADDRESS"):
         ray.init()
         return
-    ray.init(
-        address="local",
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        _node_ip_address="127.0.0.1",
-    )
+    address = f"127.0.0.1:{free_port()}"
+    with environment(RAY_ADDRESS=address, RAY_GCS_SERVER_PORT=address.partition(":")[2]):
+        ray.init(
+            address="local",
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.WARNING,
+            _node_ip_address="127.0.0.1",
+        )
+
+
+@contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """What Ray's processes inherit.
+
+    Without an address of their own, they look for the last cluster that `ray start` left a note
+    of, and Ray Train would watch over its workers there.
+    """
+    os.environ |= variables
+    try:
+        yield
+    finally:
+        for name in variables:
+            del os.environ[name]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -27,7 +27,7 @@ from ray_wssis.stages.evaluate import METRICS, evaluate
 from ray_wssis.stages.label import LabelPoints, summarise
 from ray_wssis.stages.merge import MERGED, merge
 from ray_wssis.stages.split import ALL, STRONG, VALIDATION, WEAK, DataConfig, split
-from ray_wssis.stages.stream import LabellingWorkers, PictureWorker, stream
+from ray_wssis.stages.stream import LabellingWorkers, stream
 from ray_wssis.storage import Place, locate, write_atomically
 from ray_wssis.training.loop import Task
 from ray_wssis.training.run import LOGS, TrainingWorkers, train
@@ -93,15 +93,23 @@ class PointWSSIS:
     def rough(self) -> Artifact:
         """2. As it was half-way through, it draws rough masks whose truth is known."""
         early = range(1, len(self.config.teacher.training.early) + 1)
-        drills = {
-            STRONG: [str(self.teacher / f"early_{i}") for i in early],
-            VALIDATION: [str(self.teacher / "model")],
+        teachers = {
+            UPath(STRONG).stem: [str(self.teacher / f"early_{i}") for i in early],
+            UPath(VALIDATION).stem: [str(self.teacher / "model")],
         }
         stage = self.open("rough", {"split": self.data, "teacher": self.teacher})
         if isinstance(stage, Artifact):
             return stage
-        for pictures, models in drills.items():
-            self.stream(pictures, DrawRoughMasks, {"teachers": models}, stage)
+        connect()
+        stream(
+            [self.data / STRONG, self.data / VALIDATION],
+            DrawRoughMasks,
+            {"teachers": teachers},
+            self.config.teacher.model.sides,
+            self.config.labelling_workers,
+            stage / "masks",
+            folder_per="pictures",
+        )
         return stage.finish()
 
     @cached_property
@@ -112,9 +120,9 @@ class PointWSSIS:
             config=stage.model,
             augment=stage.augment,
             pictures=str(self.data / STRONG),
-            rough=str(self.rough / UPath(STRONG).stem),
+            rough=str(self.rough / f"masks/pictures={UPath(STRONG).stem}"),
             validation=str(self.data / VALIDATION),
-            validation_rough=str(self.rough / UPath(VALIDATION).stem),
+            validation_rough=str(self.rough / f"masks/pictures={UPath(VALIDATION).stem}"),
             max_validation_pictures=stage.training.max_validation_pictures,
         )
         made_from = {"rough": self.rough, "model": stage.model, "augment": stage.augment}
@@ -128,7 +136,15 @@ class PointWSSIS:
         if isinstance(stage, Artifact):
             return stage
         models = {"teacher": str(self.teacher / "model"), "refiner": str(self.refiner / "model")}
-        self.stream(WEAK, LabelPoints, models, stage)
+        connect()
+        stream(
+            [self.data / WEAK],
+            LabelPoints,
+            models,
+            self.config.teacher.model.sides,
+            self.config.labelling_workers,
+            stage / UPath(WEAK).stem,
+        )
         summarise(stage)
         return stage.finish()
 
@@ -203,21 +219,6 @@ class PointWSSIS:
         connect()
         train(task, training, self.config.seed, self.config.training_workers, stage.folder)
         return stage.finish(logs=LOGS)
-
-    def stream(
-        self, pictures: str, worker: type[PictureWorker], arguments: dict[str, Any], to: Workspace
-    ) -> None:
-        """Show the teacher's pictures to `worker`; rows go to a folder named like the records."""
-        connect()
-        model = self.config.teacher.model
-        stream(
-            self.data / pictures,
-            worker,
-            arguments,
-            (model.shorter, model.longest),
-            self.config.labelling_workers,
-            to / UPath(pictures).stem,
-        )
 
     def open(self, name: str, made_from: dict[str, Any]) -> Artifact | Workspace:
         stage = open_stage(self.out / name, made_from, redo=self.redo, seed=self.config.seed)

@@ -46,7 +46,7 @@ def write_report(run: UPath, folder: UPath) -> None:
     found = None
     if validation_file.exists():
         validation = RecordsById(Records.read(validation_file))
-        found = gallery(run / "evaluation/predictions_student", validation, names, NUM_COLORS)
+        found = gallery(run / "evaluation/predictions/model=student", validation, names, NUM_COLORS)
     page = template().render(
         name=run.name,
         run=facts,

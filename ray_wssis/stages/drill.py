@@ -16,11 +16,12 @@ from upath import UPath
 from ray_wssis.data.records import Record
 from ray_wssis.masks import bounding_box
 from ray_wssis.methods.point_wssis.segmenter import Segmenter
+from ray_wssis.stages.decode import Picture
 from ray_wssis.stages.label import best_device
-from ray_wssis.stages.stream import Picture
 
 SCHEMA = pa.schema(
     [
+        ("pictures", pa.string()),  # strong or val
         ("image_id", pa.int64()),
         ("annotation_id", pa.list_(pa.int64())),
         ("rough", pa.list_(pa.binary())),  # run-length counts, null where nothing was drawn
@@ -29,17 +30,26 @@ SCHEMA = pa.schema(
 
 
 class DrawRoughMasks:
-    """Strong pictures -> one row per picture, checkpoint and way of picking the level."""
+    """Pictures -> one row per picture, checkpoint and way of picking the level.
+
+    `teachers` are the model folders that draw for the pictures of each source.
+    """
 
     schema = SCHEMA
 
-    def __init__(self, teachers: list[str]) -> None:
+    def __init__(self, teachers: dict[str, list[str]]) -> None:
         device = best_device()
-        self.teachers = [Segmenter.load(UPath(teacher), device) for teacher in teachers]
+        self.teachers = {
+            source: [Segmenter.load(UPath(folder), device) for folder in folders]
+            for source, folders in teachers.items()
+        }
 
     def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
-        readable = [picture for picture in pictures if picture.error is None]
-        return [row for teacher in self.teachers for row in draw(teacher, readable)]
+        rows = []
+        for source, teachers in self.teachers.items():
+            some = [each for each in pictures if each.source == source and each.error is None]
+            rows += [{"pictures": source} | row for it in teachers for row in draw(it, some)]
+        return rows
 
 
 def draw(teacher: Segmenter, pictures: list[Picture]) -> list[dict[str, Any]]:

@@ -33,8 +33,8 @@ def evaluate(
     *,
     redo: bool,
 ) -> Artifact:
-    """`metrics.json` with all figures, and `predictions_NAME/` of each model on the validation
-    pictures.  AP and mIoU are in percent; a figure that has no value is null."""
+    """`metrics.json` with all figures, and in `predictions/` what the models find in the
+    validation pictures.  AP and mIoU are in percent; a figure that has no value is null."""
     made_from: dict[str, Any] = {"split": data, "labels": labels}
     made_from |= {name: model for name, (model, _) in models.items()}
     stage = open_stage(folder, made_from, redo=redo)
@@ -42,18 +42,20 @@ def evaluate(
         return stage
     figures: dict[str, float] = {}
     truth = Records.read(data / VALIDATION)
-    for name, (model, config) in models.items():
-        predictions = stage / f"predictions_{name}"
-        connect()
-        stream(
-            data / VALIDATION,
-            FindInstances,
-            {"model": str(model / "model")},
-            (config.shorter, config.longest),
-            workers,
-            predictions,
-        )
-        precision = average_precision(truth, map(read_prediction, read_rows(predictions)))
+    connect()
+    first = next(config for _, config in models.values())
+    stream(
+        [data / VALIDATION],
+        FindInstances,
+        {"models": {name: str(model / "model") for name, (model, _) in models.items()}},
+        first.sides,
+        workers,
+        stage / "predictions",
+        folder_per="model",
+    )
+    for name in models:
+        found = read_rows(stage / "predictions" / f"model={name}")
+        precision = average_precision(truth, map(read_prediction, found))
         figures |= {f"{name}/val/{figure}": value for figure, value in precision.items()}
     if (data / WEAK_TRUTH).exists():
         figures |= pseudo_mask_figures(Records.read(data / WEAK_TRUTH), labels)

@@ -17,8 +17,8 @@ from ray_wssis.data.records import Record
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.segmenter import Segmenter
+from ray_wssis.stages.decode import Picture
 from ray_wssis.stages.split import WEAK
-from ray_wssis.stages.stream import Picture
 from ray_wssis.stages.table import read_rows
 
 SUMMARY = "summary.json"

@@ -1,16 +1,17 @@
-"""What a trained segmenter finds in every picture, without any prompt."""
+"""What trained segmenters find in every picture, without any prompt."""
 
 from typing import Any
 
 import pyarrow as pa
 from upath import UPath
 
-from ray_wssis.methods.point_wssis.segmenter import Segmenter
+from ray_wssis.methods.point_wssis.segmenter import Segmenter, network_image
+from ray_wssis.stages.decode import Picture
 from ray_wssis.stages.label import best_device
-from ray_wssis.stages.stream import Picture
 
 SCHEMA = pa.schema(
     [
+        ("model", pa.string()),
         ("image_id", pa.int64()),
         ("label", pa.list_(pa.int32())),
         ("score", pa.list_(pa.float32())),  # best first
@@ -21,14 +22,24 @@ SCHEMA = pa.schema(
 
 
 class FindInstances:
-    """Pictures -> rows of instances."""
+    """Pictures -> one row per picture and model.  `models` are folders by name."""
 
     schema = SCHEMA
 
-    def __init__(self, model: str) -> None:
-        self.segmenter = Segmenter.load(UPath(model), best_device())
+    def __init__(self, models: dict[str, str]) -> None:
+        device = best_device()
+        self.segmenters = {
+            name: Segmenter.load(UPath(folder), device) for name, folder in models.items()
+        }
+        self.first = next(iter(self.segmenters.values()))  # pictures come at its size
 
     def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
+        rows = []
+        for name, segmenter in self.segmenters.items():
+            rows += [{"model": name} | row for row in self.find(segmenter, pictures)]
+        return rows
+
+    def find(self, segmenter: Segmenter, pictures: list[Picture]) -> list[dict[str, Any]]:
         readable = [picture for picture in pictures if picture.error is None]
         rows: list[dict[str, Any]] = [
             {"image_id": picture.record.image_id, "error": picture.error}
@@ -37,8 +48,14 @@ class FindInstances:
         ]
         if not readable:
             return rows
-        found = self.segmenter.segment(
-            [picture.network_image for picture in readable],
+        same_size = segmenter.config.sides == self.first.config.sides
+        found = segmenter.segment(
+            [
+                picture.network_image
+                if same_size
+                else network_image(picture.image, segmenter.config)
+                for picture in readable
+            ],
             [picture.image.shape[:2] for picture in readable],
         )
         for picture, seen in zip(readable, found, strict=True):

@@ -5,10 +5,8 @@ them is a `PictureWorker`; it knows no Ray and no files.
 """
 
 import os
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
@@ -18,20 +16,10 @@ from ray.data import ActorPoolStrategy, SaveMode
 from upath import UPath
 
 from ray_wssis.config import Config
-from ray_wssis.data.images import ImageError, read_image, resize_image, shortest_edge_size
-from ray_wssis.data.records import Record
+from ray_wssis.stages.decode import Picture, decode_rows, read_picture
 
 PICTURES_PER_BLOCK = 16  # a block is tens of MB of pixels at the most
 DECODE_CPUS = 0.5  # other than an actor's, or Ray would decode inside the actor
-PIXELS = pa.schema(
-    [
-        ("pixels", pa.large_binary()),  # [height, width, 3] uint8 of the original picture
-        ("network_pixels", pa.large_binary()),  # the same at network size; null: equal
-        ("network_height", pa.int32()),
-        ("network_width", pa.int32()),
-        ("error", pa.string()),  # why there are no pixels
-    ]
-)
 
 
 class LabellingWorkers(Config):
@@ -43,16 +31,6 @@ class LabellingWorkers(Config):
     batch_size: int = Field(default=8, ge=1)  # pictures per forward pass
 
 
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """One decoded picture and what is known about it."""
-
-    record: Record
-    image: np.ndarray  # [H, W, 3] uint8, original size
-    network_image: np.ndarray  # [h, w, 3] uint8
-    error: str | None = None  # then both are empty
-
-
 class PictureWorker(Protocol):
     """Built once per actor, then called batch after batch."""
 
@@ -62,21 +40,26 @@ class PictureWorker(Protocol):
 
 
 def stream(
-    records: UPath,
+    records: list[UPath],
     worker: type[PictureWorker],
     arguments: dict[str, Any],
     network_size: tuple[int, int],
     workers: LabellingWorkers,
     out: UPath,
+    *,
+    folder_per: str | None = None,
 ) -> None:
-    """Show all pictures of a records file to `worker(**arguments)`; its rows go to Parquet in
-    `out`.  `network_size` is (shorter, longest) side in pixels."""
+    """Show all pictures of some records files to `worker(**arguments)`; its rows go to Parquet.
+
+    They lie in `out`, or for a column `folder_per` in `out/COLUMN=VALUE`.  `network_size` is
+    (shorter, longest) side in pixels.
+    """
     gpus = workers.gpus_each
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= workers.number else 0.0
-    pictures = ray.data.read_parquet(str(records)).repartition(
-        target_num_rows_per_block=PICTURES_PER_BLOCK
-    )
+    pictures = ray.data.read_parquet(
+        [str(file) for file in records], include_paths=True
+    ).repartition(target_num_rows_per_block=PICTURES_PER_BLOCK)
     decoded = pictures.map_batches(
         decode_rows,  # type: ignore[arg-type]
         fn_args=[network_size],
@@ -93,7 +76,8 @@ def stream(
         num_gpus=gpus,
         num_cpus=workers.cpus_each,
     )
-    rows.write_parquet(str(out), mode=SaveMode.OVERWRITE)
+    columns = None if folder_per is None else [folder_per]
+    rows.write_parquet(str(out), partition_cols=columns, mode=SaveMode.OVERWRITE)
 
 
 class StreamActor:
@@ -109,41 +93,3 @@ class StreamActor:
     def __call__(self, table: pa.Table) -> pa.Table:
         rows = self.worker([read_picture(row) for row in table.to_pylist()])
         return pa.Table.from_pylist(rows, schema=self.worker.schema)
-
-
-def decode_rows(table: pa.Table, network_size: tuple[int, int]) -> pa.Table:
-    """Add the pixels of each picture; a picture that cannot be read gets a reason instead."""
-    added = [decode_row(row, network_size) for row in table.to_pylist()]
-    columns = pa.Table.from_pylist(added, schema=PIXELS)
-    for field in PIXELS:
-        table = table.append_column(field, columns[field.name])
-    return table.replace_schema_metadata(None)
-
-
-def decode_row(row: dict[str, Any], network_size: tuple[int, int]) -> dict[str, Any]:
-    try:
-        image = read_image(row["file"], (row["height"], row["width"]))
-    except ImageError as error:
-        return {"error": str(error)}
-    shorter, longest = network_size
-    height, width = shortest_edge_size(row["height"], row["width"], shorter, longest)
-    small = resize_image(image, height, width)
-    return {
-        "pixels": image.tobytes(),
-        "network_pixels": None if small.shape == image.shape else small.tobytes(),
-        "network_height": height,
-        "network_width": width,
-    }
-
-
-def read_picture(row: dict[str, Any]) -> Picture:
-    record = Record.from_row(row)
-    if row["error"] is not None:
-        nothing = np.zeros((0, 0, 3), dtype=np.uint8)
-        return Picture(record=record, image=nothing, network_image=nothing, error=row["error"])
-    image = np.frombuffer(row["pixels"], dtype=np.uint8).reshape(record.height, record.width, 3)
-    small = image
-    if row["network_pixels"] is not None:
-        small = np.frombuffer(row["network_pixels"], dtype=np.uint8)
-        small = small.reshape(row["network_height"], row["network_width"], 3)
-    return Picture(record=record, image=image, network_image=small)

@@ -84,11 +84,9 @@ def run_steps(setup: Setup) -> None:
     device = ray.train.torch.get_device()
     torch.manual_seed(setup.seed)
     samples = task.load()
-    learner = task.learner(samples)
-    if device.type == "cuda":
-        learner = learner.to(memory_format=torch.channels_last)
-        if world > 1:
-            learner = nn.SyncBatchNorm.convert_sync_batchnorm(learner)
+    learner = task.learner(samples).to(memory_format=torch.channels_last)  # faster everywhere
+    if device.type == "cuda" and world > 1:
+        learner = nn.SyncBatchNorm.convert_sync_batchnorm(learner)
     replica = ray.train.torch.prepare_model(learner)  # moved to the device, synchronised
     optimizer = build_optimizer(learner, config)
     progress = restore(learner, optimizer, device, setup.rescued)
@@ -205,7 +203,8 @@ class Recorder:
 
     def is_due(self, step: int) -> bool:
         config = self.setup.config
-        return step % config.save_every == 0 or step == config.steps or step in config.early
+        regular = step % config.save_every == 0 or step % config.validate_every == 0
+        return regular or step == config.steps or step in config.early
 
     def after(self, step: int) -> None:
         """Keep what is to be kept of this step, and tell Ray; all workers call this alike."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
 from ray_wssis.config import Config
@@ -26,9 +26,15 @@ class TrainingConfig(Config):
     final_factor: float = Field(default=0.01, ge=0, le=1)  # where the cosine ends
     max_grad_norm: float = Field(default=35.0, gt=0)
     save_every: int = Field(default=5000, ge=1)  # steps between checkpoints
-    validate_every: int = Field(default=5000, ge=1)  # steps; a multiple of save_every
+    validate_every: int = Field(default=5000, ge=1)  # steps; a checkpoint is kept then too
     max_validation_pictures: int = Field(default=500, ge=1)
     early: tuple[int, ...] = ()  # steps whose model is kept beside the last one
+
+    @model_validator(mode="after")
+    def check_early(self) -> "TrainingConfig":
+        if outside := [step for step in self.early if not 1 <= step <= self.steps]:
+            raise ValueError(f"early {outside}: these steps are not among the {self.steps}")
+        return self
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:

@@ -122,7 +122,7 @@ def evaluate(stage: Workspace, data: Artifact, labels: Artifact) -> None:
     figures: dict[str, float] = {}
     for name, shift in SHIFTS.items():
         rows = [prediction_row(record, shift) for record in truth]
-        write_rows(rows, PREDICTIONS, stage / f"predictions_{name}" / "0.parquet")
+        write_rows(rows, PREDICTIONS, stage / "predictions" / f"model={name}" / "0.parquet")
         precision = average_precision(truth, map(read_prediction, rows))
         figures |= {f"{name}/val/{key}": value for key, value in precision.items()}
     hidden = Records.read(data / "weak_truth.parquet")

@@ -34,3 +34,8 @@ def test_norms_are_not_decayed_and_frozen_parameters_are_left_out(name: str) -> 
     assert decayed["weight_decay"] == 0.5
     assert len(spared["params"]) == 4
     assert spared["weight_decay"] == 0
+
+
+def test_an_early_model_after_the_last_step_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"early \[11\]: .* among the 10"):
+        TrainingConfig(steps=10, early=(5, 11))

@@ -40,6 +40,10 @@ class SegmenterConfig(Config):
     longest: int = 1333
     inference: InferenceConfig = InferenceConfig()
 
+    @property
+    def sides(self) -> tuple[int, int]:
+        return self.shorter, self.longest
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
