@@ -6,8 +6,11 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-QUIET = ("ray.data", "ray.train")  # they tell every step on the driver's terminal
-HINTS = ("ray._private.authentication",)  # they warn of what is as it should be
+QUIET = {  # on the driver's terminal; what goes wrong comes as an exception
+    "ray.train": logging.WARNING,
+    "ray.data": logging.ERROR,
+    "ray._private.authentication": logging.ERROR,
+}
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # reports are collected this often
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # a worker's line appears once
@@ -16,6 +19,7 @@ SETTINGS = {
 }
 OWN_CLUSTER = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment: no copy of the folder
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # each streaming pass would print an error that is none
 }
 
 
@@ -36,10 +40,8 @@ def connect() -> None:
 
     if ray.is_initialized():
         return
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    for name in HINTS:
-        logging.getLogger(name).setLevel(logging.ERROR)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
     if os.environ.get("RAY_ADDRESS"):
         ray.init()
         return

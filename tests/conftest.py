@@ -13,11 +13,14 @@ os.environ |= {
     "RAY_TRAIN_METRICS_ENABLED": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone without GPUs
 }
 os.environ.pop("RAY_ADDRESS", None)  # never somebody's cluster
 
 import pytest
+
+from ray_wssis.session import environment, free_port
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +28,17 @@ def ray_session() -> Iterator[None]:
     """A local Ray of 4 logical CPUs, the same one for every test that asks."""
     import ray
 
-    ray.init(
-        address="local",
-        num_cpus=4,
-        num_gpus=0,
-        include_dashboard=False,
-        log_to_driver=False,
-        object_store_memory=500_000_000,
-        logging_level=logging.ERROR,
-    )
+    address = f"127.0.0.1:{free_port()}"
+    with environment(RAY_ADDRESS=address, RAY_GCS_SERVER_PORT=address.partition(":")[2]):
+        ray.init(
+            address="local",
+            num_cpus=4,
+            num_gpus=0,
+            include_dashboard=False,
+            log_to_driver=False,
+            object_store_memory=500_000_000,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+        )
     yield
     ray.shutdown()

@@ -67,6 +67,16 @@ class PointWSSISConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def check_crops(self) -> "PointWSSISConfig":
+        crops, workers = self.refiner.training.batch_size, self.training_workers.number
+        if crops < 2 * workers:
+            raise ValueError(
+                f"refiner.training.batch_size is {crops}: batch norm needs two crops for each of "
+                f"the {workers} training workers"
+            )
+        return self
+
 
 class PointWSSIS:
     """The run in folder `out`."""

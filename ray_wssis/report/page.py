@@ -187,10 +187,7 @@ def training_charts(run: Run) -> list[dict[str, str]]:
     refiner = curves_of(run, {"refiner": "refined"}, "loss")
     if refiner:
         charts.append({"title": "Refiner: loss", "svg": loss_chart(refiner, "refiner")})
-    mended = {
-        kind: percent(curve(run.logs["refiner"], f"val/{kind}_mIoU"))
-        for kind in ("rough", "refined")
-    }
+    mended = {kind: curve(run.logs["refiner"], f"val/{kind}_mIoU") for kind in ("rough", "refined")}
     mended = {kind: points for kind, points in mended.items() if points[0]}
     if mended:
         svg = figure_chart(mended, "mended", "mIoU on validation pictures, %")
@@ -201,11 +198,6 @@ def training_charts(run: Run) -> list[dict[str, str]]:
 def curves_of(run: Run, colors: dict[str, str], key: str) -> dict[str, Curve]:
     found = {color: curve(run.logs[stage], key) for stage, color in colors.items()}
     return {color: points for color, points in found.items() if points[0]}
-
-
-def percent(points: Curve) -> Curve:
-    steps, values = points
-    return steps, [100 * value for value in values]
 
 
 def stage_rows(run: Run) -> list[dict[str, Any]]:

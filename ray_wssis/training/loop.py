@@ -5,6 +5,7 @@ from its last checkpoint ends with the same weights as one that was not.
 """
 
 import errno
+import io
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -229,7 +230,9 @@ class Recorder:
                     "learner": self.learner.state_dict(),
                     "optimizer": self.optimizer.state_dict(),
                 }
-                torch.save(state, Path(folder) / STATE)
+                buffer = io.BytesIO()  # torch would hide what is wrong with a disk
+                torch.save(state, buffer)
+                (Path(folder) / STATE).write_bytes(buffer.getbuffer())
                 checkpoint = ray.train.Checkpoint.from_directory(folder)
             ray.train.report({"step": step} | figures, checkpoint=checkpoint)
         self.clock = time.monotonic()

@@ -3,6 +3,10 @@
 import io
 import json
 import pickle
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import ray
 import ray.train
@@ -70,7 +74,7 @@ def train(
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
     )
-    with ProgressPrinter(board):
+    with ProgressPrinter(board), plain_interrupt():
         try:
             trainer.fit()
         except ray.train.TrainingFailedError as error:
@@ -78,6 +82,19 @@ def train(
             raise TrainingStopped(reason or f"{task.name}: {error}") from error
     if reason := ray.get(board.reason.remote()):
         raise TrainingStopped(reason)
+
+
+@contextmanager
+def plain_interrupt() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt again: Ray Train leaves with another, and its handler stays."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 def wants_gpu(workers: TrainingWorkers) -> bool:

@@ -1,6 +1,14 @@
 """The whole method on a handful of shapes: every stage real, a minute in all."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +79,61 @@ def test_another_configuration_is_refused_and_named(run: PointWSSIS) -> None:
         _ = changed.student
     resolved = (run.out / "config.resolved.yaml").read_text()
     assert "steps: 3" not in resolved
+
+
+def go(folder: Path, *changes: str) -> subprocess.Popen[str]:
+    """`wssis run` as a person starts it, in a process group of its own."""
+    command = [sys.executable, "-m", "ray_wssis.cli", "run", "--out", str(folder)]
+    sets = [word for change in changes for word in ("--set", change)]
+    return subprocess.Popen(
+        [*command, *sets], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def part_of(run: PointWSSIS, folder: Path, stages: list[str]) -> Path:
+    """A run folder in which only these stages are finished."""
+    for stage in stages:
+        shutil.copytree(str(run.out / stage), folder / stage)
+    shutil.copy(str(run.out / "config.resolved.yaml"), folder)
+    return folder
+
+
+def press_ctrl_c(process: subprocess.Popen[str]) -> str:
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    return process.communicate(timeout=120)[1]
+
+
+def wait_for(found: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 180
+    while not found():
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.2)
+
+
+def test_ctrl_c_in_training_and_the_same_command_again(run: PointWSSIS, tmp_path: Path) -> None:
+    folder = part_of(run, tmp_path, ["split"])
+    more = ["teacher.training.steps=40", "teacher.training.save_every=2"]
+    log = folder / "teacher/metrics.jsonl"
+    process = go(folder, *more)
+    wait_for(lambda: log.exists() and log.stat().st_size > 0, process)
+    said = press_ctrl_c(process)
+    assert process.returncode == 130 and said.endswith("The same command goes on from here.\n")
+    assert not (folder / "teacher/model").exists()
+
+    again = PointWSSIS(config(*more), folder)
+    assert again.teacher.manifest["outputs"]
+    steps = [json.loads(line)["step"] for line in log.read_text().splitlines() if "loss" in line]
+    assert steps == sorted(set(steps)) and steps[-1] == 40
+
+
+def test_ctrl_c_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
+    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner"])
+    process = go(folder)
+    wait_for(lambda: (folder / "labels/started.json").exists(), process)
+    time.sleep(3)  # Ray Data has begun
+    said = press_ctrl_c(process)
+    assert process.returncode == 130 and said.endswith("The same command goes on from here.\n")
+    assert not (folder / "labels/manifest.json").exists()
+
+    again = PointWSSIS(config(), folder)
+    assert again.labels.digest == run.labels.digest

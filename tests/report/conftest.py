@@ -61,7 +61,7 @@ def train(stage: Workspace, loss: float) -> None:
         noise = 1 + 0.08 * rng.standard_normal()
         lines.append({"step": step, "loss": loss * (0.15 + math.exp(-step / 90)) * noise})
         if step % 100 == 0 and stage.folder.name == "refiner":
-            lines.append({"step": step, "val/rough_mIoU": 0.55, "val/refined_mIoU": step / 600})
+            lines.append({"step": step, "val/rough_mIoU": 55.0, "val/refined_mIoU": step / 6})
         elif step % 100 == 0:
             lines.append({"step": step, "val/AP": 5 + step / (10 + 2 * loss)})
     (stage / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

@@ -263,7 +263,7 @@ def read_rough(place: str) -> pa.Table:
 
 
 def validate(refiner: Refiner, pairs: RefinerPairs) -> dict[str, float]:
-    """Mean IoU with the true masks, in pixels of the pictures, before and after refining.
+    """Mean IoU in percent with the true masks, in the pictures' pixels, before and after refining.
 
     Both are 0 when there are no pairs.
     """
@@ -281,7 +281,8 @@ def validate(refiner: Refiner, pairs: RefinerPairs) -> dict[str, float]:
         for rough, answer, truth in zip(roughs, refined, truths, strict=True):
             before.append(iou(rough, truth, record.height, record.width))
             after.append(iou(answer.mask, truth, record.height, record.width))
-    return {"rough_mIoU": float(np.mean(before)), "refined_mIoU": float(np.mean(after))}
+    means = {"rough_mIoU": np.mean(before), "refined_mIoU": np.mean(after)}
+    return {name: 100 * float(mean) for name, mean in means.items()}
 
 
 def point_of(record: Record, item: int) -> Point:

@@ -1,0 +1,17 @@
+import pytest
+
+from ray_wssis.config import ConfigError, load_config
+from ray_wssis.recipes.point_wssis import PointWSSISConfig
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("teacher.training.early=[]", "teacher.training.early is empty: the refiner learns from"),
+        ("teacher.training.early=[100, 999]", r"early \[999\]: these steps are not among the 300"),
+        ("training_workers.number=9", "batch norm needs two crops for each of the 9"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_it_begins(change: str, problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        load_config(PointWSSISConfig, "shapes", [change])
