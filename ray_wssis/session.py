@@ -33,7 +33,7 @@ def configure() -> None:
 def connect() -> None:
     """Attach to the cluster of RAY_ADDRESS (set in Ray jobs), or start one on this machine.
 
-    A cluster of our own has no dashboard and listens to this machine alone.
+    A cluster of our own has no dashboard.  Its ports are open, and ask for Ray's token.
     """
     configure()
     import ray
@@ -52,7 +52,6 @@ def connect() -> None:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.WARNING,
-            _node_ip_address="127.0.0.1",
         )
 
 

@@ -38,7 +38,6 @@ def ray_session() -> Iterator[None]:
             log_to_driver=False,
             object_store_memory=500_000_000,
             logging_level=logging.ERROR,
-            _node_ip_address="127.0.0.1",
         )
     yield
     ray.shutdown()

@@ -6,6 +6,8 @@ import math
 from torch.utils.tensorboard import SummaryWriter
 from upath import UPath
 
+from ray_wssis.storage import write_atomically
+
 NAME = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 
@@ -29,9 +31,11 @@ class MetricsLog:
                 self.board.add_scalar(name, value, int(line["step"]))
 
     def flush(self) -> None:
-        """The whole file is written at once, because a bucket knows no appending."""
+        """The whole file is written at once: a bucket knows no appending, and a full disk leaves
+        the old one."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
-        self.file.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
+        text = "".join(json.dumps(line) + "\n" for line in self.lines)
+        write_atomically(self.file, text.encode())
         self.board.flush()
 
     def close(self) -> None:
