@@ -137,8 +137,7 @@ def test_ctrl_c_in_training_and_the_same_command_again(run: PointWSSIS, tmp_path
 def test_ctrl_c_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
     folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner"])
     process = go(folder)
-    wait_for(lambda: (folder / "labels/started.json").exists(), process)
-    time.sleep(3)  # Ray Data has begun
+    wait_for(lambda: (folder / "labels/weak").exists(), process)  # Ray Data has begun
     said = press_ctrl_c(process)
     assert process.returncode == 130 and said.endswith("The same command goes on from here.\n")
     assert not (folder / "labels/manifest.json").exists()
