@@ -17,6 +17,7 @@ from ray_wssis.config import load_config
 from ray_wssis.data.coco import load_json
 from ray_wssis.data.records import Records
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
+from ray_wssis.stages.table import read_rows
 
 pytestmark = pytest.mark.slow
 
@@ -143,4 +144,4 @@ def test_ctrl_c_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
     assert not (folder / "labels/manifest.json").exists()
 
     again = PointWSSIS(config(), folder)
-    assert again.labels.digest == run.labels.digest
+    assert read_rows(again.labels / "weak") == read_rows(run.labels / "weak")
