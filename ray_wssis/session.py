@@ -45,8 +45,7 @@ def connect() -> None:
     if os.environ.get("RAY_ADDRESS"):
         ray.init()
         return
-    address = f"127.0.0.1:{free_port()}"
-    with environment(RAY_ADDRESS=address, RAY_GCS_SERVER_PORT=address.partition(":")[2]):
+    with own_address():
         ray.init(
             address="local",
             include_dashboard=False,
@@ -56,12 +55,14 @@ def connect() -> None:
 
 
 @contextmanager
-def environment(**variables: str) -> Iterator[None]:
-    """What Ray's processes inherit.
+def own_address() -> Iterator[None]:
+    """The processes of a Ray that is started meanwhile know that it is theirs.
 
-    Without an address of their own, they look for the last cluster that `ray start` left a note
-    of, and Ray Train would watch over its workers there.
+    Without its address they look for the last cluster that `ray start` left a note of, and Ray
+    Train would watch over its workers there.
     """
+    port = str(free_port())
+    variables = {"RAY_ADDRESS": f"127.0.0.1:{port}", "RAY_GCS_SERVER_PORT": port}
     os.environ |= variables
     try:
         yield

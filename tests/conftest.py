@@ -20,7 +20,7 @@ os.environ.pop("RAY_ADDRESS", None)  # never somebody's cluster
 
 import pytest
 
-from ray_wssis.session import environment, free_port
+from ray_wssis.session import own_address
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +28,7 @@ def ray_session() -> Iterator[None]:
     """A local Ray of 4 logical CPUs, the same one for every test that asks."""
     import ray
 
-    address = f"127.0.0.1:{free_port()}"
-    with environment(RAY_ADDRESS=address, RAY_GCS_SERVER_PORT=address.partition(":")[2]):
+    with own_address():
         ray.init(
             address="local",
             num_cpus=4,

@@ -21,7 +21,6 @@ from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig
 from ray_wssis.methods.point_wssis.segmenter_task import SegmenterTask
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 from ray_wssis.report.page import write_report
-from ray_wssis.session import connect
 from ray_wssis.stages.drill import DrawRoughMasks
 from ray_wssis.stages.evaluate import METRICS, evaluate
 from ray_wssis.stages.label import LabelPoints, summarise
@@ -110,7 +109,6 @@ class PointWSSIS:
         stage = self.open("rough", {"split": self.data, "teacher": self.teacher})
         if isinstance(stage, Artifact):
             return stage
-        connect()
         stream(
             [self.data / STRONG, self.data / VALIDATION],
             DrawRoughMasks,
@@ -122,6 +120,9 @@ class PointWSSIS:
         )
         return stage.finish()
 
+    def rough_masks(self, pictures: str) -> str:
+        return str(self.rough / f"masks/pictures={UPath(pictures).stem}")
+
     @cached_property
     def refiner(self) -> Artifact:
         """3. The refiner learns to mend rough masks."""
@@ -130,9 +131,9 @@ class PointWSSIS:
             config=stage.model,
             augment=stage.augment,
             pictures=str(self.data / STRONG),
-            rough=str(self.rough / f"masks/pictures={UPath(STRONG).stem}"),
+            rough=self.rough_masks(STRONG),
             validation=str(self.data / VALIDATION),
-            validation_rough=str(self.rough / f"masks/pictures={UPath(VALIDATION).stem}"),
+            validation_rough=self.rough_masks(VALIDATION),
             max_validation_pictures=stage.training.max_validation_pictures,
         )
         made_from = {"rough": self.rough, "model": stage.model, "augment": stage.augment}
@@ -146,7 +147,6 @@ class PointWSSIS:
         if isinstance(stage, Artifact):
             return stage
         models = {"teacher": str(self.teacher / "model"), "refiner": str(self.refiner / "model")}
-        connect()
         stream(
             [self.data / WEAK],
             LabelPoints,
@@ -226,7 +226,6 @@ class PointWSSIS:
         stage = self.open(name, made_from | {"training": training})
         if isinstance(stage, Artifact):
             return stage
-        connect()
         train(task, training, self.config.seed, self.config.training_workers, stage.folder)
         return stage.finish(logs=LOGS)
 

@@ -15,7 +15,6 @@ from ray_wssis.data.records import Records
 from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.metrics.pseudo_masks import MaskQuality
-from ray_wssis.session import connect
 from ray_wssis.stages.predict import FindInstances
 from ray_wssis.stages.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.stages.stream import LabellingWorkers, stream
@@ -42,7 +41,6 @@ def evaluate(
         return stage
     figures: dict[str, float] = {}
     truth = Records.read(data / VALIDATION)
-    connect()
     first = next(config for _, config in models.values())
     stream(
         [data / VALIDATION],

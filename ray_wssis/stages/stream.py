@@ -16,6 +16,7 @@ from ray.data import ActorPoolStrategy, SaveMode
 from upath import UPath
 
 from ray_wssis.config import Config
+from ray_wssis.session import connect
 from ray_wssis.stages.decode import Picture, decode_rows, read_picture
 
 PICTURES_PER_BLOCK = 16  # a block is tens of MB of pixels at the most
@@ -54,6 +55,7 @@ def stream(
     They lie in `out`, or for a column `folder_per` in `out/COLUMN=VALUE`.  `network_size` is
     (shorter, longest) side in pixels.
     """
+    connect()
     gpus = workers.gpus_each
     if gpus is None:
         gpus = 1.0 if ray.cluster_resources().get("GPU", 0) >= workers.number else 0.0

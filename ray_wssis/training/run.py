@@ -16,6 +16,7 @@ from ray.train.torch import TorchTrainer
 from upath import UPath
 
 from ray_wssis.config import Config
+from ray_wssis.session import connect
 from ray_wssis.training.loop import STATE, Setup, Task, learn
 from ray_wssis.training.metrics_log import NAME, TENSORBOARD
 from ray_wssis.training.progress import Board, ProgressPrinter
@@ -48,6 +49,7 @@ def train(
     Raises TrainingStopped for a bad picture, a loss that is not finite or a full disk; the last
     checkpoint stays, and the same call goes on from there.
     """
+    connect()
     gpu = wants_gpu(workers)
     board = Board.remote()  # type: ignore[attr-defined]
     setup = Setup(

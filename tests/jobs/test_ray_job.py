@@ -1,7 +1,6 @@
 """The pages of `jobs/` as Ray jobs, on a real head with dashboard."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,16 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from ray_wssis.session import free_port
+
 ROOT = Path(__file__).parent.parent.parent
 RAY = str(Path(sys.executable).parent / "ray")
 FEW = ["--set", "data.shapes={num_images: 12, num_validation_images: 4, size: 64}"]
 STARTS_WITHIN = 120  # seconds
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
