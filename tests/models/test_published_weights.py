@@ -1,6 +1,5 @@
 """Published weights under our names; the recorded logits (skipped without the recordings)."""
 
-import os
 import re
 import runpy
 from pathlib import Path
@@ -19,9 +18,8 @@ from ray_wssis.models.published_weights import (
     segmenter_num_classes_from_published,
 )
 from ray_wssis.models.solov2 import SOLOv2
+from tests.recordings import PARITY
 
-DEFAULT = Path(__file__).parents[2] / ".." / "shared" / "parity"
-PARITY = Path(os.environ.get("WSSIS_PARITY", DEFAULT))
 RECORDINGS = sorted(PARITY.glob("maskrefinenet_seed*.npz"))
 
 

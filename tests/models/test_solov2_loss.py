@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config, SOLOv2Output
+from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
 from ray_wssis.models.solov2_loss import dice_loss, solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
+from tests.tiny import TINY
 
 GRIDS = (3, 2)
 NUM_CELLS = 9 + 4
@@ -88,17 +88,7 @@ def test_dice_is_zero_for_the_truth_and_one_for_its_opposite() -> None:
 @pytest.mark.parametrize("num_instances", [0, 3])
 def test_every_parameter_gets_a_gradient_also_without_instances(num_instances: int) -> None:
     torch.manual_seed(0)
-    config = SOLOv2Config(
-        backbone=BackboneConfig(name="resnet18", weights="none", frozen_stages=0, norm="batch"),
-        grids=(8, 7, 6, 5, 4),
-        pyramid_channels=8,
-        head_channels=8,
-        num_head_convs=1,
-        mask_channels=8,
-        kernel_channels=8,
-        norm_groups=2,
-    )
-    network = SOLOv2(config, num_classes=3)
+    network = SOLOv2(TINY, num_classes=3)
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     output = network(images, torch.tensor([[64, 64]] * 2))
     instances = Instances(
@@ -108,7 +98,7 @@ def test_every_parameter_gets_a_gradient_also_without_instances(num_instances: i
         box_sizes=torch.rand(num_instances, 2) * 64,
         masks=torch.ones(num_instances, 16, 16, dtype=torch.uint8),
     )
-    targets = assign_cells(instances, output.canvas, config.grids, ((1, 2048),) * 5)
+    targets = assign_cells(instances, output.canvas, TINY.grids, ((1, 2048),) * 5)
     losses = solov2_losses(output, instances, targets)
     assert num_instances or losses["mask"].item() == 0
     torch.stack(list(losses.values())).sum().backward()

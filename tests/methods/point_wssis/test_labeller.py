@@ -5,21 +5,12 @@ from ray_wssis.data.records import Category, Record
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.segmenter import Segmenter, SegmenterConfig, network_image
-from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config
+from ray_wssis.models.solov2 import SOLOv2
+from tests.tiny import TINY
 
 CONFIG = SegmenterConfig(
-    network=SOLOv2Config(
-        backbone=BackboneConfig(name="resnet18", weights="none"),
-        grids=(8, 7, 6, 5, 4),
-        pyramid_channels=8,
-        head_channels=8,
-        num_head_convs=1,
-        mask_channels=8,
-        kernel_channels=8,
-        norm_groups=2,
-    ),
+    network=TINY,
     shorter=64,
     longest=100,
 )

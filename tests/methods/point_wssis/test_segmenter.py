@@ -15,22 +15,13 @@ from ray_wssis.methods.point_wssis.segmenter import (
     network_image,
     pad_images,
 )
-from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.models.full_size_masks import encode_full_size
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config
+from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_inference import InferenceConfig
+from tests.tiny import TINY
 
 CONFIG = SegmenterConfig(
-    network=SOLOv2Config(
-        backbone=BackboneConfig(name="resnet18", weights="none"),
-        grids=(8, 7, 6, 5, 4),
-        pyramid_channels=8,
-        head_channels=8,
-        num_head_convs=1,
-        mask_channels=8,
-        kernel_channels=8,
-        norm_groups=2,
-    ),
+    network=TINY,
     shorter=64,
     longest=100,
     inference=InferenceConfig(min_class_score=0, min_score=0, max_instances=20),
@@ -65,14 +56,11 @@ def test_a_saved_segmenter_finds_the_same(segmenter: Segmenter, tmp_path: Path) 
 
 
 def test_loading_does_not_ask_for_the_first_weights_again(tmp_path: Path) -> None:
-    config = CONFIG.network.model_copy(
-        update={"backbone": BackboneConfig(name="resnet18", weights="none")}
-    )
-    network = SOLOv2(config, num_classes=3)
-    gone = config.backbone.model_copy(update={"weights": "/nowhere/weights.pth"})
-    described = CONFIG.model_copy(update={"network": config.model_copy(update={"backbone": gone})})
+    network = SOLOv2(TINY, num_classes=3)
+    gone = TINY.backbone.model_copy(update={"weights": "/nowhere/weights.pth"})
+    described = CONFIG.model_copy(update={"network": TINY.model_copy(update={"backbone": gone})})
     Segmenter(network, described, CATEGORIES).save(UPath(tmp_path), "")
-    assert Segmenter.load(UPath(tmp_path), torch.device("cpu")).config.network == config
+    assert Segmenter.load(UPath(tmp_path), torch.device("cpu")).config.network == TINY
 
 
 def test_a_folder_without_a_segmenter_is_refused(tmp_path: Path) -> None:

@@ -21,21 +21,11 @@ from ray_wssis.methods.point_wssis.segmenter_task import (
     quarter_size,
     segment_records,
 )
-from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.models.solov2 import SOLOv2Config
 from ray_wssis.models.solov2_targets import assign_cells
+from tests.tiny import TINY
 
 CONFIG = SegmenterConfig(
-    network=SOLOv2Config(
-        backbone=BackboneConfig(name="resnet18", weights="none", frozen_stages=0, norm="batch"),
-        grids=(16, 12, 8, 6, 4),
-        pyramid_channels=8,
-        head_channels=8,
-        num_head_convs=1,
-        mask_channels=8,
-        kernel_channels=8,
-        norm_groups=2,
-    ),
+    network=TINY.model_copy(update={"grids": (16, 12, 8, 6, 4)}),
     scale_ranges=((1, 24), (16, 40), (28, 56), (40, 84), (60, 2048)),
     shorter=64,
     longest=128,

@@ -7,7 +7,6 @@ cell size, one cell lower on some boundaries), and a contested cell belongs to o
 
 import functools
 import json
-import os
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,9 +33,8 @@ from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
 from ray_wssis.models.solov2_inference import InferenceConfig, detect, draw, maskness
 from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
+from tests.recordings import PARITY
 
-DEFAULT = Path(__file__).parents[3] / ".." / "shared" / "parity"
-PARITY = Path(os.environ.get("WSSIS_PARITY", DEFAULT))
 RECORDINGS = sorted(PARITY.glob("solov2_r*_seed*/"))
 GRIDS = {"student": (40, 36, 24, 16, 12), "teacher": (80, 64, 32, 24, 12)}
 RANGES = {
@@ -253,7 +251,7 @@ def test_positive_cells_are_the_published_ones(recording: Recording, kind: str) 
     pairs = recorded_pairs(np.load(recording.folder / f"losses_{kind}.npz"), instances, kind)
     assert len(pairs) == len(set(pairs))
     clear = clear_of_boundaries(instances, canvas, kind)  # (N, L)
-    assert clear.float().mean() > 0.5
+    assert clear.float().mean() > 0.7
     ours = rows_of(assign_cells(instances, canvas, GRIDS[kind], RANGES[kind]))
     holder = {(image, cell): instance for image, cell, instance in ours}
     assert len(holder) == len(ours)
@@ -322,13 +320,11 @@ def test_losses_and_gradients_are_the_published_ones(recording: Recording, kind:
     for name, norm in norms.items():
         gradient = gradients[name]
         assert gradient is not None
-        assert abs(float(gradient.norm()) - norm) < 3e-3 * norm + 1e-6, (
-            name
-        )  # ReLUs at 0 may go either way
+        assert abs(float(gradient.norm()) - norm) < 1e-3 * norm + 1e-6, name
     for published in (key.removeprefix("grad/") for key in recorded if key.startswith("grad/")):
         gradient = gradients[ours(published)]
         assert gradient is not None
-        assert relative_error(gradient, recorded[f"grad/{published}"]) < 3e-3
+        assert relative_error(gradient, recorded[f"grad/{published}"]) < 1e-3
 
 
 def targets_of(rows: list[tuple[int, int, int]]) -> Targets:
