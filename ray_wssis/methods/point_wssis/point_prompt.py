@@ -6,7 +6,8 @@ point's cell is read on every level, all masks are drawn in one product, and the
 that is surest of the class and of the shape.
 
 Differs from the paper: a point is one record from end to end.  Points are never merged, never
-dropped by a mask NMS or a limit, and a point without a mask is reported as level -1.
+dropped by a mask NMS or a limit, and a point without a mask is reported as level -1
+(`compat: reference` does as the published code, see `published_prompt`).
 
 Legend: P points, L levels, S cells per grid side, C classes, E kernel channels, h w mask pixels.
 """
@@ -16,6 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ray_wssis.methods.point_wssis.published_prompt import (
+    cells_as_published,
+    painted_cells,
+    survivors,
+)
+from ray_wssis.models.compat import Compat
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_inference import draw, maskness
 
@@ -36,7 +43,12 @@ class PointMasks:
 
 @torch.inference_mode()
 def decode_points(
-    output: SOLOv2Output, index: int, xy: Tensor, labels: Tensor, allowed: Tensor | None = None
+    output: SOLOv2Output,
+    index: int,
+    xy: Tensor,
+    labels: Tensor,
+    allowed: Tensor | None = None,
+    compat: Compat = "fixed",
 ) -> PointMasks:
     """Masks for the points `xy` (P, 2) in network pixels of picture `index` of the batch.
 
@@ -44,9 +56,14 @@ def decode_points(
     """
     height, width = output.canvas
     place = xy / xy.new_tensor([width, height])  # (P, 2), 0..1
+    sides = [kernels.shape[-1] for kernels in output.kernels]
+    find_cells = cells_of if compat == "fixed" else cells_as_published
+    cells = find_cells(place, sides)  # (P, L, 2)
     reads = [
-        read_cells(logits[index], kernels[index], place, labels)
-        for logits, kernels in zip(output.class_logits, output.kernels, strict=True)
+        read_cells(logits[index], kernels[index], cell, labels)
+        for logits, kernels, cell in zip(
+            output.class_logits, output.kernels, cells.unbind(dim=1), strict=True
+        )
     ]
     class_score = torch.stack([score for score, _ in reads], dim=1)  # (P, L)
     kernels = torch.stack([kernel for _, kernel in reads], dim=1)  # (P, L, E)
@@ -60,11 +77,18 @@ def decode_points(
             kernels.split(POINTS_AT_ONCE), class_score.split(POINTS_AT_ONCE), strict=True
         )
     ]
+    masks = torch.cat([part.masks for part in parts])
+    level = torch.cat([part.level for part in parts])
+    sureness = torch.cat([part.maskness for part in parts])
+    if compat == "reference":
+        painted = painted_cells(place, sides)
+        kept = survivors(painted, cells, level, labels, masks > MASK_THRESHOLD, sureness)
+        level = level.where(kept, NO_LEVEL)
     return PointMasks(
-        masks=torch.cat([part.masks for part in parts]),
-        level=torch.cat([part.level for part in parts]),
+        masks=masks,
+        level=level,
         class_score=torch.cat([part.class_score for part in parts]),
-        maskness=torch.cat([part.maskness for part in parts]),
+        maskness=sureness,
     )
 
 
@@ -86,15 +110,21 @@ def choose_levels(kernels: Tensor, class_score: Tensor, mask_features: Tensor) -
     )
 
 
-def read_cells(
-    class_logits: Tensor, kernels: Tensor, place: Tensor, labels: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Class probability (P,) and mask kernel (P, E) of the cell each point falls into.
+def cells_of(place: Tensor, sides: list[int]) -> Tensor:
+    """(P, L, 2) int64: row and column of the cell each point falls into; `place` (P, 2) is x, y
+    in 0..1."""
+    cells = [(place * side).long().clamp(0, side - 1) for side in sides]
+    return torch.stack(cells, dim=1).flip(2)
 
-    `class_logits` (C, S, S) and `kernels` (E, S, S) of one level, `place` (P, 2) in 0..1.
+
+def read_cells(
+    class_logits: Tensor, kernels: Tensor, cell: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Class probability (P,) and mask kernel (P, E) of the `cell` (P, 2) of each point.
+
+    `class_logits` (C, S, S) and `kernels` (E, S, S) are those of one level.
     """
-    side = kernels.shape[-1]
-    column, row = (place * side).long().clamp(0, side - 1).unbind(dim=1)
+    row, column = cell.unbind(dim=1)
     return class_logits[labels, row, column].float().sigmoid(), kernels[:, row, column].T
 
 

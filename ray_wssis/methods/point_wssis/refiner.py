@@ -99,7 +99,7 @@ class Refiner:
             some = seen[first : first + self.batch_size]
             inputs = [self.input(image, *objects[i]) for i in some]
             for i, one, (foreground, score) in zip(some, inputs, self.answer(inputs), strict=True):
-                part = paste(foreground, one.box)
+                part = paste(foreground, one.box, self.network.config.compat)
                 found = bool(part.any())
                 mask = encode_in_box(part, one.box, height, width) if found else roughs[i]
                 answers[i] = Refined(mask=mask, score=score, fell_back=not found)

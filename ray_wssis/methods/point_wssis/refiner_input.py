@@ -6,7 +6,7 @@ a square; no full-size mask is made on the way in or out.
 
 Differs from the paper: the published code keeps the aspect ratio in training but not in use, draws
 the true mask's centroid in training but the annotated point in use, and fails on masks one pixel
-wide.
+wide.  With `compat: reference` the crop is the one that it uses, in training too.
 
 Legend: S pixels of a crop side; boxes are (x0, y0, x1, y1) original pixels, x1 and y1 exclusive.
 """
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from ray_wssis.data.images import resize_image, resize_mask
 from ray_wssis.masks import Mask, bounding_box, encode, from_uncompressed, run_lengths
+from ray_wssis.methods.point_wssis.published_prompt import DIGITS
+from ray_wssis.models.compat import Compat
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 
 Box = tuple[int, int, int, int]
@@ -56,7 +58,11 @@ def build_input(
     if extent[2] <= extent[0] or extent[3] <= extent[1]:
         raise ValueError(f"the rough mask of the object at {point} is empty: nothing to crop")
     size = config.crop_size
-    box = crop_box(extent, point, height, width, scale, config.minimum_side)
+    if config.compat == "reference":
+        point = point_as_published(point, height, width)
+        box = crop_box_as_published(extent, point, height, width, scale)
+    else:
+        box = crop_box(extent, point, height, width, scale, config.minimum_side)
     x0, y0, x1, y1 = box
     return RefinerInput(
         rgb=resize_image(np.ascontiguousarray(image[y0:y1, x0:x1]), size, size),
@@ -93,6 +99,35 @@ def crop_span(
     return max(0, int(np.floor(first))), min(length, int(np.ceil(last)))
 
 
+def point_as_published(point: Point, height: int, width: int) -> Point:
+    """Pixels count from their corner there, in whole ten-thousandths of the picture."""
+    x, y = (
+        max(0, int(DIGITS * (value - 0.5) / length)) / DIGITS * length
+        for value, length in zip(point, (width, height), strict=True)
+    )
+    return x, y
+
+
+def crop_box_as_published(extent: Box, point: Point, height: int, width: int, scale: float) -> Box:
+    """`crop_box` measured from the middle of the first pixel to that of the last, and cut off."""
+    x0, x1 = crop_span_as_published(extent[0], extent[2] - 1, point[0], width, scale)
+    y0, y1 = crop_span_as_published(extent[1], extent[3] - 1, point[1], height, scale)
+    return x0, y0, x1, y1
+
+
+def crop_span_as_published(
+    start: int, last: int, point: float, length: int, scale: float
+) -> tuple[int, int]:
+    """`crop_box_as_published` along one axis; `last` is a pixel of the mask, the end exclusive."""
+    half, middle = (last - start) * scale / 2, (start + last) / 2
+    low, high = middle - half, middle + half
+    if point < low:
+        low = point - half
+    if point > high:
+        high = point + half
+    return int(max(0, low)), int(min(high, length - 1)) + 1
+
+
 def mask_crop(counts: bytes, height: int, box: Box, size: int) -> NDArray[np.uint8]:
     """[size, size] of 0 and 1: the part of a mask inside the box, stretched (nearest pixel)."""
     return np.asarray(resize_mask(mask_in_box(counts, height, box), size, size), dtype=np.uint8)
@@ -108,12 +143,13 @@ def mask_in_box(counts: bytes, height: int, box: Box) -> Mask:
     return columns[:, y0:y1].T
 
 
-def paste(foreground: NDArray[np.float32], box: Box) -> Mask:
+def paste(foreground: NDArray[np.float32], box: Box, compat: Compat = "fixed") -> Mask:
     """[y1 - y0, x1 - x0] mask of a box from the foreground probability [S, S] of its crop."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     shrinks = height <= foreground.shape[0] and width <= foreground.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR  # all of the crop counts
+    averages = shrinks and compat == "fixed"  # all of the crop counts
+    how = cv2.INTER_AREA if averages else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(foreground, (width, height), interpolation=how) > 0.5)
 
 

@@ -16,6 +16,7 @@ from ray_wssis.config import Config
 from ray_wssis.data.images import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
 from ray_wssis.methods.point_wssis.point_prompt import MASK_THRESHOLD, decode_points, levels_of_size
+from ray_wssis.models.compat import Compat
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
     categories_of,
@@ -39,6 +40,7 @@ class SegmenterConfig(Config):
     shorter: int = 800  # network pixels, when labelling and evaluating
     longest: int = 1333
     inference: InferenceConfig = InferenceConfig()
+    compat: Compat = "fixed"  # which points get a mask
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -78,9 +80,8 @@ class Segmenter:
 
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "Segmenter":
-        description = read_description(folder, KIND)
-        config = read_segmenter_config(description["config"])
-        categories = categories_of(description)
+        config = read_config(folder)
+        categories = categories_of(read_description(folder, KIND))
         network = SOLOv2(config.network, len(categories))
         load_weights(folder, network)
         return cls(network.to(device), config, categories)
@@ -148,7 +149,14 @@ class Segmenter:
         if box_sizes is not None:
             sizes = torch.tensor(box_sizes, device=self.device, dtype=torch.float32) * scale
             allowed = levels_of_size(sizes, self.config.scale_ranges)
-        drawn = decode_points(output, index, xy, torch.tensor(labels, device=self.device), allowed)
+        drawn = decode_points(
+            output,
+            index,
+            xy,
+            torch.tensor(labels, device=self.device),
+            allowed,
+            self.config.compat,
+        )
         masks = encode_full_size(drawn.masks, network_size, original_size, MASK_THRESHOLD)
         levels = drawn.level.tolist()
         return RoughMasks(
@@ -159,9 +167,9 @@ class Segmenter:
         )
 
 
-def read_segmenter_config(values: dict[str, object]) -> SegmenterConfig:
+def read_config(folder: UPath) -> SegmenterConfig:
     """The configuration of a saved model; its backbone's first weights are not wanted again."""
-    config = SegmenterConfig.model_validate(values)
+    config = SegmenterConfig.model_validate(read_description(folder, KIND)["config"])
     backbone = config.network.backbone.model_copy(update={"weights": "none"})
     network = config.network.model_copy(update={"backbone": backbone})
     return config.model_copy(update={"network": network})

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,11 @@ from ray_wssis.masks import decode, encode
 from ray_wssis.methods.point_wssis.refiner_input import (
     build_input,
     crop_box,
+    crop_box_as_published,
     encode_in_box,
     mask_in_box,
     paste,
+    point_as_published,
 )
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 
@@ -39,6 +43,31 @@ def test_a_crop_reaches_half_a_crop_beyond_a_point_outside() -> None:
 def test_a_mask_of_one_pixel_gets_a_crop_of_the_smallest_side() -> None:
     assert crop_box((50, 50, 51, 51), (50.5, 50.5), 200, 200, 2.0, 16) == (42, 42, 59, 59)
     assert crop_box((0, 0, 1, 1), (0.5, 0.5), 3, 3, 2.0, 16) == (0, 0, 3, 3)
+
+
+def test_the_published_crop_is_measured_between_pixels_and_cut_off() -> None:
+    def crop(*args: Any) -> Any:
+        return crop_box_as_published(*args, 200, 200, 2.0)
+
+    assert crop((40, 50, 60, 90), (50, 70)) == (30, 30, 69, 109)  # 49.5 -+ 19, 69.5 -+ 39
+    assert crop((40, 40, 60, 60), (90, 50)) == (30, 30, 110, 69)  # 90 + 19 and its pixel
+    assert crop((40, 40, 60, 60), (49, 10)) == (30, 0, 69, 69)
+    assert crop((0, 0, 200, 200), (0, 0)) == (0, 0, 200, 200)
+    assert crop((50, 50, 51, 51), (50, 50)) == (50, 50, 51, 51)  # a pixel stays a pixel
+
+
+def test_a_published_point_is_a_whole_number_of_ten_thousandths() -> None:
+    assert point_as_published((100.5, 50.5), 200, 400) == (100, 50)
+    assert point_as_published((33.77, 0.1), 200, 400) == pytest.approx((33.24, 0))  # 831 of them
+
+
+def test_reference_crops_are_the_published_ones() -> None:
+    image = np.zeros((100, 200, 3), dtype=np.uint8)
+    rough = box_mask(100, 200, 80, 40, 120, 60)
+    config = CONFIG.model_copy(update={"compat": "reference"})
+    one = build_input(image, rough, (110.5, 45.5), 3, scale=2.0, config=config)
+    assert one.box == (60, 30, 139, 69)
+    assert one.point == pytest.approx(((110 - 60) * 64 / 79, (45 - 30) * 64 / 39))
 
 
 def test_the_input_shows_the_crop_stretched_to_a_square() -> None:

@@ -1,0 +1,75 @@
+"""What the published code does to points (PointWSSIS, arXiv:2303.15062): `compat: reference`.
+
+Published weights were used with these rules, so pseudo masks of theirs can only be had again with
+them: a coordinate is cut to four digits and its cell found by a division that is sometimes one
+cell low; points that share their cells are painted over; those that pick the same cell for the
+same class are one; then small masks, overlapping masks and all but the best hundred are dropped.
+
+Legend: P points, L levels, S cells per grid side, h w mask pixels.
+"""
+
+import torch
+from torch import Tensor
+
+from ray_wssis.models.solov2_inference import LEVEL_STRIDES, mask_nms
+
+DIGITS = 10_000  # a coordinate is stored as a whole number of ten-thousandths of its side
+MAX_IOU = 0.5  # of masks of one class
+MAX_MASKS = 100  # of a picture
+
+
+def cells_as_published(place: Tensor, sides: list[int]) -> Tensor:
+    """(P, L, 2) int64: row and column of each point; `place` (P, 2) is x, y in 0..1."""
+    return divided((place.double() * DIGITS).floor() / DIGITS, sides)
+
+
+def painted_cells(place: Tensor, sides: list[int]) -> Tensor:
+    """(P, L, 2) int64: the same where points are painted, before they are cut, in float32."""
+    return divided(place.float(), sides)
+
+
+def divided(place: Tensor, sides: list[int]) -> Tensor:
+    cells = [(place // (1 / side)).long().clamp(0, side - 1) for side in sides]
+    return torch.stack(cells, dim=1).flip(2)
+
+
+def survivors(
+    painted: Tensor,
+    cells: Tensor,
+    levels: Tensor,
+    labels: Tensor,
+    masks: Tensor,
+    maskness: Tensor,
+) -> Tensor:
+    """(P,) bool: the points that keep their mask.
+
+    `painted` and `cells` (P, L, 2) row and column on every level, `levels` (P,) the chosen one
+    (-1: none), `labels` (P,), `masks` (P, h, w) bool, `maskness` (P,).
+    """
+    kept = (levels >= 0) & ~painted_over(painted)
+    kept &= first_of_equals(chosen_cells(cells, levels, labels), kept)
+    strides = torch.tensor(LEVEL_STRIDES, device=levels.device)
+    kept &= masks.sum(dim=(1, 2)) > strides[levels.clamp(min=0)]
+    order = torch.argsort(maskness.where(kept, -1), descending=True, stable=True)
+    order = order[: int(kept.sum())]
+    order = order[mask_nms(masks[order], labels[order], MAX_IOU)][:MAX_MASKS]
+    return torch.zeros_like(kept).index_fill(0, order, True)
+
+
+def painted_over(cells: Tensor) -> Tensor:
+    """(P,) bool: points with a later one in the same cell on every level."""
+    same = (cells[:, None] == cells[None, :]).all(dim=3)  # (P, P, L)
+    later = same.permute(2, 0, 1).triu(diagonal=1)  # (L, P, P)
+    return later.any(dim=2).all(dim=0)
+
+
+def chosen_cells(cells: Tensor, levels: Tensor, labels: Tensor) -> Tensor:
+    """(P, 4): level, row, column and class of what each point picked."""
+    rows = torch.arange(len(levels), device=levels.device)
+    return torch.cat([levels[:, None], cells[rows, levels.clamp(min=0)], labels[:, None]], dim=1)
+
+
+def first_of_equals(keys: Tensor, counted: Tensor) -> Tensor:
+    """(P,) bool: no earlier row among the `counted` ones has the same key."""
+    same = (keys[:, None] == keys[None, :]).all(dim=2) & counted[None, :]  # (P, P)
+    return ~same.tril(diagonal=-1).any(dim=1)
