@@ -247,9 +247,10 @@ class RefinerTask:
 
 
 def read_rough(place: str) -> pa.Table:
-    """The rough masks in a Parquet file, or in all those of a folder, in order of their names.
+    """The rough masks in a Parquet file, or in all those of a folder, by picture.
 
-    Raises ValueError when there are none.
+    Which rows share a file is up to chance; the order here is not.  Raises ValueError when there
+    are none.
     """
     path = UPath(place)
     files = sorted(path.glob("*.parquet"), key=str) if path.is_dir() else [path]
@@ -259,7 +260,7 @@ def read_rough(place: str) -> pa.Table:
     for file in files:
         with file.open("rb") as stream:
             tables.append(pq.read_table(stream, columns=ROUGH_COLUMNS))
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables).sort_by("image_id")  # stable: a picture's rows keep theirs
 
 
 def validate(refiner: Refiner, pairs: RefinerPairs) -> dict[str, float]:

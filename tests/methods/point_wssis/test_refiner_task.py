@@ -226,3 +226,18 @@ def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Pat
 def test_a_folder_without_rough_masks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no Parquet files"):
         read_rough(str(tmp_path))
+
+
+def test_rough_masks_come_by_picture_however_they_were_shared_out(tmp_path: Path) -> None:
+    rows = [
+        {"image_id": i, "annotation_id": [i], "rough": [b"%d" % k]} for i, k in ((7, 0), (7, 1))
+    ]
+    others = [{"image_id": 3, "annotation_id": [3], "rough": [b"2"]}]
+    orders = {"one": (rows, others), "other": (others, rows)}
+    for name, parts in orders.items():
+        (tmp_path / name).mkdir()
+        for place, part in enumerate(parts):
+            pq.write_table(pa.Table.from_pylist(part, SCHEMA), tmp_path / name / f"{place}.parquet")
+    one, other = (read_rough(str(tmp_path / name)) for name in orders)
+    assert one == other
+    assert [masks[0] for masks in one["rough"].to_pylist()] == [b"2", b"0", b"1"]
