@@ -8,6 +8,7 @@ Legend: B images, C classes, N instances, L levels, E kernel channels, h w mask 
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
@@ -39,44 +40,71 @@ class Detections:
 @torch.inference_mode()
 def detect(output: SOLOv2Output, config: InferenceConfig) -> list[Detections]:
     """The instances of each picture of the batch, found without any prompt."""
-    scores = torch.cat(
-        [keep_peaks(logits.float().sigmoid()).flatten(2) for logits in output.class_logits], dim=2
-    )  # (B, C, cells)
-    kernels = torch.cat([x.flatten(2) for x in output.kernels], dim=2)  # (B, E, cells)
-    strides = torch.cat(
-        [
-            scores.new_full((x.shape[-1] ** 2,), stride)
-            for x, stride in zip(output.kernels, LEVEL_STRIDES, strict=True)
-        ]
-    )  # (cells,)
+    scores, kernels, strides = join_levels(output)
     return [
         detect_one(scores[i], kernels[i], strides, output.mask_features[i], config)
         for i in range(len(scores))
     ]
 
 
+def join_levels(output: SOLOv2Output) -> tuple[Tensor, Tensor, Tensor]:
+    """Class scores (B, C, cells), zero but at peaks, kernels (B, E, cells) and strides (cells,) of
+    the cells of all levels."""
+    scores = torch.cat(
+        [keep_peaks(logits.float().sigmoid()).flatten(2) for logits in output.class_logits], dim=2
+    )
+    kernels = torch.cat([x.flatten(2) for x in output.kernels], dim=2)
+    strides = torch.cat(
+        [
+            scores.new_full((x.shape[-1] ** 2,), stride)
+            for x, stride in zip(output.kernels, LEVEL_STRIDES, strict=True)
+        ]
+    )
+    return scores, kernels, strides
+
+
 def detect_one(
     scores: Tensor, kernels: Tensor, strides: Tensor, mask_features: Tensor, config: InferenceConfig
 ) -> Detections:
     """One picture: `scores` (C, cells), `kernels` (E, cells), `mask_features` (E, h, w)."""
-    num_cells = scores.shape[1]
+    best, labels, cells = choose_cells(scores, config)
+    sure = best > config.min_class_score  # the others need not be drawn
+    best, labels, cells = best[sure], labels[sure], cells[sure]
+    found = draw_instances(best, labels, kernels[:, cells], strides[cells], mask_features, config)
+    kept = found.scores >= config.min_score
+    return Detections(masks=found.masks[kept], labels=found.labels[kept], scores=found.scores[kept])
+
+
+def choose_cells(scores: Tensor, config: InferenceConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Score, label and cell, each (N,), of the surest of `scores` (C, cells), surest first."""
     flat = scores.flatten()
     best, where = flat.topk(min(config.max_candidates, len(flat)))
-    kept = best > config.min_class_score
-    best, where = best[kept], where[kept]
-    labels, cells = where // num_cells, where % num_cells  # (N,), (N,)
+    return best, where // scores.shape[1], where % scores.shape[1]
 
-    masks = draw(kernels[:, cells].T, mask_features)  # (N, h, w)
+
+def draw_instances(
+    best: Tensor,
+    labels: Tensor,
+    kernels: Tensor,
+    strides: Tensor,
+    mask_features: Tensor,
+    config: InferenceConfig,
+) -> Detections:
+    """The instances of N cells, best first; rows that are none come last and score -1.
+
+    `best`, `labels` and `strides` (N,), `kernels` (E, N), `mask_features` (E, h, w).  No shape in
+    here depends on a value, so this is exported as it is (`ray_wssis.export`).
+    """
+    masks = draw(kernels.T, mask_features)  # (N, h, w)
     inside = masks > config.mask_threshold
-    area = inside.sum(dim=(1, 2))
-    score = best * maskness(masks, inside)
-    kept = area > strides[cells]
-    order = torch.argsort(score.where(kept, -1), descending=True, stable=True)[: int(kept.sum())]
+    real = (best > config.min_class_score) & (inside.sum(dim=(1, 2)) > strides)
+    score = (best * maskness(masks, inside)).where(real, -1)
+    order = torch.argsort(score, descending=True, stable=True)
     masks, labels, score, inside = masks[order], labels[order], score[order], inside[order]
 
-    score = score * matrix_nms(inside, labels, config.nms_sigma)
+    decay = matrix_nms(inside, labels, config.nms_sigma)
+    score = score.where(score < 0, score * decay)
     order = torch.argsort(score, descending=True, stable=True)[: config.max_instances]
-    order = order[score[order] >= config.min_score]
     return Detections(masks=masks[order], labels=labels[order], scores=score[order])
 
 
@@ -110,6 +138,20 @@ def matrix_nms(inside: Tensor, labels: Tensor, sigma: float) -> Tensor:
     worst_overlap = iou.amax(dim=0)  # (N,): how much i itself was covered by better ones
     decay = torch.exp(-sigma * iou**2) / torch.exp(-sigma * worst_overlap[:, None] ** 2)
     return decay.amin(dim=0)
+
+
+def mask_nms(inside: Tensor, labels: Tensor, max_iou: float) -> Tensor:
+    """(N,) bool: the masks that stay when each drops the worse ones of its class it overlaps.
+
+    `inside` (N, h, w) bool, sorted by score, best first.  What was dropped drops nothing itself.
+    """
+    overlaps = (mask_iou(inside) > max_iou) & (labels[:, None] == labels[None, :])  # (N, N)
+    drops = overlaps.triu(diagonal=1).cpu().numpy()  # row i is better than column j
+    kept = np.ones(len(drops), dtype=bool)
+    for i in range(len(drops)):
+        if kept[i]:
+            kept &= ~drops[i]
+    return torch.from_numpy(kept).to(inside.device)
 
 
 def mask_iou(inside: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from ray_wssis.models.solov2_inference import (
     draw,
     keep_peaks,
     mask_iou,
+    mask_nms,
     maskness,
     matrix_nms,
 )
@@ -70,6 +71,29 @@ def test_matrix_nms_is_that_of_loops_over_pairs(seed: int) -> None:
             factor = min(factor, math.exp(-sigma * iou(i, j) ** 2 + sigma * covered**2))
         expected.append(factor)
     torch.testing.assert_close(matrix_nms(inside, labels, sigma), torch.tensor(expected))
+
+
+def pair_by_pair(inside: Tensor, labels: Tensor, max_iou: float) -> list[int]:
+    """The masks that stay: each is compared with the better ones of its class that stay."""
+    kept: list[int] = []
+    for j in range(len(inside)):
+        if all(
+            float((inside[i] & inside[j]).sum() / (inside[i] | inside[j]).sum()) <= max_iou
+            for i in kept
+            if labels[i] == labels[j]
+        ):
+            kept.append(j)
+    return kept
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_mask_nms_is_that_of_loops_over_pairs(seed: int) -> None:
+    inside = random_masks(12, seed)
+    labels = torch.randint(0, 2, (12,), generator=torch.Generator().manual_seed(seed))
+    expected = pair_by_pair(inside, labels, 0.3)
+    found = mask_nms(inside, labels, 0.3)
+    assert torch.nonzero(found).flatten().tolist() == expected
+    assert len(expected) < 12
 
 
 def test_iou_of_all_pairs_is_that_of_each_and_empty_masks_have_none() -> None:
