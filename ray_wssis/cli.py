@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ray_wssis import data_commands
+from ray_wssis import data_commands, model_commands
 from ray_wssis.artifacts import Artifact
 from ray_wssis.config import ConfigError, load_config, shipped_configs, to_yaml
 from ray_wssis.session import configure
@@ -29,6 +30,13 @@ STOPPED = 130  # what a shell says of a command that Ctrl-C ended
 IN_A_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray for the driver of a submitted job
 
 Make = Callable[["PointWSSIS"], Artifact]
+
+
+class Preset(StrEnum):
+    """What `--preset` may make of a configuration."""
+
+    FAST = "fast"
+
 
 ConfigName = Annotated[
     str | None,
@@ -43,6 +51,13 @@ Out = Annotated[str, typer.Option("--out", "-o", help="Folder of the run, a path
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Change one value; may be given many times."),
+]
+PresetName = Annotated[
+    Preset | None,
+    typer.Option(
+        "--preset",
+        help="fast: a twelfth of every training schedule, to try things out. --set comes after it.",
+    ),
 ]
 Redo = Annotated[
     bool,
@@ -98,16 +113,24 @@ def verb(make: Make) -> Callable[..., None]:
         out: Out,
         name: ConfigName = None,
         overrides: Overrides = None,
+        preset: PresetName = None,
         redo: Redo = False,
         upper_bound: UpperBound = False,
     ) -> None:
         changes = [*(overrides or []), *(["upper_bound=true"] if upper_bound else [])]
-        execute(make, out, name, changes, redo)
+        execute(make, out, name, changes, preset, redo)
 
     return command
 
 
-def execute(make: Make, out: str, name: str | None, overrides: list[str], redo: bool) -> None:
+def execute(
+    make: Make,
+    out: str,
+    name: str | None,
+    overrides: list[str],
+    preset: Preset | None,
+    redo: bool,
+) -> None:
     """Make a result of the run in `out` and say where it is."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     configure()
@@ -120,7 +143,12 @@ def execute(make: Make, out: str, name: str | None, overrides: list[str], redo: 
     resolved = folder / "config.resolved.yaml"
     if name is None and not resolved.exists():
         raise ConfigError(f"no --config, and there is no {resolved} of an earlier run")
-    loaded = load_config(recipe_config(), name or str(resolved), overrides)
+    if name is None and preset is not None:
+        raise ConfigError(
+            f"--preset changes the configuration of --config, which is missing. Without both, the "
+            f"run goes on with {resolved}, which holds what a preset made of it"
+        )
+    loaded = load(name or str(resolved), overrides, preset)
     from ray_wssis.recipes.point_wssis import PointWSSIS
 
     made = make(PointWSSIS(loaded, str(folder), redo=redo))
@@ -128,10 +156,12 @@ def execute(make: Make, out: str, name: str | None, overrides: list[str], redo: 
     typer.echo(page if page.exists() else made.folder)
 
 
-def recipe_config() -> "type[PointWSSISConfig]":
+def load(name: str, overrides: list[str] | None, preset: Preset | None) -> "PointWSSISConfig":
     from ray_wssis.recipes.point_wssis import PointWSSISConfig
+    from ray_wssis.recipes.presets import fast
 
-    return PointWSSISConfig
+    change = fast if preset is Preset.FAST else None
+    return load_config(PointWSSISConfig, name, overrides or [], change)
 
 
 def start(make: Make) -> None:
@@ -151,6 +181,8 @@ app.command("evaluate", help="Average precision of every network.")(
 )
 app.command("report", help="The page that shows it all.")(verb(lambda run: run.report))
 
+app.command("import-checkpoint")(model_commands.import_checkpoint)
+
 
 @app.command()
 def demo(
@@ -162,19 +194,27 @@ def demo(
 ) -> None:
     """Everything on the built-in data set: minutes on two CPU cores."""
     changes = [f"seed={seed}", *(overrides or [])]
-    verb(lambda run: run.report)(out, "shapes", changes, redo, upper_bound)
+    verb(lambda run: run.report)(out, "shapes", changes, None, redo, upper_bound)
 
 
 @config.command()
-def dump(name: Annotated[str, typer.Argument()] = "shapes", overrides: Overrides = None) -> None:
+def dump(
+    name: Annotated[str, typer.Argument()] = "shapes",
+    overrides: Overrides = None,
+    preset: PresetName = None,
+) -> None:
     """Print a configuration with every default filled in."""
-    typer.echo(to_yaml(load_config(recipe_config(), name, overrides or [])), nl=False)
+    typer.echo(to_yaml(load(name, overrides, preset)), nl=False)
 
 
 @config.command()
-def check(name: Annotated[str, typer.Argument()], overrides: Overrides = None) -> None:
+def check(
+    name: Annotated[str, typer.Argument()],
+    overrides: Overrides = None,
+    preset: PresetName = None,
+) -> None:
     """Say everything that is wrong with a configuration; exit 1 if anything is."""
-    load_config(recipe_config(), name, overrides or [])
+    load(name, overrides, preset)
     typer.echo(f"{name} is fine")
 
 

@@ -12,10 +12,10 @@ LAYERS = [  # a module imports from its own line and from the lines above
     {"storage", "config", "artifacts", "masks"},
     {"data", "models", "metrics"},
     {"methods"},
-    {"session", "training", "report"},
+    {"session", "training", "report", "export"},
     {"stages"},
     {"recipes"},
-    {"cli", "data_commands"},
+    {"cli", "data_commands", "model_commands"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 KNOWS_RAY = {"session", "training", "stages", "recipes", "cli"}

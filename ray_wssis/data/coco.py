@@ -3,6 +3,7 @@
 Reading accepts what is published: polygons, compressed and plain run-length codes, crowds, and
 files that mix masks with points.  A weak annotation is an ordinary one that has
 `"point": [x, y]` (original pixels, x right, y down, pixel centres at +0.5) and no `segmentation`.
+In a file that is known to be weak, the centre of the `bbox` stands in for a point that is missing.
 Writing always gives compressed run-length codes; an annotation without a mask gets no
 `segmentation`, no `bbox` and no `area`, so that nothing of a hidden mask leaks.
 
@@ -11,6 +12,7 @@ The first fatal problem is raised.  `wssis data check` lists all of them.
 
 import json
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from typing import Any
 
 from upath import UPath
@@ -19,16 +21,19 @@ from ray_wssis import masks
 from ray_wssis.data.records import Category, Point, Record, Records
 
 
-def read_coco(annotations: str | UPath, images: str | UPath) -> Records:
+def read_coco(
+    annotations: str | UPath, images: str | UPath, *, boxes_as_points: bool = False
+) -> Records:
     """Records of a COCO instance file whose pictures lie under `images`.
 
     Images keep the order of the file, and so do the annotations of an image; an image without
-    annotations is kept.  With `images=""` file names stay as they are.  Raises ValueError, naming
-    the file and the entry, for what cannot be understood.
+    annotations is kept.  With `images=""` file names stay as they are.  With `boxes_as_points` an
+    annotation that has a `bbox`, no mask and no point is pointed at in the centre of its box.
+    Raises ValueError, naming the file and the entry, for what cannot be understood.
     """
     data = load_json(annotations)
     try:
-        return records_from_coco(data, images)
+        return records_from_coco(data, images, boxes_as_points=boxes_as_points)
     except ValueError as error:
         raise ValueError(
             f"{annotations}: {error}. `wssis data check` lists everything that is wrong"
@@ -49,7 +54,21 @@ def load_json(uri: str | UPath) -> dict[str, Any]:
     return data
 
 
-def records_from_coco(data: dict[str, Any], images: str | UPath) -> Records:
+def read_categories(annotations: str | UPath) -> tuple[Category, ...]:
+    """The categories of a COCO file by ascending id; a label is the place in there.
+
+    Raises ValueError, naming the file, for what cannot be understood.
+    """
+    entries = load_json(annotations)["categories"]
+    try:
+        return tuple(_categories(entries))
+    except ValueError as error:
+        raise ValueError(f"{annotations}: {error}") from error
+
+
+def records_from_coco(
+    data: dict[str, Any], images: str | UPath, *, boxes_as_points: bool = False
+) -> Records:
     """Records of a parsed COCO file; see `read_coco`."""
     categories = _categories(data["categories"])
     label_of = {category.id: label for label, category in enumerate(categories)}
@@ -68,7 +87,9 @@ def records_from_coco(data: dict[str, Any], images: str | UPath) -> Records:
         if label is None:
             raise ValueError(f"{where}: there is no category {annotation['category_id']}")
         try:
-            mask, point = read_mask_and_point(annotation, row.height, row.width)
+            mask, point = read_mask_and_point(
+                annotation, row.height, row.width, boxes_as_points=boxes_as_points
+            )
         except ValueError as error:
             raise ValueError(f"{where} (image {row.image_id}): {error}") from error
         row.annotation_ids.append(key)
@@ -80,16 +101,19 @@ def records_from_coco(data: dict[str, Any], images: str | UPath) -> Records:
 
 
 def read_mask_and_point(
-    annotation: dict[str, Any], height: int, width: int
+    annotation: dict[str, Any], height: int, width: int, *, boxes_as_points: bool = False
 ) -> tuple[bytes | None, Point | None]:
     """What a COCO annotation says about where its object is; at least one of the two is known.
 
-    Raises ValueError for a malformed or empty mask, a point off the picture, or neither.
+    Raises ValueError for a malformed or empty mask, a point or a box off the picture, or neither.
     """
     mask = read_mask(annotation.get("segmentation"), height, width)
     point = read_point(annotation.get("point"), height, width)
+    if mask is None and point is None and boxes_as_points:
+        point = read_box_centre(annotation.get("bbox"), height, width)
     if mask is None and point is None:
-        raise ValueError('neither a "segmentation" nor a "point"')
+        hint = '; a "bbox" alone will do in a weak file' if annotation.get("bbox") else ""
+        raise ValueError(f'neither a "segmentation" nor a "point"{hint}')
     if mask is not None and masks.area(mask, height, width) == 0:
         raise ValueError("the mask is empty")
     return mask, point
@@ -131,6 +155,26 @@ def read_point(point: Any, height: int, width: int) -> Point | None:
     if not (0 <= x < width and 0 <= y < height):
         raise ValueError(f"the point ({x:g}, {y:g}) is outside the {width} x {height} picture")
     return x, y
+
+
+def read_box_centre(box: Any, height: int, width: int) -> Point | None:
+    """The centre (x, y) of the part of a COCO `bbox` that is in the picture, None without a box.
+
+    Raises ValueError for a box that is malformed, has no area, or lies outside.
+    """
+    if box is None or box == []:
+        return None
+    is_box = isinstance(box, list | tuple) and len(box) == 4
+    if not is_box or not all(isinstance(v, int | float) and isfinite(v) for v in box):
+        raise ValueError(f"a bbox is [x, y, width, height] in pixels, found {box!r:.60}")
+    x, y, across, down = map(float, box)
+    if across <= 0 or down <= 0:
+        raise ValueError(f"the bbox is {across:g} wide and {down:g} high, both must be positive")
+    left, right = max(x, 0.0), min(x + across, float(width))
+    top, bottom = max(y, 0.0), min(y + down, float(height))
+    if left >= right or top >= bottom:
+        raise ValueError(f"the bbox {box!r:.60} is outside the {width} x {height} picture")
+    return read_point([(left + right) / 2, (top + bottom) / 2], height, width)
 
 
 def write_coco(

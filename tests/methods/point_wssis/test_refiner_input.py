@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +5,8 @@ from hypothesis import strategies as st
 
 from ray_wssis.masks import decode, encode
 from ray_wssis.methods.point_wssis.refiner_input import (
+    Box,
+    Point,
     build_input,
     crop_box,
     crop_box_as_published,
@@ -46,8 +46,8 @@ def test_a_mask_of_one_pixel_gets_a_crop_of_the_smallest_side() -> None:
 
 
 def test_the_published_crop_is_measured_between_pixels_and_cut_off() -> None:
-    def crop(*args: Any) -> Any:
-        return crop_box_as_published(*args, 200, 200, 2.0)
+    def crop(extent: Box, point: Point) -> Box:
+        return crop_box_as_published(extent, point, 200, 200, 2.0)
 
     assert crop((40, 50, 60, 90), (50, 70)) == (30, 30, 69, 109)  # 49.5 -+ 19, 69.5 -+ 39
     assert crop((40, 40, 60, 60), (90, 50)) == (30, 30, 110, 69)  # 90 + 19 and its pixel

@@ -1,15 +1,15 @@
 """Published SOLOv2 weights give the recorded numbers (skipped without the recordings).
 
-Two rules are ours and not the published ones, and are left out of the comparison: the cell of a
-point is the floor of its place (published: floor division of a truncated coordinate by a rounded
-cell size, one cell lower on some boundaries), and a contested cell belongs to one instance.
+Points are compared under `compat: reference`.  In training, one rule is ours and left out of the
+comparison: a contested cell belongs to one instance, and the cell of a centre is the floor of its
+place (published: one cell lower on some boundaries).
 """
 
 import functools
 import json
-import runpy
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,21 +19,20 @@ from torch import Tensor
 
 from ray_wssis.masks import pairwise_iou
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
-from ray_wssis.methods.point_wssis.segmenter import OVERLAPPING_RANGES
+from ray_wssis.methods.point_wssis.published_prompt import (
+    cells_as_published,
+    painted_cells,
+    painted_over,
+)
+from ray_wssis.methods.point_wssis.segmenter import OVERLAPPING_RANGES, Segmenter
 from ray_wssis.methods.point_wssis.segmenter_task import Sample, collate, quarter_size
 from ray_wssis.models.full_size_masks import encode_full_size
-from ray_wssis.models.published_weights import (
-    SEGMENTER_NAMES,
-    renamed,
-    segmenter_config_from_published,
-    segmenter_from_published,
-    segmenter_num_classes_from_published,
-)
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
+from ray_wssis.models.published_weights import SEGMENTER_NAMES, renamed
+from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_inference import InferenceConfig, detect, draw, maskness
 from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
-from tests.recordings import PARITY
+from tests.recordings import PARITY, imported_model
 
 RECORDINGS = sorted(PARITY.glob("solov2_r*_seed*/"))
 GRIDS = {"student": (40, 36, 24, 16, 12), "teacher": (80, 64, 32, 24, 12)}
@@ -53,13 +52,11 @@ class Recording:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        model, seed = folder.name.rsplit("_seed", 1)
-        self.state = runpy.run_path(str(PARITY / "make_weights.py"))["make"](model, int(seed))
         self.pictures: dict[str, Any] = json.loads((folder / "points.json").read_text())
         self.images = np.load(folder / "images_rgb.npz")
-        config = segmenter_config_from_published(self.state, GRIDS["student"])
-        self.network = SOLOv2(config, segmenter_num_classes_from_published(self.state)).eval()
-        self.network.load_state_dict(segmenter_from_published(self.state))  # no key unused or lost
+        with TemporaryDirectory() as place:
+            model = imported_model(folder, Path(place))
+            self.network = Segmenter.load(model, torch.device("cpu")).network
         self.output = functools.cache(self._output)
 
     def _output(self, key: str, kind: str) -> SOLOv2Output:
@@ -211,32 +208,44 @@ def test_the_chosen_level_is_the_published_one_where_the_cells_are(recording: Re
     assert num_compared
 
 
-def test_the_masks_of_the_selected_cells_are_the_published_ones(recording: Recording) -> None:
-    """The published tail drops masks that overlap a better one; what it keeps must be among
-    ours."""
-    for key, _, _, record in point_sets(recording):
+def test_reference_finds_the_published_cells_and_levels(recording: Recording) -> None:
+    for key, xy, labels, record in point_sets(recording):
         output = recording.output(key, "teacher")
-        network_size, original_size = recording.sizes(key)
-        selected = record["selected_level_row_column_class"]
-        kernels = torch.stack(
-            [output.kernels[level][0, :, row, column] for level, row, column, _ in selected]
-        )
-        masks = draw(kernels, output.mask_features[0])
-        sureness = maskness(masks, masks > 0.5)
-        full_size = encode_full_size(masks, network_size, original_size, 0.5)
-        drawn = [i for i, mask in enumerate(full_size) if mask is not None]
-        iou = pairwise_iou(
-            [mask for mask in full_size if mask is not None],
-            counts_of(record["masks_rle"]),
-            *original_size,
-        )
-        for j, (score, label) in enumerate(zip(record["scores"], record["classes"], strict=True)):
-            assert any(
-                selected[i][3] == label
-                and abs(float(sureness[i]) - score) < 1e-4 + 0.5 / int((masks[i] > 0.5).sum())
-                and iou[place, j] > 0.995
-                for place, i in enumerate(drawn)
-            ), (key, j)
+        place = xy / torch.tensor(output.canvas).flip(0)
+        cells = cells_as_published(place, list(GRIDS["teacher"]))  # (P, L, 2)
+        expected = recorded_evidence(record)
+        assert torch.equal(cells, expected[:, :, :2].long())
+        painted = ~painted_over(painted_cells(place, list(GRIDS["teacher"])))
+        best = (expected[:, :, 2] * expected[:, :, 3]).argmax(dim=1)
+        chosen = {
+            (int(best[i]), *cells[i, best[i]].tolist(), int(labels[i]))
+            for i in torch.nonzero(painted).flatten().tolist()
+        }
+        assert chosen == {tuple(each) for each in record["selected_level_row_column_class"]}
+
+
+def test_reference_keeps_the_published_masks(recording: Recording) -> None:
+    for key, xy, labels, record in point_sets(recording):
+        found = decode_points(recording.output(key, "teacher"), 0, xy, labels, compat="reference")
+        kept = torch.nonzero(found.level >= 0).flatten()
+        masks = encode_full_size(found.masks[kept], *recording.sizes(key), 0.5)
+        published = counts_of(record["masks_rle"])
+        assert len(masks) == len(published)
+        original_size = recording.sizes(key)[1]
+        iou = pairwise_iou([mask or b"" for mask in masks], published, *original_size)
+        same_class = labels[kept][:, None] == torch.tensor(record["classes"])[None, :]
+        matches = (iou > 0.995) & same_class.numpy()
+        left = list(range(len(published)))
+        for row, point in enumerate(kept.tolist()):
+            a_pixel = 0.5 / int((found.masks[point] > 0.5).sum())  # at 0.5 may go either way
+            sure = float(found.maskness[point])
+            same = [
+                j
+                for j in left
+                if matches[row, j] and abs(sure - record["scores"][j]) < 1e-4 + a_pixel
+            ]
+            assert same, (key, point)
+            left.remove(same[0])
 
 
 def sides(kind: str) -> Tensor:
