@@ -1,4 +1,4 @@
-"""What tests of several folders need: one local Ray for all of them."""
+"""What tests of several folders need: one local Ray, and one small run of everything."""
 
 import logging
 import os
@@ -21,6 +21,7 @@ os.environ.pop("RAY_ADDRESS", None)  # never somebody's cluster
 import pytest
 
 from ray_wssis.session import own_address
+from tests.small_run import SMALL, Submitted, running_head, submit
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +41,19 @@ def ray_session() -> Iterator[None]:
         )
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def ray_head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the dashboard of a Ray of its own."""
+    with running_head(tmp_path_factory.mktemp("head") / "log") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def small_run(ray_head: str, tmp_path_factory: pytest.TempPathFactory) -> Submitted:
+    """The whole method on a handful of shapes: every stage real, two minutes in all."""
+    folder = tmp_path_factory.mktemp("small_run")
+    page = ["jobs/full_pipeline.py", "--config", "shapes", "--out", str(folder)]
+    sets = [word for change in SMALL for word in ("--set", change)]
+    return Submitted(folder, submit(ray_head, *page, *sets))

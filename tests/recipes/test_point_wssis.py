@@ -1,4 +1,4 @@
-"""The whole method on a handful of shapes: every stage real, a minute in all."""
+"""What a small run of everything leaves, and what becomes of one that is stopped or changed."""
 
 import json
 import os
@@ -12,38 +12,24 @@ from pathlib import Path
 
 import pytest
 
-from ray_wssis.artifacts import StaleArtifact
+from ray_wssis.artifacts import StaleArtifact, read_artifact
 from ray_wssis.config import load_config
 from ray_wssis.data.coco import load_json
 from ray_wssis.data.records import Records
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 from ray_wssis.stages.table import read_rows
+from tests.small_run import SMALL, Submitted
 
 pytestmark = pytest.mark.slow
 
-TINY = [
-    "data.shapes.num_images=16",
-    "data.shapes.num_validation_images=4",
-    "data.percent=25",
-    "teacher.training.steps=4",
-    "teacher.training.batch_size=4",
-    "teacher.training.early=[2, 3]",
-    "refiner.training.steps=2",
-    "refiner.training.batch_size=4",
-    "student.training.steps=2",
-    "student.training.batch_size=4",
-]
-
 
 def config(*changes: str) -> PointWSSISConfig:
-    return load_config(PointWSSISConfig, "shapes", [*TINY, *changes])
+    return load_config(PointWSSISConfig, "shapes", [*SMALL, *changes])
 
 
 @pytest.fixture(scope="module")
-def run(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> PointWSSIS:
-    run = PointWSSIS(config(), tmp_path_factory.mktemp("run"))
-    assert run.report.manifest["outputs"]
-    return run
+def run(small_run: Submitted, ray_session: None) -> PointWSSIS:
+    return PointWSSIS(config(), small_run.folder)
 
 
 def test_every_stage_leaves_what_the_next_one_needs(run: PointWSSIS) -> None:
@@ -70,8 +56,8 @@ def test_the_training_set_holds_strong_and_weak_pictures(run: PointWSSIS) -> Non
 
 
 def test_a_finished_run_is_not_made_again(run: PointWSSIS) -> None:
-    again = PointWSSIS(config(), run.out)
-    assert again.report.manifest == run.report.manifest
+    made = read_artifact(run.out / "report")
+    assert PointWSSIS(config(), run.out).report.manifest == made.manifest
 
 
 def test_another_configuration_is_refused_and_named(run: PointWSSIS) -> None:
@@ -80,6 +66,26 @@ def test_another_configuration_is_refused_and_named(run: PointWSSIS) -> None:
     with pytest.raises(StaleArtifact, match=r"training\.steps = 2, now 3.*--redo"):
         _ = changed.student
     assert (run.out / "config.resolved.yaml").read_text() == resolved
+
+
+def test_ready_models_label_as_they_did_where_they_were_trained(
+    run: PointWSSIS, tmp_path: Path
+) -> None:
+    ready = [f"{name}.ready={run.out / name / 'model'}" for name in ("teacher", "refiner")]
+    other = PointWSSIS(config(*ready), tmp_path)
+    assert read_rows(other.labels / "weak") == read_rows(run.labels / "weak")
+    assert not (tmp_path / "rough").exists()
+
+
+def test_a_ready_model_of_other_classes_is_refused(run: PointWSSIS, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(str(run.out / "student/model"), model)
+    description = json.loads((model / "config.json").read_text())
+    description["categories"].pop()
+    (model / "config.json").write_text(json.dumps(description))
+    other = PointWSSIS(config(f"student.ready={model}"), run.out)
+    with pytest.raises(ValueError, match=r"student\.ready: .* trained for 5 classes .* has 6"):
+        _ = other.student
 
 
 def go(folder: Path, *changes: str) -> subprocess.Popen[str]:
