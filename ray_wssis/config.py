@@ -7,7 +7,7 @@ once, each problem with its dotted path, and an unknown key with the key that wa
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
@@ -37,10 +37,16 @@ class Config(BaseModel):
 AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
 
-def load_config(cls: type[AnyConfig], file: Place, overrides: Sequence[str] = ()) -> AnyConfig:
+def load_config(
+    cls: type[AnyConfig],
+    file: Place,
+    overrides: Sequence[str] = (),
+    preset: Callable[[AnyConfig], AnyConfig] | None = None,
+) -> AnyConfig:
     """The configuration in `file`, a path, a URI or the name of one that comes with the package.
 
-    Each override is `a.b=c`, where c is YAML; a later one wins.  Raises `ConfigError`.
+    `preset` changes what the file holds.  Then come the overrides, each `a.b=c`, where c is YAML; a
+    later one wins.  Raises `ConfigError`.
     """
     found = find_config(file)
     values = _parse(_read(found), str(found))
@@ -50,16 +56,12 @@ def load_config(cls: type[AnyConfig], file: Place, overrides: Sequence[str] = ()
         raise ConfigError(
             f"{found} should hold keys with values (`key: value`), it holds {_kind(values)}"
         )
+    if preset is not None:
+        values = preset(_checked(cls, values, str(found))).model_dump(mode="json")
     for override in overrides:
         _apply(values, override)
-    try:
-        return cls.model_validate(values)
-    except ValidationError as error:
-        problems = [_describe(problem, cls) for problem in error.errors()]
-        where = f"{found} with --set {' '.join(overrides)}" if overrides else str(found)
-        text = "\n".join(f"  {problem}" for problem in problems)
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise ConfigError(f"{where} has {count}:\n{text}") from None
+    where = f"{found} with --set {' '.join(overrides)}" if overrides else str(found)
+    return _checked(cls, values, where)
 
 
 def to_yaml(config: BaseModel) -> str:
@@ -140,19 +142,29 @@ def _apply(values: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise ConfigError(f"--set {override}: wanted a.b=c")
     for depth, key in enumerate(keys[:-1], start=1):
-        if values.get(key) is None:
-            values[key] = {}
-        if not isinstance(values[key], dict):
+        inner = {} if values.get(key) is None else values[key]
+        if not isinstance(inner, dict):
             raise ConfigError(
-                f"--set {override}: {'.'.join(keys[:depth])} is {_kind(values[key])}, "
+                f"--set {override}: {'.'.join(keys[:depth])} is {_kind(inner)}, "
                 f"so it has no key {keys[depth]}"
             )
+        values[key] = dict(inner)  # an anchor may have put the same mapping elsewhere too
         values = values[key]
     values[keys[-1]] = _parse(text, f"--set {override}")
 
 
 def _kind(value: object) -> str:
     return "a list" if isinstance(value, list) else f"{value!r}"
+
+
+def _checked(cls: type[AnyConfig], values: dict[str, Any], where: str) -> AnyConfig:
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        problems = [_describe(problem, cls) for problem in error.errors()]
+        text = "\n".join(f"  {problem}" for problem in problems)
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise ConfigError(f"{where} has {count}:\n{text}") from None
 
 
 def _describe(problem: Any, cls: type[BaseModel]) -> str:

@@ -1,3 +1,4 @@
+import logging
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from ray_wssis.artifacts import Artifact, Workspace
@@ -79,6 +81,51 @@ def test_another_configuration_is_refused_and_redone_when_asked(tmp_path: Path) 
     assert refused.exit_code == 1
     assert "page was made with seed = 0, now 1. Use another --out, or pass --redo" in refused.stderr
     assert runner.invoke(commands_that(page), [*line, "seed=1", "--redo"]).exit_code == 0
+
+
+def test_a_preset_is_resolved_once_and_says_what_it_gives_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="ray_wssis")
+    commands, out = commands_that(page), str(tmp_path)
+    line = [
+        "make",
+        "-c",
+        "shapes",
+        "--preset",
+        "fast",
+        "-o",
+        out,
+        "--set",
+        "student.training.steps=9",
+    ]
+    result = runner.invoke(commands, line)
+    assert result.exit_code == 0, result.output
+    assert "teacher 300 -> 25" in caplog.text and "gives up accuracy" in caplog.text
+    resolved = yaml.safe_load((tmp_path / "config.resolved.yaml").read_text())
+    assert resolved["teacher"]["training"]["steps"] == 25
+    assert resolved["student"]["training"]["steps"] == 9
+
+    again = runner.invoke(commands, ["make", "-o", out])
+    assert again.exit_code == 0, again.output
+    assert yaml.safe_load((tmp_path / "config.resolved.yaml").read_text()) == resolved
+
+    twice = runner.invoke(commands, ["make", "-o", out, "--preset", "fast"])
+    assert twice.exit_code == 1
+    assert "--preset changes the configuration of --config, which is missing" in twice.stderr
+
+
+def test_an_unknown_preset_is_told_the_known_ones(tmp_path: Path) -> None:
+    line = ["run", "-c", "shapes", "-o", str(tmp_path), "--preset", "fats"]
+    result = runner.invoke(app, line, env={"TERMINAL_WIDTH": "200"})
+    assert result.exit_code == 2
+    assert "fats" in result.stderr and "fast" in result.stderr
+
+
+def test_a_dumped_preset_shows_its_values() -> None:
+    dumped = runner.invoke(app, ["config", "dump", "coco_5p", "--preset", "fast"])
+    assert yaml.safe_load(dumped.stdout)["student"]["training"]["steps"] == 22_500
+    assert runner.invoke(app, ["config", "check", "coco_5p", "--preset", "fast"]).exit_code == 0
 
 
 def test_what_a_user_did_wrong_is_a_sentence(

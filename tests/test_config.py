@@ -91,6 +91,30 @@ def test_numbers_in_scientific_notation_are_numbers(file: Path, text: str) -> No
     assert load_config(Loose, file).x == 0.001
 
 
+def test_an_override_changes_one_place_of_a_value_that_the_file_shares(file: Path) -> None:
+    file.write_text("annotations: a.json\nteacher: &both {training: {steps: 30}}\nstudent: *both\n")
+    config = load_config(Run, file, ["teacher.training.steps=50"])
+    assert config.student is not None
+    assert (config.teacher.training.steps, config.student.training.steps) == (50, 30)
+
+
+def shorter(run: Run) -> Run:
+    training = run.teacher.training.model_copy(update={"steps": run.teacher.training.steps // 2})
+    return run.model_copy(update={"teacher": run.teacher.model_copy(update={"training": training})})
+
+
+def test_a_preset_changes_the_file_and_overrides_come_after_it(file: Path) -> None:
+    assert load_config(Run, file, preset=shorter).teacher.training.steps == 15
+    config = load_config(Run, file, ["teacher.training.steps=40"], shorter)
+    assert config.teacher.training.steps == 40
+
+
+def test_what_a_preset_makes_is_checked(file: Path) -> None:
+    file.write_text("annotations: a.json\nteacher: {training: {steps: 10}}")
+    with pytest.raises(ConfigError, match="warm_up is 10, longer than steps, 5"):
+        load_config(Run, file, preset=shorter)
+
+
 def test_an_unknown_key_names_the_nearest_one_at_depth(file: Path) -> None:
     file.write_text("annotations: a.json\nteacher: {trainig: {steps: 30}}")
     assert "teacher.trainig: unknown key, did you mean teacher.training?" in problems(file)

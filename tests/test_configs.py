@@ -155,3 +155,27 @@ def test_bdd100k_reads_files_that_were_split_elsewhere() -> None:
     assert data.strong is not None
     assert data.weak is not None
     assert data.images != data.weak_images
+
+
+@pytest.mark.parametrize("name", [*(f"coco_{percent}p" for percent in COCO), "bdd100k"])
+def test_a_published_schedule_is_meant_for_16(name: str) -> None:
+    for training in trainings(config(name)):
+        assert training.reference_batch == training.batch_size == 16
+
+
+def test_another_batch_size_scales_a_published_schedule_for_its_stage() -> None:
+    loaded = load_config(PointWSSISConfig, "coco_1p", ["teacher.training.batch_size=8"])
+    teacher = loaded.teacher.training
+    assert teacher.steps == 20_002
+    assert teacher.learning_rate == pytest.approx(0.025)
+    assert (teacher.drops, teacher.early) == ((10_000, 16_000), (10_000, 20_000))
+    assert loaded.student == config("coco_1p").student
+    assert loaded.refiner == config("coco_1p").refiner
+
+
+def test_what_was_scaled_is_read_back_as_it_is(tmp_path: Path) -> None:
+    scaled = load_config(PointWSSISConfig, "coco_1p", ["refiner.training.batch_size=4"])
+    assert scaled.refiner.training.steps == 800_000
+    file = tmp_path / "config.resolved.yaml"
+    file.write_text(to_yaml(scaled), encoding="utf-8")
+    assert load_config(PointWSSISConfig, file) == scaled

@@ -20,11 +20,13 @@ from ray_wssis import masks
 from ray_wssis.data.coco import (
     load_json,
     picture_uri,
+    read_box_centre,
     read_mask,
     read_point,
     whole_number,
 )
 from ray_wssis.data.images import ImageError, read_image
+from ray_wssis.data.records import Point
 
 Severity = Literal["error", "warning", "info"]
 
@@ -81,6 +83,7 @@ class _Checker:
         self.num_annotations: Counter[int] = Counter()  # by image id
         self.num_masks: Counter[int] = Counter()  # by category id, crowds left out
         self.num_points: Counter[int] = Counter()  # by category id, where no mask is known
+        self.num_boxes = 0  # annotations that only a box locates, crowds left out
         self.on_pixel: dict[tuple[int, int, int], list[Any]] = defaultdict(list)  # annotation ids
 
     def add(self, severity: Severity, kind: str, where: str, found: str, wanted: str) -> None:
@@ -178,7 +181,7 @@ class _Checker:
         category: int | None,
         size: tuple[int, int],
     ) -> None:
-        """The mask and the point of an annotation, each on its own."""
+        """The mask and the point of an annotation, each on its own, or else its box."""
         crowd = entry.get("iscrowd", 0)
         if crowd not in (0, 1):
             self.add("error", "malformed entry", where, f"iscrowd is {crowd!r:.40}", "0 or 1")
@@ -187,13 +190,14 @@ class _Checker:
             self.add("info", "crowd", where, "a crowd region", wanted)
         mask = self._mask(where, entry.get("segmentation"), size)
         point = self._point(where, entry.get("point"), size)
-        if not entry.get("segmentation") and entry.get("point") is None:
-            wanted = "at least one of them"
-            self.add("error", "no mask, no point", where, "neither segmentation nor point", wanted)
+        only_box = not entry.get("segmentation") and entry.get("point") is None
+        if only_box:
+            point = self._box_centre(where, entry.get("bbox"), size)
         if category is None or crowd == 1:
             return
         self.num_masks[category] += mask is not None
         self.num_points[category] += mask is None and point is not None
+        self.num_boxes += only_box and point is not None
         if point is not None:
             self.on_pixel[image, int(point[0]), int(point[1])].append(number)
 
@@ -209,7 +213,7 @@ class _Checker:
             return None
         return mask
 
-    def _point(self, where: str, point: Any, size: tuple[int, int]) -> tuple[float, float] | None:
+    def _point(self, where: str, point: Any, size: tuple[int, int]) -> Point | None:
         try:
             return read_point(point, *size)
         except ValueError as error:
@@ -219,8 +223,27 @@ class _Checker:
             self.add("error", kind, where, str(error), wanted)
             return None
 
+    def _box_centre(self, where: str, box: Any, size: tuple[int, int]) -> Point | None:
+        try:
+            centre = read_box_centre(box, *size)
+        except ValueError as error:
+            outside = "outside" in str(error)
+            kind = "box outside the picture" if outside else "malformed box"
+            wanted = f"[x, y, width, height] with a part in {size[1]} x {size[0]} pixels"
+            self.add("error", kind, where, str(error), wanted)
+            return None
+        if centre is None:
+            found = "neither segmentation nor point, and no bbox"
+            self.add("error", "no mask, no point", where, found, "at least one of them")
+        return centre
+
     def check_whole(self) -> None:
         """What only shows when all annotations were seen."""
+        if self.num_boxes:
+            found = f"{self.num_boxes} boxes without mask and point"
+            wanted = "masks, unless it is a weak file: there the boxes become points, their centres"
+            severity: Severity = "warning" if self.num_masks.total() else "info"
+            self.add(severity, "boxes become points", "annotations", found, wanted)
         for (image, x, y), numbers in self.on_pixel.items():
             if len(numbers) > 1:
                 found = f"annotations {', '.join(map(str, numbers))} point at pixel ({x}, {y})"

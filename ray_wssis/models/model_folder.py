@@ -12,6 +12,7 @@ from ray_wssis.data.records import Category
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "config.json"
 CARD = "model_card.md"
+FILES = (WEIGHTS, DESCRIPTION, CARD)
 
 
 def save_model(folder: UPath, network: nn.Module, description: dict[str, Any], card: str) -> None:
@@ -32,6 +33,13 @@ def read_description(folder: UPath, kind: str) -> dict[str, Any]:
     if description.get("kind") != kind:
         raise ValueError(f"{folder}: holds a {description.get('kind')}, wanted a {kind}")
     return description
+
+
+def copy_model(source: UPath, target: UPath) -> None:
+    """Put the model folder `source` at `target`."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in FILES:
+        (target / name).write_bytes((source / name).read_bytes())
 
 
 def load_weights(folder: UPath, network: nn.Module) -> None:

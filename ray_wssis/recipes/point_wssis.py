@@ -14,12 +14,16 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.config import Config, to_yaml
 from ray_wssis.data.augment import AugmentConfig
+from ray_wssis.data.records import Category, Records
 from ray_wssis.data.split_files import split_name
+from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
 from ray_wssis.methods.point_wssis.refiner_augment import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
-from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig
+from ray_wssis.methods.point_wssis.segmenter import KIND as SEGMENTER
+from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig, read_config
 from ray_wssis.methods.point_wssis.segmenter_task import SegmenterTask
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+from ray_wssis.models.model_folder import FILES, categories_of, copy_model, read_description
 from ray_wssis.report.page import write_report
 from ray_wssis.stages.drill import DrawRoughMasks
 from ray_wssis.stages.evaluate import METRICS, evaluate
@@ -27,10 +31,10 @@ from ray_wssis.stages.label import LabelPoints, summarise
 from ray_wssis.stages.merge import MERGED, merge
 from ray_wssis.stages.split import ALL, STRONG, VALIDATION, WEAK, DataConfig, split
 from ray_wssis.stages.stream import LabellingWorkers, stream
-from ray_wssis.storage import Place, locate, write_atomically
+from ray_wssis.storage import Place, hash_file, locate, write_atomically
 from ray_wssis.training.loop import Task
 from ray_wssis.training.run import LOGS, TrainingWorkers, train
-from ray_wssis.training.schedule import TrainingConfig
+from ray_wssis.training.schedule import ScaledTraining, TrainingConfig
 
 RESOLVED = "config.resolved.yaml"
 
@@ -38,13 +42,15 @@ RESOLVED = "config.resolved.yaml"
 class SegmenterStage(Config):
     model: SegmenterConfig
     augment: AugmentConfig = AugmentConfig()
-    training: TrainingConfig
+    training: ScaledTraining
+    ready: str | None = None  # a model folder to use as it is: nothing is trained
 
 
 class RefinerStage(Config):
     model: MaskRefineNetConfig
     augment: RefinerAugmentConfig = RefinerAugmentConfig()
-    training: TrainingConfig
+    training: ScaledTraining
+    ready: str | None = None  # a model folder to use as it is: nothing is trained
 
 
 class PointWSSISConfig(Config):
@@ -59,6 +65,13 @@ class PointWSSISConfig(Config):
 
     @model_validator(mode="after")
     def check_early(self) -> "PointWSSISConfig":
+        if self.refiner.ready is not None:
+            return self
+        if self.teacher.ready is not None:
+            raise ValueError(
+                "teacher.ready is given and refiner.ready is not: a refiner learns from the masks "
+                "of early teachers, and a ready one has none; give both"
+            )
         if not self.teacher.training.early:
             raise ValueError(
                 "teacher.training.early is empty: the refiner learns from the masks of early "
@@ -74,6 +87,19 @@ class PointWSSISConfig(Config):
                 f"refiner.training.batch_size is {crops}: batch norm needs two crops for each of "
                 f"the {workers} training workers"
             )
+        return self
+
+    @model_validator(mode="after")
+    def check_shares(self) -> "PointWSSISConfig":
+        workers = self.training_workers.number
+        stages: dict[str, SegmenterStage | RefinerStage]
+        stages = {"teacher": self.teacher, "refiner": self.refiner, "student": self.student}
+        for name, stage in stages.items():
+            if stage.ready is None and stage.training.batch_size % workers:
+                raise ValueError(
+                    f"{name}.training.batch_size is {stage.training.batch_size} for all workers "
+                    f"together and cannot be shared by {workers}; make it a multiple of {workers}"
+                )
         return self
 
 
@@ -96,7 +122,10 @@ class PointWSSIS:
     @cached_property
     def teacher(self) -> Artifact:
         """1. The teacher learns from the strong pictures."""
-        return self.train_segmenter("teacher", self.config.teacher, self.data, STRONG)
+        stage = self.config.teacher
+        if stage.ready is not None:
+            return self.adopt("teacher", stage.ready, SEGMENTER)
+        return self.train_segmenter("teacher", stage, self.data, STRONG)
 
     @cached_property
     def rough(self) -> Artifact:
@@ -127,6 +156,8 @@ class PointWSSIS:
     def refiner(self) -> Artifact:
         """3. The refiner learns to mend rough masks."""
         stage = self.config.refiner
+        if stage.ready is not None:
+            return self.adopt("refiner", stage.ready, REFINER)
         task = RefinerTask(
             config=stage.model,
             augment=stage.augment,
@@ -151,7 +182,7 @@ class PointWSSIS:
             [self.data / WEAK],
             LabelPoints,
             models,
-            self.config.teacher.model.sides,
+            read_config(self.teacher / "model").sides,
             self.config.labelling_workers,
             stage / UPath(WEAK).stem,
         )
@@ -168,7 +199,10 @@ class PointWSSIS:
     @cached_property
     def student(self) -> Artifact:
         """6. The student learns from both together."""
-        return self.train_segmenter("student", self.config.student, self.merged, MERGED)
+        stage = self.config.student
+        if stage.ready is not None:
+            return self.adopt("student", stage.ready, SEGMENTER)
+        return self.train_segmenter("student", stage, self.merged, MERGED)
 
     @cached_property
     def upper_bound(self) -> Artifact:
@@ -180,12 +214,9 @@ class PointWSSIS:
     @cached_property
     def evaluation(self) -> Artifact:
         """7. All figures, also in `metrics.json` of the run."""
-        models = {
-            "teacher": (self.teacher, self.config.teacher.model),
-            "student": (self.student, self.config.student.model),
-        }
+        models = {"teacher": self.teacher, "student": self.student}
         if self.config.upper_bound:
-            models["upper_bound"] = (self.upper_bound, self.config.student.model)
+            models["upper_bound"] = self.upper_bound
         made = evaluate(
             self.data,
             models,
@@ -220,6 +251,22 @@ class PointWSSIS:
         made_from = {"pictures": source, "model": stage.model, "augment": stage.augment}
         return self.train(name, task, stage.training, made_from)
 
+    def adopt(self, name: str, ready: str, kind: str) -> Artifact:
+        """A model that was trained elsewhere takes the place of one trained here."""
+        folder = locate(ready)
+        known = categories_of(read_description(folder, kind))
+        wanted = Records.read(self.data / VALIDATION).categories
+        if known != wanted:
+            raise ValueError(
+                f"{name}.ready: {ready} was trained for {named(known)}, the data has "
+                f"{named(wanted)}; numbers, names and order must be the same"
+            )
+        stage = self.open(name, {"model": {file: hash_file(folder / file) for file in FILES}})
+        if isinstance(stage, Artifact):
+            return stage
+        copy_model(folder, stage / "model")
+        return stage.finish()
+
     def train(
         self, name: str, task: Task, training: TrainingConfig, made_from: dict[str, Any]
     ) -> Artifact:
@@ -237,3 +284,8 @@ class PointWSSIS:
 
     def write_config(self) -> None:
         write_atomically(self.out / RESOLVED, to_yaml(self.config).encode())
+
+
+def named(categories: tuple[Category, ...]) -> str:
+    some = ", ".join(f"{category.id} {category.name}" for category in categories[:4])
+    return f"{len(categories)} classes ({some}{', ...' if len(categories) > 4 else ''})"

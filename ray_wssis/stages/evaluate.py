@@ -12,7 +12,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, open_stage
 from ray_wssis.data.records import Records
-from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig
+from ray_wssis.methods.point_wssis.segmenter import read_config
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.metrics.pseudo_masks import MaskQuality
 from ray_wssis.stages.predict import FindInstances
@@ -25,7 +25,7 @@ METRICS = "metrics.json"
 
 def evaluate(
     data: Artifact,
-    models: dict[str, tuple[Artifact, SegmenterConfig]],
+    models: dict[str, Artifact],
     labels: Artifact,
     workers: LabellingWorkers,
     folder: UPath,
@@ -34,19 +34,17 @@ def evaluate(
 ) -> Artifact:
     """`metrics.json` with all figures, and in `predictions/` what the models find in the
     validation pictures.  AP and mIoU are in percent; a figure that has no value is null."""
-    made_from: dict[str, Any] = {"split": data, "labels": labels}
-    made_from |= {name: model for name, (model, _) in models.items()}
-    stage = open_stage(folder, made_from, redo=redo)
+    stage = open_stage(folder, {"split": data, "labels": labels} | models, redo=redo)
     if isinstance(stage, Artifact):
         return stage
     figures: dict[str, float] = {}
     truth = Records.read(data / VALIDATION)
-    first = next(config for _, config in models.values())
+    folders = {name: str(model / "model") for name, model in models.items()}
     stream(
         [data / VALIDATION],
         FindInstances,
-        {"models": {name: str(model / "model") for name, (model, _) in models.items()}},
-        first.sides,
+        {"models": folders},
+        read_config(UPath(next(iter(folders.values())))).sides,
         workers,
         stage / "predictions",
         folder_per="model",

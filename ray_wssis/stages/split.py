@@ -5,6 +5,8 @@ by percentage, or a strong and a weak file that somebody else cut.
 """
 
 import json
+import logging
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -16,7 +18,7 @@ from ray_wssis.data.coco import read_coco
 from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Category, Records
 from ray_wssis.data.shapes import write_shapes
-from ray_wssis.data.split import Split, as_weak, split_records
+from ray_wssis.data.split import Split, as_weak, count_classes, split_records
 from ray_wssis.data.split_files import split_name, write_split
 from ray_wssis.storage import hash_file, locate
 
@@ -25,6 +27,9 @@ WEAK = "weak.parquet"
 WEAK_TRUTH = "weak_truth.parquet"  # the weak pictures with the masks they hide
 ALL = "all.parquet"  # strong and weak pictures with all true masks
 VALIDATION = "val.parquet"
+ID_COLUMNS = ("image_id", "annotation_id")
+
+logger = logging.getLogger(__name__)
 
 
 class ShapesConfig(Config):
@@ -42,7 +47,7 @@ class DataConfig(Config):
     shapes: ShapesConfig | None = None
     annotations: str | None = None  # a fully labelled COCO file
     strong: str | None = None  # a COCO file with masks
-    weak: str | None = None  # a COCO file with points; masks in it are not looked at
+    weak: str | None = None  # a COCO file with points, or boxes instead; masks are not looked at
     images: str | None = None  # folder or URI of the pictures
     weak_images: str | None = None  # of the weak file, if elsewhere
     validation: str | None = None  # a COCO file with masks; null: held out of `annotations`
@@ -124,8 +129,12 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> tuple
     """Files that were split elsewhere.  Points that are missing are drawn from the masks."""
     assert config.images is not None
     strong_records = read_coco(strong, locate(config.images))
-    weak_records = read_coco(weak, locate(config.weak_images or config.images))
+    weak_records = read_coco(
+        weak, locate(config.weak_images or config.images), boxes_as_points=True
+    )
+    weak_records = of_classes(strong_records.categories, weak_records, weak)
     check_categories(strong, strong_records.categories, weak, weak_records.categories)
+    weak_records = renumbered(weak_records, strong_records)
     known = all(mask is not None for record in weak_records for mask in record.masks)
     parts = Split(
         strong=pointed(strong_records, config.point, seed),
@@ -133,6 +142,66 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> tuple
         weak_truth=pointed(weak_records, config.point, seed) if known else None,
     )
     return read_validation(config, strong_records.categories), parts
+
+
+def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records:
+    """The weak records without the objects of classes that only their file lists.
+
+    A teacher cannot learn those, so there is no mask to be had for their points.
+    """
+    unknown = [category.name for category in weak.categories if category not in known]
+    if not unknown or not set(known) <= set(weak.categories):
+        return weak
+    label_of = {
+        label: known.index(category)
+        for label, category in enumerate(weak.categories)
+        if category in known
+    }
+    counts = count_classes(weak)
+    logger.warning(
+        "%s: %d objects are left out, their classes are not in the strong file: %s",
+        file,
+        sum(counts[name] for name in unknown),
+        ", ".join(unknown),
+    )
+    kept = (
+        record.keep(i for i, label in enumerate(record.labels) if label in label_of)
+        for record in weak
+    )
+    return Records.from_rows(
+        (replace(record, labels=[label_of[label] for label in record.labels]) for record in kept),
+        known,
+    )
+
+
+def renumbered(weak: Records, strong: Records) -> Records:
+    """The weak records, with a power of ten added to all ids where the strong ones have the same.
+
+    Converters number every file from 1, and both come into one training set.
+    """
+    if not any(ids(weak, column) & ids(strong, column) for column in ID_COLUMNS):
+        return weak
+    taken = max(max(ids(strong, column), default=0) for column in ID_COLUMNS)
+    lowest = min(min(ids(weak, column), default=0) for column in ID_COLUMNS)
+    more = 10 ** len(str(max(taken - lowest, 0)))
+    logger.info("ids of weak pictures and objects are taken by strong ones: %d is added", more)
+    return Records.from_rows(
+        (
+            replace(
+                record,
+                image_id=record.image_id + more,
+                annotation_ids=[number + more for number in record.annotation_ids],
+            )
+            for record in weak
+        ),
+        weak.categories,
+    )
+
+
+def ids(records: Records, column: str) -> set[int]:
+    """All numbers in a column, or in the lists of a column."""
+    values = records.table[column].combine_chunks()
+    return set((values.flatten() if column == "annotation_id" else values).to_pylist())
 
 
 def pointed(records: Records, kind: PointKind, seed: int) -> Records:

@@ -51,6 +51,10 @@ def test_a_good_file_with_masks_and_points_has_no_finding() -> None:
         ({"point": [6, 1]}, "error", "point outside the picture"),
         ({"point": "x"}, "error", "malformed point"),
         ({"point": [1, 1], "iscrowd": 2}, "error", "malformed entry"),
+        ({"bbox": [1, 1, -2, 2]}, "error", "malformed box"),
+        ({"bbox": [1, 1]}, "error", "malformed box"),
+        ({"bbox": [6, 1, 2, 2]}, "error", "box outside the picture"),
+        ({"bbox": [], "segmentation": []}, "error", "no mask, no point"),
         ({"segmentation": SQUARE, "iscrowd": 1}, "info", "crowd"),
     ],
 )
@@ -111,6 +115,26 @@ def test_a_class_with_points_only_is_a_warning_where_others_have_masks() -> None
 
 def test_a_file_of_points_only_is_fine() -> None:
     assert findings(coco({"point": [1, 1]})) == []
+
+
+def test_boxes_of_a_weak_file_are_counted_once() -> None:
+    data = coco(
+        {"bbox": [0, 0, 2, 2]}, {"bbox": [3, 1, 9, 1]}, {"bbox": [1, 1, 2, 2], "iscrowd": 1}
+    )
+    crowd, first = check_coco(data)
+    assert (first.severity, first.kind) == ("info", "boxes become points")
+    assert first.found == "2 boxes without mask and point"
+    assert (crowd.severity, crowd.kind) == ("info", "crowd")
+
+
+def test_boxes_beside_masks_are_a_warning() -> None:
+    data = coco({"segmentation": SQUARE, "bbox": [1, 1, 2, 2]}, {"bbox": [1, 1, 2, 2]})
+    assert findings(data) == [("warning", "boxes become points", "annotations")]
+
+
+def test_two_boxes_around_one_pixel_point_at_it_twice() -> None:
+    data = coco({"bbox": [1, 1, 2, 2]}, {"bbox": [0, 0, 4, 4]})
+    assert ("warning", "two points on one pixel", "image 5") in findings(data)
 
 
 def test_an_empty_file_is_an_error() -> None:

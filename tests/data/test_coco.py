@@ -6,9 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ray_wssis import masks
-from ray_wssis.data.coco import picture_uri, read_coco, records_from_coco, write_coco
+from ray_wssis.data.coco import (
+    picture_uri,
+    read_box_centre,
+    read_coco,
+    records_from_coco,
+    write_coco,
+)
 
 SQUARE = [[1, 1, 3, 1, 3, 3, 1, 3]]
 
@@ -99,6 +107,74 @@ def test_a_written_mask_has_box_and_area_and_a_weak_annotation_has_neither(tmp_p
 def test_a_fatal_annotation_is_named(annotation: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         records_from_coco(coco(annotation), "")
+
+
+@pytest.mark.parametrize(
+    ("box", "centre"),
+    [
+        ([1, 1, 2, 2], (2, 2)),
+        ([0.5, 0.25, 1, 0.5], (1, 0.5)),
+        ([-4, 1, 6, 2], (1, 2)),  # sticks out on the left: the part from 0 to 2
+        ([5, 3, 10, 10], (5.5, 3.5)),  # and at the lower right corner
+        ([-9, -9, 99, 99], (3, 2)),
+    ],
+)
+def test_the_centre_of_a_box_in_a_weak_file_is_a_point(
+    box: list[float], centre: tuple[float, float]
+) -> None:
+    data = coco({"bbox": box}, {"bbox": box, "segmentation": []})
+    (record,) = records_from_coco(data, "", boxes_as_points=True)
+    assert record.points == [centre, centre]
+    assert record.masks == [None, None]
+
+
+def test_a_mask_and_a_point_are_worth_more_than_a_box() -> None:
+    data = coco({"bbox": [0, 0, 2, 2], "segmentation": SQUARE}, {"bbox": [0] * 4, "point": [5, 3]})
+    (record,) = records_from_coco(data, "", boxes_as_points=True)
+    assert record.points == [None, (5, 3)]
+    assert record.masks[0] is not None
+
+
+@pytest.mark.parametrize(
+    ("box", "complaint"),
+    [
+        (None, "neither"),
+        ([], "neither"),
+        ([1, 1, 2], r"\[x, y, width, height\] in pixels, found \[1, 1, 2\]"),
+        ([1, 1, 2, "3"], "in pixels"),
+        ([1, 1, 2, float("inf")], "in pixels"),
+        ("1 1 2 3", "in pixels"),
+        ([1, 1, -2, 3], "-2 wide and 3 high, both must be positive"),
+        ([1, 1, 2, 0], "both must be positive"),
+        ([6, 1, 2, 2], r"\[6, 1, 2, 2\] is outside the 6 x 4 picture"),
+        ([1, -2, 2, 2], "outside the 6 x 4 picture"),
+    ],
+)
+def test_a_box_that_is_no_place_is_named(box: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"annotation 1 .image 5.: .*{complaint}"):
+        records_from_coco(coco({"bbox": box}), "", boxes_as_points=True)
+
+
+def test_a_box_alone_will_not_do_where_masks_are_wanted() -> None:
+    with pytest.raises(ValueError, match=r'neither .* a "bbox" alone will do in a weak file'):
+        records_from_coco(coco({"bbox": [1, 1, 2, 2]}), "")
+
+
+NUMBERS = st.floats(-20, 20)
+
+
+@given(st.tuples(NUMBERS, NUMBERS, NUMBERS, NUMBERS))
+def test_the_centre_of_a_box_is_in_the_picture_or_there_is_none(box: tuple[float, ...]) -> None:
+    x, y, across, down = box
+    covers = across > 0 and down > 0 and max(x, 0) < min(x + across, 6)
+    if covers and max(y, 0) < min(y + down, 4):
+        centre = read_box_centre(box, 4, 6)
+        assert centre is not None
+        assert 0 <= centre[0] < 6 and 0 <= centre[1] < 4
+        assert x <= centre[0] <= x + across and y <= centre[1] <= y + down
+    else:
+        with pytest.raises(ValueError, match="the bbox"):
+            read_box_centre(box, 4, 6)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
+import itertools
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact
-from ray_wssis.data.coco import write_coco
+from ray_wssis.data.coco import read_coco, write_coco
 from ray_wssis.data.records import Category, Records
+from ray_wssis.masks import bounding_box
 from ray_wssis.stages.split import (
     ALL,
     STRONG,
@@ -83,3 +87,85 @@ def test_files_with_other_categories_are_refused(data: Artifact, tmp_path: Path)
     config = given(data, tmp_path, weak=Records.from_rows(weak, renamed))
     with pytest.raises(ValueError, match=r"weak\.json has other categories than .*'cog'"):
         split(config, 0, UPath(tmp_path / "split"), redo=False)
+
+
+def boxes_only(file: str) -> None:
+    """Take masks and points out of a COCO file and leave the boxes."""
+    data = json.loads(Path(file).read_text())
+    data["annotations"] = [
+        {key: entry[key] for key in ("id", "image_id", "category_id", "bbox", "area")}
+        for entry in data["annotations"]
+    ]
+    Path(file).write_text(json.dumps(data))
+
+
+def test_boxes_of_a_weak_file_become_points_and_are_forgotten(
+    data: Artifact, tmp_path: Path
+) -> None:
+    config = given(data, tmp_path)
+    assert config.weak is not None
+    boxes_only(config.weak)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    for weak, truth in zip(Records.read(made / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
+        assert not any(weak.masks)
+        boxes = [bounding_box(mask, 64, 64) for mask in truth.masks if mask is not None]
+        assert weak.points == [((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in boxes]
+    assert not (made / WEAK_TRUTH).exists()
+    written = json.loads((made / "instances_10p_w.json").read_text())["annotations"]
+    known = {"id", "image_id", "category_id", "iscrowd", "point"}
+    assert written and all(set(entry) == known for entry in written)
+
+
+@pytest.mark.parametrize("part", ["strong", "validation"])
+def test_boxes_alone_are_refused_where_masks_are_wanted(
+    data: Artifact, tmp_path: Path, part: str
+) -> None:
+    config = given(data, tmp_path)
+    boxes_only(getattr(config, part))
+    with pytest.raises(ValueError, match=rf'{part}\.json: annotation .* neither a "segmentation"'):
+        split(config, 0, UPath(tmp_path / "split"), redo=False)
+
+
+def test_classes_that_only_the_weak_file_lists_are_left_out(
+    data: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weak = Records.read(data / WEAK_TRUTH)
+    more = [Category(id=0, name="sign"), *weak.categories, Category(id=99, name="light")]
+    signs = [replace(r, labels=[0] + [x + 1 for x in r.labels[1:]]) for r in weak]
+    config = given(data, tmp_path, weak=Records.from_rows(signs, more))
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    for record, whole in zip(Records.read(made / WEAK), weak, strict=True):
+        assert record.labels == whole.labels[1:]
+        assert record.annotation_ids == whole.annotation_ids[1:]
+    assert Records.read(made / WEAK).categories == weak.categories
+    assert "weak.json: 6 objects are left out" in caplog.text
+    assert "not in the strong file: sign, light" in caplog.text
+
+
+def from_one(records: Records) -> Records:
+    """The same pictures and objects, numbered from 1 as converters do."""
+    numbers = itertools.count(1)
+    return Records.from_rows(
+        (
+            replace(record, image_id=i, annotation_ids=[next(numbers) for _ in record.labels])
+            for i, record in enumerate(records, start=1)
+        ),
+        records.categories,
+    )
+
+
+def test_ids_that_both_files_use_are_kept_apart(data: Artifact, tmp_path: Path) -> None:
+    strong, weak = (from_one(Records.read(data / name)) for name in (STRONG, WEAK_TRUTH))
+    config = given(data, tmp_path, strong=strong, weak=weak)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    assert [record.image_id for record in Records.read(made / STRONG)] == [1, 2]
+    weak_ids = [record.image_id for record in Records.read(made / WEAK)]
+    assert weak_ids == [101, 102, 103, 104, 105, 106]  # strong objects are numbered up to 11
+    write_coco(Records.read(made / ALL), UPath(tmp_path / "all.json"))
+    assert len(read_coco(UPath(tmp_path / "all.json"), "")) == 8  # no id occurs twice
+
+
+def test_ids_that_are_free_stay(data: Artifact, tmp_path: Path) -> None:
+    made = split(given(data, tmp_path), 0, UPath(tmp_path / "split"), redo=False)
+    for weak, truth in zip(Records.read(made / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
+        assert (weak.image_id, weak.annotation_ids) == (truth.image_id, truth.annotation_ids)

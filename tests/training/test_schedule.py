@@ -1,5 +1,10 @@
+import math
+from fractions import Fraction
+
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
@@ -39,3 +44,87 @@ def test_norms_are_not_decayed_and_frozen_parameters_are_left_out(name: str) -> 
 def test_an_early_model_after_the_last_step_is_refused() -> None:
     with pytest.raises(ValueError, match=r"early \[11\]: .* among the 10"):
         TrainingConfig(steps=10, early=(5, 11))
+
+
+PUBLISHED = TrainingConfig(
+    steps=10_001,
+    batch_size=16,
+    reference_batch=16,
+    learning_rate=0.05,
+    warmup_steps=3000,
+    drops=(5000, 8000),
+    early=(5000, 10_000),
+    save_every=5000,
+    validate_every=2500,
+)
+
+
+def for_batch(batch_size: int, **changes: object) -> TrainingConfig:
+    values = PUBLISHED.model_dump() | {"batch_size": batch_size} | changes
+    return TrainingConfig.model_validate(values).scaled_to_batch()
+
+
+def test_the_reference_batch_has_the_schedule_as_it_stands() -> None:
+    assert for_batch(16) == PUBLISHED
+
+
+def test_half_the_batch_takes_twice_the_steps_at_half_the_rate() -> None:
+    half = for_batch(8)
+    assert (half.batch_size, half.reference_batch) == (8, 8)
+    assert half.learning_rate == pytest.approx(0.025)
+    assert (half.steps, half.warmup_steps) == (20_002, 6000)
+    assert (half.drops, half.early) == ((10_000, 16_000), (10_000, 20_000))
+    assert (half.save_every, half.validate_every) == (10_000, 5000)
+    assert half.weight_decay == PUBLISHED.weight_decay
+
+
+def test_twice_the_batch_takes_half_the_steps_at_twice_the_rate() -> None:
+    double = for_batch(32)
+    assert double.learning_rate == pytest.approx(0.1)
+    assert (double.steps, double.warmup_steps) == (5001, 1500)
+    assert (double.drops, double.early) == ((2500, 4000), (2500, 5000))
+    assert (double.save_every, double.validate_every) == (2500, 1250)
+
+
+def test_a_batch_that_is_no_multiple_shows_as_many_samples() -> None:
+    odd = for_batch(24)
+    assert odd.learning_rate == pytest.approx(0.075)
+    assert (odd.steps, odd.drops, odd.early) == (6668, (3333, 5333), (3333, 6666))
+
+
+def test_the_rate_of_adamw_grows_with_the_square_root_of_the_batch() -> None:
+    assert for_batch(4, optimizer="adamw").learning_rate == pytest.approx(0.025)
+    assert for_batch(4, optimizer="adamw").steps == 40_004
+
+
+def test_a_scaled_schedule_is_not_scaled_again() -> None:
+    assert for_batch(8).scaled_to_batch() == for_batch(8)
+
+
+def test_without_a_reference_everything_is_taken_as_it_stands() -> None:
+    assert for_batch(8, reference_batch=None).steps == 10_001
+    assert for_batch(8, reference_batch=None).learning_rate == 0.05
+
+
+@given(
+    st.integers(1, 300_000),
+    st.lists(st.floats(0, 1, exclude_max=True), max_size=3),
+    st.fractions(Fraction(1, 50), 50),
+)
+def test_what_comes_before_the_last_step_still_does(
+    steps: int, shares: list[float], factor: Fraction
+) -> None:
+    places = tuple(max(1, int(share * steps)) for share in shares)
+    config = TrainingConfig(steps=steps, warmup_steps=0, drops=places, early=places)
+    stretched = config.stretched(factor)
+    assert stretched.steps == math.ceil(steps * factor)
+    assert len(set(stretched.early)) == len(stretched.early)
+    for before, after in zip(places, stretched.drops, strict=True):
+        assert 1 <= after <= stretched.steps
+        assert after < stretched.steps or before == steps or stretched.steps == 1
+
+
+def test_models_that_fall_on_one_step_are_one() -> None:
+    config = TrainingConfig(steps=24, early=(12, 13), drops=(5, 11))
+    assert config.stretched(Fraction(1, 12)).early == (1,)
+    assert config.stretched(Fraction(1, 12)).drops == (1, 1)
