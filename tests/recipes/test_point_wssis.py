@@ -72,7 +72,7 @@ def test_ready_models_label_as_they_did_where_they_were_trained(
     run: PointWSSIS, tmp_path: Path
 ) -> None:
     ready = [f"{name}.ready={run.out / name / 'model'}" for name in ("teacher", "refiner")]
-    other = PointWSSIS(config(*ready), tmp_path)
+    other = PointWSSIS(config(*ready), part_of(run, tmp_path, ["split"]))
     assert read_rows(other.labels / "weak") == read_rows(run.labels / "weak")
     assert not (tmp_path / "rough").exists()
 
