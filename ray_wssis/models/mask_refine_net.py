@@ -28,6 +28,7 @@ from torch.nn import functional as F
 
 from ray_wssis.config import Config
 from ray_wssis.models.backbone import PIXEL_MEAN, PIXEL_STD, create_timm
+from ray_wssis.models.compat import Compat
 
 ENCODER_STRIDES = [2, 4, 8, 16, 32]
 LABEL_TO_HEAT_CHANNEL = 1  # label k is drawn in heat channel k + 1
@@ -47,6 +48,7 @@ class MaskRefineNetConfig(Config):
     heat_sigma: float = 6 / 256  # of the Gaussian at the point, in crop sides
     pixel_mean: tuple[float, float, float] = PIXEL_MEAN  # RGB in 0..1, as the encoder was trained
     pixel_std: tuple[float, float, float] = PIXEL_STD
+    compat: Compat = "fixed"  # how crops are cut out and put back
 
 
 class MaskRefineNet(nn.Module):
@@ -89,11 +91,16 @@ class MaskRefineNet(nn.Module):
         pixels = ((rgb - self.mean) / self.std).permute(0, 3, 1, 2)  # (B, 3, S, S)
         seen = torch.cat([pixels, rough.unsqueeze(1).to(pixels.dtype)], dim=1)  # (B, 4, S, S)
         heat = draw_gaussian(point, rough.shape[-1], self.sigma)  # (B, S, S)
-        *skips, coarse = self.encoder(self.first(seen, heat, label + LABEL_TO_HEAT_CHANNEL))
+        first = self.first(seen, heat, label + LABEL_TO_HEAT_CHANNEL)  # (B, ., S/2, S/2)
+        return self.after_first(first, rough.shape[-2:])
+
+    def after_first(self, first: Tensor, size: torch.Size) -> Tensor:
+        """The logits (B, 2, *size) that follow from what the first layer gives."""
+        *skips, coarse = self.encoder(first)
         features = self.aspp(coarse)  # (B, ., S/32, S/32)
         for step, skip in zip(self.decoder, reversed(skips), strict=True):
             features = step(features, skip)  # (B, ., S/16, S/16) ... (B, ., S/2, S/2)
-        return upsample(self.head(features), rough.shape[-2:])  # (B, 2, S, S)
+        return upsample(self.head(features), size)
 
 
 class PromptedFirstLayer(nn.Module):
