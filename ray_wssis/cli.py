@@ -182,6 +182,7 @@ app.command("evaluate", help="Average precision of every network.")(
 app.command("report", help="The page that shows it all.")(verb(lambda run: run.report))
 
 app.command("import-checkpoint")(model_commands.import_checkpoint)
+app.command("export")(model_commands.export)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`wssis import-checkpoint`: what is done with a model folder."""
+"""`wssis import-checkpoint` and `wssis export`: what is done with a model folder."""
 
 from typing import Annotated, Literal
 
@@ -32,3 +32,31 @@ def import_checkpoint(
     model = published.import_checkpoint(file, out, grids, categories)
     typer.echo(f"{published.describe(model)}: every tensor has its place, none is missing")
     typer.echo(out)
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="Model folder, or a run whose student is meant.")],
+    format: Annotated[
+        Literal["onnx", "torch"], typer.Option(help="For onnxruntime, or for torch.export.load.")
+    ] = "onnx",
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            show_default="segmenter.onnx or segmenter.pt2",
+            help="File to write, .onnx or .pt2.",
+        ),
+    ] = None,
+    height: Annotated[
+        int | None, typer.Option(min=1, show_default="square", help="Of your pictures, pixels.")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, show_default="square", help="Of your pictures, pixels.")
+    ] = None,
+) -> None:
+    """Write a segmenter as one file that runs without this package."""
+    from ray_wssis import export as exporting  # imports torch
+
+    file = out or f"segmenter{exporting.SUFFIXES[format]}"
+    typer.echo(exporting.export(model, file, format, height=height, width=width))

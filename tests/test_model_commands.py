@@ -10,8 +10,11 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from ray_wssis.cli import app
-from ray_wssis.methods.point_wssis.segmenter import Segmenter
+from ray_wssis.data.records import Category
+from ray_wssis.methods.point_wssis.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.models.solov2 import SOLOv2
 from tests.published import published_segmenter
+from tests.tiny import TINY
 
 
 class Runs:
@@ -72,3 +75,21 @@ def test_import_checkpoint_has_help() -> None:
     result = CliRunner().invoke(app, ["import-checkpoint", "--help"])
     assert result.exit_code == 0
     assert "--grids" in result.stdout
+
+
+def test_a_model_is_exported_where_it_is_asked_for(tmp_path: Path) -> None:
+    config = SegmenterConfig(network=TINY, shorter=64, longest=96)
+    categories = (Category(id=1, name="a"),)
+    Segmenter(SOLOv2(TINY, 1), config, categories).save(UPath(tmp_path / "model"), "")
+    out = tmp_path / "student.pt2"
+    line = ["export", str(tmp_path / "model"), "--format", "torch", "--out", str(out)]
+    result = CliRunner().invoke(app, [*line, "--height", "48", "--width", "96"])
+    assert result.exit_code == 0, result.output
+    assert result.stdout == f"{out}\n"
+    assert json.loads(out.with_suffix(".json").read_text())["canvas"] == [64, 96]
+
+
+def test_an_ending_that_does_not_fit_is_a_sentence(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["export", str(tmp_path), "--out", str(tmp_path / "a.pt2")])
+    assert result.exit_code == 1
+    assert "a file for onnx ends in .onnx" in result.output
