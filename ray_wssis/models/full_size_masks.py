@@ -10,7 +10,7 @@ from torch.nn.functional import interpolate
 from ray_wssis.masks import encode
 from ray_wssis.models.solov2 import MASK_STRIDE
 
-PIXELS_AT_ONCE = 16_000_000  # bounds the memory of any number of instances to some 100 MB
+PIXELS_AT_ONCE = 4_000_000  # bounds the memory of any number of instances to some 50 MB
 
 
 def encode_full_size(

@@ -96,6 +96,12 @@ def test_mask_nms_is_that_of_loops_over_pairs(seed: int) -> None:
     assert len(expected) < 12
 
 
+def test_mask_nms_keeps_what_is_empty_and_takes_no_masks() -> None:
+    inside = torch.cat([torch.zeros(2, 20, 20, dtype=torch.bool), random_masks(1, 0)])
+    assert mask_nms(inside, torch.zeros(3, dtype=torch.int64), 0.5).tolist() == [True] * 3
+    assert mask_nms(inside[:0], torch.zeros(0, dtype=torch.int64), 0.5).shape == (0,)
+
+
 def test_iou_of_all_pairs_is_that_of_each_and_empty_masks_have_none() -> None:
     inside = torch.cat([random_masks(4, 0), torch.zeros(1, 20, 20, dtype=torch.bool)])
     found = mask_iou(inside)

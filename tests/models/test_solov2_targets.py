@@ -37,16 +37,21 @@ def random_instances(num: int, seed: int) -> Instances:
     )
 
 
-def cell_by_cell(instances: Instances) -> dict[tuple[int, int], int]:
+def cell_by_cell(
+    instances: Instances,
+    canvas: tuple[int, int],
+    grids: tuple[int, ...],
+    ranges: tuple[tuple[float, float], ...],
+) -> dict[tuple[int, int], int]:
     """(image, cell) -> instance: every object asks every cell."""
-    height, width = CANVAS
+    height, width = canvas
     size = [math.prod(box) for box in instances.box_sizes.tolist()]
     held: dict[tuple[int, int], int] = {}
     for n, ((x, y), (w, h)) in enumerate(
         zip(instances.centres.tolist(), instances.box_sizes.tolist(), strict=True)
     ):
         offset = 0
-        for side, (low, high) in zip(GRIDS, RANGES, strict=True):
+        for side, (low, high) in zip(grids, ranges, strict=True):
             centre_row, centre_column = int(y / height * side), int(x / width * side)
             for row in range(side):
                 for column in range(side):
@@ -77,7 +82,8 @@ def held_by(targets: Targets) -> dict[tuple[int, int], int]:
 @pytest.mark.parametrize("seed", range(10))
 def test_positive_cells_are_those_of_a_loop_over_objects_and_cells(seed: int) -> None:
     instances = random_instances(num=30, seed=seed)
-    assert held_by(assign_cells(instances, CANVAS, GRIDS, RANGES)) == cell_by_cell(instances)
+    found = assign_cells(instances, CANVAS, GRIDS, RANGES)
+    assert held_by(found) == cell_by_cell(instances, CANVAS, GRIDS, RANGES)
 
 
 def test_a_contested_cell_goes_to_the_smaller_object() -> None:

@@ -65,10 +65,7 @@ class Refiner:
         categories = categories_of(description)
         network = MaskRefineNet(config, len(categories))
         load_weights(folder, network)
-        network = network.to(device)
-        if device.type == "cuda":
-            network = network.to(memory_format=torch.channels_last)
-        return cls(network, categories, batch_size)
+        return cls(network.to(device), categories, batch_size)
 
     def save(self, folder: UPath, card: str) -> None:
         """Write the model folder; `card` tells people what it is."""
