@@ -1,57 +1,68 @@
-"""What do more points on a picture cost?  Network, one mask per point, full-size run lengths.
+"""What do points cost?  Labelling one picture, everything but the refiner.
 
-    python benchmarks/point_prompt.py --shorter 800 --points 1 10 40 --runs 7
+    python -m benchmarks.point_prompt --shorter 800 --points 1 10 40 --runs 7
 
-SOLOv2 with the published widths and the teacher's grids; the weights are random, which changes
-no time of the network and gives masks with more holes and islands than real ones.  One run labels
-the picture once with each number of points, in turn, so that a slow minute of the machine falls
-on all of them.  The first run is not counted.
+SOLOv2 with the published widths and the teacher's grids and random weights.  Three tables:
+
+1. A whole picture: brought to the network's size, shown to the network, a mask drawn for each
+   point, and full-size run lengths made of it; against the bare network.  One run labels the
+   picture once with each number of points, in turn.
+2. From the network's output to one soft mask per point (`decode_points`), against the oracle of
+   its tests: one `conv2d` with a single kernel, and one maskness, for each point and level.
+3. `mask_nms` of made-up quarter-size masks, of one class (every pair is compared) and of ten,
+   against the oracle of its tests, a loop over pairs.
+
+Reading the file is in none of them.  Both sides of 2 and 3 must agree before they are timed.
 """
 
 import argparse
-import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 
+from benchmarks.scenes import (
+    NUM_CLASSES,
+    random_masks,
+    random_picture,
+    random_segmenter,
+    segmenter_config,
+)
+from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
-from ray_wssis.data.records import Category
-from ray_wssis.methods.point_wssis.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.methods.point_wssis.point_prompt import decode_points
+from ray_wssis.methods.point_wssis.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config
+from ray_wssis.models.solov2 import SOLOv2Output
+from ray_wssis.models.solov2_inference import mask_nms
+from tests.methods.point_wssis.test_point_prompt import point_by_point
+from tests.models.test_solov2_inference import pair_by_pair
 
-NUM_CLASSES = 80
-TEACHER_GRIDS = (80, 64, 32, 24, 12)
+MAX_IOU = 0.5
 
 
 def main() -> None:
     options = read_options()
     torch.manual_seed(0)
     torch.set_num_threads(options.threads)
-    segmenter = make_segmenter(options.backbone)
-    height, width = options.original
-    network_size = shortest_edge_size(height, width, options.shorter, options.longest)
-    rng = np.random.default_rng(0)
-    image = rng.integers(0, 256, (*network_size, 3), dtype=np.uint8)
-    points = [(x * width, y * height) for x, y in rng.random((max(options.points), 2))]
-    labels = rng.integers(0, NUM_CLASSES, len(points)).tolist()
-
-    seconds: dict[int, list[tuple[float, float]]] = {num: [] for num in options.points}
-    for _ in range(options.runs + 1):
-        for num in options.points:
-            start = time.perf_counter()
-            output = segmenter.forward([image])
-            drawn = time.perf_counter()
-            segmenter.masks_of_points(
-                output, 0, network_size, (height, width), points[:num], labels[:num]
-            )
-            seconds[num].append((drawn - start, time.perf_counter() - drawn))
-    print(
-        f"{options.backbone}, network input {network_size[1]} x {network_size[0]}, masks "
-        f"{width} x {height}, {options.threads} threads, {options.runs} runs\n"
+    backbone = BackboneConfig(name=options.backbone, weights="none")
+    config = segmenter_config("teacher", backbone).model_copy(
+        update={"shorter": options.shorter, "longest": options.longest}
     )
-    print(table({num: rows[1:] for num, rows in seconds.items()}))
+    segmenter = random_segmenter(config)
+    height, width = options.original
+    size = shortest_edge_size(height, width, options.shorter, options.longest)
+    print(
+        f"{options.backbone}, network input {size[1]} x {size[0]}, masks {width} x {height}, "
+        f"{options.threads} threads, {options.runs} runs\n"
+    )
+    picture = random_picture(height, width, np.random.default_rng(0))
+    print(whole_picture(segmenter, picture, options.points, options.runs), end="\n\n")
+    output = segmenter.forward([network_image(picture, config)])
+    print(points_alone(output, max(options.points), options.runs), end="\n\n")
+    print(nms_alone(options.masks, output, options.runs))
 
 
 def read_options() -> argparse.Namespace:
@@ -60,36 +71,80 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--longest", type=int, default=1333, help="network pixels")
     parser.add_argument("--original", type=int, nargs=2, default=(480, 640), help="height width")
     parser.add_argument("--points", type=int, nargs="+", default=[1, 10, 40])
+    parser.add_argument("--masks", type=int, default=100, help="for mask NMS")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--backbone", default="resnet50")
     return parser.parse_args()
 
 
-def make_segmenter(backbone: str) -> Segmenter:
-    network = SOLOv2Config(
-        backbone=BackboneConfig(name=backbone, weights="none"), grids=TEACHER_GRIDS
-    )
-    categories = tuple(Category(id=i + 1, name=str(i + 1)) for i in range(NUM_CLASSES))
-    return Segmenter(SOLOv2(network, NUM_CLASSES), SegmenterConfig(network=network), categories)
+def whole_picture(segmenter: Segmenter, picture: np.ndarray, nums: list[int], runs: int) -> str:
+    """The ratios are those of medians: to the bare network, and to the first number of points."""
+    size = picture.shape[:2]
+    rng = np.random.default_rng(0)
+    points = [(x * size[1], y * size[0]) for x, y in rng.random((max(nums), 2))]
+    labels = rng.integers(0, NUM_CLASSES, len(points)).tolist()
+    seconds: dict[int, list[tuple[float, float]]] = {num: [] for num in nums}
+    for _ in range(runs + 1):
+        for num in nums:
+            start = time.perf_counter()
+            image = network_image(picture, segmenter.config)
+            canvas, sizes = pad_images([image])
+            ready = time.perf_counter()
+            with torch.inference_mode():
+                output = segmenter.network(canvas, sizes)
+            drawn = time.perf_counter()
+            segmenter.masks_of_points(output, 0, image.shape[:2], size, points[:num], labels[:num])
+            seconds[num].append((drawn - ready, time.perf_counter() - drawn + ready - start))
+
+    rows, first = [], None
+    for num, timed in seconds.items():
+        network, rest = zip(*timed[1:], strict=True)
+        together = [sum(row) for row in timed[1:]]
+        first = first or together
+        ratios = [f"**{ratio(together, network)}**", f"**{ratio(together, first)}**"]
+        rows.append([str(num), *ratios, spread(network), spread(rest), spread(together)])
+    head = ["points", "together / network", f"/ {nums[0]} point", "network", "all else", "together"]
+    return table(head, rows)
 
 
-def table(seconds: dict[int, list[tuple[float, float]]]) -> str:
-    """Medians, with the fastest and the slowest run; the ratio to the first row."""
-    lines = [
-        "| points | network, s | points and masks, s | together, s | ratio |",
-        "|" + "---|" * 5,
-    ]
-    first = statistics.median(sum(row) for row in next(iter(seconds.values())))
-    for num, rows in seconds.items():
-        columns = [*zip(*rows, strict=True), [sum(row) for row in rows]]
-        cells = [
-            f"{statistics.median(column):.3f} ({min(column):.3f}-{max(column):.3f})"
-            for column in columns
-        ]
-        ratio = statistics.median(columns[-1]) / first
-        lines.append(f"| {num} | {' | '.join(cells)} | {ratio:.2f} |")
-    return "\n".join(lines)
+def points_alone(output: SOLOv2Output, num: int, runs: int) -> str:
+    height, width = output.canvas
+    xy = torch.rand(num, 2) * torch.tensor([width, height])
+    labels = torch.randint(0, NUM_CLASSES, (num,))
+    slow_way = torch.inference_mode()(point_by_point)
+    ours, theirs = decode_points(output, 0, xy, labels), slow_way(output, 0, xy, labels)
+    assert torch.equal(ours.level, theirs.level)  # a pixel at 0.5 may go either way in maskness
+    torch.testing.assert_close(ours.masks, theirs.masks, atol=1e-5, rtol=0)
+    ways: dict[str, Callable[[], object]] = {
+        "fast": partial(decode_points, output, 0, xy, labels),
+        "slow": partial(slow_way, output, 0, xy, labels),
+    }
+    seconds = interleaved(ways, runs)
+    head = ["points", "times faster", "decode_points", "point by point, level by level"]
+    times = f"**{ratio(seconds['slow'], seconds['fast'])}**"
+    return table(head, [[str(num), times, spread(seconds["fast"]), spread(seconds["slow"])]])
+
+
+def nms_alone(num: int, output: SOLOv2Output, runs: int) -> str:
+    height, width = output.mask_features.shape[-2:]
+    masks = random_masks(num, height, width, np.random.default_rng(0))
+    inside = torch.from_numpy(np.stack(masks)) > 0
+    rows = []
+    for num_classes in (1, 10):
+        labels = torch.randint(0, num_classes, (num,))
+        kept = mask_nms(inside, labels, MAX_IOU)
+        assert torch.nonzero(kept).flatten().tolist() == pair_by_pair(inside, labels, MAX_IOU)
+        ways: dict[str, Callable[[], object]] = {
+            "fast": partial(mask_nms, inside, labels, MAX_IOU),
+            "slow": partial(pair_by_pair, inside, labels, MAX_IOU),
+        }
+        seconds = interleaved(ways, runs)
+        times = f"**{ratio(seconds['slow'], seconds['fast'])}**"
+        cells = [times, str(int(kept.sum())), spread(seconds["fast"]), spread(seconds["slow"])]
+        rows.append([str(num), str(num_classes), *cells])
+    head = ["masks", "classes", "times faster", "kept", "mask_nms", "pair by pair"]
+    return table(head, rows)
 
 
 if __name__ == "__main__":
