@@ -1,4 +1,4 @@
-"""`wssis data`: make, cut and check data sets."""
+"""`wssis data`: make, cut, check and correct data sets."""
 
 import json
 from collections import Counter, defaultdict
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ray_wssis.data.check import Problem, check_file
+from ray_wssis.data.corrections import merge_corrections
 from ray_wssis.data.points import PointKind
 from ray_wssis.data.shapes import write_shapes
 from ray_wssis.data.split_files import split_file
@@ -18,7 +19,9 @@ from ray_wssis.data.split_files import split_file
 MAX_ROWS = 10  # findings of one kind in a table for people; --json has them all
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
-app = typer.Typer(no_args_is_help=True, help="Make, cut and check data sets (COCO instance files).")
+app = typer.Typer(
+    no_args_is_help=True, help="Make, cut, check and correct data sets (COCO instance files)."
+)
 
 Annotations = Annotated[str, typer.Argument(help="COCO instance file, a path or a URI.")]
 
@@ -82,6 +85,24 @@ def check(
             console().print("The pictures were not looked at; give --images DIR to include them.")
     if has_errors(problems):
         raise typer.Exit(1)
+
+
+@app.command()
+def merge(
+    base: Annotations,
+    corrections: Annotated[list[str], typer.Argument(help="COCO files; later ones win.")],
+    out: Annotated[str, typer.Argument(help="File to write; it must not be there yet.")],
+) -> None:
+    """Put corrected masks, matched by annotation id, into a file."""
+    try:
+        merged = merge_corrections(base, corrections, out)
+    except ValueError as error:
+        stop(error)
+    table = Table("", "annotations")
+    for what, number in merged._asdict().items():
+        table.add_row(what, f"{number}")
+    console().print(table)
+    console().print(f"Written: {escape(out)}", soft_wrap=True)
 
 
 def report(annotations: str, images: str | None, problems: list[Problem]) -> dict[str, Any]:

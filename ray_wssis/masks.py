@@ -9,6 +9,7 @@ Points and boxes are (x, y) in pixels of the mask.  The centre of the top left p
 """
 
 from collections.abc import Sequence
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 Mask = NDArray[np.bool_]
+
+FARTHEST = 1e6  # pixels: the C code walks along an outline step by step, and fails far out
 
 
 def encode(mask: NDArray[Any]) -> bytes:
@@ -41,8 +44,8 @@ def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
 
     A part with fewer than three corners has no area and adds nothing.  An outline so small that
     it covers no pixel's centre becomes the pixel it lies in: no object is lost for being tiny.
-    Raises ValueError for a polygon that is no list of pairs of finite numbers, or when no part
-    has three corners.
+    Raises ValueError for a polygon that is no list of pairs of numbers up to `FARTHEST`, or when
+    no part has three corners.
     """
     for polygon in polygons:
         _check_polygon(polygon)
@@ -51,6 +54,16 @@ def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
         raise ValueError("no polygon has three corners (six numbers)")
     counts = bytes(coco_mask.merge(coco_mask.frPyObjects(parts, height, width))["counts"])
     return counts if area(counts, height, width) else _nearest_pixel(parts[0], height, width)
+
+
+def disc(point: tuple[float, float], area: float, height: int, width: int) -> bytes:
+    """Counts of the part within the picture of a disc of `area` pixels around `point` (x, y); at
+    least the pixel in which the point lies."""
+    x, y = point
+    rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5
+    mask = (columns - x) ** 2 + (rows - y) ** 2 <= area / np.pi
+    mask[min(int(y), height - 1), min(int(x), width - 1)] = True
+    return encode(mask)
 
 
 def from_uncompressed(lengths: Sequence[int], height: int, width: int) -> bytes:
@@ -113,6 +126,15 @@ def pixels(counts: bytes, height: int) -> tuple[NDArray[np.int64], NDArray[np.in
     return column, row
 
 
+def contains(counts: bytes, height: int, width: int, point: tuple[float, float]) -> bool:
+    """Whether the pixel in which `point` (x, y) lies belongs to the object."""
+    x, y = floor(point[0]), floor(point[1])
+    if not (0 <= x < width and 0 <= y < height):
+        return False
+    ends = np.cumsum(run_lengths(counts))
+    return bool(np.searchsorted(ends, x * height + y, side="right") % 2)
+
+
 def area(counts: bytes, height: int, width: int) -> int:
     """Number of pixels of the object."""
     return int(coco_mask.area(_rle(counts, height, width)))
@@ -168,7 +190,7 @@ def _check_polygon(polygon: Sequence[float]) -> None:
     if len(polygon) % 2:
         raise ValueError(f"a polygon of {len(polygon)} numbers; x, y pairs make an even number")
     for value in polygon:
-        if not isinstance(value, int | float) or not np.isfinite(value):
+        if not isinstance(value, int | float) or not abs(value) <= FARTHEST:
             raise ValueError(f"a polygon with the coordinate {value!r:.40}")
 
 

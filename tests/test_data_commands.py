@@ -76,3 +76,42 @@ def test_split_stops_at_bad_input_with_a_sentence(shapes: Path, tmp_path: Path) 
     )
     assert result.exit_code == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_corrections_are_merged_by_id(shapes: Path) -> None:
+    annotations = shapes / "annotations" / "instances.json"
+    data = json.loads(annotations.read_text())
+    first, second, *_, other = data["annotations"]
+    mended = dict(data, annotations=[first | {"segmentation": [[0, 0, 9, 0, 9, 9, 0, 9]]}])
+    gone = dict(data, annotations=[{"id": second["id"], "image_id": second["image_id"]}])
+    gone["annotations"][0]["deleted"] = True
+    files = {"mended": mended, "gone": gone}
+    for name, content in files.items():
+        (shapes / f"{name}.json").write_text(json.dumps(content))
+    call = ["merge", *(str(shapes / f"{x}.json") for x in files), str(shapes / "out.json")]
+    result = CliRunner().invoke(app, [call[0], str(annotations), *call[1:]])
+    assert result.exit_code == 0, result.output
+    rows = [line.split()[1::2] for line in result.output.splitlines() if line.startswith("│")]
+    number = len(data["annotations"])
+    assert rows == [
+        ["corrected", "1"],
+        ["added", "0"],
+        ["deleted", "1"],
+        ["unchanged", f"{number - 2}"],
+    ]
+    out = json.loads((shapes / "out.json").read_text())["annotations"]
+    assert len(out) == number - 1
+    assert out[0]["bbox"] == [0, 0, 9, 9] and out[0]["corrected"] and out[-1] == other
+
+
+def test_a_correction_that_fits_nothing_is_a_sentence(shapes: Path) -> None:
+    annotations = shapes / "annotations" / "instances.json"
+    data = json.loads(annotations.read_text())
+    data["annotations"] = [data["annotations"][0] | {"image_id": 77}]
+    (shapes / "fixes.json").write_text(json.dumps(data))
+    out = str(shapes / "out.json")
+    call = ["merge", str(annotations), str(shapes / "fixes.json"), out]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 1
+    assert "annotation 1000: found in image 77" in " ".join(result.output.split())
+    assert "Traceback" not in result.output and not Path(out).exists()

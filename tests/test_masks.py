@@ -105,6 +105,8 @@ def test_a_part_of_two_corners_adds_nothing() -> None:
         ([[1, 2, 3, 4]], "three corners"),
         ([[1, 2, 3, 4, 5, 6, 7]], "7 numbers"),
         ([[1, 2, 3, float("nan"), 5, 6]], "nan"),
+        ([[0, 0, 1e9, 0, 0, 1e9]], "coordinate 1000000000"),
+        ([[0, 0, 9, 0, 0, -(10**400)]], "coordinate -1000000000"),
         ([[1, 2, 3, "4", 5, 6]], "'4'"),
         ([7], "list of numbers"),
     ],

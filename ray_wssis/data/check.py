@@ -18,15 +18,18 @@ from upath import UPath
 
 from ray_wssis import masks
 from ray_wssis.data.coco import (
+    CLICK_KEYS,
+    listed_points,
     load_json,
     picture_uri,
     read_box_centre,
+    read_click,
     read_mask,
     read_point,
     whole_number,
 )
 from ray_wssis.data.images import ImageError, read_image
-from ray_wssis.data.records import Point
+from ray_wssis.data.records import Click, Point
 
 Severity = Literal["error", "warning", "info"]
 
@@ -186,20 +189,23 @@ class _Checker:
         if crowd not in (0, 1):
             self.add("error", "malformed entry", where, f"iscrowd is {crowd!r:.40}", "0 or 1")
         if crowd == 1:
-            wanted = "nothing: kept in a strong part, never in a weak one"
+            wanted = "nothing: an ignore region in a strong part, left out of a weak one"
             self.add("info", "crowd", where, "a crowd region", wanted)
         mask = self._mask(where, entry.get("segmentation"), size)
         point = self._point(where, entry.get("point"), size)
+        clicks = self._clicks(where, entry, size)
         only_box = not entry.get("segmentation") and entry.get("point") is None
         if only_box:
-            point = self._box_centre(where, entry.get("bbox"), size)
+            point = self._box_centre(where, entry, size)
         if category is None or crowd == 1:
             return
         self.num_masks[category] += mask is not None
         self.num_points[category] += mask is None and point is not None
         self.num_boxes += only_box and point is not None
-        if point is not None:
-            self.on_pixel[image, int(point[0]), int(point[1])].append(number)
+        places = [] if point is None else [point]
+        places += [(click.x, click.y) for click in clicks if click.positive]
+        for x, y in {(int(x), int(y)) for x, y in places}:
+            self.on_pixel[image, x, y].append(number)
 
     def _mask(self, where: str, segmentation: Any, size: tuple[int, int]) -> bytes | None:
         try:
@@ -213,19 +219,36 @@ class _Checker:
             return None
         return mask
 
+    def _clicks(self, where: str, entry: dict[str, Any], size: tuple[int, int]) -> list[Click]:
+        clicks = []
+        for key in CLICK_KEYS:
+            try:
+                points = listed_points(entry, key)
+            except ValueError as error:
+                self.add("error", "malformed point", where, str(error), "[[x, y], ...]")
+                continue
+            for point in points:
+                try:
+                    clicks.append(read_click(key, point, *size))
+                except ValueError as error:
+                    self._bad_point(where, str(error), size)
+        return clicks
+
     def _point(self, where: str, point: Any, size: tuple[int, int]) -> Point | None:
         try:
             return read_point(point, *size)
         except ValueError as error:
-            outside = "outside" in str(error)
-            kind = "point outside the picture" if outside else "malformed point"
-            wanted = f"[x, y] with 0 <= x < {size[1]} and 0 <= y < {size[0]}"
-            self.add("error", kind, where, str(error), wanted)
+            self._bad_point(where, str(error), size)
             return None
 
-    def _box_centre(self, where: str, box: Any, size: tuple[int, int]) -> Point | None:
+    def _bad_point(self, where: str, found: str, size: tuple[int, int]) -> None:
+        kind = "point outside the picture" if "outside" in found else "malformed point"
+        wanted = f"[x, y] with 0 <= x < {size[1]} and 0 <= y < {size[0]}"
+        self.add("error", kind, where, found, wanted)
+
+    def _box_centre(self, where: str, entry: dict[str, Any], size: tuple[int, int]) -> Point | None:
         try:
-            centre = read_box_centre(box, *size)
+            centre = read_box_centre(entry.get("bbox"), *size)
         except ValueError as error:
             outside = "outside" in str(error)
             kind = "box outside the picture" if outside else "malformed box"
@@ -233,7 +256,9 @@ class _Checker:
             self.add("error", kind, where, str(error), wanted)
             return None
         if centre is None:
+            others = " beside ".join(key for key in CLICK_KEYS if entry.get(key))
             found = "neither segmentation nor point, and no bbox"
+            found += f"; only {others}" if others else ""
             self.add("error", "no mask, no point", where, found, "at least one of them")
         return centre
 

@@ -4,36 +4,64 @@ Reading accepts what is published: polygons, compressed and plain run-length cod
 files that mix masks with points.  A weak annotation is an ordinary one that has
 `"point": [x, y]` (original pixels, x right, y down, pixel centres at +0.5) and no `segmentation`.
 In a file that is known to be weak, the centre of the `bbox` stands in for a point that is missing.
+Further points of the object are `"more_points": [[x, y], ...]`, points that are off it are
+`"negative_points": [[x, y], ...]`.
 Writing always gives compressed run-length codes; an annotation without a mask gets no
 `segmentation`, no `bbox` and no `area`, so that nothing of a hidden mask leaks.
 
-The first fatal problem is raised.  `wssis data check` lists all of them.
+The first fatal problem is raised, unless the caller gives a list: then annotations that cannot be
+used are noted there and left out.  `wssis data check` lists all of them.
 """
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
 from upath import UPath
 
 from ray_wssis import masks
-from ray_wssis.data.records import Category, Point, Record, Records
+from ray_wssis.data.records import Category, Click, Point, Record, Records
+
+CLICK_KEYS = {"more_points": True, "negative_points": False}  # and whether they are positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejected:
+    """An annotation that cannot be used, and why."""
+
+    image_id: int | None  # None: it belongs to no image of the file
+    annotation_id: int | None  # None: it has none
+    reason: str
 
 
 def read_coco(
-    annotations: str | UPath, images: str | UPath, *, boxes_as_points: bool = False
+    annotations: str | UPath,
+    images: str | UPath,
+    *,
+    boxes_as_points: bool = False,
+    rejected: list[Rejected] | None = None,
+    reject_masks: bool = True,
 ) -> Records:
     """Records of a COCO instance file whose pictures lie under `images`.
 
     Images keep the order of the file, and so do the annotations of an image; an image without
     annotations is kept.  With `images=""` file names stay as they are.  With `boxes_as_points` an
     annotation that has a `bbox`, no mask and no point is pointed at in the centre of its box.
-    Raises ValueError, naming the file and the entry, for what cannot be understood.
+    Raises ValueError, naming the file and the entry, for what cannot be understood.  Annotations
+    are not raised for but left out and added to `rejected`, where it is given; with
+    `reject_masks=False` only those without a `segmentation` are.
     """
     data = load_json(annotations)
     try:
-        return records_from_coco(data, images, boxes_as_points=boxes_as_points)
+        return records_from_coco(
+            data,
+            images,
+            boxes_as_points=boxes_as_points,
+            rejected=rejected,
+            reject_masks=reject_masks,
+        )
     except ValueError as error:
         raise ValueError(
             f"{annotations}: {error}. `wssis data check` lists everything that is wrong"
@@ -67,7 +95,12 @@ def read_categories(annotations: str | UPath) -> tuple[Category, ...]:
 
 
 def records_from_coco(
-    data: dict[str, Any], images: str | UPath, *, boxes_as_points: bool = False
+    data: dict[str, Any],
+    images: str | UPath,
+    *,
+    boxes_as_points: bool = False,
+    rejected: list[Rejected] | None = None,
+    reject_masks: bool = True,
 ) -> Records:
     """Records of a parsed COCO file; see `read_coco`."""
     categories = _categories(data["categories"])
@@ -75,28 +108,12 @@ def records_from_coco(
     rows = _empty_rows(data["images"], str(images))
     seen: set[int] = set()
     for annotation in data["annotations"]:
-        key = whole_number(annotation, "id", "an annotation")
-        where = f"annotation {key}"
-        if key in seen:
-            raise ValueError(f"{where}: the id occurs twice")
-        seen.add(key)
-        row = rows.get(whole_number(annotation, "image_id", where))
-        if row is None:
-            raise ValueError(f"{where}: there is no image {annotation['image_id']}")
-        label = label_of.get(whole_number(annotation, "category_id", where))
-        if label is None:
-            raise ValueError(f"{where}: there is no category {annotation['category_id']}")
         try:
-            mask, point = read_mask_and_point(
-                annotation, row.height, row.width, boxes_as_points=boxes_as_points
-            )
+            _add_object(annotation, rows, label_of, seen, boxes_as_points)
         except ValueError as error:
-            raise ValueError(f"{where} (image {row.image_id}): {error}") from error
-        row.annotation_ids.append(key)
-        row.labels.append(label)
-        row.masks.append(mask)
-        row.points.append(point)
-        row.crowds.append(bool(annotation.get("iscrowd", 0)))
+            if rejected is None or (not reject_masks and _has_mask(annotation)):
+                raise
+            rejected.append(_rejection(annotation, rows, str(error)))
     return Records.from_rows(rows.values(), categories)
 
 
@@ -155,6 +172,37 @@ def read_point(point: Any, height: int, width: int) -> Point | None:
     if not (0 <= x < width and 0 <= y < height):
         raise ValueError(f"the point ({x:g}, {y:g}) is outside the {width} x {height} picture")
     return x, y
+
+
+def read_clicks(annotation: dict[str, Any], height: int, width: int) -> list[Click]:
+    """The further points of a COCO annotation, the positive ones first.
+
+    Raises ValueError, naming the key, for what is no list, no point, or off the picture.
+    """
+    return [
+        read_click(key, point, height, width)
+        for key in CLICK_KEYS
+        for point in listed_points(annotation, key)
+    ]
+
+
+def listed_points(annotation: dict[str, Any], key: str) -> Sequence[Any]:
+    """What is listed under one of `CLICK_KEYS`.  Raises ValueError when that is no list."""
+    points = annotation.get(key)
+    if not isinstance(points, list | tuple | None):
+        raise ValueError(f"`{key}` is a list of [x, y], found {points!r:.40}")
+    return points or []
+
+
+def read_click(key: str, point: Any, height: int, width: int) -> Click:
+    """One of the points under one of `CLICK_KEYS`.  Raises ValueError, naming the key."""
+    try:
+        place = read_point(point, height, width)
+    except ValueError as error:
+        raise ValueError(f"`{key}`: {error}") from error
+    if place is None:
+        raise ValueError(f"`{key}`: a point is [x, y] in pixels, found null")
+    return Click(*place, positive=CLICK_KEYS[key])
 
 
 def read_box_centre(box: Any, height: int, width: int) -> Point | None:
@@ -221,6 +269,9 @@ def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterable
         point = record.points[i]
         if point is not None:
             entry["point"] = list(point)
+        for key, positive in CLICK_KEYS.items():
+            more = [[x, y] for x, y, side in record.clicks[i] if side == positive]
+            entry |= {key: more} if more else {}
         counts = record.masks[i]
         if counts is not None:
             entry |= coco_mask(counts, record.height, record.width)
@@ -281,14 +332,69 @@ def _empty_rows(entries: list[dict[str, Any]], images: str) -> dict[int, Record]
     return rows
 
 
+def _add_object(
+    annotation: Any,
+    rows: dict[int, Record],
+    label_of: dict[int, int],
+    seen: set[int],
+    boxes_as_points: bool,
+) -> None:
+    """Append the object of an annotation to its row, or raise ValueError and change no row."""
+    key = whole_number(annotation, "id", "an annotation")
+    where = f"annotation {key}"
+    if key in seen:
+        raise ValueError(f"{where}: the id occurs twice")
+    seen.add(key)
+    row = rows.get(whole_number(annotation, "image_id", where))
+    if row is None:
+        raise ValueError(f"{where}: there is no image {annotation['image_id']}")
+    label = label_of.get(whole_number(annotation, "category_id", where))
+    if label is None:
+        raise ValueError(f"{where}: there is no category {annotation['category_id']}")
+    try:
+        mask, point = read_mask_and_point(
+            annotation, row.height, row.width, boxes_as_points=boxes_as_points
+        )
+        clicks = read_clicks(annotation, row.height, row.width)
+    except ValueError as error:
+        raise ValueError(f"{where} (image {row.image_id}): {error}") from error
+    row.annotation_ids.append(key)
+    row.labels.append(label)
+    row.masks.append(mask)
+    row.points.append(point)
+    row.crowds.append(bool(annotation.get("iscrowd", 0)))
+    row.clicks.append(clicks)
+
+
+def _has_mask(annotation: Any) -> bool:
+    return isinstance(annotation, dict) and bool(annotation.get("segmentation"))
+
+
+def _rejection(annotation: Any, rows: dict[int, Record], complaint: str) -> Rejected:
+    """`complaint` without the name of the annotation that it begins with."""
+    numbers: dict[str, int | None] = {}
+    for key in ("image_id", "id"):
+        try:
+            numbers[key] = whole_number(annotation, key, "")
+        except ValueError:
+            numbers[key] = None
+    return Rejected(
+        image_id=numbers["image_id"] if numbers["image_id"] in rows else None,
+        annotation_id=numbers["id"],
+        reason=complaint.partition(": ")[2],
+    )
+
+
 def whole_number(entry: Any, key: str, where: str) -> int:
     """A whole number of a JSON entry.  Raises ValueError when it is missing or something else."""
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: a JSON object wanted, found {entry!r:.40}")
     value = entry.get(key)
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         found = "missing" if value is None else f"{value!r:.40}"
         raise ValueError(f"{where}: `{key}` is {found}, a whole number is wanted")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{where}: `{key}` is {value!r:.40}, at most 64 bits with sign are wanted")
     return value

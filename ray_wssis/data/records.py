@@ -8,11 +8,12 @@ records and written from them (`ray_wssis.data.coco`), and exist nowhere else.
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -30,9 +31,26 @@ SCHEMA = pa.schema(
         ("x", pa.list_(pa.float64())),
         ("y", pa.list_(pa.float64())),
         ("crowd", pa.list_(pa.bool_())),
+        (
+            "clicks",
+            pa.list_(
+                pa.list_(
+                    pa.struct([("x", pa.float64()), ("y", pa.float64()), ("positive", pa.bool_())])
+                )
+            ),
+        ),
     ]
 )
+_CLICKS = "clicks"  # the column that older files lack
 _CATEGORIES = b"categories"  # key in the schema's metadata
+
+
+class Click(NamedTuple):
+    """A further point that somebody clicked, beside the one of `Record.points`."""
+
+    x: float  # pixels of the original picture, pixel centres at +0.5
+    y: float
+    positive: bool  # on the object; False: off it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +73,19 @@ class Record:
     labels: list[int]  # 0..C-1, the place of the category among the sorted ids
     masks: list[bytes | None]  # run-length counts for (height, width); None: no mask known
     points: list[Point | None]  # (x, y), pixel centres at +0.5; None: no point known
-    crowds: list[bool]  # COCO's iscrowd: the mask covers a group, not one object
+    crowds: list[bool]  # COCO's iscrowd: an ignore region, neither an object nor background
+    clicks: list[list[Click]] = field(default_factory=list)  # left out: none for any object
 
     def __post_init__(self) -> None:
+        if not self.clicks:  # a list of its own: `replace` would share the default
+            object.__setattr__(self, "clicks", [[] for _ in self.annotation_ids])
         sizes = {
             len(self.annotation_ids),
             len(self.labels),
             len(self.masks),
             len(self.points),
             len(self.crowds),
+            len(self.clicks),
         }
         assert len(sizes) == 1, f"image {self.image_id}: lists of different lengths {sizes}"
 
@@ -81,6 +103,7 @@ class Record:
             masks=list(row["mask"]),
             points=[None if x is None or y is None or isnan(x) else (x, y) for x, y in points],
             crowds=list(row["crowd"]),
+            clicks=[[Click(**click) for click in each] for each in row["clicks"]],
         )
 
     def to_row(self) -> dict[str, Any]:
@@ -96,6 +119,7 @@ class Record:
             "x": [None if point is None else point[0] for point in self.points],
             "y": [None if point is None else point[1] for point in self.points],
             "crowd": self.crowds,
+            "clicks": [[click._asdict() for click in each] for each in self.clicks],
         }
 
     def keep(self, indices: Iterable[int]) -> "Record":
@@ -111,6 +135,7 @@ class Record:
             masks=[self.masks[i] for i in indices],
             points=[self.points[i] for i in indices],
             crowds=[self.crowds[i] for i in indices],
+            clicks=[self.clicks[i] for i in indices],
         )
 
 
@@ -129,24 +154,31 @@ class Records:
 
     @classmethod
     def read(cls, uri: str | UPath) -> "Records":
-        """The records of a Parquet file that `write` made.
+        """The records of a Parquet file that `write` made, perhaps before there were clicks.
 
         Raises ValueError when the file is Parquet of another kind.
         """
         with UPath(uri).open("rb") as file:
             table = pq.read_table(file)
         metadata = table.schema.metadata or {}
-        missing = [name for name in SCHEMA.names if name not in table.schema.names]
+        missing = [name for name in SCHEMA.names if name not in [*table.schema.names, _CLICKS]]
         if missing or _CATEGORIES not in metadata:
             what = f"columns {missing}" if missing else "its categories"
             raise ValueError(f"{uri}: no records, the file lacks {what}; read a COCO file instead?")
+        if _CLICKS not in table.schema.names:
+            table = table.append_column(SCHEMA.field(_CLICKS), _no_clicks(table))
         categories = [Category(**entry) for entry in json.loads(metadata[_CATEGORIES])]
         return cls(table.select(SCHEMA.names).cast(SCHEMA), categories)
 
+    @property
+    def schema(self) -> pa.Schema:
+        """That of the file: columns, and the categories in its metadata."""
+        entries = [{"id": category.id, "name": category.name} for category in self.categories]
+        return SCHEMA.with_metadata({_CATEGORIES: json.dumps(entries).encode()})
+
     def write(self, uri: str | UPath) -> None:
         """Write the records to one Parquet file, the categories in its metadata."""
-        entries = [{"id": category.id, "name": category.name} for category in self.categories]
-        table = self.table.replace_schema_metadata({_CATEGORIES: json.dumps(entries).encode()})
+        table = self.table.replace_schema_metadata(self.schema.metadata)
         path = UPath(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
@@ -171,3 +203,9 @@ class Records:
     def __repr__(self) -> str:
         names = ", ".join(category.name for category in self.categories[:4])
         return f"Records({len(self)} images, {len(self.categories)} classes: {names}, ...)"
+
+
+def _no_clicks(table: pa.Table) -> pa.Array:
+    """A column of an empty list for each object of each picture."""
+    counts = pc.list_value_length(table["annotation_id"]).to_pylist()
+    return pa.array([[[]] * count for count in counts], type=SCHEMA.field(_CLICKS).type)

@@ -6,8 +6,14 @@ neither the order of the file nor other pictures change a picture's place in lin
 
 The weak part truly forgets: its records and files have no mask, no box and no area.  What was
 hidden can be kept aside (`weak_truth`) to measure the masks that a teacher draws.
+
+Some strong pictures are for the *audit*: the teacher does not learn from them either, so the masks
+that it draws there are as good as those of the weak pictures, and can be compared with the truth.
+The other strong pictures are the *taught* ones.
 """
 
+from collections import Counter
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,25 +30,55 @@ class Split(NamedTuple):
 
 
 def split_records(
-    records: Records, percent: float, seed: int, point_kind: PointKind | str
+    records: Records,
+    percent: float,
+    seed: int,
+    point_kind: PointKind | str,
+    incomplete: Container[int] = (),
 ) -> Split:
     """Cut `records` so that `percent` % of the pictures keep their masks (rounded down, never 0).
 
-    Only pictures whose every object has a mask can become strong.  Crowds stay in the strong part
-    and leave the weak one.  Raises ValueError when `percent` is not in (0, 100) or when too few
-    pictures have masks.
+    Only pictures whose every object has a mask can become strong; those of the ids `incomplete`
+    have objects that are not in the records, and cannot.  Crowds stay in the strong part and leave
+    the weak one.  Raises ValueError when `percent` is not in (0, 100) or when too few pictures
+    have masks.
     """
     if not 0 < percent < 100:
         raise ValueError(f"percent is {percent:g}, a number between 0 and 100 is wanted")
     pointed = [with_points(record, point_kind, seed) for record in records]
-    strong = _draw_strong(pointed, percent, seed)
-    rest = [_without_crowds(record) for i, record in enumerate(pointed) if i not in strong]
-    known = all(mask is not None for record in rest for mask in record.masks)
+    strong = _draw_strong(pointed, percent, seed, incomplete)
+    rest = [record for i, record in enumerate(pointed) if i not in strong]
+    known = all(record.image_id not in incomplete and None not in record.masks for record in rest)
     categories = records.categories
     return Split(
         strong=Records.from_rows((pointed[i] for i in sorted(strong)), categories),
-        weak=Records.from_rows(map(_without_masks, rest), categories),
+        weak=Records.from_rows(map(_without_masks, map(_without_crowds, rest)), categories),
         weak_truth=Records.from_rows(rest, categories) if known else None,
+    )
+
+
+def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Records]:
+    """The taught and the audit part of the strong pictures, both in their order.
+
+    The audit gets `share` (0 to 0.5) of the pictures, rounded down but at least one, drawn as the
+    strong ones are.  It gets fewer, perhaps none, where that would leave fewer than two pictures
+    to teach from, or none of a class that the strong pictures show.  A picture can be drawn when
+    it has an object, and all its objects have a mask and a point; crowds do not count.
+    """
+    records = list(strong)
+    wanted = max(1, int(len(records) * share + 1e-9)) if share else 0
+    if len(records) - wanted < 2:
+        wanted = 0
+    taught = Counter(label for record in records for label in _labels(record))
+    audit: set[int] = set()
+    for i in _in_line(records, (i for i, x in enumerate(records) if _can_audit(x)), "audit", seed):
+        objects = Counter(_labels(records[i]))
+        if len(audit) < wanted and all(taught[label] > objects[label] for label in objects):
+            taught -= objects
+            audit.add(i)
+    return (
+        strong.select([i for i in range(len(records)) if i not in audit]),
+        strong.select(sorted(audit)),
     )
 
 
@@ -77,20 +113,38 @@ def classes_without_masks(strong: Records, weak: Records) -> list[str]:
     return [name for name, count in count_classes(weak).items() if count and not taught[name]]
 
 
-def _draw_strong(records: list[Record], percent: float, seed: int) -> set[int]:
+def _draw_strong(
+    records: list[Record], percent: float, seed: int, incomplete: Container[int]
+) -> set[int]:
     """Places of the strong pictures.  Pictures that cannot be strong lose their place in line."""
     # The small term repairs products like 0.07 * 100, which come out a hair below the whole number.
     wanted = max(1, int(len(records) * percent / 100 + 1e-9))
-    able = [i for i, record in enumerate(records) if None not in record.masks]
+    able = [
+        i
+        for i, record in enumerate(records)
+        if None not in record.masks and record.image_id not in incomplete
+    ]
     if len(able) < wanted:
         raise ValueError(
             f"{percent:g} % of {len(records)} images are {wanted}, but only {len(able)} have a "
             "mask for every object: choose a smaller percentage, or use the file as it is"
         )
-    line = sorted(
-        able, key=lambda i: (chance(seed, "image", records[i].image_id), records[i].image_id)
-    )
-    return set(line[:wanted])
+    return set(_in_line(records, able, "image", seed)[:wanted])
+
+
+def _in_line(records: list[Record], able: Iterable[int], of: str, seed: int) -> list[int]:
+    """The places `able` in an order that only the seed and the ids of the pictures decide."""
+    return sorted(able, key=lambda i: (chance(seed, of, records[i].image_id), records[i].image_id))
+
+
+def _labels(record: Record) -> list[int]:
+    """Classes of the objects, crowds left out."""
+    return [label for label, crowd in zip(record.labels, record.crowds, strict=True) if not crowd]
+
+
+def _can_audit(record: Record) -> bool:
+    objects = _without_crowds(record)
+    return bool(objects.labels) and None not in objects.masks and None not in objects.points
 
 
 def _without_crowds(record: Record) -> Record:

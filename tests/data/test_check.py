@@ -37,7 +37,25 @@ def test_nothing_is_wrong_with_the_shapes(tmp_path: Path) -> None:
 
 
 def test_a_good_file_with_masks_and_points_has_no_finding() -> None:
-    assert findings(coco({"segmentation": SQUARE}, {"point": [5.9, 3.9]})) == []
+    clicks = {"more_points": [[1, 1], [5.2, 3.2]], "negative_points": [[5, 3]]}
+    assert findings(coco({"segmentation": SQUARE}, {"point": [5.9, 3.9]} | clicks)) == []
+
+
+def test_every_bad_further_point_is_found() -> None:
+    clicks = {"more_points": [[9, 9], [1, 1], "x"], "negative_points": [[6, 0]]}
+    found = check_coco(coco({"segmentation": SQUARE, "point": [2, 2]} | clicks))
+    assert [problem.found.partition(":")[0] for problem in found] == [
+        "`more_points`",
+        "`more_points`",
+        "`negative_points`",
+    ]
+    (alone,) = check_coco(coco({"segmentation": SQUARE}, {"negative_points": [[1, 1]]}))
+    assert "only negative_points" in alone.found
+
+
+def test_a_further_point_on_the_pixel_of_another_object_is_a_warning() -> None:
+    data = coco({"point": [1, 1], "more_points": [[4, 2]]}, {"point": [4.5, 2.5]})
+    assert findings(data) == [("warning", "two points on one pixel", "image 5")]
 
 
 @pytest.mark.parametrize(
@@ -50,6 +68,12 @@ def test_a_good_file_with_masks_and_points_has_no_finding() -> None:
         ({"segmentation": {"size": [4, 6], "counts": [24]}}, "error", "empty mask"),
         ({"point": [6, 1]}, "error", "point outside the picture"),
         ({"point": "x"}, "error", "malformed point"),
+        ({"point": [1, 1], "more_points": [[1, 4]]}, "error", "point outside the picture"),
+        ({"point": [1, 1], "negative_points": [[-1, 1]]}, "error", "point outside the picture"),
+        ({"point": [1, 1], "more_points": [None]}, "error", "malformed point"),
+        ({"point": [1, 1], "negative_points": 3}, "error", "malformed point"),
+        ({"negative_points": [[1, 1]]}, "error", "no mask, no point"),
+        ({"more_points": [[1, 1]]}, "error", "no mask, no point"),
         ({"point": [1, 1], "iscrowd": 2}, "error", "malformed entry"),
         ({"bbox": [1, 1, -2, 2]}, "error", "malformed box"),
         ({"bbox": [1, 1]}, "error", "malformed box"),

@@ -1,6 +1,7 @@
 """Tests of ray_wssis.data.coco."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 
 from ray_wssis import masks
 from ray_wssis.data.coco import (
+    Rejected,
     picture_uri,
     read_box_centre,
     read_coco,
     records_from_coco,
     write_coco,
 )
+from ray_wssis.data.records import Click
 
 SQUARE = [[1, 1, 3, 1, 3, 3, 1, 3]]
 
@@ -107,6 +110,130 @@ def test_a_written_mask_has_box_and_area_and_a_weak_annotation_has_neither(tmp_p
 def test_a_fatal_annotation_is_named(annotation: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         records_from_coco(coco(annotation), "")
+
+
+GOOD = {"point": [5, 3]}
+BAD: list[tuple[Any, Rejected]] = [
+    (
+        {"point": [6, 1]},
+        Rejected(image_id=5, annotation_id=2, reason="the point (6, 1) is outside"),
+    ),
+    ({"point": 3}, Rejected(image_id=5, annotation_id=2, reason="a point is [x, y]")),
+    ({"bbox": [1]}, Rejected(image_id=5, annotation_id=2, reason="a bbox is [x, y,")),
+    ({}, Rejected(image_id=5, annotation_id=2, reason="neither")),
+    (
+        {"segmentation": "abc", "point": [1, 1]},
+        Rejected(image_id=5, annotation_id=2, reason="a segmentation is polygons"),
+    ),
+    (GOOD | {"id": 1}, Rejected(image_id=5, annotation_id=1, reason="the id occurs twice")),
+    (
+        GOOD | {"image_id": 6},
+        Rejected(image_id=None, annotation_id=2, reason="there is no image 6"),
+    ),
+    (GOOD | {"image_id": []}, Rejected(image_id=None, annotation_id=2, reason="`image_id` is []")),
+    (GOOD | {"id": None}, Rejected(image_id=5, annotation_id=None, reason="`id` is missing")),
+    (GOOD | {"id": 2**63}, Rejected(image_id=5, annotation_id=None, reason="`id` is 922337")),
+    (
+        GOOD | {"category_id": 4},
+        Rejected(image_id=5, annotation_id=2, reason="there is no category 4"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("annotation", "wanted"), BAD)
+def test_a_bad_annotation_can_be_left_out(annotation: dict[str, Any], wanted: Rejected) -> None:
+    rejected: list[Rejected] = []
+    data = coco(GOOD, annotation, GOOD)
+    (record,) = records_from_coco(data, "", boxes_as_points=True, rejected=rejected)
+    assert record.annotation_ids == [1, 3]
+    (entry,) = rejected
+    assert entry.reason.startswith(wanted.reason)
+    assert replace(entry, reason=wanted.reason) == wanted
+
+
+def test_what_is_no_annotation_can_be_left_out() -> None:
+    rejected: list[Rejected] = []
+    data = coco(GOOD)
+    data["annotations"] += [3, None, []]
+    (record,) = records_from_coco(data, "", rejected=rejected)
+    assert record.annotation_ids == [1]
+    assert {entry.annotation_id for entry in rejected} == {None}
+    assert [entry.reason[-7:] for entry in rejected] == ["found 3", "nd None", "ound []"]
+
+
+def test_masks_need_not_be_rejected() -> None:
+    rejected: list[Rejected] = []
+    data = coco({"segmentation": SQUARE}, {"point": [9, 9]})
+    (record,) = records_from_coco(data, "", rejected=rejected, reject_masks=False)
+    assert record.annotation_ids == [1] and len(rejected) == 1
+    data = coco({"segmentation": SQUARE, "point": [9, 9]})
+    with pytest.raises(ValueError, match=r"annotation 1 .image 5.: the point"):
+        records_from_coco(data, "", rejected=rejected, reject_masks=False)
+
+
+NUMBER = st.floats() | st.integers(-10, 30)
+TEXT = st.text("08`é", max_size=4)
+PLAIN = st.none() | st.booleans() | NUMBER | TEXT
+LISTED = st.lists(PLAIN | st.lists(NUMBER, max_size=8), max_size=4)
+RLE = st.fixed_dictionaries({"size": st.just([4, 6]), "counts": TEXT | LISTED})
+KEYS = ["id", "image_id", "category_id", "point", "more_points", "segmentation", "bbox", "iscrowd"]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), PLAIN | LISTED | RLE), max_size=3))
+def test_no_annotation_whatever_aborts_the_reading(annotations: list[dict[str, Any]]) -> None:
+    rejected: list[Rejected] = []
+    data = coco(*annotations)
+    (record,) = records_from_coco(data, "", boxes_as_points=True, rejected=rejected)
+    assert len(record.annotation_ids) + len(rejected) == len(annotations)
+
+
+@pytest.mark.parametrize("key", ["images", "categories"])
+def test_a_bad_image_or_category_is_fatal_all_the_same(key: str) -> None:
+    data = coco(GOOD)
+    data[key].append({"id": 7, "width": 0, "height": 1, "file_name": "b"} if key == "images" else 3)
+    with pytest.raises(ValueError, match=r"image 7: width 0|a category: a JSON object"):
+        records_from_coco(data, "", rejected=[])
+
+
+def test_further_and_negative_points_are_read_and_written(tmp_path: Path) -> None:
+    clicks = {"more_points": [[4, 0.5], [5.5, 3]], "negative_points": [[0, 0]]}
+    data = coco({"point": [1, 1]} | clicks, {"segmentation": SQUARE}, {"point": [2, 3]})
+    data["annotations"][1] |= {"more_points": [], "negative_points": [[5, 1]]}
+    (record,) = records = records_from_coco(data, "")
+    assert record.clicks == [
+        [Click(4, 0.5, True), Click(5.5, 3, True), Click(0, 0, False)],
+        [Click(5, 1, False)],
+        [],
+    ]
+    file = tmp_path / "a.json"
+    write_coco(records, str(file))
+    first, second, third = json.loads(file.read_text())["annotations"]
+    assert {key: first[key] for key in clicks} == clicks
+    assert second["negative_points"] == [[5, 1]] and "more_points" not in second
+    assert not clicks.keys() & third.keys()
+    assert list(read_coco(str(file), "")) == list(records)
+
+
+@pytest.mark.parametrize("key", ["more_points", "negative_points"])
+@pytest.mark.parametrize(
+    ("points", "complaint"),
+    [
+        ([[1, 1], [6, 1]], r"the point \(6, 1\) is outside the 6 x 4 picture"),
+        ([1, 1], r"a point is \[x, y\] in pixels, found 1"),
+        ([None], "a point is .* found null"),
+        ({"x": 1}, "is a list of"),
+        ("1 1", "is a list of"),
+    ],
+)
+def test_a_bad_further_point_is_named(key: str, points: Any, complaint: str) -> None:
+    with pytest.raises(ValueError, match=f"annotation 1 .image 5.: `{key}`:? {complaint}"):
+        records_from_coco(coco({"point": [1, 1], key: points}), "")
+
+
+@pytest.mark.parametrize("key", ["more_points", "negative_points"])
+def test_a_further_point_is_no_place_by_itself(key: str) -> None:
+    with pytest.raises(ValueError, match='neither a "segmentation" nor a "point"'):
+        records_from_coco(coco({key: [[1, 1]]}), "")
 
 
 @pytest.mark.parametrize(

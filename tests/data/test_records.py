@@ -1,13 +1,14 @@
 """Tests of ray_wssis.data.records."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Click, Record, Records
 
 CATEGORIES = (Category(id=7, name="dog"), Category(id=3, name="cat"))
 
@@ -57,6 +58,43 @@ def test_a_file_gives_back_rows_and_categories(tmp_path: Path) -> None:
     again = Records.read(file)
     assert list(again) == list(records)
     assert again.categories == records.categories
+
+
+CLICKS = [[], [Click(0.5, 1.5, True), Click(3.5, 2.5, False)], [Click(2.5, 0.5, False)]]
+
+
+def test_an_object_has_no_clicks_unless_they_are_given() -> None:
+    first, second = record(1, 2), record(2, 2)
+    assert first.clicks == [[], []]
+    first.clicks[0].append(Click(1, 1, True))
+    assert first.clicks[1] == second.clicks[0] == []
+    empty = record(3, 0)
+    full = replace(record(3, 1), clicks=empty.clicks)
+    assert (empty.clicks, full.clicks) == ([], [[]])
+
+
+def test_clicks_are_kept_in_files_and_with_their_objects(tmp_path: Path) -> None:
+    clicked = replace(record(1, 3), clicks=CLICKS)
+    file = str(tmp_path / "records.parquet")
+    Records.from_rows([record(2, 2), clicked, record(3, 0)], CATEGORIES).write(file)
+    assert list(Records.read(file)) == [record(2, 2), clicked, record(3, 0)]
+    assert clicked.keep([2, 1]).clicks == [CLICKS[2], CLICKS[1]]
+
+
+def test_files_from_before_there_were_clicks_have_none(tmp_path: Path) -> None:
+    records = Records.from_rows([record(1, 2), record(2, 0), record(3, 1)], CATEGORIES)
+    file = str(tmp_path / "old.parquet")
+    records.write(file)
+    pq.write_table(pq.read_table(file).drop_columns(["clicks"]), file)
+    again = Records.read(file)
+    assert [row.clicks for row in again] == [[[], []], [], [[]]]
+    assert list(again) == list(records)
+    assert again.table.schema == records.table.schema
+
+
+def test_clicks_for_other_than_all_objects_are_refused() -> None:
+    with pytest.raises(AssertionError, match="different lengths"):
+        replace(record(1, 2), clicks=[[]])
 
 
 def test_another_parquet_file_is_refused(tmp_path: Path) -> None:

@@ -1,13 +1,22 @@
 """Tests of ray_wssis.data.split."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ray_wssis import masks
+from ray_wssis.data.points import with_points
 from ray_wssis.data.records import Category, Record, Records
-from ray_wssis.data.split import as_weak, classes_without_masks, count_classes, split_records
+from ray_wssis.data.split import (
+    as_weak,
+    classes_without_masks,
+    count_classes,
+    draw_audit,
+    split_records,
+)
 
 COUNTS = masks.encode(np.ones((2, 2), bool))
 CATEGORIES = (Category(id=1, name="cat"), Category(id=2, name="dog"))
@@ -80,7 +89,7 @@ def test_strong_knows_masks_and_points_weak_only_points() -> None:
         assert row.crowds == [False]
     assert truth is not None
     for hidden, row in zip(truth, weak, strict=True):
-        assert hidden.masks == [COUNTS]
+        assert hidden.masks == [COUNTS, COUNTS] and hidden.crowds == [False, True]
         assert (hidden.points, hidden.annotation_ids) == (row.points, row.annotation_ids)
 
 
@@ -116,3 +125,98 @@ def test_classes_are_counted_without_crowds_and_missing_ones_named() -> None:
     assert count_classes(cats) == {"cat": 2, "dog": 0}
     assert classes_without_masks(cats, both) == ["dog"]
     assert classes_without_masks(both, cats) == []
+
+
+def test_an_incomplete_picture_stays_weak_and_then_there_is_no_truth() -> None:
+    strong, weak, truth = split_records(data_set(8), 37.5, 0, "centroid", {0, 1, 2, 3, 4})
+    assert ids(strong) == [5, 6, 7]
+    assert ids(weak) == [0, 1, 2, 3, 4]
+    assert truth is None
+    with pytest.raises(ValueError, match="50 % of 8 images are 4, but only 3"):
+        split_records(data_set(8), 50, 0, "centroid", {0, 1, 2, 3, 4})
+
+
+def taught_and_audit(rows: list[Record], share: float, seed: int = 0) -> tuple[list[int], ...]:
+    pointed = (with_points(row, "centroid", seed) for row in rows)
+    parts = draw_audit(Records.from_rows(pointed, CATEGORIES), share, seed)
+    assert {part.categories for part in parts} == {CATEGORIES}
+    return tuple(ids(part) for part in parts)
+
+
+@given(st.integers(0, 40), st.floats(0, 0.5), st.integers(0, 5))
+def test_every_strong_picture_is_taught_or_in_the_audit(
+    num_images: int, share: float, seed: int
+) -> None:
+    taught, audit = taught_and_audit([record(i) for i in range(num_images)], share, seed)
+    assert sorted(taught + audit) == list(range(num_images))
+    assert (taught, audit) == (sorted(taught), sorted(audit))
+    if share and num_images > 2:
+        assert len(audit) == max(1, int(num_images * share + 1e-9))
+    else:
+        assert not audit
+
+
+def test_the_audit_is_another_draw_than_the_strong_pictures() -> None:
+    draws = {tuple(taught_and_audit([record(i) for i in range(30)], 0.2, s)[1]) for s in range(5)}
+    assert len(draws) == 5
+    strong = ids(split_records(data_set(30), 20, 0, "centroid").strong)
+    assert strong != taught_and_audit([record(i) for i in range(30)], 0.2)[1]
+
+
+def test_neither_the_order_nor_other_pictures_decide_who_is_audited() -> None:
+    rows = [record(i) for i in range(30)]
+    _, audit = taught_and_audit(rows, 0.2)
+    assert taught_and_audit(rows[::-1], 0.2)[1] == audit[::-1]
+    without = [row for row in rows if row.image_id != audit[0]]
+    _, again = taught_and_audit(without, 0.2)  # 5 of 29
+    assert again == audit[1:]
+
+
+def test_two_pictures_stay_to_teach_from() -> None:
+    assert taught_and_audit([record(i) for i in range(2)], 0.5) == ([0, 1], [])
+    taught, audit = taught_and_audit([record(i) for i in range(3)], 0.01)
+    assert (len(taught), len(audit)) == (2, 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_last_taught_object_of_a_class_is_not_audited(seed: int) -> None:
+    rows = [record(i, label=int(i in (0, 1, 2))) for i in range(6)]
+    taught, audit = taught_and_audit(rows, 0.5, seed)
+    assert len(audit) == 3
+    assert {int(i in (0, 1, 2)) for i in taught} == {0, 1}
+    both = Record(
+        image_id=9,
+        file="9.png",
+        width=2,
+        height=2,
+        annotation_ids=[90, 91],
+        labels=[0, 1],
+        masks=[COUNTS, COUNTS],
+        points=[None, None],
+        crowds=[False, False],
+    )
+    assert 9 not in taught_and_audit([record(0), record(1), record(2), both], 0.5, seed)[1]
+
+
+def test_a_crowd_does_not_teach_its_class() -> None:
+    dog = Record(
+        image_id=0,
+        file="0.png",
+        width=2,
+        height=2,
+        annotation_ids=[0],
+        labels=[1],
+        masks=[COUNTS],
+        points=[None],
+        crowds=[False],
+    )
+    others = [replace(record(i), labels=[0, 1]) for i in (1, 2)]  # their crowds are dogs
+    for seed in range(5):
+        assert taught_and_audit([dog, *others], 0.5, seed)[0][0] == 0
+
+
+def test_a_picture_that_cannot_be_measured_is_not_audited() -> None:
+    no_mask, no_object = record(0, mask=None), record(1).keep([1])
+    for seed in range(5):
+        taught, audit = taught_and_audit([no_mask, no_object, record(2), record(3)], 0.5, seed)
+        assert set(taught) >= {0, 1} and set(audit) == {2, 3} - set(taught) != set()
