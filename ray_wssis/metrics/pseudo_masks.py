@@ -19,10 +19,10 @@ class MaskQuality:
 
     def add(self, truth: Record, drawn: dict[int, bytes | None]) -> None:
         """Compare the masks `drawn`, by annotation id, with the truth of one picture."""
-        for annotation, label, mask in zip(
-            truth.annotation_ids, truth.labels, truth.masks, strict=True
+        for annotation, label, mask, crowd in zip(
+            truth.annotation_ids, truth.labels, truth.masks, truth.crowds, strict=True
         ):
-            if mask is None:
+            if mask is None or crowd:
                 continue
             found = drawn.get(annotation)
             self.num_missing += found is None

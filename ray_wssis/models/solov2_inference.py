@@ -151,8 +151,7 @@ def mask_nms(inside: Tensor, labels: Tensor, max_iou: float) -> Tensor:
     `inside` (N, h, w) bool, sorted by score, best first.  What was dropped drops nothing itself.
     Masks are compared as bits, 64 pixels a word, and only in the words that the better one fills.
     """
-    packed = np.packbits(inside.flatten(1).cpu().numpy(), axis=1)  # (N, bytes)
-    words = np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
+    words = pack_bits(inside)
     area, classes = count_bits(words), labels.cpu().numpy()  # (N,), (N,)
     kept = np.ones(len(words), dtype=bool)
     for i in range(len(words)):
@@ -164,6 +163,12 @@ def mask_nms(inside: Tensor, labels: Tensor, max_iou: float) -> Tensor:
             union = area[i] + area[worse] - overlap
             kept[worse[overlap > max_iou * union]] = False
     return torch.from_numpy(kept).to(inside.device)
+
+
+def pack_bits(inside: Tensor) -> NDArray[np.uint64]:
+    """Boolean masks (N, h, w) as rows of bits, 64 pixels a word."""
+    packed = np.packbits(inside.flatten(1).cpu().numpy(), axis=1)  # (N, bytes)
+    return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 
 
 def count_bits(words: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
-from ray_wssis.models.solov2_loss import dice_loss, solov2_losses
+from ray_wssis.models.solov2_loss import dice_loss, ignored_cells, solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
 from tests.tiny import TINY
 
@@ -40,6 +40,40 @@ TARGETS = Targets(
 )
 
 
+def one_pixel_and_one_corner() -> Tensor:
+    """(B, h, w): a pixel in the middle of the first picture, a corner of the second."""
+    ignored = torch.zeros(2, 6, 5, dtype=torch.bool)
+    ignored[0, 3, 2] = ignored[1, 4:, 3:] = True
+    return ignored
+
+
+IGNORED = one_pixel_and_one_corner()
+
+
+def touches(ignored: Tensor, cell: int, sides: tuple[int, ...] = GRIDS) -> bool:
+    """Whether a cell, counted through all levels, has any area in an ignored pixel of (h, w)."""
+    (h, w), ignored_pixels = ignored.shape, torch.nonzero(ignored).tolist()
+    for side in sides:
+        if cell < side * side:
+            row, column = divmod(cell, side)
+            return any(
+                overlap(y, row, h, side) and overlap(x, column, w, side) for y, x in ignored_pixels
+            )
+        cell -= side * side
+    raise AssertionError(cell)
+
+
+def overlap(pixel: int, cell: int, extent: int, side: int) -> bool:
+    """Along one axis of `extent` pixels and `side` cells: not only side by side."""
+    return pixel * side < (cell + 1) * extent and cell * extent < (pixel + 1) * side
+
+
+def requiring_gradients(output: SOLOv2Output) -> SOLOv2Output:
+    for each in (*output.class_logits, *output.kernels, output.mask_features):
+        each.requires_grad_()
+    return output
+
+
 def cell_of(maps: list[Tensor], image: int, cell: int) -> Tensor:
     """The channels of one cell, counted through all levels."""
     for level in maps:
@@ -50,33 +84,104 @@ def cell_of(maps: list[Tensor], image: int, cell: int) -> Tensor:
     raise AssertionError(cell)
 
 
-def test_the_class_loss_is_the_focal_loss_of_every_cell_and_class() -> None:
+@pytest.mark.parametrize("ignored", [None, IGNORED])
+def test_the_class_loss_is_the_focal_loss_of_every_cell_and_class(ignored: Tensor | None) -> None:
     output = output_of()
     truth = {(0, 4): 0, (0, 12): 2, (1, 9): 1, (0, 0): 0}  # (image, cell) -> class
-    total = 0.0
+    total, num_ignored = 0.0, 0
     for image in range(2):
         for cell in range(NUM_CELLS):
+            if ignored is not None and (image, cell) not in truth and touches(ignored[image], cell):
+                num_ignored += 1
+                continue
             for label, logit in enumerate(cell_of(output.class_logits, image, cell).tolist()):
                 p = 1 / (1 + math.exp(-logit))
                 if truth.get((image, cell)) == label:
                     total -= 0.25 * (1 - p) ** 2 * math.log(p)
                 else:
                     total -= 0.75 * p**2 * math.log(1 - p)
-    loss = solov2_losses(output, INSTANCES, TARGETS)["class"]
+    loss = solov2_losses(output, INSTANCES, TARGETS, ignored)["class"]
     assert loss.item() == pytest.approx(total / (4 + 1), rel=1e-5)
+    assert num_ignored == (0 if ignored is None else 1 + 3)
 
 
-def test_the_mask_loss_is_three_times_the_mean_dice_of_the_positive_cells() -> None:
+@pytest.mark.parametrize("ignored", [None, IGNORED])
+def test_the_mask_loss_is_three_times_the_mean_dice_of_the_positive_cells(
+    ignored: Tensor | None,
+) -> None:
     output = output_of()
     losses = []
     for image, cell, n in zip(TARGETS.image, TARGETS.cell, TARGETS.instance, strict=True):
         kernel = cell_of(output.kernels, int(image), int(cell))
         p = torch.einsum("e,ehw->hw", kernel, output.mask_features[image]).sigmoid()
         t = INSTANCES.masks[n].float()
+        for y, x in [] if ignored is None else torch.nonzero(ignored[image]).tolist():
+            p[y, x] = p[y, x] if t[y, x] else 0
         losses.append(1 - 2 * (p * t).sum() / ((p**2).sum() + 0.001 + (t**2).sum() + 0.001))
     expected = 3 * float(sum(losses)) / len(losses)
-    loss = solov2_losses(output, INSTANCES, TARGETS)["mask"]
+    loss = solov2_losses(output, INSTANCES, TARGETS, ignored)["mask"]
     assert loss.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_ignored_cells_and_pixels_have_no_gradient_and_all_others_have_one() -> None:
+    output = requiring_gradients(output_of())
+    losses = solov2_losses(output, INSTANCES, TARGETS, IGNORED)
+    torch.stack(list(losses.values())).sum().backward()
+    positive = set(zip(TARGETS.image.tolist(), TARGETS.cell.tolist(), strict=True))
+    gradients = [each.grad for each in output.class_logits if each.grad is not None]
+    for image in range(2):
+        for cell in range(NUM_CELLS):
+            counts = (image, cell) in positive or not touches(IGNORED[image], cell)
+            assert (cell_of(gradients, image, cell) != 0).tolist() == [counts] * 3
+    assert output.mask_features.grad is not None
+    owned = torch.stack([INSTANCES.masks[:2].any(dim=0), INSTANCES.masks[2] > 0])  # (B, h, w)
+    learnt = (output.mask_features.grad != 0).all(dim=1)
+    assert torch.equal(learnt, owned | ~IGNORED)
+    assert torch.equal(learnt, (output.mask_features.grad != 0).any(dim=1))
+    assert not learnt.all() and (owned & IGNORED).any()
+
+
+def test_a_region_over_everything_leaves_positive_cells_and_true_masks() -> None:
+    output = requiring_gradients(output_of())
+    everything = torch.ones(2, 6, 5, dtype=torch.bool)
+    losses = solov2_losses(output, INSTANCES, TARGETS, everything)
+    torch.stack(list(losses.values())).sum().backward()
+    learnt = torch.cat(
+        [each.grad.flatten(2) for each in output.class_logits if each.grad is not None], dim=2
+    )
+    expected = torch.zeros(2, NUM_CELLS, dtype=torch.bool)
+    expected[TARGETS.image, TARGETS.cell] = True
+    assert torch.equal((learnt != 0).all(dim=1), expected)
+    assert torch.equal((learnt != 0).any(dim=1), expected)
+    assert losses["mask"] > 0
+
+
+def test_an_empty_region_changes_nothing() -> None:
+    plain, same = requiring_gradients(output_of()), requiring_gradients(output_of())
+    without = solov2_losses(plain, INSTANCES, TARGETS)
+    empty = solov2_losses(same, INSTANCES, TARGETS, torch.zeros(2, 6, 5, dtype=torch.bool))
+    assert without == empty
+    for losses in (without, empty):
+        torch.stack(list(losses.values())).sum().backward()
+    for one, other in zip(
+        (*plain.class_logits, *plain.kernels, plain.mask_features),
+        (*same.class_logits, *same.kernels, same.mask_features),
+        strict=True,
+    ):
+        assert one.grad is not None and other.grad is not None
+        assert torch.equal(one.grad, other.grad)
+
+
+@pytest.mark.parametrize("canvas", [(24, 40), (7, 5), (3, 3)])
+def test_one_pixel_ignores_the_cells_it_touches_be_they_larger_or_smaller(
+    canvas: tuple[int, int],
+) -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    sides = (5, 2)
+    for pixel in range(canvas[0] * canvas[1]):
+        ignored = (torch.arange(canvas[0] * canvas[1]) == pixel).view(1, *canvas)
+        found = ignored_cells(ignored, Targets(image=none, cell=none, instance=none), sides)
+        assert found.tolist() == [[touches(ignored[0], cell, sides) for cell in range(25 + 4)]]
 
 
 def test_dice_is_zero_for_the_truth_and_one_for_its_opposite() -> None:
@@ -86,7 +191,10 @@ def test_dice_is_zero_for_the_truth_and_one_for_its_opposite() -> None:
 
 
 @pytest.mark.parametrize("num_instances", [0, 3])
-def test_every_parameter_gets_a_gradient_also_without_instances(num_instances: int) -> None:
+@pytest.mark.parametrize("ignored", [None, torch.ones(2, 16, 16, dtype=torch.bool)])
+def test_every_parameter_gets_a_gradient_also_without_instances(
+    num_instances: int, ignored: Tensor | None
+) -> None:
     torch.manual_seed(0)
     network = SOLOv2(TINY, num_classes=3)
     images = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
@@ -99,7 +207,7 @@ def test_every_parameter_gets_a_gradient_also_without_instances(num_instances: i
         masks=torch.ones(num_instances, 16, 16, dtype=torch.uint8),
     )
     targets = assign_cells(instances, output.canvas, TINY.grids, ((1, 2048),) * 5)
-    losses = solov2_losses(output, instances, targets)
+    losses = solov2_losses(output, instances, targets, ignored)
     assert num_instances or losses["mask"].item() == 0
     torch.stack(list(losses.values())).sum().backward()
     for name, parameter in network.named_parameters():

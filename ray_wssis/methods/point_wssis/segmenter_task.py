@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from upath import UPath
 
-from ray_wssis.data.augment import AugmentConfig, change_colour, draw_geometry
+from ray_wssis.data.augment import AugmentConfig, Geometry, change_colour, draw_geometry
 from ray_wssis.data.images import read_image
 from ray_wssis.data.records import Record, Records
 from ray_wssis.masks import decode
@@ -42,6 +42,7 @@ class Sample:
     centres: list[tuple[float, float]]  # (x, y) network pixels
     box_sizes: list[tuple[float, float]]  # (width, height) network pixels
     masks: list[np.ndarray]  # [height / 4, width / 4] uint8 each
+    ignored: np.ndarray | None = None  # the same size, bool: in an ignore region; None: none is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,7 @@ class Batch:
     images: Tensor  # (B, 3, H, W) uint8
     sizes: Tensor  # (B, 2) int64: height, width
     instances: Instances
+    ignored: Tensor | None  # (B, h, w) bool: pixels of ignore regions; None: no picture has any
 
     def to(self, device: torch.device) -> "Batch":
         return Batch(
@@ -57,6 +59,7 @@ class Batch:
             images=self.images.to(device, non_blocking=True),
             sizes=self.sizes.to(device, non_blocking=True),
             instances=self.instances.to(device),
+            ignored=None if self.ignored is None else self.ignored.to(device, non_blocking=True),
         )
 
 
@@ -74,7 +77,8 @@ class SegmenterPictures:
         record = self.records[index]
         image = read_image(record.file, (record.height, record.width))
         geometry = draw_geometry(record.height, record.width, self.augment, rng)
-        objects = [quarter_size(geometry.mask(mask)) for mask in true_masks(record)]
+        masks = full_size_masks(record, crowds=False)
+        objects = [quarter_size(geometry.mask(mask)) for mask in masks]
         labels = [
             label
             for label, mask, crowd in zip(record.labels, record.masks, record.crowds, strict=True)
@@ -88,14 +92,37 @@ class SegmenterPictures:
             centres=[centre for _, centre, _, _ in seen],
             box_sizes=[size for _, _, size, _ in seen],
             masks=[mask for *_, mask in seen],
+            ignored=ignored_pixels(record, geometry),
         )
 
 
-def true_masks(record: Record) -> Iterator[np.ndarray]:
-    """The full-size masks of all objects that are not crowds, one at a time."""
+def full_size_masks(record: Record, *, crowds: bool) -> Iterator[np.ndarray]:
+    """The masks of all crowds, or of all objects that are none, one at a time."""
     for counts, crowd in zip(record.masks, record.crowds, strict=True):
-        if counts is not None and not crowd:
+        if counts is not None and crowd == crowds:
             yield decode(counts, record.height, record.width)
+
+
+def ignored_pixels(record: Record, geometry: Geometry) -> np.ndarray | None:
+    """[height / 4, width / 4] bool: pixels that a crowd touches; None when there is no such pixel.
+
+    Every crowd is an ignore region.  One pixel of it makes a whole quarter-size pixel ignored, so
+    that not even the smallest region is learnt as background.
+    """
+    region: np.ndarray | None = None
+    for mask in full_size_masks(record, crowds=True):
+        region = mask if region is None else region | mask
+    if region is None:
+        return None
+    moved = geometry.mask(region)
+    h, w = quarter_shape(moved)
+    touched = cv2.resize(255 * moved, (w, h), interpolation=cv2.INTER_AREA) > 0
+    return touched if touched.any() else None
+
+
+def quarter_shape(mask: np.ndarray) -> tuple[int, int]:
+    """Height and width of the quarter-size version of [height, width]: rounded, never 0."""
+    return max(int(mask.shape[0] / 4 + 0.5), 1), max(int(mask.shape[1] / 4 + 0.5), 1)
 
 
 def quarter_size(
@@ -115,8 +142,8 @@ def quarter_size(
     x = float(per_column @ np.arange(len(per_column))) / area + 0.5
     y = float(per_row @ np.arange(len(per_row))) / area + 0.5
     box = (float(columns[-1] - columns[0] + 1), float(rows[-1] - rows[0] + 1))
-    height, width = int(mask.shape[0] / 4 + 0.5), int(mask.shape[1] / 4 + 0.5)
-    small = cv2.resize(mask, (max(width, 1), max(height, 1)), interpolation=cv2.INTER_LINEAR)
+    h, w = quarter_shape(mask)
+    small = cv2.resize(mask, (w, h), interpolation=cv2.INTER_LINEAR)
     return (x, y), box, small
 
 
@@ -144,7 +171,20 @@ def collate(samples: list[Sample]) -> Batch:
             box_sizes=torch.tensor([x for s in samples for x in s.box_sizes]).view(-1, 2),
             masks=torch.from_numpy(masks),
         ),
+        ignored=ignored_on_canvas(samples, h, w),
     )
+
+
+def ignored_on_canvas(samples: list[Sample], h: int, w: int) -> Tensor | None:
+    """(B, h, w) bool: the ignored pixels of all samples, top left; None when there are none."""
+    if all(sample.ignored is None for sample in samples):
+        return None
+    canvas = torch.zeros(len(samples), h, w, dtype=torch.bool)
+    for i, sample in enumerate(samples):
+        if sample.ignored is not None:
+            height, width = sample.ignored.shape
+            canvas[i, :height, :width] = torch.from_numpy(sample.ignored)
+    return canvas
 
 
 class SegmenterLearner(nn.Module):
@@ -160,7 +200,7 @@ class SegmenterLearner(nn.Module):
         targets = assign_cells(
             batch.instances, output.canvas, self.config.network.grids, self.config.scale_ranges
         )
-        return solov2_losses(output, batch.instances, targets)
+        return solov2_losses(output, batch.instances, targets, batch.ignored)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,9 @@
 """From a picture with masks to a loss; crowded, tiny and empty pictures included."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from upath import UPath
 
-from ray_wssis.data.augment import AugmentConfig
+from ray_wssis.data.augment import AugmentConfig, draw_geometry
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.masks import encode
 from ray_wssis.methods.point_wssis.segmenter import Segmenter, SegmenterConfig
@@ -18,6 +20,7 @@ from ray_wssis.methods.point_wssis.segmenter_task import (
     SegmenterPictures,
     SegmenterTask,
     collate,
+    ignored_pixels,
     quarter_size,
     segment_records,
 )
@@ -109,7 +112,7 @@ def test_crowds_unmasked_and_cropped_objects_take_no_part(tmp_path: Path) -> Non
     size = (96, 128)
     masks = [box(*size, 10, 20, 40, 60), None, box(*size, 50, 50, 90, 90), box(*size, 0, 0, 0, 0)]
     picture = record(tmp_path, 3, size, masks)
-    picture = Record(**(vars(picture) | {"crowds": [False, False, True, False]}))
+    picture = replace(picture, crowds=[False, False, True, False])
     pictures = SegmenterPictures(Records.from_rows([picture], CATEGORIES), AS_IT_IS)
     sample = pictures.sample(0, np.random.default_rng(0))
     assert (sample.image_id, sample.labels) == (3, [0])
@@ -127,6 +130,105 @@ def test_a_sample_is_a_function_of_the_random_state(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.image, same.image)
     assert first.centres == same.centres
     assert first.image.shape != other.image.shape or not np.array_equal(first.image, other.image)
+
+
+def crowds_only(folder: Path, size: tuple[int, int], masks: list[bytes | None]) -> Record:
+    return replace(record(folder, 3, size, masks), crowds=[True] * len(masks))
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        AugmentConfig(shorter=(96,), longest=128, flip=True),
+        AugmentConfig(shorter=(96,), longest=128, flip=False, turn=True),
+        AugmentConfig(shorter=(96,), longest=128, flip=False, min_crop=0.75),
+        AugmentConfig(shorter=(50, 71, 96, 133, 200), longest=320, flip=False),
+        AugmentConfig(shorter=(50, 71, 96, 133, 200), longest=320, turn=True, min_crop=0.75),
+    ],
+    ids=["flip", "turn", "crop", "scale", "all"],
+)
+def test_ignore_regions_move_with_the_picture(tmp_path: Path, augment: AugmentConfig) -> None:
+    """Two white regions on black; a quarter-size pixel is ignored where it is not all black."""
+    size = (96, 128)
+    picture = crowds_only(tmp_path, size, [box(*size, 13, 7, 62, 30), box(*size, 90, 21, 111, 86)])
+    pixels = np.zeros((*size, 3), np.uint8)
+    pixels[7:30, 13:62] = pixels[21:86, 90:111] = 255
+    Image.fromarray(pixels).save(picture.file)
+    pictures = SegmenterPictures(Records.from_rows([picture], CATEGORIES), augment)
+    for seed in range(12):
+        sample = pictures.sample(0, np.random.default_rng(seed))
+        assert sample.labels == sample.masks == [] and sample.ignored is not None
+        h, w = sample.ignored.shape
+        white = cv2.resize(sample.image[..., 0], (w, h), interpolation=cv2.INTER_AREA) / 255
+        assert sample.ignored[white > 0.25].all() and not sample.ignored[white == 0].any()
+        assert (h, w) == tuple((side + 2) // 4 for side in sample.image.shape[:2])
+
+
+def test_one_pixel_is_enough_of_a_region(tmp_path: Path) -> None:
+    """Wherever it is, and also where the sides are no multiples of 4."""
+    augment = AugmentConfig(shorter=(9,), longest=11, flip=False)
+    geometry = draw_geometry(9, 11, augment, np.random.default_rng(0))
+    for y in range(9):
+        for x in range(11):
+            picture = crowds_only(tmp_path, (9, 11), [box(9, 11, x, y, x + 1, y + 1)])
+            ignored = ignored_pixels(picture, geometry)
+            assert ignored is not None and ignored.shape == (2, 3)
+            assert ignored[min(y * 2 // 9, 1), min(x * 3 // 11, 2)]
+
+
+def test_without_a_region_nothing_is_ignored(tmp_path: Path) -> None:
+    size = (96, 128)
+    mask = box(*size, 10, 20, 40, 60)
+    rows = [
+        record(tmp_path, 1, size, [mask]),
+        crowds_only(tmp_path, size, [None, box(*size, 0, 0, 0, 0)]),
+    ]
+    pictures = SegmenterPictures(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
+    samples = [pictures.sample(i, np.random.default_rng(0)) for i in range(2)]
+    assert [sample.ignored for sample in samples] == [None, None]
+    batch = collate(samples)
+    assert batch.ignored is None and batch.to(torch.device("cpu")).ignored is None
+
+
+def test_regions_that_are_cropped_away_are_none(tmp_path: Path) -> None:
+    size = (96, 128)
+    picture = crowds_only(tmp_path, size, [box(*size, 0, 0, 4, 4)])
+    augment = AugmentConfig(shorter=(96,), longest=128, min_crop=0.5)
+    rows = Records.from_rows([picture], CATEGORIES)
+    samples = [
+        SegmenterPictures(rows, augment).sample(0, np.random.default_rng(seed))
+        for seed in range(20)
+    ]
+    seen = [sample.ignored is not None for sample in samples]
+    assert any(seen) and not all(seen)
+    assert all(sample.ignored is None or sample.ignored.any() for sample in samples)
+
+
+def test_regions_lie_on_the_canvas_like_the_pictures(tmp_path: Path) -> None:
+    rows = [
+        record(tmp_path, 1, (96, 120), [box(96, 120, 0, 0, 60, 50)]),
+        crowds_only(tmp_path, (128, 96), [box(128, 96, 60, 80, 96, 128), box(128, 96, 1, 1, 2, 2)]),
+    ]
+    pictures = SegmenterPictures(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
+    batch = collate([pictures.sample(i, np.random.default_rng(0)) for i in range(2)])
+    ignored = batch.to(torch.device("cpu")).ignored
+    assert ignored is not None and ignored.dtype == torch.bool and ignored.shape == (2, 32, 32)
+    expected = torch.zeros(2, 32, 32, dtype=torch.bool)
+    expected[1, 20:, 15:24] = expected[1, 0, 0] = True
+    assert torch.equal(ignored, expected)
+
+
+def test_a_crowd_is_no_background_for_the_learner(tmp_path: Path) -> None:
+    """With a crowd over the whole picture, only the object in front of it is left to learn."""
+    size = (96, 128)
+    masks: list[bytes | None] = [box(*size, 50, 40, 90, 70), box(*size, 0, 0, 128, 96)]
+    picture = replace(record(tmp_path, 1, size, masks), crowds=[False, True])
+    with_crowd, without = (
+        batch_losses(SegmenterPictures(Records.from_rows([row], CATEGORIES), AS_IT_IS))
+        for row in (picture, picture.keep([0]))
+    )
+    assert 0 < with_crowd["class"] < without["class"]
+    assert 0 < with_crowd["mask"] < without["mask"]
 
 
 def test_pictures_of_different_sizes_share_a_canvas_top_left(tmp_path: Path) -> None:
