@@ -7,38 +7,61 @@ that is surest of the class and of the shape.
 
 Differs from the paper: a point is one record from end to end.  Points are never merged, never
 dropped by a mask NMS or a limit, and a point without a mask is reported as level -1
-(`compat: reference` does as the published code, see `published_prompt`).
+(`compat: reference` does as the published code, see `published_prompt`).  Of two points that pick
+the same mask the weaker one picks again (`repick`), and an object may have more than one point
+(`clicks`).
 
-Legend: P points, L levels, S cells per grid side, C classes, E kernel channels, h w mask pixels.
+Legend: P points, Q of them and of the further positive clicks, L levels, S cells per grid side,
+C classes, E kernel channels, h w mask pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ray_wssis.data.records import Click
+from ray_wssis.methods.point_wssis.clicks import ClickTable, further_points
 from ray_wssis.methods.point_wssis.published_prompt import (
     cells_as_published,
     painted_cells,
     survivors,
 )
+from ray_wssis.methods.point_wssis.repick import NOTHING, Places, Words, choose_apart
 from ray_wssis.models.compat import Compat
 from ray_wssis.models.solov2 import SOLOv2Output
-from ray_wssis.models.solov2_inference import draw, maskness
+from ray_wssis.models.solov2_inference import draw, maskness, pack_bits
 
 MASK_THRESHOLD = 0.5
 POINTS_AT_ONCE = 64  # masks of all levels are drawn for so many points: some 100 MB at 800 pixels
+SAME_MASK_IOU = 0.8  # two masks that overlap more are the same one
 NO_LEVEL = -1
 
 
 @dataclass(frozen=True, kw_only=True)
 class PointMasks:
-    """One row per point, in the order in which the points were given."""
+    """One row per point, in the order in which the points were given.
+
+    A row of level -1 has no mask; what else stands there is of the level it would have had first.
+    """
 
     masks: Tensor  # (P, h, w) float: probabilities at a quarter of the canvas
-    level: Tensor  # (P,) int64: the pyramid level chosen, -1 where no level drew anything
+    level: Tensor  # (P,) int64: the pyramid level chosen, -1 where none drew a mask to be had
     class_score: Tensor  # (P,) float: probability of the point's class in the chosen cell
     maskness: Tensor  # (P,) float: mean probability inside the mask
+    margin: Tensor  # (P,) float: score of the level less that of the next best; 0 without a level
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidates:
+    """The masks that Q points could have, one on every level."""
+
+    class_score: Tensor  # (Q, L) float, 0 where a level may not answer
+    maskness: Tensor  # (Q, L) float
+    score: Tensor  # (Q, L) float, 0 where nothing was drawn: the highest wins
+    masks: Tensor  # (Q, h, w) float: probabilities, of the best level of each point alone
 
 
 @torch.inference_mode()
@@ -49,65 +72,152 @@ def decode_points(
     labels: Tensor,
     allowed: Tensor | None = None,
     compat: Compat = "fixed",
+    clicks: Sequence[Sequence[Click]] | None = None,
+    max_iou: float = 1,
 ) -> PointMasks:
     """Masks for the points `xy` (P, 2) in network pixels of picture `index` of the batch.
 
     `labels` (P,) are classes 0..C-1; `allowed` (P, L) bool restricts the levels of each point.
+    `clicks` are further ones on and off the object of each point, in network pixels.  A point
+    whose mask overlaps that of a better one by more than `max_iou` takes its next best level.
+    `compat: reference` looks at neither.
     """
     height, width = output.canvas
-    place = xy / xy.new_tensor([width, height])  # (P, 2), 0..1
+    features = output.mask_features[index]
+    points, owner, table = xy, torch.arange(len(xy), device=xy.device), None  # (Q, 2), (Q,)
+    if clicks is not None and any(clicks) and compat == "fixed":
+        points, owner = further_points(clicks, xy)
+        table = ClickTable.of(clicks, xy, (features.shape[-2], features.shape[-1]))
+
+    place = points / points.new_tensor([width, height])  # (Q, 2), 0..1
     sides = [kernels.shape[-1] for kernels in output.kernels]
     find_cells = cells_of if compat == "fixed" else cells_as_published
-    cells = find_cells(place, sides)  # (P, L, 2)
+    cells = find_cells(place, sides)  # (Q, L, 2)
+    class_score, kernels = read_levels(output, index, cells, labels[owner])
+    if allowed is not None:
+        class_score = class_score * allowed[owner]
+    found = draw_candidates(kernels, class_score, features, owner, table)
+
+    best = found.score.argmax(dim=1)  # (Q,), the finer level of equals
+    if compat == "fixed" and len(points) > 1 and (max_iou < 1 or table is not None):
+        point, level, masks = keep_apart(found, owner, kernels, features, max_iou)
+    else:
+        point, masks = owner, found.masks
+        level = best.where(found.score.amax(dim=1) > 0, NO_LEVEL)
+    shown = level.where(level >= 0, best[point])
+    sureness = found.maskness[point, shown]
+    if compat == "reference":
+        painted, inside = painted_cells(place, sides), masks > MASK_THRESHOLD
+        kept = survivors(painted, cells, level, labels, inside, sureness)
+        level = level.where(kept, NO_LEVEL)
+    return PointMasks(
+        masks=masks,
+        level=level,
+        class_score=found.class_score[point, shown],
+        maskness=sureness,
+        margin=margins(found.score, owner, point, level),
+    )
+
+
+def read_levels(
+    output: SOLOv2Output, index: int, cells: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Class probability (Q, L) and mask kernel (Q, L, E) in the `cells` (Q, L, 2) of each point."""
     reads = [
         read_cells(logits[index], kernels[index], cell, labels)
         for logits, kernels, cell in zip(
             output.class_logits, output.kernels, cells.unbind(dim=1), strict=True
         )
     ]
-    class_score = torch.stack([score for score, _ in reads], dim=1)  # (P, L)
-    kernels = torch.stack([kernel for _, kernel in reads], dim=1)  # (P, L, E)
-
-    if allowed is not None:
-        class_score = class_score * allowed
-    features = output.mask_features[index]
-    parts = [
-        choose_levels(some_kernels, some_scores, features)
-        for some_kernels, some_scores in zip(
-            kernels.split(POINTS_AT_ONCE), class_score.split(POINTS_AT_ONCE), strict=True
-        )
-    ]
-    masks = torch.cat([part.masks for part in parts])
-    level = torch.cat([part.level for part in parts])
-    sureness = torch.cat([part.maskness for part in parts])
-    if compat == "reference":
-        painted = painted_cells(place, sides)
-        kept = survivors(painted, cells, level, labels, masks > MASK_THRESHOLD, sureness)
-        level = level.where(kept, NO_LEVEL)
-    return PointMasks(
-        masks=masks,
-        level=level,
-        class_score=torch.cat([part.class_score for part in parts]),
-        maskness=sureness,
-    )
+    class_score = torch.stack([score for score, _ in reads], dim=1)
+    return class_score, torch.stack([kernel for _, kernel in reads], dim=1)
 
 
-def choose_levels(kernels: Tensor, class_score: Tensor, mask_features: Tensor) -> PointMasks:
-    """The masks of `kernels` (P, L, E) on the level that is surest of class and shape.
+def draw_candidates(
+    kernels: Tensor,
+    class_score: Tensor,
+    mask_features: Tensor,
+    owner: Tensor,
+    clicks: ClickTable | None,
+) -> Candidates:
+    """The masks of `kernels` (Q, L, E), a few points at a time, and how good each is.
 
-    `class_score` (P, L), 0 where a level may not answer; `mask_features` (E, h, w).
+    `class_score` (Q, L), 0 where a level may not answer; `mask_features` (E, h, w); `owner` (Q,)
+    are the objects of the points in the table of `clicks`.
     """
-    masks = draw(kernels.flatten(0, 1), mask_features)  # (P L, h, w)
-    sureness = maskness(masks, masks > MASK_THRESHOLD).view_as(class_score)  # (P, L)
-    score = class_score * sureness  # 0 where nothing was drawn
-    best = score.argmax(dim=1)  # (P,), the finer level of equals
-    rows = torch.arange(len(best), device=best.device)
-    return PointMasks(
-        masks=masks.view(*class_score.shape, *masks.shape[1:])[rows, best],
-        level=best.where(score[rows, best] > 0, NO_LEVEL),
-        class_score=class_score[rows, best],
-        maskness=sureness[rows, best],
+    best_masks, all_maskness, all_scores = [], [], []
+    for some_kernels, some_scores, some_owners in zip(
+        *(each.split(POINTS_AT_ONCE) for each in (kernels, class_score, owner)), strict=True
+    ):
+        masks = draw(some_kernels.flatten(0, 1), mask_features)  # (q L, h, w)
+        inside = masks > MASK_THRESHOLD
+        masks, inside = (each.view(*some_scores.shape, *each.shape[1:]) for each in (masks, inside))
+        sureness = maskness(masks.flatten(0, 1), inside.flatten(0, 1)).view_as(some_scores)
+        score = some_scores * sureness  # (q, L), 0 where nothing was drawn
+        if clicks is not None:
+            score = score * clicks.agreement(inside, some_owners)
+        rows = torch.arange(len(score), device=score.device)
+        best_masks.append(masks[rows, score.argmax(dim=1)])
+        all_maskness.append(sureness)
+        all_scores.append(score)
+    return Candidates(
+        class_score=class_score,
+        maskness=torch.cat(all_maskness),
+        score=torch.cat(all_scores),
+        masks=torch.cat(best_masks),
     )
+
+
+def keep_apart(
+    found: Candidates, owner: Tensor, kernels: Tensor, mask_features: Tensor, max_iou: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Point (P,), level (P,) and mask (P, h, w) of each object, no IoU of them above `max_iou`.
+
+    `owner` (Q,) are the objects of the points, the first P of which are the objects' own.  Where
+    nothing is left to an object, it is its own point, level -1, and the mask of its best level.
+    """
+    device = owner.device
+    every = kernels.flatten(0, 1)  # (Q L, E)
+    num_points, num_levels = found.score.shape
+
+    def draw_bits(candidates: Places) -> Words:
+        parts = every[torch.from_numpy(candidates).to(device)].split(POINTS_AT_ONCE * num_levels)
+        return pack_bits(torch.cat([draw(each, mask_features) > MASK_THRESHOLD for each in parts]))
+
+    score = found.score.cpu().numpy()
+    drawn = np.arange(num_points) * num_levels + score.argmax(axis=1)  # as in `draw_candidates`
+    chosen = choose_apart(
+        score.ravel(),
+        owner.cpu().numpy().repeat(num_levels),
+        drawn,
+        pack_bits(found.masks > MASK_THRESHOLD),
+        draw_bits,
+        max_iou,
+    )
+    has_one = chosen != NOTHING
+    point = np.where(has_one, chosen // num_levels, np.arange(len(chosen)))
+    level = np.where(has_one, chosen % num_levels, NO_LEVEL)
+    moved = np.flatnonzero(has_one & (chosen != drawn[point]))
+    points, levels = torch.from_numpy(point).to(device), torch.from_numpy(level).to(device)
+    masks = found.masks if len(chosen) == num_points else found.masks[points]
+    for some in torch.from_numpy(moved).to(device).split(POINTS_AT_ONCE):
+        masks[some] = draw(kernels[points[some], levels[some]], mask_features)
+    return points, levels, masks
+
+
+def margins(score: Tensor, owner: Tensor, point: Tensor, level: Tensor) -> Tensor:
+    """(P,) how far the best other level of each object is below its chosen one, 0 without one.
+
+    `score` (Q, L) of each candidate, `owner` (Q,) its object; `point` (P,) and `level` (P,) are
+    the chosen ones.  A level with a higher score was not to be had.
+    """
+    own_level = level.clamp(min=0)[:, None]  # (P, 1)
+    chosen = score[point].gather(1, own_level)
+    others = torch.zeros_like(score[point])  # (P, L): the best candidate of each level
+    others = others.scatter_reduce(0, owner[:, None].expand_as(score), score, "amax")
+    others = others.scatter(1, own_level, 0)
+    others = others.where(others <= chosen, 0)
+    return (chosen[:, 0] - others.amax(dim=1)).where(level >= 0, 0)
 
 
 def cells_of(place: Tensor, sides: list[int]) -> Tensor:

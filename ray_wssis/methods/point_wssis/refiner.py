@@ -1,14 +1,12 @@
 """A trained MaskRefineNet at work: rough masks of a picture in, refined masks out.
 
 PointWSSIS (arXiv:2303.15062).  The score of a refined mask is its maskness, the mean foreground
-probability inside it.  An object is never lost: when the network finds no foreground at all, the
-rough mask stays, and says so.
+probability inside it.
 
 Legend: B crops of a batch, S pixels of a crop side.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,13 +16,8 @@ from upath import UPath
 
 from ray_wssis.data.records import Category
 from ray_wssis.masks import area
-from ray_wssis.methods.point_wssis.refiner_input import (
-    Point,
-    RefinerInput,
-    build_input,
-    encode_in_box,
-    paste,
-)
+from ray_wssis.methods.point_wssis.mending import Answer, Refined, mend
+from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, build_input
 from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
 from ray_wssis.models.model_folder import (
     categories_of,
@@ -34,15 +27,6 @@ from ray_wssis.models.model_folder import (
 )
 
 KIND = "refiner"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refined:
-    """One refined mask."""
-
-    mask: bytes  # run-length counts for the size of the picture
-    score: float  # mean foreground probability inside the mask, 0..1
-    fell_back: bool  # the network found nothing; `mask` is the rough one
 
 
 class Refiner:
@@ -88,18 +72,35 @@ class Refiner:
         `image` [H, W, 3] RGB; `roughs` run-length counts for (H, W); `points` (x, y) original
         pixels; `labels` 0..C-1.  An empty rough mask stays empty, with score 0.
         """
+        answers = self.answer(image, roughs, points, labels)
+        return [
+            mend(rough, answer, *image.shape[:2])
+            for rough, answer in zip(roughs, answers, strict=True)
+        ]
+
+    def answer(
+        self,
+        image: NDArray[np.uint8],
+        roughs: Sequence[bytes],
+        points: Sequence[Point],
+        labels: Sequence[int],
+    ) -> list[Answer | None]:
+        """What the network says about each object, see `refine`; None for an empty rough mask."""
         height, width = image.shape[:2]
         objects = list(zip(roughs, points, labels, strict=True))
         seen = [i for i, (rough, _, _) in enumerate(objects) if area(rough, height, width)]
-        answers = [Refined(mask=rough, score=0.0, fell_back=True) for rough in roughs]
+        answers: list[Answer | None] = [None] * len(objects)
         for first in range(0, len(seen), self.batch_size):
             some = seen[first : first + self.batch_size]
             inputs = [self.input(image, *objects[i]) for i in some]
-            for i, one, (foreground, score) in zip(some, inputs, self.answer(inputs), strict=True):
-                part = paste(foreground, one.box, self.network.config.compat)
-                found = bool(part.any())
-                mask = encode_in_box(part, one.box, height, width) if found else roughs[i]
-                answers[i] = Refined(mask=mask, score=score, fell_back=not found)
+            found = self.forward(inputs)
+            for i, one, (foreground, score) in zip(some, inputs, found, strict=True):
+                answers[i] = Answer(
+                    foreground=foreground,
+                    box=one.box,
+                    score=score,
+                    compat=self.network.config.compat,
+                )
         return answers
 
     def input(
@@ -109,7 +110,7 @@ class Refiner:
         return build_input(image, rough, point, label, scale=config.crop_scale, config=config)
 
     @torch.inference_mode()
-    def answer(self, inputs: list[RefinerInput]) -> Iterator[tuple[NDArray[np.float32], float]]:
+    def forward(self, inputs: list[RefinerInput]) -> Iterator[tuple[NDArray[np.float32], float]]:
         """Foreground probability [S, S] and score of each crop."""
         tensors = [tensor.to(self.device, non_blocking=True) for tensor in to_tensors(inputs)]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):

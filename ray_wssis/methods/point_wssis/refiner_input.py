@@ -1,8 +1,8 @@
-"""The crop that the refiner sees, and the way back from its answer to a mask of the picture.
+"""The crop that the refiner sees.
 
 One builder serves training and use, so the two cannot drift apart: same crop rule, same resizing,
 same real point, same class.  The crop is a box of whole pixels around the rough mask, stretched to
-a square; no full-size mask is made on the way in or out.
+a square; no full-size mask is made.  The way back is in `mending`.
 
 Differs from the paper: the published code keeps the aspect ratio in training but not in use, draws
 the true mask's centroid in training but the annotated point in use, and fails on masks one pixel
@@ -13,17 +13,15 @@ Legend: S pixels of a crop side; boxes are (x0, y0, x1, y1) original pixels, x1 
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ray_wssis.data.images import resize_image, resize_mask
-from ray_wssis.masks import Mask, bounding_box, encode, from_uncompressed, run_lengths
+from ray_wssis.masks import Mask, bounding_box, run_lengths
+from ray_wssis.methods.point_wssis.mending import Box
 from ray_wssis.methods.point_wssis.published_prompt import DIGITS
-from ray_wssis.models.compat import Compat
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 
-Box = tuple[int, int, int, int]
 Point = tuple[float, float]
 
 
@@ -141,32 +139,3 @@ def mask_in_box(counts: bytes, height: int, box: Box) -> Mask:
     is_object = np.arange(runs.size) % 2 == 1
     columns = np.repeat(is_object, np.diff(ends, prepend=x0 * height)).reshape(x1 - x0, height)
     return columns[:, y0:y1].T
-
-
-def paste(foreground: NDArray[np.float32], box: Box, compat: Compat = "fixed") -> Mask:
-    """[y1 - y0, x1 - x0] mask of a box from the foreground probability [S, S] of its crop."""
-    x0, y0, x1, y1 = box
-    width, height = x1 - x0, y1 - y0
-    shrinks = height <= foreground.shape[0] and width <= foreground.shape[1]
-    averages = shrinks and compat == "fixed"  # all of the crop counts
-    how = cv2.INTER_AREA if averages else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(foreground, (width, height), interpolation=how) > 0.5)
-
-
-def encode_in_box(part: Mask, box: Box, height: int, width: int) -> bytes:
-    """Run-length counts, for (height, width), of a mask that is `part` inside the box, else empty.
-
-    Works on the box alone: its runs are moved to their places in the picture's columns.
-    """
-    x0, y0, _, _ = box
-    rows = part.shape[0] + 1
-    padded = np.zeros((rows, part.shape[1]), dtype=np.uint8, order="F")
-    padded[:-1] = part  # with an empty row below, every run ends in the column it began in
-    column, row = np.divmod(np.cumsum(run_lengths(encode(padded))), rows)
-    edges = ((column + x0) * height + row + y0)[: column.size // 2 * 2]  # starts, ends in turn
-    joined = np.flatnonzero(edges[1:] == edges[:-1])  # down to the picture's edge, and on
-    edges = np.delete(edges, np.concatenate([joined, joined + 1]))
-    lengths = np.diff(np.concatenate([[0], edges, [height * width]]))
-    if lengths[-1] == 0:
-        lengths = lengths[:-1]
-    return from_uncompressed(lengths.tolist(), height, width)

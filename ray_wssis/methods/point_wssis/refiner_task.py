@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
@@ -205,9 +206,8 @@ class RefinerTask:
     config: MaskRefineNetConfig
     augment: RefinerAugmentConfig
     pictures: str  # records with masks
-    rough: str  # rough masks on them: a Parquet file or a folder of them
     validation: str  # records with masks
-    validation_rough: str  # rough masks on them, as the final teacher draws them
+    rough: str  # folder of rough masks on both
     max_validation_pictures: int
 
     name = "refiner"
@@ -215,8 +215,11 @@ class RefinerTask:
     collate = staticmethod(collate)
 
     def load(self) -> RefinerPairs:
-        records = Records.read(self.pictures)
-        return RefinerPairs(records, read_rough(self.rough), self.config, self.augment)
+        records, rough = Records.read(self.pictures), self.rough_masks(self.pictures)
+        return RefinerPairs(records, rough, self.config, self.augment)
+
+    def rough_masks(self, records: str) -> pa.Table:
+        return read_rough(self.rough, UPath(records).stem)
 
     def learner(self, pairs: RefinerPairs) -> RefinerLearner:
         return RefinerLearner(self.config, len(pairs.records.categories))
@@ -224,7 +227,7 @@ class RefinerTask:
     def validate(self, learner: RefinerLearner, pairs: RefinerPairs) -> dict[str, float]:
         """Mean IoU with the truth, of rough and of refined masks."""
         records = Records.read(self.validation)
-        rough = read_rough(self.validation_rough).slice(0, self.max_validation_pictures)
+        rough = self.rough_masks(self.validation).slice(0, self.max_validation_pictures)
         held_back = RefinerPairs(records, rough, self.config, self.augment)
         figures = validate(Refiner(learner.network, records.categories), held_back)
         return {f"val/{name}": value for name, value in figures.items()}
@@ -246,20 +249,19 @@ class RefinerTask:
         )
 
 
-def read_rough(place: str) -> pa.Table:
-    """The rough masks in a Parquet file, or in all those of a folder, by picture.
+def read_rough(folder: str, pictures: str) -> pa.Table:
+    """The rough masks in the Parquet files of a folder, for pictures of one source, by picture.
 
     Which rows share a file is up to chance; the order here is not.  Raises ValueError when there
     are none.
     """
-    path = UPath(place)
-    files = sorted(path.glob("*.parquet"), key=str) if path.is_dir() else [path]
-    if not files:
-        raise ValueError(f"{place}: there are no Parquet files with rough masks")
     tables = []
-    for file in files:
+    for file in sorted(UPath(folder).glob("*.parquet"), key=str):
         with file.open("rb") as stream:
-            tables.append(pq.read_table(stream, columns=ROUGH_COLUMNS))
+            wanted = (pc.field("pictures") == pictures) & pc.field("error").is_null()
+            tables.append(pq.read_table(stream, columns=ROUGH_COLUMNS, filters=wanted))
+    if not tables:
+        raise ValueError(f"{folder}: there are no Parquet files with rough masks")
     return pa.concat_tables(tables).sort_by("image_id")  # stable: a picture's rows keep theirs
 
 

@@ -14,8 +14,13 @@ from upath import UPath
 
 from ray_wssis.config import Config
 from ray_wssis.data.images import resize_image, shortest_edge_size
-from ray_wssis.data.records import Category
-from ray_wssis.methods.point_wssis.point_prompt import MASK_THRESHOLD, decode_points, levels_of_size
+from ray_wssis.data.records import Category, Click
+from ray_wssis.methods.point_wssis.point_prompt import (
+    MASK_THRESHOLD,
+    SAME_MASK_IOU,
+    decode_points,
+    levels_of_size,
+)
 from ray_wssis.models.compat import Compat
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
@@ -64,6 +69,7 @@ class RoughMasks:
     levels: list[int]
     class_scores: list[float]
     maskness: list[float]
+    margins: list[float]  # class score x maskness above that of the next best level
 
 
 class Segmenter:
@@ -132,18 +138,18 @@ class Segmenter:
         points: list[tuple[float, float]],
         labels: list[int],
         box_sizes: list[tuple[float, float]] | None = None,
+        clicks: list[list[Click]] | None = None,
     ) -> RoughMasks:
         """One mask per point of picture `index` of the batch behind `output`.
 
         `points` are (x, y) original pixels; with `box_sizes` (width, height), also original
-        pixels, only the levels trained for that size may answer.  Sizes are (height, width).
+        pixels, only the levels trained for that size may answer.  `clicks` are further ones on and
+        off the object of each point.  Sizes are (height, width).
         """
         if not points:
-            return RoughMasks(masks=[], levels=[], class_scores=[], maskness=[])
-        scale = torch.tensor(
-            [network_size[1] / original_size[1], network_size[0] / original_size[0]],
-            device=self.device,
-        )
+            return RoughMasks(masks=[], levels=[], class_scores=[], maskness=[], margins=[])
+        factors = network_size[1] / original_size[1], network_size[0] / original_size[0]
+        scale = torch.tensor(factors, device=self.device)
         xy = torch.tensor(points, device=self.device, dtype=torch.float32) * scale
         allowed = None
         if box_sizes is not None:
@@ -156,6 +162,8 @@ class Segmenter:
             torch.tensor(labels, device=self.device),
             allowed,
             self.config.compat,
+            None if clicks is None else scaled(clicks, *factors),
+            max_iou=SAME_MASK_IOU,
         )
         masks = encode_full_size(drawn.masks, network_size, original_size, MASK_THRESHOLD)
         levels = drawn.level.tolist()
@@ -164,7 +172,13 @@ class Segmenter:
             levels=[level if mask else -1 for mask, level in zip(masks, levels, strict=True)],
             class_scores=drawn.class_score.tolist(),
             maskness=drawn.maskness.tolist(),
+            margins=drawn.margin.tolist(),
         )
+
+
+def scaled(clicks: list[list[Click]], x: float, y: float) -> list[list[Click]]:
+    """The clicks with their coordinates multiplied."""
+    return [[Click(each.x * x, each.y * y, each.positive) for each in some] for some in clicks]
 
 
 def read_config(folder: UPath) -> SegmenterConfig:

@@ -1,11 +1,15 @@
 """Masks of points against one convolution for each point and level."""
 
+from typing import NamedTuple
+
 import pytest
 import torch
 from torch import Tensor
 
+from ray_wssis.data.records import Click
 from ray_wssis.methods.point_wssis.point_prompt import (
     NO_LEVEL,
+    SAME_MASK_IOU,
     PointMasks,
     decode_points,
     levels_of_size,
@@ -35,9 +39,10 @@ def random_points(num: int, seed: int) -> tuple[Tensor, Tensor]:
 def point_by_point(output: SOLOv2Output, index: int, xy: Tensor, labels: Tensor) -> PointMasks:
     """The published way: for each point and level one convolution, then the best level."""
     height, width = output.canvas
-    masks, levels, class_scores, masknesses = [], [], [], []
+    masks, levels, class_scores, masknesses, margins = [], [], [], [], []
     for (x, y), label in zip(xy.tolist(), labels.tolist(), strict=True):
         best = (-1.0, torch.zeros(height // 4, width // 4), NO_LEVEL, 0.0, 0.0)
+        scores = []
         for level, side in enumerate(kernels.shape[-1] for kernels in output.kernels):
             row = min(int(y / height * side), side - 1)
             column = min(int(x / width * side), side - 1)
@@ -47,17 +52,20 @@ def point_by_point(output: SOLOv2Output, index: int, xy: Tensor, labels: Tensor)
             inside = mask > 0.5
             sure = float(mask[inside].mean()) if inside.any() else 0.0
             probability = float(output.class_logits[level][index, label, row, column].sigmoid())
+            scores.append(sure * probability)
             if sure * probability > best[0]:
                 best = (sure * probability, mask, level, probability, sure)
         masks.append(best[1])
         levels.append(best[2])
         class_scores.append(best[3])
         masknesses.append(best[4])
+        margins.append(sorted(scores)[-1] - sorted(scores)[-2])
     return PointMasks(
         masks=torch.stack(masks),
         level=torch.tensor(levels),
         class_score=torch.tensor(class_scores),
         maskness=torch.tensor(masknesses),
+        margin=torch.tensor(margins),
     )
 
 
@@ -153,3 +161,189 @@ def test_reference_keeps_some_of_the_points_and_their_masks() -> None:
     same = kept & (published.level == ours.level)  # boundaries apart, as they are few
     assert same.sum() >= 0.8 * kept.sum()
     torch.testing.assert_close(published.masks[same], ours.masks[same])
+
+
+class Candidate(NamedTuple):
+    """What one cell draws."""
+
+    score: float
+    level: int
+    mask: Tensor  # (h, w) float
+    class_score: float
+    maskness: float
+
+
+def every_candidate(
+    output: SOLOv2Output, xy: Tensor, labels: Tensor, clicks: list[list[Click]]
+) -> list[list[Candidate]]:
+    """Those of each object in picture 0, in the order in which equals are preferred."""
+    height, width = output.canvas
+    all_of_them = []
+    for i, ((x, y), label) in enumerate(zip(xy.tolist(), labels.tolist(), strict=True)):
+        on = [(x, y), *((click.x, click.y) for click in clicks[i] if click.positive)]
+        off = [(click.x, click.y) for click in clicks[i] if not click.positive]
+        candidates = []
+        for place in on:
+            for level, kernels in enumerate(output.kernels):
+                side = kernels.shape[-1]
+                row = min(int(place[1] / height * side), side - 1)
+                column = min(int(place[0] / width * side), side - 1)
+                kernel = kernels[0, :, row, column]
+                mask = (kernel[:, None, None] * output.mask_features[0]).sum(dim=0).sigmoid()
+                inside = mask > 0.5
+                sure = float(mask[inside].mean()) if inside.any() else 0.0
+                probability = float(output.class_logits[level][0, label, row, column].sigmoid())
+                score = sure * probability
+                if clicks[i]:
+                    held = sum(bool(inside[int(b) // 4, int(a) // 4]) for a, b in on) / len(on)
+                    hit = sum(bool(inside[int(b) // 4, int(a) // 4]) for a, b in off)
+                    score *= max(held * (1 - hit / max(len(off), 1)), 1e-3)
+                candidates.append(Candidate(score, level, mask, probability, sure))
+        all_of_them.append(candidates)
+    return all_of_them
+
+
+def apart_one_by_one(candidates: list[list[Candidate]], max_iou: float) -> list[Candidate | None]:
+    """Whoever is better comes first; every pair of masks is compared."""
+    line = [(i, each) for i, some in enumerate(candidates) for each in some if each.score > 0]
+    kept: dict[int, Candidate] = {}
+    for i, each in sorted(line, key=lambda one: -one[1].score):
+        inside = each.mask > 0.5
+        others = [other.mask > 0.5 for other in kept.values()]
+        if all((inside & o).sum() <= max_iou * (inside | o).sum() for o in others):
+            kept.setdefault(i, each)
+    return [kept.get(i) for i in range(len(candidates))]
+
+
+def assert_chosen(
+    found: PointMasks, expected: list[Candidate | None], candidates: list[list[Candidate]]
+) -> None:
+    assert found.level.tolist() == [NO_LEVEL if each is None else each.level for each in expected]
+    for i, each in enumerate(expected):
+        if each is None:
+            assert found.margin[i] == 0
+            continue
+        torch.testing.assert_close(found.masks[i], each.mask)
+        assert found.class_score[i] == pytest.approx(each.class_score, abs=1e-5)
+        assert found.maskness[i] == pytest.approx(each.maskness, abs=1e-5)
+        levels = {other.level for other in candidates[i]} - {each.level}
+        best = [max(o.score for o in candidates[i] if o.level == level) for level in levels]
+        others = [score for score in best if score <= each.score]
+        assert found.margin[i] == pytest.approx(each.score - max(others, default=0), abs=1e-5)
+
+
+@pytest.mark.parametrize(("num", "seed"), [(2, 0), (40, 0), (40, 1), (150, 2)])
+def test_of_two_points_with_one_mask_the_weaker_picks_again(num: int, seed: int) -> None:
+    xy, labels = random_points(num, seed)
+    output = output_of(seed)
+    candidates = every_candidate(output, xy, labels, [[]] * num)
+    expected = apart_one_by_one(candidates, SAME_MASK_IOU)
+    found = decode_points(output, 0, xy, labels, max_iou=SAME_MASK_IOU)
+    assert_chosen(found, expected, candidates)
+    if num > 2:
+        best = decode_points(output, 0, xy, labels)
+        assert ((found.level != best.level) & (found.level != NO_LEVEL)).any()
+    if num > 40:
+        assert (found.level == NO_LEVEL).any()
+
+
+def test_three_points_on_one_pixel_keep_three_masks() -> None:
+    xy, labels = torch.tensor([[40.0, 30.0]] * 3), torch.tensor([1, 1, 2])
+    found = decode_points(output_of(), 0, xy, labels, max_iou=SAME_MASK_IOU)
+    assert sorted(set(found.level.tolist())) == sorted(found.level.tolist())
+    assert (found.level >= 0).all()
+    alone = decode_points(output_of(), 0, xy[:1], labels[:1])
+    assert found.level[0] == alone.level[0]  # the first of two equals
+
+
+def test_a_point_alone_is_the_same_whatever_the_limit() -> None:
+    xy, labels = random_points(1, seed=4)
+    assert_same(
+        decode_points(output_of(), 0, xy, labels, max_iou=SAME_MASK_IOU),
+        decode_points(output_of(), 0, xy, labels),
+    )
+
+
+def test_who_picks_again_picks_an_allowed_level() -> None:
+    xy, labels = random_points(60, seed=5)
+    allowed = torch.rand(60, 5, generator=torch.Generator().manual_seed(1)) > 0.5
+    found = decode_points(output_of(), 0, xy, labels, allowed, max_iou=SAME_MASK_IOU)
+    first = decode_points(output_of(), 0, xy, labels, allowed)
+    assert ((found.level != first.level) & (found.level >= 0)).any()
+    for level, may in zip(found.level.tolist(), allowed, strict=True):
+        assert level == NO_LEVEL or bool(may[level])
+
+
+def test_the_margin_is_the_lead_over_the_next_level_that_was_to_be_had() -> None:
+    output = output_of()
+    xy, labels = torch.tensor([[40.0, 30.0]] * 2), torch.tensor([1, 1])
+    (candidates, _) = every_candidate(output, xy, labels, [[], []])
+    scores = sorted((each.score for each in candidates), reverse=True)
+    found = decode_points(output, 0, xy, labels, max_iou=SAME_MASK_IOU)
+    expected = [scores[0] - scores[1], scores[1] - scores[2]]
+    torch.testing.assert_close(found.margin, torch.tensor(expected))
+    only = torch.zeros(2, 5, dtype=torch.bool)
+    only[:, 3] = True
+    found = decode_points(output, 0, xy, labels, only)
+    torch.testing.assert_close(found.margin, found.class_score * found.maskness)
+
+
+def random_clicks(num: int, seed: int) -> list[list[Click]]:
+    """None for every third object, else up to three."""
+    generator = torch.Generator().manual_seed(seed)
+    xy = (torch.rand(num, 3, 2, generator=generator) * torch.tensor([WIDTH, HEIGHT])).tolist()
+    positive = (torch.rand(num, 3, generator=generator) > 0.5).tolist()
+    return [
+        [Click(xy[i][k][0], xy[i][k][1], positive[i][k]) for k in range(i % 3 and 1 + i % 4 % 3)]
+        for i in range(num)
+    ]
+
+
+@pytest.mark.parametrize("max_iou", [1, SAME_MASK_IOU])
+def test_every_positive_click_offers_its_cells_and_all_clicks_judge(max_iou: float) -> None:
+    xy, labels = random_points(30, seed=6)
+    clicks = random_clicks(30, seed=6)
+    output = output_of(3)
+    candidates = every_candidate(output, xy, labels, clicks)
+    expected = apart_one_by_one(candidates, max_iou)
+    found = decode_points(output, 0, xy, labels, clicks=clicks, max_iou=max_iou)
+    assert_chosen(found, expected, candidates)
+    plain = decode_points(output, 0, xy, labels, max_iou=max_iou)
+    assert (found.level != plain.level).any()
+
+
+def test_clicks_of_others_change_nothing_and_no_clicks_are_none() -> None:
+    xy, labels = random_points(30, seed=7)
+    clicks = random_clicks(30, seed=7)
+    with_clicks = decode_points(output_of(), 0, xy, labels, clicks=clicks)
+    without = decode_points(output_of(), 0, xy, labels)
+    for i in range(0, 30, 3):
+        for name, value in vars(without).items():
+            torch.testing.assert_close(getattr(with_clicks, name)[i], value[i], msg=name)
+    assert_same(decode_points(output_of(), 0, xy, labels, clicks=[[]] * 30), without)
+
+
+def test_a_mask_against_all_clicks_is_better_than_none() -> None:
+    output = output_of()
+    output.mask_features.fill_(1)
+    for kernels in output.kernels:
+        kernels.fill_(1)  # every mask is the whole picture
+    xy, labels = torch.tensor([[10.0, 10.0], [50.0, 50.0]]), torch.tensor([0, 1])
+    clicks = [[], [Click(5.0, 5.0, False)]]
+    found = decode_points(output, 0, xy, labels, clicks=clicks)
+    plain = decode_points(output, 0, xy, labels)
+    assert found.level.tolist() == plain.level.tolist()
+    assert (found.level != NO_LEVEL).all()
+    torch.testing.assert_close(found.margin, plain.margin * torch.tensor([1, 1e-3]))
+    torch.testing.assert_close(found.class_score, plain.class_score)
+
+
+def test_reference_does_not_look_at_clicks_and_overlaps() -> None:
+    xy, labels = random_points(30, seed=8)
+    clicks = random_clicks(30, seed=8)
+    assert_same(
+        decode_points(
+            output_of(), 0, xy, labels, None, "reference", clicks=clicks, max_iou=SAME_MASK_IOU
+        ),
+        decode_points(output_of(), 0, xy, labels, None, "reference"),
+    )

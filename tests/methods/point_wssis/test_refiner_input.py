@@ -4,15 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ray_wssis.masks import decode, encode
+from ray_wssis.methods.point_wssis.mending import Box, encode_in_box, paste
 from ray_wssis.methods.point_wssis.refiner_input import (
-    Box,
     Point,
     build_input,
     crop_box,
     crop_box_as_published,
-    encode_in_box,
     mask_in_box,
-    paste,
     point_as_published,
 )
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig

@@ -197,18 +197,28 @@ def test_rough_masks_of_another_set_are_refused(records: Records) -> None:
         RefinerPairs(records, rough_table((4, [77], [SQUARES[0]])), SMALL, AUGMENT)
 
 
+def of_source(rows: pa.Table, pictures: str) -> pa.Table:
+    """The rows as streaming writes them; the last one is of a picture that failed."""
+    failed = pa.Table.from_pylist([{"image_id": 9}], schema=rows.schema)
+    both = pa.concat_tables([rows, failed])
+    errors = [None] * len(rows) + ["cut short"]
+    both = both.append_column("pictures", pa.array([pictures] * len(both)))
+    return both.append_column("error", pa.array(errors, type=pa.string()))
+
+
 def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Path) -> None:
-    records.write(str(tmp_path / "strong.parquet"))
+    for name in ("strong", "val"):
+        records.write(str(tmp_path / f"{name}.parquet"))
     (tmp_path / "rough").mkdir()
-    pq.write_table(ROUGH.slice(0, 2), tmp_path / "rough" / "a.parquet")
-    pq.write_table(ROUGH.slice(2), tmp_path / "rough" / "b.parquet")
+    pq.write_table(of_source(ROUGH.slice(0, 2), "strong"), tmp_path / "rough" / "a.parquet")
+    pq.write_table(of_source(ROUGH.slice(2), "strong"), tmp_path / "rough" / "b.parquet")
+    pq.write_table(of_source(ROUGH.slice(0, 2), "val"), tmp_path / "rough" / "c.parquet")
     task = RefinerTask(
         config=SMALL,
         augment=AUGMENT,
         pictures=str(tmp_path / "strong.parquet"),
         rough=str(tmp_path / "rough"),
-        validation=str(tmp_path / "strong.parquet"),
-        validation_rough=str(tmp_path / "rough" / "a.parquet"),
+        validation=str(tmp_path / "val.parquet"),
         max_validation_pictures=1,
     )
     pairs = task.load()
@@ -225,7 +235,7 @@ def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Pat
 
 def test_a_folder_without_rough_masks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no Parquet files"):
-        read_rough(str(tmp_path))
+        read_rough(str(tmp_path), "strong")
 
 
 def test_rough_masks_come_by_picture_however_they_were_shared_out(tmp_path: Path) -> None:
@@ -237,7 +247,8 @@ def test_rough_masks_come_by_picture_however_they_were_shared_out(tmp_path: Path
     for name, parts in orders.items():
         (tmp_path / name).mkdir()
         for place, part in enumerate(parts):
-            pq.write_table(pa.Table.from_pylist(part, SCHEMA), tmp_path / name / f"{place}.parquet")
-    one, other = (read_rough(str(tmp_path / name)) for name in orders)
+            table = of_source(pa.Table.from_pylist(part, SCHEMA), "strong")
+            pq.write_table(table, tmp_path / name / f"{place}.parquet")
+    one, other = (read_rough(str(tmp_path / name), "strong") for name in orders)
     assert one == other
     assert [masks[0] for masks in one["rough"].to_pylist()] == [b"2", b"0", b"1"]

@@ -6,9 +6,9 @@ import torch
 from numpy.typing import NDArray
 from upath import UPath
 
-from ray_wssis.data.records import Category
+from ray_wssis.data.records import Category, Click
 from ray_wssis.masks import decode
-from ray_wssis.methods.point_wssis.point_prompt import decode_points
+from ray_wssis.methods.point_wssis.point_prompt import SAME_MASK_IOU, decode_points
 from ray_wssis.methods.point_wssis.segmenter import (
     Segmenter,
     SegmenterConfig,
@@ -86,7 +86,9 @@ def test_masks_of_points_are_rows_of_the_points_in_original_pixels(segmenter: Se
     output = segmenter.forward([picture(60, 70, 2), image])
     points, labels = [(10.0, 20.0), (159.0, 100.0), (10.0, 20.0)], [2, 0, 1]
     found = segmenter.masks_of_points(output, 1, (64, 80), (128, 160), points, labels)
-    decoded = decode_points(output, 1, torch.tensor(points) / 2, torch.tensor(labels))
+    decoded = decode_points(
+        output, 1, torch.tensor(points) / 2, torch.tensor(labels), max_iou=SAME_MASK_IOU
+    )
     expected = encode_full_size(decoded.masks, (64, 80), (128, 160), 0.5)
     assert found.masks == [
         mask if level >= 0 else None
@@ -94,6 +96,7 @@ def test_masks_of_points_are_rows_of_the_points_in_original_pixels(segmenter: Se
     ]
     assert found.class_scores == decoded.class_score.tolist()
     assert found.maskness == decoded.maskness.tolist()
+    assert found.margins == decoded.margin.tolist()
     for mask, level in zip(found.masks, found.levels, strict=True):
         assert (mask is None) == (level == -1)
         assert mask is None or decode(mask, 128, 160).any()
@@ -119,7 +122,40 @@ def test_the_size_of_an_object_restricts_its_levels(segmenter: Segmenter) -> Non
 def test_no_points_no_masks(segmenter: Segmenter) -> None:
     output = segmenter.forward([picture(64, 80)])
     found = segmenter.masks_of_points(output, 0, (64, 80), (128, 160), [], [])
-    assert vars(found) == {"masks": [], "levels": [], "class_scores": [], "maskness": []}
+    assert vars(found) == {
+        "masks": [],
+        "levels": [],
+        "class_scores": [],
+        "maskness": [],
+        "margins": [],
+    }
+
+
+def test_two_points_do_not_keep_the_same_mask(segmenter: Segmenter) -> None:
+    output = segmenter.forward([picture(64, 80)])
+    points, labels = [(70.0, 60.0), (70.0, 60.0)], [1, 1]
+    alone = segmenter.masks_of_points(output, 0, (64, 80), (128, 160), points[:1], labels[:1])
+    both = segmenter.masks_of_points(output, 0, (64, 80), (128, 160), points, labels)
+    assert (both.masks[0], both.levels[0]) == (alone.masks[0], alone.levels[0])
+    assert both.levels[1] != both.levels[0]
+    assert both.masks[1] != both.masks[0]
+
+
+def test_clicks_are_in_original_pixels_like_points(segmenter: Segmenter) -> None:
+    output = segmenter.forward([picture(64, 80)])
+    points, clicks = [(70.0, 60.0)], [[Click(150, 120, True), Click(20, 20, False)]]
+    found = segmenter.masks_of_points(output, 0, (64, 80), (128, 160), points, [1], clicks=clicks)
+    decoded = decode_points(
+        output,
+        0,
+        torch.tensor(points) / 2,
+        torch.tensor([1]),
+        clicks=[[Click(75, 60, True), Click(10, 10, False)]],
+    )
+    assert found.levels == decoded.level.tolist()
+    assert found.margins == decoded.margin.tolist()
+    plain = segmenter.masks_of_points(output, 0, (64, 80), (128, 160), points, [1])
+    assert found.margins != plain.margins
 
 
 def test_nothing_sure_is_nothing_found(segmenter: Segmenter) -> None:

@@ -1,0 +1,83 @@
+"""Several clicks on one object, and clicks beside it: which masks agree with them?
+
+Every positive click, the object's point among them, may offer masks of its own cells.  A mask
+agrees with the clicks by the share of the positive ones that it holds times the share of the
+negative ones that it leaves out.  One that does not agree at all is still better than none, and
+with an object that has its point and nothing else every mask agrees.
+
+Legend: P objects, K clicks of an object at most, Q points that offer masks, L levels, h w mask
+pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ray_wssis.data.records import Click
+from ray_wssis.models.solov2 import MASK_STRIDE
+
+LEAST_AGREEMENT = 1e-3  # a mask below it may still be the best there is
+
+
+def further_points(clicks: Sequence[Sequence[Click]], xy: Tensor) -> tuple[Tensor, Tensor]:
+    """The points `xy` (P, 2) with all positive clicks behind them, (Q, 2), and the object of each,
+    (Q,)."""
+    further = [(i, click) for i, each in enumerate(clicks) for click in each if click.positive]
+    places = xy.new_tensor([(click.x, click.y) for _, click in further]).view(-1, 2)
+    owners = torch.tensor([i for i, _ in further], dtype=torch.int64, device=xy.device)
+    return torch.cat([xy, places]), torch.cat([torch.arange(len(xy), device=xy.device), owners])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClickTable:
+    """The clicks of P objects, each object's point in front of them.
+
+    What an object has fewer of, and the point of an object without clicks, is neither positive nor
+    negative.
+    """
+
+    pixel: Tensor  # (P, K, 2) int64: row and column in a mask
+    positive: Tensor  # (P, K) bool
+    negative: Tensor  # (P, K) bool
+
+    @classmethod
+    def of(
+        cls, clicks: Sequence[Sequence[Click]], xy: Tensor, mask_size: tuple[int, int]
+    ) -> "ClickTable":
+        """The table of `clicks` and points `xy` (P, 2), both in network pixels."""
+        longest = 1 + max(map(len, clicks))
+        place = torch.zeros(len(clicks), longest, 2)  # x, y
+        positive = torch.zeros(len(clicks), longest, dtype=torch.bool)
+        negative = torch.zeros_like(positive)
+        for i, each in enumerate(clicks):
+            if each:
+                sides = torch.tensor([True, *(click.positive for click in each)])
+                place[i, 1 : len(sides)] = torch.tensor([(click.x, click.y) for click in each])
+                positive[i, : len(sides)] = sides
+                negative[i, : len(sides)] = ~sides
+        device = xy.device
+        place = place.to(device)
+        place[:, 0] = xy
+        last = torch.tensor(mask_size, device=device) - 1
+        pixel = (place.flip(2) / MASK_STRIDE).long().clamp(min=0).minimum(last)
+        return cls(pixel=pixel, positive=positive.to(device), negative=negative.to(device))
+
+    def agreement(self, inside: Tensor, owner: Tensor) -> Tensor:
+        """(Q, L) above 0, at most 1: how well masks agree with the clicks of their objects.
+
+        `inside` (Q, L, h, w) bool, `owner` (Q,) the objects.
+        """
+        row, column = self.pixel[owner].unbind(dim=2)  # (Q, K)
+        each = torch.arange(len(inside), device=inside.device)[:, None]
+        hit = inside[each, :, row, column]  # (Q, K, L)
+        held, left_out = share(hit, self.positive[owner]), share(~hit, self.negative[owner])
+        return (held * left_out).clamp(min=LEAST_AGREEMENT)
+
+
+def share(right: Tensor, counted: Tensor) -> Tensor:
+    """(Q, L) the share of the `counted` (Q, K) clicks that are `right` (Q, K, L); 1 of none."""
+    num = counted.sum(dim=1, keepdim=True)  # (Q, 1)
+    num_right = (right & counted[:, :, None]).sum(dim=1)
+    return (num_right / num.clamp(min=1)).where(num > 0, 1)

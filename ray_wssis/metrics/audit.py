@@ -1,0 +1,120 @@
+"""Pseudo masks of pictures whose true masks are known: how good they are, by class and by size.
+
+Figures are as those of a run are: mIoU and shares in percent, an object without a mask counting
+as 0.  Sizes are COCO's, by the area of the true mask.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ray_wssis.data.records import Record
+from ray_wssis.masks import area, iou
+
+POOR_IOU = 0.5
+SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, np.inf)}  # pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """Entry i of every array is the same point; points whose true mask is not known are NaN."""
+
+    image_id: NDArray[np.int64]
+    label: NDArray[np.int64]
+    has_mask: NDArray[np.bool_]
+    true_area: NDArray[np.float64]  # pixels
+    rough: NDArray[np.float64]  # IoU with the true mask, 0 without a mask
+    refined: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: Iterable[Mapping[str, Any]], truth: Mapping[int, Record]) -> "Audit":
+        """Every point of `rows` of labels, in order, against the records `truth` by image id.
+
+        Crowds are no objects, so their masks count as not known.
+        """
+        lines = [line for row in rows for line in _compare(row, truth.get(row["image_id"]))]
+        table = np.array(lines, dtype=np.float64).reshape(-1, 6)
+        return cls(
+            image_id=table[:, 0].astype(np.int64),
+            label=table[:, 1].astype(np.int64),
+            has_mask=table[:, 2] > 0,
+            true_area=table[:, 3],
+            rough=table[:, 4],
+            refined=table[:, 5],
+        )
+
+    @property
+    def is_known(self) -> NDArray[np.bool_]:
+        return np.isfinite(self.refined)
+
+    def figures(self, names: Sequence[str]) -> dict[str, Any]:
+        """Counts and figures, of all objects and by class and size; `names` are the classes'."""
+        known = self.is_known
+        return {
+            "num_pictures": len(np.unique(self.image_id[known])),
+            "num_objects": int(known.sum()),
+            "num_without_mask": int((known & ~self.has_mask).sum()),
+            "mIoU": percent(self.refined[known]),
+            "rough_mIoU": percent(self.rough[known]),
+            "share_below_half": percent(self.refined[known] < POOR_IOU),
+            "by_class": self._parts(
+                {name: self.label == label for label, name in enumerate(names)}
+            ),
+            "by_size": self._parts(
+                {
+                    name: (self.true_area >= least) & (self.true_area < most)
+                    for name, (least, most) in SIZES.items()
+                }
+            ),
+        }
+
+    def _parts(self, parts: Mapping[str, NDArray[np.bool_]]) -> list[dict[str, Any]]:
+        """Figures of each part that has any object."""
+        mine = {name: part & self.is_known for name, part in parts.items()}
+        return [
+            {
+                "name": name,
+                "num_objects": int(part.sum()),
+                "mIoU": percent(self.refined[part]),
+                "share_below_half": percent(self.refined[part] < POOR_IOU),
+            }
+            for name, part in mine.items()
+            if part.any()
+        ]
+
+
+def percent(values: NDArray[Any]) -> float | None:
+    """The mean, None of nothing."""
+    return 100 * float(values.mean()) if values.size else None
+
+
+def drift(counts: NDArray[np.int64], others: NDArray[np.int64]) -> float | None:
+    """Total variation between two histograms of classes: the share that would have to change
+    class, 0..1.  None when one of them is empty."""
+    if not counts.sum() or not others.sum():
+        return None
+    return 0.5 * float(np.abs(counts / counts.sum() - others / others.sum()).sum())
+
+
+def _compare(row: Mapping[str, Any], truth: Record | None) -> Iterable[tuple[float, ...]]:
+    objects: dict[int, bytes | None] = {}
+    if truth is not None:
+        objects = {
+            annotation: mask
+            for annotation, mask, crowd in zip(
+                truth.annotation_ids, truth.masks, truth.crowds, strict=True
+            )
+            if not crowd
+        }
+    for item, annotation in enumerate(row["annotation_id"] or []):
+        drawn = row["rough"][item], row["refined"][item]
+        known: tuple[float, ...] = (np.nan, np.nan, np.nan)
+        mask = objects.get(annotation)
+        if truth is not None and mask is not None:
+            size = truth.height, truth.width
+            ious = [0.0 if each is None else iou(each, mask, *size) for each in drawn]
+            known = (area(mask, *size), *ious)
+        yield row["image_id"], row["label"][item], row["area"][item] > 0, *known
