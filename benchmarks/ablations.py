@@ -19,7 +19,7 @@ from ray_wssis.config import load_config
 from ray_wssis.data.images import read_image, resize_image, resize_mask
 from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Record, Records
-from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.methods.point_wssis.labeller import Draft, PointLabeller, finish
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput, mask_in_box
 from ray_wssis.methods.point_wssis.refiner_task import (
@@ -120,7 +120,9 @@ class Bench:
         for each in drawn:
             record = each.record
             points = [point for point in record.points if point is not None]
-            labels = labeller.mend(read_image(record.file), each.rough, points, record.labels)
+            answers = labeller.answer(read_image(record.file), each.rough, points, record.labels)
+            draft = Draft(rough=each.rough, answers=answers)
+            labels = finish(draft, record.height, record.width)
             quality.add(record, dict(zip(record.annotation_ids, labels.refined, strict=True)))
         return quality
 
@@ -135,7 +137,7 @@ class Bench:
         """A refiner trained as the run's own, on one process, from pairs of another kind."""
         stage, seed = self.config.refiner, self.config.seed
         strong = Records.read(self.run / "split/strong.parquet")
-        rough = read_rough(str(self.run / "rough/masks/pictures=strong"))
+        rough = read_rough(str(self.run / "rough/masks"), "taught")
         augment = stage.augment.model_copy(update={"random_point": random_point})
         pairs = pairs_of(strong, rough, stage.model, augment)
         torch.manual_seed(seed)

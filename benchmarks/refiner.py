@@ -92,7 +92,7 @@ class DenseRefiner(Refiner):
         self.first.weight = nn.Parameter(weight.contiguous())
 
     @torch.inference_mode()
-    def answer(self, inputs: list[RefinerInput]) -> Iterator[tuple[NDArray[np.float32], float]]:
+    def forward(self, inputs: list[RefinerInput]) -> Iterator[tuple[NDArray[np.float32], float]]:
         planes = self.planes(inputs).to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self.network.after_first(self.first(planes), planes.shape[-2:]).float()
@@ -131,7 +131,7 @@ def bytes_per_instance(dense: DenseRefiner, work: Work) -> tuple[int, int]:
 def assert_agree(dense: Refiner, ours: Refiner, work: Work) -> None:
     image = work[0]
     inputs = [ours.input(image, *each) for each in zip(*work[1:], strict=True)]
-    for (a, _), (b, _) in zip(dense.answer(inputs), ours.answer(inputs), strict=True):
+    for (a, _), (b, _) in zip(dense.forward(inputs), ours.forward(inputs), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4 if ours.device.type == "cpu" else 1e-2)
 
 

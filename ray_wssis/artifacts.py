@@ -61,6 +61,17 @@ class Artifact:
         """SHA-256 over what it was made from and what came out (but not over its logs)."""
         return str(self.manifest["digest"])
 
+    def hash_of(self, name: str) -> str:
+        """SHA-256 of one of its files, or over those of a folder in it.
+
+        For a stage that is made from this part alone: others may then change.
+        """
+        lasting = self.manifest["outputs"]
+        inside = {file: lasting[file] for file in lasting if _is_under(file, [name])}
+        if not inside:
+            raise ValueError(f"{self.folder} has no {name}")
+        return hash_of_values(inside)
+
     def __truediv__(self, name: str) -> UPath:
         return self.folder / name
 
@@ -83,10 +94,14 @@ class Workspace:
         """Hash what is in the folder and write the manifest, the last thing a stage does.
 
         `logs` are files and folders (relative, as `metrics.jsonl`, `tensorboard`) that differ from
-        run to run because they tell times: listed in the manifest, left out of the digest.
+        run to run, because they tell times or chance gave them names: listed in the manifest
+        without a hash, left out of the digest.
         """
-        outputs = {name: hash_file(self.folder / name) for name in _outputs(self.folder)}
-        lasting = {name: it for name, it in outputs.items() if not _is_under(name, logs)}
+        names = _outputs(self.folder)
+        lasting = {
+            name: hash_file(self.folder / name) for name in names if not _is_under(name, logs)
+        }
+        outputs = {name: lasting.get(name) for name in names}
         facts = {"made_from": self.made_from, "seed": self.seed, "outputs": lasting}
         manifest = {
             "stage": self.folder.name,
@@ -109,6 +124,8 @@ def open_stage(
     *,
     redo: bool = False,
     resume: bool = True,
+    reopen: bool = False,
+    keep: Collection[str] = (),
     seed: int | None = None,
 ) -> Artifact | Workspace:
     """The finished artifact in `folder`, or the workspace in which to make it.
@@ -117,6 +134,8 @@ def open_stage(
     artifacts (which stand for their digest).  What is there from other values is refused with
     `StaleArtifact`, or with `redo` thrown away; what fits is kept, with and without `redo`.
     What an interrupted attempt left is kept too, unless the stage cannot go on from it (`resume`).
+    Of what is thrown away the folders `keep` stay, for a stage that can tell what in them still
+    holds.  With `reopen` a finished artifact becomes a workspace again.
     """
     place = locate(folder)
     if place.is_file():
@@ -130,14 +149,17 @@ def open_stage(
                 f"{place} holds {_some(here)} that no stage of ours made, so nothing is written "
                 "there. Use another --out, or move that away."
             )
-        _empty(place)  # ours, but nobody can tell what it was made from
+        _empty(place, keep)  # ours, but nobody can tell what it was made from
     if objection := _objection(place, manifest, started, wanted):
         if not redo:
             raise StaleArtifact(
                 f"{place} {objection}. Use another --out, or pass --redo to make it again."
             )
-        _empty(place)
+        _empty(place, keep)
         manifest = started = None
+    if manifest and reopen:
+        remove(place / MANIFEST)
+        manifest = None
     if started and not manifest and not resume:
         _empty(place)
         started = None
@@ -169,6 +191,11 @@ def code_version() -> str:
     except importlib.metadata.PackageNotFoundError:  # run from a copied folder, as in a Ray job
         version = "0"
     return f"{version}+{digest.hexdigest()[:12]}"
+
+
+def hash_of_values(value: Any) -> str:
+    """SHA-256 of plain values, configurations and artifacts."""
+    return "sha256:" + hashlib.sha256(_json(value).encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:
@@ -263,11 +290,12 @@ def _outputs(folder: UPath) -> list[str]:
     return [name for name in files_under(folder) if not _is_note(name)]
 
 
-def _empty(folder: UPath) -> None:
-    """Remove everything in `folder`; killed half-way, the next `open_stage` empties it again."""
+def _empty(folder: UPath, keep: Collection[str] = ()) -> None:
+    """Remove everything in `folder` but `keep`; killed half-way, the next `open_stage` empties it
+    again."""
     write_atomically(folder / STARTED, b"{}")
     for name in sorted(names_in(folder), key=lambda name: name != MANIFEST):  # manifest first
-        if name != STARTED:
+        if name != STARTED and name not in keep:
             remove(folder / name)
 
 

@@ -19,6 +19,8 @@ from rich.markup import escape
 
 from ray_wssis import data_commands, model_commands
 from ray_wssis.artifacts import Artifact
+from ray_wssis.audit_command import audit_command
+from ray_wssis.closing_table import print_closing_table
 from ray_wssis.config import ConfigError, load_config, shipped_configs, to_yaml
 from ray_wssis.session import configure
 from ray_wssis.storage import is_local, locate
@@ -123,6 +125,31 @@ def verb(make: Make) -> Callable[..., None]:
     return command
 
 
+def label(
+    out: Out,
+    name: ConfigName = None,
+    overrides: Overrides = None,
+    preset: PresetName = None,
+    redo: Redo = False,
+    max_failures: Annotated[
+        int | None, typer.Option(min=0, help="Stop when more images than this failed.")
+    ] = None,
+    min_coverage: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Exit 1 when a smaller share of the points gets a mask."),
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try images again that failed.")
+    ] = False,
+) -> None:
+    """Pseudo masks for the weak images, how good they are, and the training set with them."""
+    limits = {"max_failures": max_failures, "min_coverage": min_coverage}
+    given = [f"labelling.{key}={value}" for key, value in limits.items() if value is not None]
+    make: Make = lambda run: run.merged  # noqa: E731
+    execute(make, out, name, [*(overrides or []), *given], preset, redo, retry_failed)
+    print_closing_table(locate(out))
+
+
 def execute(
     make: Make,
     out: str,
@@ -130,6 +157,7 @@ def execute(
     overrides: list[str],
     preset: Preset | None,
     redo: bool,
+    retry_failed: bool = False,
 ) -> None:
     """Make a result of the run in `out` and say where it is."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -151,7 +179,7 @@ def execute(
     loaded = load(name or str(resolved), overrides, preset)
     from ray_wssis.recipes.point_wssis import PointWSSIS
 
-    made = make(PointWSSIS(loaded, str(folder), redo=redo))
+    made = make(PointWSSIS(loaded, str(folder), redo=redo, retry_failed=retry_failed))
     page = made / "index.html"
     typer.echo(page if page.exists() else made.folder)
 
@@ -166,8 +194,12 @@ def load(name: str, overrides: list[str] | None, preset: Preset | None) -> "Poin
 
 def start(make: Make) -> None:
     """What a page in `jobs/` does: one command, with the options of every verb."""
+    start_command(verb(make))
+
+
+def start_command(command: Callable[..., None]) -> None:
     job = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    job.command(help=sys.modules["__main__"].__doc__)(plain_errors()(verb(make)))
+    job.command(help=sys.modules["__main__"].__doc__)(plain_errors()(command))
     job()
 
 
@@ -175,12 +207,13 @@ app.command("run", help="Everything, from the split to the report.")(verb(lambda
 train.command("teacher", help="On the strong images.")(verb(lambda run: run.teacher))
 train.command("refiner", help="To mend rough masks.")(verb(lambda run: run.refiner))
 train.command("student", help="On masks and pseudo masks.")(verb(lambda run: run.student))
-app.command("label", help="Pseudo masks for the weak images.")(verb(lambda run: run.merged))
+app.command("label")(label)
 app.command("evaluate", help="Average precision of every network.")(
     verb(lambda run: run.evaluation)
 )
 app.command("report", help="The page that shows it all.")(verb(lambda run: run.report))
 
+app.command("audit")(audit_command)
 app.command("import-checkpoint")(model_commands.import_checkpoint)
 app.command("export")(model_commands.export)
 

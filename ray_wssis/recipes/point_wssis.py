@@ -5,38 +5,45 @@ Point-Guided Mask Representation" (arXiv:2303.15062).  Each property is one stag
 those it needs; a stage that is finished in the run folder is not made again.
 """
 
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 
 from pydantic import Field, model_validator
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Workspace, open_stage
+from ray_wssis.artifacts import Artifact, Workspace, hash_of_values, open_stage
 from ray_wssis.config import Config, to_yaml
 from ray_wssis.data.augment import AugmentConfig
 from ray_wssis.data.records import Category, Records
 from ray_wssis.data.split_files import split_name
+from ray_wssis.methods.point_wssis.quality import QualityConfig
 from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
 from ray_wssis.methods.point_wssis.refiner_augment import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.segmenter import KIND as SEGMENTER
-from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig, read_config
+from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig
 from ray_wssis.methods.point_wssis.segmenter_task import SegmenterTask
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 from ray_wssis.models.model_folder import FILES, categories_of, copy_model, read_description
+from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.report.page import write_report
+from ray_wssis.stages.audit import audit
+from ray_wssis.stages.drill import SCHEMA as DRILL
 from ray_wssis.stages.drill import DrawRoughMasks
 from ray_wssis.stages.evaluate import METRICS, evaluate
-from ray_wssis.stages.label import LabelPoints, summarise
+from ray_wssis.stages.label import CONTENT, ROWS, LabelLimits, label, write_json
 from ray_wssis.stages.merge import MERGED, merge
-from ray_wssis.stages.split import ALL, STRONG, VALIDATION, WEAK, DataConfig, split
-from ray_wssis.stages.stream import LabellingWorkers, stream
+from ray_wssis.stages.shards import content_digest
+from ray_wssis.stages.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, DataConfig, split
+from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
 from ray_wssis.storage import Place, hash_file, locate, write_atomically
 from ray_wssis.training.loop import Task
 from ray_wssis.training.run import LOGS, TrainingWorkers, train
 from ray_wssis.training.schedule import ScaledTraining, TrainingConfig
 
 RESOLVED = "config.resolved.yaml"
+ROUGH_MASKS = "masks"
 
 
 class SegmenterStage(Config):
@@ -60,6 +67,8 @@ class PointWSSISConfig(Config):
     refiner: RefinerStage
     student: SegmenterStage
     upper_bound: bool = False  # train a student on all true masks too, where they are known
+    quality: QualityConfig = QualityConfig()
+    labelling: LabelLimits = LabelLimits()
     training_workers: TrainingWorkers = TrainingWorkers()
     labelling_workers: LabellingWorkers = LabellingWorkers()
 
@@ -106,10 +115,18 @@ class PointWSSISConfig(Config):
 class PointWSSIS:
     """The run in folder `out`."""
 
-    def __init__(self, config: PointWSSISConfig, out: Place, *, redo: bool = False) -> None:
+    def __init__(
+        self,
+        config: PointWSSISConfig,
+        out: Place,
+        *,
+        redo: bool = False,
+        retry_failed: bool = False,
+    ) -> None:
         self.config = config
         self.out = locate(out)
         self.redo = redo
+        self.retry_failed = retry_failed
 
     @cached_property
     def data(self) -> Artifact:
@@ -121,36 +138,41 @@ class PointWSSIS:
 
     @cached_property
     def teacher(self) -> Artifact:
-        """1. The teacher learns from the strong pictures."""
+        """1. The teacher learns from the strong pictures, but for those of the audit."""
         stage = self.config.teacher
         if stage.ready is not None:
             return self.adopt("teacher", stage.ready, SEGMENTER)
-        return self.train_segmenter("teacher", stage, self.data, STRONG)
+        return self.train_segmenter("teacher", stage, self.data, TAUGHT)
 
     @cached_property
     def rough(self) -> Artifact:
         """2. As it was half-way through, it draws rough masks whose truth is known."""
         early = range(1, len(self.config.teacher.training.early) + 1)
         teachers = {
-            UPath(STRONG).stem: [str(self.teacher / f"early_{i}") for i in early],
+            UPath(TAUGHT).stem: [str(self.teacher / f"early_{i}") for i in early],
             UPath(VALIDATION).stem: [str(self.teacher / "model")],
         }
-        stage = self.open("rough", {"split": self.data, "teacher": self.teacher})
+        pictures = {part: self.data.hash_of(part) for part in (TAUGHT, VALIDATION)}
+        stage = self.open("rough", {"pictures": pictures, "teacher": self.teacher})
         if isinstance(stage, Artifact):
             return stage
         stream(
-            [self.data / STRONG, self.data / VALIDATION],
-            DrawRoughMasks,
-            {"teachers": teachers},
-            self.config.teacher.model.sides,
+            Pass(
+                name="rough",
+                records=[self.data / TAUGHT, self.data / VALIDATION],
+                worker=DrawRoughMasks,
+                arguments={"teachers": teachers},
+                schema=DRILL,
+                made_from=self.teacher.digest,
+                network_size=self.config.teacher.model.sides,
+                canvas_multiple=PADDING_MULTIPLE,
+                needs_original=False,
+                out=stage / ROUGH_MASKS,
+            ),
             self.config.labelling_workers,
-            stage / "masks",
-            folder_per="pictures",
         )
-        return stage.finish()
-
-    def rough_masks(self, pictures: str) -> str:
-        return str(self.rough / f"masks/pictures={UPath(pictures).stem}")
+        write_json(stage / CONTENT, content_digest(stage / ROUGH_MASKS))
+        return stage.finish(logs=[ROUGH_MASKS])
 
     @cached_property
     def refiner(self) -> Artifact:
@@ -161,10 +183,9 @@ class PointWSSIS:
         task = RefinerTask(
             config=stage.model,
             augment=stage.augment,
-            pictures=str(self.data / STRONG),
-            rough=self.rough_masks(STRONG),
+            pictures=str(self.data / TAUGHT),
             validation=str(self.data / VALIDATION),
-            validation_rough=self.rough_masks(VALIDATION),
+            rough=str(self.rough / ROUGH_MASKS),
             max_validation_pictures=stage.training.max_validation_pictures,
         )
         made_from = {"rough": self.rough, "model": stage.model, "augment": stage.augment}
@@ -173,32 +194,59 @@ class PointWSSIS:
     @cached_property
     def labels(self) -> Artifact:
         """4. Every point of the weak pictures becomes a rough mask, and the refiner mends it."""
-        made_from = {"split": self.data, "teacher": self.teacher, "refiner": self.refiner}
-        stage = self.open("labels", made_from)
+        models = {"teacher": self.teacher, "refiner": self.refiner}
+        drawn_by = {name: model.hash_of("model") for name, model in models.items()}
+        pictures = {part: self.data.hash_of(part) for part in (WEAK, AUDIT)}
+        stage = self.open(
+            "labels",
+            {"pictures": pictures} | drawn_by,
+            reopen=self.retry_failed,
+            keep=[ROWS],
+        )
         if isinstance(stage, Artifact):
             return stage
-        models = {"teacher": str(self.teacher / "model"), "refiner": str(self.refiner / "model")}
-        stream(
-            [self.data / WEAK],
-            LabelPoints,
-            models,
-            read_config(self.teacher / "model").sides,
+        return label(
+            stage,
+            self.data,
+            {name: model / "model" for name, model in models.items()},
             self.config.labelling_workers,
-            stage / UPath(WEAK).stem,
+            self.config.labelling,
+            made_from=" ".join(drawn_by.values()),
+            retry_failed=self.retry_failed,
         )
-        summarise(stage)
-        return stage.finish()
+
+    @cached_property
+    def audit(self) -> Artifact:
+        """5. Masks of pictures whose truth is known tell how good the others are."""
+        return audit(
+            self.data, self.labels, self.config.quality, self.out / "audit", redo=self.redo
+        )
 
     @cached_property
     def merged(self) -> Artifact:
-        """5. True and mended masks become one training set."""
+        """6. True and mended masks become one training set."""
         data = self.config.data
-        name = split_name(data.name, data.percent)
-        return merge(self.data, self.labels, name, self.out / "merged", redo=self.redo)
+        made_by = {"teacher": self.config.teacher, "refiner": self.config.refiner}
+        lineage = {
+            "teacher": short(self.teacher.hash_of("model")),
+            "refiner": short(self.refiner.hash_of("model")),
+            "config": short(hash_of_values(made_by | {"quality": self.config.quality})),
+        }
+        return merge(
+            self.data,
+            self.labels,
+            self.audit,
+            self.config.quality,
+            data.corrections,
+            lineage,
+            split_name(data.name, data.percent),
+            self.out / "merged",
+            redo=self.redo,
+        )
 
     @cached_property
     def student(self) -> Artifact:
-        """6. The student learns from both together."""
+        """7. The student learns from both together."""
         stage = self.config.student
         if stage.ready is not None:
             return self.adopt("student", stage.ready, SEGMENTER)
@@ -213,7 +261,7 @@ class PointWSSIS:
 
     @cached_property
     def evaluation(self) -> Artifact:
-        """7. All figures, also in `metrics.json` of the run."""
+        """8. All figures, also in `metrics.json` of the run."""
         models = {"teacher": self.teacher, "student": self.student}
         if self.config.upper_bound:
             models["upper_bound"] = self.upper_bound
@@ -230,8 +278,8 @@ class PointWSSIS:
 
     @cached_property
     def report(self) -> Artifact:
-        """8. The page that shows it all."""
-        stage = self.open("report", {"evaluation": self.evaluation, "labels": self.labels})
+        """9. The page that shows it all."""
+        stage = self.open("report", {"evaluation": self.evaluation, "audit": self.audit})
         if isinstance(stage, Artifact):
             return stage
         write_report(self.out, stage.folder)
@@ -248,7 +296,12 @@ class PointWSSIS:
             validation=str(self.data / VALIDATION),
             max_validation_pictures=stage.training.max_validation_pictures,
         )
-        made_from = {"pictures": source, "model": stage.model, "augment": stage.augment}
+        made_from = {
+            "pictures": source.hash_of(pictures),
+            "validation": self.data.hash_of(VALIDATION),
+            "model": stage.model,
+            "augment": stage.augment,
+        }
         return self.train(name, task, stage.training, made_from)
 
     def adopt(self, name: str, ready: str, kind: str) -> Artifact:
@@ -276,14 +329,33 @@ class PointWSSIS:
         train(task, training, self.config.seed, self.config.training_workers, stage.folder)
         return stage.finish(logs=LOGS)
 
-    def open(self, name: str, made_from: dict[str, Any]) -> Artifact | Workspace:
-        stage = open_stage(self.out / name, made_from, redo=self.redo, seed=self.config.seed)
+    def open(
+        self,
+        name: str,
+        made_from: dict[str, Any],
+        *,
+        reopen: bool = False,
+        keep: Collection[str] = (),
+    ) -> Artifact | Workspace:
+        stage = open_stage(
+            self.out / name,
+            made_from,
+            redo=self.redo,
+            reopen=reopen,
+            keep=keep,
+            seed=self.config.seed,
+        )
         if isinstance(stage, Workspace):  # something is made with this configuration
             self.write_config()
         return stage
 
     def write_config(self) -> None:
         write_atomically(self.out / RESOLVED, to_yaml(self.config).encode())
+
+
+def short(digest: str) -> str:
+    """The first digits of a hash: enough to tell one model from another."""
+    return digest.removeprefix("sha256:")[:12]
 
 
 def named(categories: tuple[Category, ...]) -> str:

@@ -95,6 +95,21 @@ def iou_histogram(rough: NDArray[np.float64], refined: NDArray[np.float64], name
     return finish(figure, axes, {"rough": (), "refined": ()}, name)
 
 
+def reliability_chart(bins: Sequence[Mapping[str, float]], name: str) -> str:
+    """Expected against true IoU of each bin, in which there are about as many objects.
+
+    On the diagonal an expectation is right; the stroke of a bin is the gap to it.
+    """
+    figure, axes = new_chart("expected IoU", "true IoU")
+    expected, true = [each["expected"] for each in bins], [each["true"] for each in bins]
+    axes.plot([0, 1], [0, 1], color=COLORS["muted"], linestyle=(0, (3, 3)), linewidth=1)
+    axes.vlines(expected, expected, true, color=COLORS["refined"], linewidth=1.2)
+    axes.plot(expected, true, "o", color=COLORS["refined"], ms=5)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    return finish(figure, axes, {}, name)
+
+
 def new_chart(x_label: str, y_label: str) -> tuple[Figure, Any]:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")

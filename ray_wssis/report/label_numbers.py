@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from upath import UPath
@@ -18,7 +17,16 @@ from ray_wssis.data.records import Record, Records
 from ray_wssis.masks import iou
 
 ROWS_AT_A_TIME = 64  # pictures
-COLUMNS = ["image_id", "annotation_id", "label", "level", "rough", "refined", "refined_score"]
+WEAK = "weak"  # of the pictures in the rows, those that nobody has masks of
+COLUMNS = [
+    "pictures",
+    "image_id",
+    "annotation_id",
+    "level",
+    "rough",
+    "refined",
+    "refined_score",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +64,8 @@ class LabelNumbers:
         for file in np.unique(self.file[chosen]).tolist():
             here = {int(self.image_id[i]) for i in chosen if self.file[i] == file}
             with self.files[file].open("rb") as stream:
-                table = pq.read_table(stream, filters=[("image_id", "in", sorted(here))])
+                wanted = [("image_id", "in", sorted(here)), ("pictures", "==", WEAK)]
+                table = pq.read_table(stream, filters=wanted)
             found |= {row["image_id"]: row for row in table.to_pylist()}
         return found
 
@@ -80,11 +89,13 @@ class RecordsById:
 
 
 def read_label_numbers(folder: UPath, truth: RecordsById | None) -> LabelNumbers:
-    """Numbers of all points in the label files of `folder`; none where there are no files."""
+    """Numbers of all points of weak pictures in the label files of `folder`; none where there are
+    no files."""
     files = tuple(sorted(folder.glob("*.parquet"), key=str))
     parts = [np.zeros((0, 7))]
     for index, file in enumerate(files):
-        for rows in pieces(file, COLUMNS):
+        for some in pieces(file, COLUMNS):
+            rows = [row for row in some if row["pictures"] == WEAK]
             records = truth.some([row["image_id"] for row in rows]) if truth else {}
             lines = [
                 (index, *line)
@@ -110,7 +121,7 @@ def pieces(file: UPath, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
     """The rows of a Parquet file, a few at a time."""
     with file.open("rb") as stream:
         for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_A_TIME, columns=columns):
-            yield pa.Table.from_batches([batch]).to_pylist()
+            yield batch.to_pylist()
 
 
 def measure(row: dict[str, Any], truth: Record | None) -> Iterator[tuple[float, ...]]:

@@ -6,18 +6,24 @@ masks, a refiner) the page says it does not have; a figure without a value is a 
 
 from typing import Any
 
-import jinja2
 import numpy as np
 from upath import UPath
 
 from ray_wssis.artifacts import code_version
 from ray_wssis.data.records import Records
-from ray_wssis.report.charts import Curve, curve, figure_chart, iou_histogram, loss_chart
+from ray_wssis.report.charts import (
+    Curve,
+    curve,
+    figure_chart,
+    iou_histogram,
+    loss_chart,
+    reliability_chart,
+)
 from ray_wssis.report.label_numbers import LabelNumbers, RecordsById, read_label_numbers
 from ray_wssis.report.predictions import gallery
 from ray_wssis.report.run_folder import STAGES, Run
 from ray_wssis.report.sheets import contact_sheets
-from ray_wssis.report.wording import show_count, show_duration, show_figure
+from ray_wssis.report.template import template
 from ray_wssis.storage import write_atomically
 
 PAGE = "index.html"
@@ -41,13 +47,13 @@ def write_report(run: UPath, folder: UPath) -> None:
     facts = Run.read(run)
     truth_file, validation_file = run / "split/weak_truth.parquet", run / "split/val.parquet"
     truth = RecordsById(Records.read(truth_file)) if truth_file.exists() else None
-    numbers = read_label_numbers(run / "labels/weak", truth)
+    numbers = read_label_numbers(run / "labels/rows", truth)
     names = facts.class_names()
     found = None
     if validation_file.exists():
         validation = RecordsById(Records.read(validation_file))
-        found = gallery(run / "evaluation/predictions/model=student", validation, names, NUM_COLORS)
-    page = template().render(
+        found = gallery(run / "evaluation/predictions", validation, names, NUM_COLORS)
+    page = template("page").render(
         name=run.name,
         run=facts,
         headline=headline(facts),
@@ -57,6 +63,7 @@ def write_report(run: UPath, folder: UPath) -> None:
         masks=mask_quality(facts, numbers),
         classes=class_rows(facts),
         levels=level_rows(numbers),
+        trust=trust(facts),
         histogram=histogram(numbers),
         charts=training_charts(facts),
         sheets=contact_sheets(numbers, truth, names),
@@ -67,18 +74,6 @@ def write_report(run: UPath, folder: UPath) -> None:
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / PAGE, page.encode())
-
-
-def template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("ray_wssis.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": show_figure, "duration": show_duration, "count": show_count}
-    return environment.get_template("page.html.jinja")
 
 
 def headline(run: Run) -> dict[str, Any]:
@@ -165,6 +160,15 @@ def level_rows(numbers: LabelNumbers) -> list[dict[str, Any]]:
         {"level": level, "count": count, "share": 100 * count / total}
         for level, count in zip(levels.tolist(), counts.tolist(), strict=True)
     ]
+
+
+def trust(run: Run) -> dict[str, Any] | None:
+    """What the audit found; None for a run without one."""
+    if not run.audit:
+        return None
+    reliability = run.audit["reliability"]
+    chart = reliability_chart(reliability["bins"], "reliability") if reliability else None
+    return run.audit | {"chart": chart, "has_review": run.has_review}
 
 
 def histogram(numbers: LabelNumbers) -> str | None:

@@ -24,7 +24,8 @@ PICTURES = 8
 SAME_IOU = 0.5  # from here on, two masks are of one object
 MOST_NAMES = 14  # written on a picture; the others only show theirs when pointed at
 FALLBACK = 0.3  # score, where no instance of any score is right
-COLUMNS = ["image_id", "label", "score", "mask"]
+MODEL = "student"
+COLUMNS = ["model", "image_id", "label", "score", "mask"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class Gallery:
 
 
 def gallery(folder: UPath, truth: RecordsById, names: list[str], num_colors: int) -> Gallery:
-    """Pictures chosen from the predictions in the Parquet files of `folder`."""
+    """Pictures chosen from the student's predictions in the Parquet files of `folder`."""
     agreements = [each for each in agree(folder, truth) if each.num_true]
     threshold = best_threshold(agreements)
     order = sorted(agreements, key=lambda each: (-each.quality(threshold), each.image_id))
@@ -107,11 +108,17 @@ def gallery(folder: UPath, truth: RecordsById, names: list[str], num_colors: int
 def agree(folder: UPath, truth: RecordsById) -> Iterator[Agreement]:
     """Each picture's predictions held against its truth, file by file."""
     for file in sorted(folder.glob("*.parquet"), key=str):
-        for rows in pieces(file, COLUMNS):
+        for some in pieces(file, COLUMNS):
+            rows = [row for row in some if is_ours(row)]
             records = truth.some([row["image_id"] for row in rows])
             for row in rows:
                 if row["image_id"] in records:
                     yield compare(file, row, records[row["image_id"]])
+
+
+def is_ours(row: dict[str, Any]) -> bool:
+    """Whether the student has been here: it found these, or no model could read the picture."""
+    return row["model"] in (MODEL, None)
 
 
 def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
@@ -166,7 +173,7 @@ def draw_picture(
     record = real_objects(record)
     with agreement.file.open("rb") as stream:
         table = pq.read_table(stream, filters=[("image_id", "=", agreement.image_id)])
-    row = table.select(COLUMNS).to_pylist()[0]
+    row = next(filter(is_ours, table.select(COLUMNS).to_pylist()))
     window = whole_picture(record.height, record.width, PICTURE)
     found = [
         (label, mask, score)

@@ -15,6 +15,7 @@ STAGES = {  # in the order in which they run
     "rough": "Draw rough masks to practise on",
     "refiner": "Train the refiner to mend them",
     "labels": "Turn every point into a mask",
+    "audit": "Judge the masks by pictures whose truth is known",
     "merged": "Merge true and pseudo masks",
     "student": "Train the student on both",
     "upper_bound": "Train the upper bound on all true masks",
@@ -31,13 +32,17 @@ class Run:
     counts: dict[str, Any]  # of the split: strong, weak, percent, ...
     manifests: dict[str, dict[str, Any]]  # by stage
     logs: dict[str, list[dict[str, float | None]]]  # by stage
-    failed: list[dict[str, Any]]
+    failed: list[dict[str, Any]]  # pictures
+    rejected: list[dict[str, Any]]  # points
+    audit: dict[str, Any]  # figures of the audit
+    has_review: bool  # the page of the worst masks is there
     config: str
 
     @classmethod
     def read(cls, folder: UPath) -> "Run":
         splits = sorted((folder / "split").glob("*_split.json"), key=str)
         manifests = {stage: read_json(folder / stage / "manifest.json") for stage in STAGES}
+        failures = read_lines(folder / "labels" / "failed.jsonl")
         return cls(
             folder=folder,
             metrics=read_json(folder / "metrics.json")
@@ -45,7 +50,10 @@ class Run:
             counts=read_json(splits[0]) if splits else {},
             manifests={stage: note for stage, note in manifests.items() if note},
             logs={stage: read_lines(folder / stage / "metrics.jsonl") for stage in STAGES},
-            failed=read_lines(folder / "labels" / "failed.jsonl"),
+            failed=[line for line in failures if "annotation_id" not in line],
+            rejected=[line for line in failures if "annotation_id" in line],
+            audit=read_json(folder / "audit" / "audit.json"),
+            has_review=(folder / "audit" / "review.html").exists(),
             config=read_text(folder / "config.resolved.yaml"),
         )
 

@@ -52,7 +52,9 @@ def contact_sheets(
     tiles = {}
     for index in chosen:
         image_id = int(numbers.image_id[index])
-        tiles[index] = draw_tile(rows[image_id], records.get(image_id), numbers, index, names)
+        row, item = rows[image_id], int(numbers.item[index])
+        name = names[row["label"][item]]
+        tiles[index] = draw_tile(row, item, name, judge(numbers, index), records.get(image_id))
     by = "IoU with the hidden true mask" if numbers.knows_truth else "the refiner's own score"
     notes = {
         "Worst": f"lowest {by}, one per picture",
@@ -105,9 +107,10 @@ def first_of_each(
 
 
 def draw_tile(
-    row: dict[str, Any], truth: Record | None, numbers: LabelNumbers, index: int, names: list[str]
+    row: dict[str, Any], item: int, name: str, figure: str, truth: Record | None = None
 ) -> Tile:
-    item, height, width = int(numbers.item[index]), row["height"], row["width"]
+    """The window around one point of a row of labels, with all masks that are known of it."""
+    height, width = row["height"], row["width"]
     masks = {"rough": row["rough"][item], "refined": row["refined"][item]}
     if truth is not None and row["annotation_id"][item] in truth.annotation_ids:
         place = truth.annotation_ids.index(row["annotation_id"][item])
@@ -126,8 +129,6 @@ def draw_tile(
         pixels = draw_pixels(read_image(row["file"], (height, width)), window)
     except ImageError:
         pixels = None
-    name = names[row["label"][item]]
-    figure = judge(numbers, index)
     return Tile(
         pixels=pixels,
         outlines={kind: outline(mask, height, width, window) for kind, mask in masks.items()},

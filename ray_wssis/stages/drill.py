@@ -21,7 +21,6 @@ from ray_wssis.stages.label import best_device
 
 SCHEMA = pa.schema(
     [
-        ("pictures", pa.string()),  # strong or val
         ("image_id", pa.int64()),
         ("annotation_id", pa.list_(pa.int64())),
         ("rough", pa.list_(pa.binary())),  # run-length counts, null where nothing was drawn
@@ -35,8 +34,6 @@ class DrawRoughMasks:
     `teachers` are the model folders that draw for the pictures of each source.
     """
 
-    schema = SCHEMA
-
     def __init__(self, teachers: dict[str, list[str]]) -> None:
         device = best_device()
         self.teachers = {
@@ -47,8 +44,8 @@ class DrawRoughMasks:
     def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
         rows = []
         for source, teachers in self.teachers.items():
-            some = [each for each in pictures if each.source == source and each.error is None]
-            rows += [{"pictures": source} | row for it in teachers for row in draw(it, some)]
+            some = [picture for picture in pictures if picture.source == source]
+            rows += [row for teacher in teachers for row in draw(teacher, some)]
         return rows
 
 

@@ -15,12 +15,16 @@ from ray_wssis.data.records import Records
 from ray_wssis.methods.point_wssis.segmenter import read_config
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.metrics.pseudo_masks import MaskQuality
-from ray_wssis.stages.predict import FindInstances
+from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.stages.label import CONTENT, ROWS, write_json
+from ray_wssis.stages.predict import SCHEMA, FindInstances
+from ray_wssis.stages.shards import content_digest
 from ray_wssis.stages.split import VALIDATION, WEAK, WEAK_TRUTH
-from ray_wssis.stages.stream import LabellingWorkers, stream
-from ray_wssis.stages.table import read_rows
+from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
+from ray_wssis.stages.table import RowsById, read_rows
 
 METRICS = "metrics.json"
+PREDICTIONS = "predictions"
 
 
 def evaluate(
@@ -34,30 +38,40 @@ def evaluate(
 ) -> Artifact:
     """`metrics.json` with all figures, and in `predictions/` what the models find in the
     validation pictures.  AP and mIoU are in percent; a figure that has no value is null."""
-    stage = open_stage(folder, {"split": data, "labels": labels} | models, redo=redo)
+    made_from = {"split": data, "labels": labels} | models
+    stage = open_stage(folder, made_from, redo=redo, keep=[PREDICTIONS])
     if isinstance(stage, Artifact):
         return stage
     figures: dict[str, float] = {}
     truth = Records.read(data / VALIDATION)
     folders = {name: str(model / "model") for name, model in models.items()}
+    sides = {read_config(UPath(model)).sides for model in folders.values()}
     stream(
-        [data / VALIDATION],
-        FindInstances,
-        {"models": folders},
-        read_config(UPath(next(iter(folders.values())))).sides,
+        Pass(
+            name="evaluation",
+            records=[data / VALIDATION],
+            worker=FindInstances,
+            arguments={"models": folders},
+            schema=SCHEMA,
+            made_from=" ".join(models[name].hash_of("model") for name in models),
+            network_size=read_config(UPath(next(iter(folders.values())))).sides,
+            canvas_multiple=PADDING_MULTIPLE,
+            needs_original=len(sides) > 1,
+            out=stage / PREDICTIONS,
+        ),
         workers,
-        stage / "predictions",
-        folder_per="model",
     )
+    rows = read_rows(stage / PREDICTIONS)
     for name in models:
-        found = read_rows(stage / "predictions" / f"model={name}")
+        found = [row for row in rows if row["model"] in (name, None)]
         precision = average_precision(truth, map(read_prediction, found))
         figures |= {f"{name}/val/{figure}": value for figure, value in precision.items()}
     if (data / WEAK_TRUTH).exists():
         figures |= pseudo_mask_figures(Records.read(data / WEAK_TRUTH), labels)
     known = {name: value if value == value else None for name, value in figures.items()}
     (stage / METRICS).write_text(json.dumps(known, indent=2) + "\n")
-    return stage.finish()
+    write_json(stage / CONTENT, content_digest(stage / PREDICTIONS))
+    return stage.finish(logs=[PREDICTIONS])
 
 
 def read_prediction(row: dict[str, Any]) -> Prediction:
@@ -71,14 +85,14 @@ def read_prediction(row: dict[str, Any]) -> Prediction:
 
 def pseudo_mask_figures(truth: Records, labels: Artifact) -> dict[str, float]:
     """Quality of the rough and the refined masks against the hidden ones."""
-    rows = {row["image_id"]: row for row in read_rows(labels / UPath(WEAK).stem)}
+    rows = RowsById(labels / ROWS, UPath(WEAK).stem)
     names = [category.name for category in truth.categories]
     figures: dict[str, float] = {}
     for column in ("rough", "refined"):
         quality = MaskQuality()
         for record in truth:
-            row = rows[record.image_id]
-            drawn = dict(zip(row["annotation_id"] or [], row[column] or [], strict=True))
+            row = rows.get(record.image_id) or {}
+            drawn = dict(zip(row.get("annotation_id") or [], row.get(column) or [], strict=True))
             quality.add(record, drawn)
         measured = quality.figures(names)
         figures |= {f"pseudo/{column}/{figure}": value for figure, value in measured.items()}

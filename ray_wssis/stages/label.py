@@ -1,56 +1,51 @@
 """The weak pictures get masks: every point becomes a rough mask, and the refiner mends it.
 
-One row per picture comes out, one entry of its lists per point.  A picture that cannot be read
-has an `error` and no lists; a point without a mask has null and level -1.
+The audit pictures, whose true masks are known and which the teacher has never seen, go through
+the very same processes; what becomes of them tells how good the masks of the others are.
 """
 
 import json
 import logging
+from collections import Counter
 from typing import Any
 
-import pyarrow as pa
 import torch
+from pydantic import Field
 from upath import UPath
 
-from ray_wssis.artifacts import Workspace
-from ray_wssis.data.records import Record
-from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.artifacts import Artifact, Workspace
+from ray_wssis.config import Config
+from ray_wssis.data.records import Category, Records
+from ray_wssis.methods.point_wssis.labeller import PointLabeller, pointed
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.methods.point_wssis.segmenter import Segmenter
+from ray_wssis.methods.point_wssis.segmenter import Segmenter, read_config
+from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.stages.decode import Picture
-from ray_wssis.stages.split import WEAK
-from ray_wssis.stages.table import read_rows
+from ray_wssis.stages.label_row import SCHEMA, finish_row
+from ray_wssis.stages.shards import content_digest
+from ray_wssis.stages.split import AUDIT, REJECTED, WEAK
+from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
+from ray_wssis.stages.table import each_row
+from ray_wssis.storage import write_atomically
 
+ROWS = "rows"
 SUMMARY = "summary.json"
+CONTENT = "content.json"  # which rows there are, in whatever files
+THROUGHPUT = "throughput.json"
 FAILED = "failed.jsonl"
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = pa.schema(
-    [
-        ("image_id", pa.int64()),
-        ("file", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("annotation_id", pa.list_(pa.int64())),
-        ("label", pa.list_(pa.int32())),
-        ("x", pa.list_(pa.float64())),  # original pixels
-        ("y", pa.list_(pa.float64())),
-        ("rough", pa.list_(pa.binary())),  # run-length counts
-        ("refined", pa.list_(pa.binary())),
-        ("level", pa.list_(pa.int32())),
-        ("class_score", pa.list_(pa.float32())),
-        ("maskness", pa.list_(pa.float32())),
-        ("refined_score", pa.list_(pa.float32())),
-        ("error", pa.string()),
-    ]
-)
+
+class LabelLimits(Config):
+    """When labelling has gone wrong.  It changes nothing that comes out."""
+
+    max_failures: int | None = Field(default=None, ge=0)  # pictures; null: any number
+    min_coverage: float = Field(default=0, ge=0, le=1)  # share of the points that get a mask
 
 
 class LabelPoints:
-    """Pictures with points -> rows of labels."""
-
-    schema = SCHEMA
+    """Pictures with points -> rows of labels, to be finished by `finish_row`."""
 
     def __init__(self, teacher: str, refiner: str | None) -> None:
         device = best_device()
@@ -60,79 +55,130 @@ class LabelPoints:
         )
 
     def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
-        readable = [picture for picture in pictures if picture.error is None]
-        rows = [describe(picture) for picture in pictures if picture.error is not None]
-        if not readable:
-            return rows
-        records = [with_points(picture.record) for picture in readable]
-        labels = self.labeller.label(
-            records,
-            [picture.image for picture in readable],
-            [picture.network_image for picture in readable],
+        drafts = self.labeller.draft(
+            [picture.record for picture in pictures],
+            [picture.image for picture in pictures],
+            [picture.network_image for picture in pictures],
         )
-        for picture, record, found in zip(readable, records, labels, strict=True):
+        rows = []
+        for picture, draft in zip(pictures, drafts, strict=True):
+            record = pointed(picture.record)
+            points = [point for point in record.points if point is not None]
             rows.append(
-                describe(picture)
-                | {
+                {
+                    "image_id": record.image_id,
+                    "file": record.file,
+                    "width": record.width,
+                    "height": record.height,
                     "annotation_id": record.annotation_ids,
                     "label": record.labels,
-                    "x": [point[0] for point in record.points if point is not None],
-                    "y": [point[1] for point in record.points if point is not None],
-                    "rough": found.rough.masks,
-                    "refined": found.refined,
-                    "level": found.rough.levels,
-                    "class_score": found.rough.class_scores,
-                    "maskness": found.rough.maskness,
-                    "refined_score": found.refined_scores,
+                    "x": [x for x, _ in points],
+                    "y": [y for _, y in points],
+                    "rough": draft.rough.masks,
+                    "level": draft.rough.levels,
+                    "class_score": draft.rough.class_scores,
+                    "maskness": draft.rough.maskness,
+                    "level_margin": draft.rough.margins,
+                    "answers": draft.answers,
                 }
             )
         return rows
 
 
-def with_points(record: Record) -> Record:
-    """The record without objects that nobody pointed at."""
-    return record.keep(i for i, point in enumerate(record.points) if point is not None)
+def label(
+    stage: Workspace,
+    data: Artifact,
+    models: dict[str, UPath],
+    workers: LabellingWorkers,
+    limits: LabelLimits,
+    *,
+    made_from: str,
+    retry_failed: bool,
+) -> Artifact:
+    """Rows for the weak and the audit pictures.  `models` are the folders of teacher and refiner.
 
-
-def describe(picture: Picture) -> dict[str, Any]:
-    record = picture.record
-    return {
-        "image_id": record.image_id,
-        "file": record.file,
-        "width": record.width,
-        "height": record.height,
-        "error": picture.error,
-    }
-
-
-def summarise(stage: Workspace) -> None:
-    """Count what was labelled, into `summary.json` and the log; list what could not be read.
-
-    Raises ValueError when not one point got a mask.
+    Raises ValueError when too many pictures fail or too few points get a mask; what was labelled
+    stays, and with other limits the same command goes on.
     """
-    rows = read_rows(stage / UPath(WEAK).stem)
-    failed = [
-        {"image_id": r["image_id"], "file": r["file"], "reason": r["error"]}
-        for r in rows
-        if r["error"] is not None
-    ]
-    masks = [mask for row in rows for mask in row["refined"] or []]
-    summary = {
-        "num_images": len(rows),
-        "num_failed_images": len(failed),
-        "num_points": len(masks),
-        "num_points_without_mask": sum(mask is None for mask in masks),
+    throughput = stream(
+        Pass(
+            name="labels",
+            records=[data / AUDIT, data / WEAK],
+            worker=LabelPoints,
+            arguments={name: str(folder) for name, folder in models.items()},
+            schema=SCHEMA,
+            finish=finish_row,
+            made_from=made_from,
+            network_size=read_config(models["teacher"]).sides,
+            canvas_multiple=PADDING_MULTIPLE,
+            needs_original=True,
+            out=stage / ROWS,
+        ),
+        workers,
+        retry_failed=retry_failed,
+        max_failures=limits.max_failures,
+    )
+    if throughput.num_images:
+        write_json(stage / THROUGHPUT, throughput.figures())
+    rejected = (data / REJECTED).read_text()
+    summary = summarise(stage / ROWS, Records.read(data / WEAK).categories)
+    summary["num_rejected_points"] = len(rejected.splitlines())
+    write_json(stage / SUMMARY, summary)
+    write_json(stage / CONTENT, content_digest(stage / ROWS))
+    (stage / FAILED).write_text(rejected + failures(stage / ROWS))
+    check_coverage(stage, summary, limits.min_coverage)
+    return stage.finish(logs=[ROWS, THROUGHPUT])
+
+
+def summarise(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
+    """Counts of the weak pictures' labels."""
+    counts, classes = Counter[str](), Counter[int]()
+    for row in each_row(rows, ["label", "refined", "error"], pictures=UPath(WEAK).stem):
+        counts["num_images"] += 1
+        counts["num_failed_images"] += row["error"] is not None
+        masks = row["refined"] or []
+        counts["num_points"] += len(masks)
+        counts["num_points_without_mask"] += masks.count(None)
+        classes.update(
+            label for label, mask in zip(row["label"] or [], masks, strict=True) if mask is not None
+        )
+    counted = ("num_images", "num_failed_images", "num_points", "num_points_without_mask")
+    return {name: counts[name] for name in counted} | {
+        "num_masks_per_class": {
+            category.name: classes[label] for label, category in enumerate(categories)
+        }
     }
-    (stage / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n")
-    (stage / FAILED).write_text("".join(json.dumps(line) + "\n" for line in failed))
-    logger.info("labels: %s", ", ".join(f"{key} {value}" for key, value in summary.items()))
-    for line in failed[:3]:
-        logger.warning("labels: %s", line["reason"])
-    if all(mask is None for mask in masks):
+
+
+def failures(rows: UPath) -> str:
+    """A line of JSON for each picture that failed, by image id."""
+    columns = ["image_id", "file", "stage", "error"]
+    failed = [
+        {name: row[name] for name in ("image_id", "file", "stage")} | {"reason": row["error"]}
+        for row in each_row(rows, columns)
+        if row["error"] is not None
+    ]
+    failed.sort(key=lambda line: int(line["image_id"]))
+    return "".join(json.dumps(line) + "\n" for line in failed)
+
+
+def check_coverage(stage: Workspace, summary: dict[str, Any], min_coverage: float) -> None:
+    num_points = summary["num_points"]
+    num_masks = num_points - summary["num_points_without_mask"]
+    if num_masks == 0:
         raise ValueError(
-            f"labels: none of {len(masks)} points on {len(rows)} images got a mask; "
+            f"labels: none of {num_points} points on {summary['num_images']} images got a mask; "
             f"look at {stage / FAILED} and at the teacher's figures"
         )
+    if num_masks < min_coverage * num_points:
+        raise ValueError(
+            f"labels: {num_masks} of {num_points} points got a mask, a share of "
+            f"{num_masks / num_points:.3f}; min_coverage is {min_coverage:g}"
+        )
+
+
+def write_json(file: UPath, values: dict[str, Any]) -> None:
+    write_atomically(file, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def best_device() -> torch.device:

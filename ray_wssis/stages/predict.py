@@ -11,20 +11,17 @@ from ray_wssis.stages.label import best_device
 
 SCHEMA = pa.schema(
     [
-        ("model", pa.string()),
+        ("model", pa.string()),  # null in the row of a picture that failed
         ("image_id", pa.int64()),
         ("label", pa.list_(pa.int32())),
         ("score", pa.list_(pa.float32())),  # best first
         ("mask", pa.list_(pa.binary())),  # run-length counts
-        ("error", pa.string()),
     ]
 )
 
 
 class FindInstances:
     """Pictures -> one row per picture and model.  `models` are folders by name."""
-
-    schema = SCHEMA
 
     def __init__(self, models: dict[str, str]) -> None:
         device = best_device()
@@ -40,31 +37,22 @@ class FindInstances:
         return rows
 
     def find(self, segmenter: Segmenter, pictures: list[Picture]) -> list[dict[str, Any]]:
-        readable = [picture for picture in pictures if picture.error is None]
-        rows: list[dict[str, Any]] = [
-            {"image_id": picture.record.image_id, "error": picture.error}
-            for picture in pictures
-            if picture.error is not None
-        ]
-        if not readable:
-            return rows
         same_size = segmenter.config.sides == self.first.config.sides
         found = segmenter.segment(
             [
                 picture.network_image
                 if same_size
                 else network_image(picture.image, segmenter.config)
-                for picture in readable
+                for picture in pictures
             ],
-            [picture.image.shape[:2] for picture in readable],
+            [(picture.record.height, picture.record.width) for picture in pictures],
         )
-        for picture, seen in zip(readable, found, strict=True):
-            rows.append(
-                {
-                    "image_id": picture.record.image_id,
-                    "label": seen.labels,
-                    "score": seen.scores,
-                    "mask": seen.masks,
-                }
-            )
-        return rows
+        return [
+            {
+                "image_id": picture.record.image_id,
+                "label": seen.labels,
+                "score": seen.scores,
+                "mask": seen.masks,
+            }
+            for picture, seen in zip(pictures, found, strict=True)
+        ]

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -24,14 +22,15 @@ from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.segmenter import Segmenter
 from ray_wssis.recipes import point_wssis
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
-from ray_wssis.stages.decode import SOURCE, decode_rows, read_picture
+from ray_wssis.stages import label
+from ray_wssis.stages.label import ROWS
 from ray_wssis.stages.split import STRONG, VALIDATION, WEAK
-from ray_wssis.stages.stream import LabellingWorkers, PictureWorker
 from ray_wssis.stages.table import read_rows
 from ray_wssis.training.loop import Task
 from ray_wssis.training.run import TrainingWorkers
 from ray_wssis.training.sampling import StepSampler, batches
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
+from tests.in_process import stream_here
 from tests.real_data import COCO_MINI
 
 pytestmark = pytest.mark.slow
@@ -123,30 +122,11 @@ def train_here(
     task.save(learner, samples, folder / "model")
 
 
-def stream_here(
-    records: list[UPath],
-    worker: type[PictureWorker],
-    arguments: dict[str, Any],
-    network_size: tuple[int, int],
-    workers: LabellingWorkers,
-    out: UPath,
-    *,
-    folder_per: str | None = None,
-) -> None:
-    """What the tasks and one actor of Ray Data do, one after the other."""
-    at_work, pictures = worker(**arguments), []
-    for file in records:
-        table = Records.read(file).table
-        table = table.append_column(SOURCE, pa.array([str(file)] * len(table)))
-        pictures += [read_picture(row) for row in decode_rows(table, network_size).to_pylist()]
-    rows = pa.Table.from_pylist(at_work(pictures), schema=worker.schema)
-    pq.write_to_dataset(rows, str(out), partition_cols=[folder_per] if folder_per else None)
-
-
 @pytest.fixture(autouse=True)
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(point_wssis, "train", train_here)
     monkeypatch.setattr(point_wssis, "stream", stream_here)
+    monkeypatch.setattr(label, "stream", stream_here)
 
 
 @pytest.fixture(scope="module")
@@ -189,16 +169,17 @@ def check_run(run: PointWSSIS, num_classes: int) -> None:
     assert Refiner.load(run.refiner / "model", cpu).categories == categories
 
     weak = Records.read(run.data / WEAK)
-    labelled = {row["image_id"]: row for row in read_rows(run.labels / UPath(WEAK).stem)}
+    rows = read_rows(run.labels / ROWS, pictures=UPath(WEAK).stem)
+    labelled = {row["image_id"]: row for row in rows}
     assert len(labelled) == len(weak)
     for record in weak:
         row = labelled[record.image_id]
         assert row["error"] is None and row["annotation_id"] == record.annotation_ids
 
     merged = load_json(next(run.merged.folder.glob("*_sw_refined.json")))
-    drawn = sum(mask is not None for row in labelled.values() for mask in row["refined"])
+    num_points = sum(len(row["refined"]) for row in labelled.values())
     known = sum(len(record.labels) for record in Records.read(run.data / STRONG))
-    assert drawn and len(merged["annotations"]) == known + drawn
+    assert num_points and len(merged["annotations"]) == known + num_points
     assert len({entry["id"] for entry in merged["images"]}) == len(merged["images"])
     assert all("segmentation" in entry for entry in merged["annotations"])
 

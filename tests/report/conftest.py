@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +13,17 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.records import Record, Records
-from ray_wssis.masks import decode, encode
+from ray_wssis.methods.point_wssis.quality import QualityConfig
 from ray_wssis.metrics.coco_ap import average_precision
 from ray_wssis.metrics.pseudo_masks import MaskQuality
+from ray_wssis.stages.audit import audit
 from ray_wssis.stages.evaluate import read_prediction
-from ray_wssis.stages.label import SCHEMA as LABELS
-from ray_wssis.stages.label import summarise
 from ray_wssis.stages.predict import SCHEMA as PREDICTIONS
 from ray_wssis.stages.split import DataConfig, ShapesConfig, split
+from ray_wssis.stages.table import each_row
+from tests.drawn_labels import failed_row, label_row, moved, write_rows
 
-MISSING = 17  # every so many points get no mask
 SHIFTS = {"teacher": 5, "student": 2, "upper_bound": 1}  # pixels that predictions are off
-Draw = Callable[[bytes, int, int], bytes]
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +37,11 @@ def make_run(folder: Path, num_images: int, size: int = 96) -> UPath:
     run.mkdir()
     (run / "config.resolved.yaml").write_text("seed: 0\ndata:\n  percent: 25\n")
     shapes = ShapesConfig(num_images=num_images, num_validation_images=10, size=size)
-    data = split(DataConfig(shapes=shapes, percent=25), 0, run / "split", redo=False)
+    data = split(DataConfig(shapes=shapes, percent=25, audit=0.5), 0, run / "split", redo=False)
     for name, loss in (("teacher", 4.0), ("refiner", 0.7), ("student", 3.0), ("upper_bound", 2.5)):
         train(begin(run / name), loss)
-    labels = label(begin(run / "labels"), Records.read(data / "weak_truth.parquet"))
+    labels = label(begin(run / "labels"), data)
+    audit(data, labels, QualityConfig(review=9), run / "audit", redo=False)
     evaluate(begin(run / "evaluation"), data, labels)
     (run / "metrics.json").write_bytes((run / "evaluation/metrics.json").read_bytes())
     return run
@@ -68,66 +67,38 @@ def train(stage: Workspace, loss: float) -> None:
     stage.finish(logs=["metrics.jsonl"])
 
 
-def moved(mask: bytes, height: int, width: int, shift: int) -> bytes:
-    """The mask some pixels to the right, and down by half of that."""
-    pixels = np.zeros((height, width), dtype=bool)
-    down = shift // 2
-    pixels[down:, shift:] = decode(mask, height, width)[: height - down, : width - shift]
-    return encode(pixels)
-
-
-def label(stage: Workspace, truth: Records) -> Artifact:
-    """Two files: the last picture cannot be read, some points get no mask."""
-    rows = [label_row(record) for record in truth]
-    rows[-1] = {key: rows[-1][key] for key in ("image_id", "file", "width", "height")}
-    rows[-1]["error"] = f"{rows[-1]['file']}: the file has zero bytes; fetch the file again"
-    write_rows(rows[: len(rows) // 2], LABELS, stage / "weak" / "0.parquet")
-    write_rows(rows[len(rows) // 2 :], LABELS, stage / "weak" / "1.parquet")
-    summarise(stage)
+def label(stage: Workspace, data: Artifact) -> Artifact:
+    """Two files: the last weak picture cannot be read, some points get no mask."""
+    truth = list(Records.read(data / "weak_truth.parquet"))
+    weak = [label_row(record) for record in truth[:-1]]
+    reason = f"{truth[-1].file}: the file has zero bytes; fetch the file again"
+    audited = [label_row(record, "audit") for record in Records.read(data / "audit.parquet")]
+    half = len(weak) // 2
+    write_rows([*audited[:1], *weak[:half]], stage / "rows/0.parquet")
+    failed = failed_row(truth[-1], reason)
+    write_rows([*weak[half:], failed, *audited[1:]], stage / "rows/1.parquet")
+    lines = [
+        {"image_id": None, "annotation_id": 7, "stage": "points", "reason": "off the picture"},
+        {"image_id": failed["image_id"], "file": "b.png", "stage": "read", "reason": reason},
+    ]
+    (stage / "failed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return stage.finish()
-
-
-def label_row(record: Record) -> dict[str, Any]:
-    num = len(record.labels)
-    masks = [mask for mask in record.masks if mask is not None]
-    rough: list[bytes | None] = []
-    refined: list[bytes | None] = []
-    for annotation, mask in zip(record.annotation_ids, masks, strict=True):
-        shift = annotation % 7
-        empty = annotation % MISSING == 0
-        size = record.height, record.width
-        rough.append(None if empty else moved(mask, *size, 1 + shift))
-        refined.append(None if empty else moved(mask, *size, shift // 2))
-    return {
-        "image_id": record.image_id,
-        "file": record.file,
-        "width": record.width,
-        "height": record.height,
-        "annotation_id": record.annotation_ids,
-        "label": record.labels,
-        "x": [point[0] for point in record.points if point is not None],
-        "y": [point[1] for point in record.points if point is not None],
-        "rough": rough,
-        "refined": refined,
-        "level": [-1 if mask is None else i % 4 for i, mask in enumerate(refined)],
-        "class_score": [0.5] * num,
-        "maskness": [0.8] * num,
-        "refined_score": [0.6 + 0.05 * i for i in range(num)],
-        "error": None,
-    }
 
 
 def evaluate(stage: Workspace, data: Artifact, labels: Artifact) -> None:
     truth = Records.read(data / "val.parquet")
     figures: dict[str, float] = {}
+    rows: list[dict[str, Any]] = []
     for name, shift in SHIFTS.items():
-        rows = [prediction_row(record, shift) for record in truth]
-        write_rows(rows, PREDICTIONS, stage / "predictions" / f"model={name}" / "0.parquet")
-        precision = average_precision(truth, map(read_prediction, rows))
+        own = [{"model": name} | prediction_row(record, shift) for record in truth]
+        precision = average_precision(truth, map(read_prediction, own))
         figures |= {f"{name}/val/{key}": value for key, value in precision.items()}
+        rows += own
+    (stage / "predictions").mkdir()
+    table = pa.Table.from_pylist(rows, schema=PREDICTIONS)
+    pq.write_table(table, str(stage / "predictions/0.parquet"))
     hidden = Records.read(data / "weak_truth.parquet")
-    tables = [pq.read_table(str(labels / "weak" / f"{i}.parquet")) for i in range(2)]
-    rows_of = {row["image_id"]: row for row in pa.concat_tables(tables).to_pylist()}
+    rows_of = {row["image_id"]: row for row in each_row(labels / "rows", pictures="weak")}
     for column in ("rough", "refined"):
         quality = MaskQuality()
         for record in hidden:
@@ -153,8 +124,3 @@ def prediction_row(record: Record, shift: int) -> dict[str, Any]:
     labels = [*record.labels[:-1], (record.labels[-1] + 1) % 6]
     scores = [0.9 - 0.1 * i for i in range(len(masks))]
     return {"image_id": record.image_id, "label": labels, "score": scores, "mask": masks}
-
-
-def write_rows(rows: list[dict[str, Any]], schema: pa.Schema, file: UPath) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), str(file))

@@ -1,6 +1,13 @@
 import numpy as np
 
-from ray_wssis.report.charts import MOST_POINTS, curve, iou_histogram, loss_chart, thin
+from ray_wssis.report.charts import (
+    MOST_POINTS,
+    curve,
+    iou_histogram,
+    loss_chart,
+    reliability_chart,
+    thin,
+)
 
 
 def test_a_curve_skips_lines_without_the_figure() -> None:
@@ -29,3 +36,10 @@ def test_charts_take_the_colours_of_the_page() -> None:
 def test_the_same_numbers_give_the_same_chart() -> None:
     values = np.array([0.1, 0.5, 1.0])
     assert iou_histogram(values, values, "a") == iou_histogram(values, values, "a")
+
+
+def test_a_reliability_chart_has_a_dot_for_each_bin() -> None:
+    bins = [{"expected": 0.2, "true": 0.3}, {"expected": 0.6, "true": 0.5}]
+    fewer, more = reliability_chart(bins[:1], "a"), reliability_chart(bins, "a")
+    assert more.count("<use") == fewer.count("<use") + 1
+    assert "expected IoU" in more

@@ -14,7 +14,7 @@ def truth(run: UPath) -> RecordsById:
 
 
 def test_every_point_of_every_file_has_its_numbers(run: UPath, truth: RecordsById) -> None:
-    numbers = read_label_numbers(run / "labels/weak", truth)
+    numbers = read_label_numbers(run / "labels/rows", truth)
     readable = truth.records.select(range(len(truth.records) - 1))  # the last one is not
     assert len(numbers) == sum(len(record.labels) for record in readable)
     assert (numbers.refined_iou[~numbers.has_mask] == 0).all()
@@ -22,14 +22,20 @@ def test_every_point_of_every_file_has_its_numbers(run: UPath, truth: RecordsByI
     assert set(numbers.file.tolist()) == {0, 1}
 
 
+def test_audit_pictures_are_no_weak_ones(run: UPath, truth: RecordsById) -> None:
+    audited = set(Records.read(run / "split/audit.parquet").table["image_id"].to_pylist())
+    assert audited
+    assert not audited & set(read_label_numbers(run / "labels/rows", truth).image_id.tolist())
+
+
 def test_without_truth_the_score_is_the_quality(run: UPath) -> None:
-    numbers = read_label_numbers(run / "labels/weak", None)
+    numbers = read_label_numbers(run / "labels/rows", None)
     assert not numbers.knows_truth
     np.testing.assert_array_equal(numbers.quality, numbers.score)
 
 
 def test_rows_come_from_the_files_that_hold_them(run: UPath, truth: RecordsById) -> None:
-    numbers: LabelNumbers = read_label_numbers(run / "labels/weak", truth)
+    numbers: LabelNumbers = read_label_numbers(run / "labels/rows", truth)
     chosen = [0, len(numbers) - 1]
     rows = numbers.rows(chosen)
     assert sorted(rows) == sorted(numbers.image_id[chosen].tolist())

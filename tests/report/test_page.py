@@ -5,7 +5,6 @@ import io
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +13,9 @@ from PIL import Image
 from upath import UPath
 
 from ray_wssis.report.page import write_report
+from tests.report.elements import Elements
 
-EMPTY = {"meta", "link", "br", "input", "img"}  # elements without an end tag
 SIZE_LIMIT = 5_000_000  # bytes
-
-
-class Elements(HTMLParser):
-    """Start tags with their attributes; AssertionError where an end tag does not fit."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-        if tag not in EMPTY:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open and self.open[-1] == tag, (tag, self.getpos(), self.open[-5:])
-        self.open.pop()
-
-    def values(self, attribute: str) -> list[str]:
-        return [attrs[attribute] or "" for _, attrs in self.found if attribute in attrs]
 
 
 def page_of(run: UPath, out: Path) -> str:
@@ -121,6 +94,53 @@ def test_what_could_not_be_read_is_listed(page: str) -> None:
     assert "the file has zero bytes" in page
 
 
+def test_points_that_could_not_be_used_are_listed(page: str) -> None:
+    assert "Points that could not be used" in page
+    assert "<code>7</code> off the picture" in page
+
+
+def test_the_page_says_how_far_to_trust_the_masks(page: str, run: UPath) -> None:
+    figures = json.loads((run / "audit/audit.json").read_text())
+    text = words(page)
+    assert f"Expected calibration error {error(figures):.3f} " in text
+    assert f"mIoU of the audit images, % {figures['audit']['mIoU']:.1f} " in text
+    for row in figures["audit"]["by_class"] + figures["audit"]["by_size"]:
+        assert f"{row['name']} {row['num_objects']} {row['mIoU']:.1f} " in text
+    assert f"Alarm: empty {figures['weak']['alarms']['empty']} " in text
+    assert "Reliability diagram" in page
+    assert 'href="../audit/review.html"' in page
+
+
+def error(figures: dict[str, Any]) -> float:
+    return float(figures["reliability"]["expected_calibration_error"])
+
+
+def test_a_run_without_an_audit_says_so(copy: Path, tmp_path: Path) -> None:
+    shutil.rmtree(copy / "audit")
+    page = page_of(UPath(copy), tmp_path / "out")
+    Elements(page)
+    assert "This run has no audit" in page
+    assert "../audit" not in page
+
+
+@pytest.mark.parametrize(
+    ("num_objects", "says"), [(0, "There were no audit images"), (8, "One audit image is too few")]
+)
+def test_an_audit_of_few_pictures_says_what_it_lacks(
+    copy: Path, tmp_path: Path, num_objects: int, says: str
+) -> None:
+    file = copy / "audit/audit.json"
+    figures = json.loads(file.read_text())
+    figures["audit"]["num_objects"] = num_objects
+    figures |= {"reliability": None}
+    figures["weak"] |= {"mean_expected_iou": None, "share_below_threshold": None}
+    file.write_text(json.dumps(figures))
+    page = page_of(UPath(copy), tmp_path / "out")
+    Elements(page)
+    assert says in page
+    assert "Reliability diagram" not in page
+
+
 def test_a_run_without_upper_bound_says_so(copy: Path, tmp_path: Path) -> None:
     shutil.rmtree(copy / "upper_bound")
     values = json.loads((copy / "metrics.json").read_text())
@@ -173,7 +193,7 @@ def test_names_of_classes_cannot_break_the_page(copy: Path, tmp_path: Path) -> N
 
 def test_pictures_that_are_gone_leave_their_outlines(copy: Path, tmp_path: Path) -> None:
     for file in ("0.parquet", "1.parquet"):
-        hide_pictures(copy / "labels/weak" / file)
+        hide_pictures(copy / "labels/rows" / file)
     page = page_of(UPath(copy), tmp_path / "out")
     Elements(page)
     assert 'class="refined" d="M' in page

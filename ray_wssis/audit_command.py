@@ -1,0 +1,101 @@
+"""`wssis audit`: how far the pseudo masks of a finished run can be trusted."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ray_wssis.artifacts import read_artifact
+from ray_wssis.storage import locate
+
+DASH = "–"
+COLUMNS = {"objects": "num_objects", "mIoU %": "mIoU", "below 0.5 %": "share_below_half"}
+
+
+def audit_command(
+    run: Annotated[str, typer.Argument(help="Folder of a run, a path or a URI.")],
+) -> None:
+    """Say how far the pseudo masks of a run can be trusted, and where the worst are listed."""
+    try:
+        made = read_artifact(locate(run) / "audit")
+    except ValueError as error:
+        raise ValueError(
+            f"{run}: there is no finished audit, which comes after the labels; "
+            f"`wssis label --out {run}` makes it"
+        ) from error
+    figures = json.loads((made / "audit.json").read_text(encoding="utf-8"))
+    console = Console()
+    show_audit(console, figures["audit"], figures["reliability"])
+    show_weak(console, figures["weak"])
+    console.print(f"The worst masks: {escape(str(made / 'review.html'))}", soft_wrap=True)
+
+
+def show_audit(
+    console: Console, audit: Mapping[str, Any], reliability: Mapping[str, Any] | None
+) -> None:
+    """Masks whose truth is known."""
+    if not audit["num_objects"]:
+        console.print("There were no audit pictures (data.audit): no mask has an expected IoU.")
+        return
+    console.print(
+        f"{audit['num_objects']} objects on {audit['num_pictures']} audit pictures: "
+        f"mIoU [bold]{show(audit['mIoU'])} %[/] (rough masks {show(audit['rough_mIoU'])} %), "
+        f"{show(audit['share_below_half'])} % below 0.5, "
+        f"{audit['num_without_mask']} without a mask"
+    )
+    table = Table("", *COLUMNS)
+    for title in ("by_class", "by_size"):
+        for row in audit[title]:
+            table.add_row(escape(row["name"]), *(show(row[key]) for key in COLUMNS.values()))
+        table.add_section()
+    console.print(table)
+    if reliability is None:
+        console.print(
+            "Expected calibration error: not known, masks of two audit pictures are needed."
+        )
+        return
+    console.print(
+        "Expected calibration error "
+        f"[bold]{show(reliability['expected_calibration_error'], 3)}[/] "
+        f"(chance alone would show about {show(reliability['by_chance'], 3)})"
+    )
+    console.print(reliability_table(reliability["bins"]))
+
+
+def reliability_table(bins: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("objects", "expected IoU", "true IoU", "gap")
+    for each in bins:
+        gap = round(each["true"] - each["expected"], 2) + 0.0  # no -0.00
+        table.add_row(
+            show(each["count"]), show(each["expected"], 2), show(each["true"], 2), f"{gap:+.2f}"
+        )
+    return table
+
+
+def show_weak(console: Console, weak: Mapping[str, Any]) -> None:
+    """Masks whose truth nobody knows."""
+    num_masks = weak["num_points"] - weak["num_without_mask"]
+    console.print(
+        f"{num_masks} masks for {weak['num_points']} points on {weak['num_pictures']} weak "
+        f"pictures: mean expected IoU [bold]{show(weak['mean_expected_iou'], 2)}[/], "
+        f"{show(weak['share_below_threshold'])} % below {weak['threshold']:g}"
+    )
+    alarms = ", ".join(f"{name} {count}" for name, count in weak["alarms"].items())
+    console.print(f"Alarms: {escape(alarms) or 'none'}")
+    drift = f"Class drift {show(weak['class_drift'], 2)}"
+    if weak["class_drift_alarm"]:
+        drift = f"[red]{drift}: masks that can be trusted are of other classes than the points[/]"
+    console.print(
+        f"{drift} (from true objects to points: {show(weak['class_drift_from_strong'], 2)})"
+    )
+
+
+def show(value: float | None, digits: int = 1) -> str:
+    """A number for people: counts are whole, what is not there is a dash."""
+    if value is None:
+        return DASH
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
