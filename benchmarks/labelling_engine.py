@@ -1,0 +1,312 @@
+"""The engine without networks: how it scales, what memory it takes, how long a rerun takes.
+
+    python -m benchmarks.labelling_engine scaling --actors 1 2 4 8 16 32
+    python -m benchmarks.labelling_engine rerun --images 1000000
+    python -m benchmarks.labelling_engine memory --images 20000 --plot docs/images/memory.svg
+
+`scaling` gives each actor a stand-in that sleeps for 50 ms a batch.  `rerun` makes up the shards of
+a finished job.  `memory` labels real pictures of 64 pixels with small networks that have learnt
+nothing, and samples the private memory of every process.
+"""
+
+import argparse
+import os
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from upath import UPath
+
+from benchmarks.timing import significant, table
+from ray_wssis.data.coco import read_coco
+from ray_wssis.data.points import PointKind
+from ray_wssis.data.records import SCHEMA as RECORDS
+from ray_wssis.data.records import Category, Records
+from ray_wssis.data.shapes import write_shapes
+from ray_wssis.data.split import as_weak
+from ray_wssis.methods.point_wssis.refiner import Refiner
+from ray_wssis.methods.point_wssis.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.solov2 import SOLOv2
+from ray_wssis.stages.decode import Picture
+from ray_wssis.stages.label import LabelPoints
+from ray_wssis.stages.label_row import SCHEMA as LABELS
+from ray_wssis.stages.label_row import finish_row
+from ray_wssis.stages.plan import Source
+from ray_wssis.stages.shards import with_common, write_table
+from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
+from ray_wssis.stages.table import read_columns, shards
+from tests.tiny import TINY
+
+SIZE = 64  # pixels of a side
+STEP = 0.05  # seconds that the stand-in takes for a batch
+SHARD = 1000  # made-up rows
+SAMPLE_EVERY = 2.0  # seconds
+
+
+class StandIn:
+    """Takes its time and finds nothing."""
+
+    def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
+        time.sleep(STEP)
+        return [{"image_id": picture.record.image_id} for picture in pictures]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["scaling", "rerun", "memory"])
+    parser.add_argument("--actors", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--plot", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        match options.what:
+            case "scaling":
+                scaling(Path(folder), options.actors)
+            case "rerun":
+                rerun(Path(folder), options.images)
+            case "memory":
+                memory(Path(folder), options.images, options.plot)
+
+
+def a_pass(records: UPath, out: UPath, **fields: Any) -> Pass:
+    plain: dict[str, Any] = {
+        "worker": StandIn,
+        "arguments": {},
+        "schema": pa.schema([("image_id", pa.int64())]),
+    }
+    return Pass(
+        **(plain | fields),
+        name="benchmark",
+        records=[records],
+        made_from="",
+        network_size=(SIZE, SIZE),
+        canvas_multiple=32,
+        needs_original=True,
+        out=out,
+    )
+
+
+def pictures(folder: Path, num: int) -> UPath:
+    """Points on `num` pictures, one file in ten being a file of its own."""
+    distinct = max(1, num // 10)
+    annotations = write_shapes(UPath(folder / "shapes"), distinct, seed=7, size=SIZE)
+    weak = as_weak(read_coco(annotations, UPath(folder / "shapes/images")), PointKind.CENTROID, 0)
+    once = weak.table
+    times = -(-num // distinct)
+    ids = pa.array(range(1, times * distinct + 1), type=pa.int64())
+    many = pa.concat_tables([once] * times).set_column(0, "image_id", ids).slice(0, num)
+    Records(many, weak.categories).write(UPath(folder / "weak.parquet"))
+    return UPath(folder / "weak.parquet")
+
+
+def scaling(folder: Path, actors: list[int]) -> None:
+    """Images per second of more and more actors, from the first shard to the last."""
+    ray.init(num_cpus=2 * max(actors), include_dashboard=False, log_to_driver=False)
+    rows, alone = [], 0.0
+    for number in actors:
+        records = pictures(folder / f"{number}", 600 * number)
+        workers = LabellingWorkers(number=number, batch_size=1, shard_size=16 * number)
+        out = UPath(folder / f"out{number}")
+        stream(a_pass(records, out), workers)
+        files = sorted(shards(out), key=lambda file: file.stat().st_mtime)
+        begin, end = (files[i].stat().st_mtime for i in (len(files) // 4, -1))
+        done = sum(read_columns(file, ["key"]).num_rows for file in files[len(files) // 4 + 1 :])
+        rate = done / (end - begin)
+        alone = alone or rate / number
+        rows.append([f"{number}", significant(rate), f"**{rate / number / alone:.2f}**"])
+    print(table(["actors", "batches / s", "efficiency"], rows))
+
+
+def rerun(folder: Path, num: int) -> None:
+    """The second time of a job that has rows for all its pictures."""
+    records = folder / "weak.parquet"
+    points = 5
+    made_up: dict[str, Any] = {
+        "image_id": np.arange(num),
+        "file": [f"s3://bucket/images/{i:09d}.jpg" for i in range(num)],
+        "width": np.full(num, 640, np.int32),
+        "height": np.full(num, 480, np.int32),
+    }
+    offsets = pa.array(np.arange(num + 1, dtype=np.int32) * points)
+    numbers = np.arange(num * points)
+    lists = {
+        "annotation_id": numbers,
+        "label": (numbers % 80).astype(np.int32),
+        "mask": pa.nulls(num * points, pa.binary()),
+        "x": numbers % 640 + 0.5,
+        "y": numbers % 480 + 0.5,
+        "crowd": np.zeros(num * points, bool),
+        "clicks": None,
+    }
+    columns = []
+    for field in RECORDS:
+        if field.name in made_up:
+            columns.append(pa.array(made_up[field.name], type=field.type))
+        elif field.name == "clicks":
+            none = pa.array([[]] * (num * points), type=field.type.value_type)
+            columns.append(pa.ListArray.from_arrays(offsets, none).cast(field.type))
+        else:
+            values = pa.array(lists[field.name]).cast(field.type.value_type)
+            columns.append(pa.ListArray.from_arrays(offsets, values).cast(field.type))
+    whole = pa.Table.from_arrays(columns, schema=RECORDS)
+    Records(whole, [Category(id=i, name=f"class {i}") for i in range(80)]).write(UPath(records))
+    job = a_pass(UPath(records), UPath(folder / "out"), schema=LABELS)
+    source = Source(UPath(records), job.made_from, job.network_size, needs_original=True)
+    empty = {
+        field.name: pa.nulls(SHARD, field.type)
+        for field in with_common(LABELS)
+    }
+    for first in range(0, num, SHARD):
+        keys = source.keys[first : first + SHARD]
+        known = {"key": pa.array(keys), "hash": pa.array(keys)}
+        rows = {name: known.get(name, nothing.slice(0, len(keys))) for name, nothing in empty.items()}
+        write_table(job.out, pa.table(rows, schema=with_common(LABELS)))
+    start = time.perf_counter()
+    assert stream(job, LabellingWorkers()).num_images == 0
+    print(f"{num} images in {len(shards(job.out))} shards: {time.perf_counter() - start:.1f} s")
+
+
+def memory(folder: Path, num: int, plot: Path | None) -> None:
+    """Private memory of every process while pictures are labelled."""
+    records = pictures(folder, num)
+    categories = Records.read(records).categories
+    config = SegmenterConfig(network=TINY, shorter=SIZE, longest=SIZE)
+    Segmenter(SOLOv2(TINY, len(categories)), config, categories).save(UPath(folder / "t"), "")
+    small = MaskRefineNetConfig(encoder="resnet18", weights="none", crop_size=32)
+    Refiner(MaskRefineNet(small, len(categories)), categories).save(UPath(folder / "r"), "")
+    models = {"teacher": str(folder / "t"), "refiner": str(folder / "r")}
+    out = UPath(folder / "out")
+    job = a_pass(
+        records, out, worker=LabelPoints, arguments=models, schema=LABELS, finish=finish_row
+    )
+    sampler = Sampler(out)
+    sampler.start()
+    stream(job, LabellingWorkers())
+    sampler.stop()
+    print(sampler.table(num))
+    if plot is not None:
+        plot.write_text(draw(sampler.samples))
+
+
+class Sampler(threading.Thread):
+    """Private MiB of this process and all that descend from it, by what they do, beside the
+    number of images that are done."""
+
+    def __init__(self, out: UPath) -> None:
+        super().__init__(daemon=True)
+        self.out = out
+        self.samples: list[tuple[int, dict[str, float]]] = []
+        self.finished = threading.Event()
+
+    def stop(self) -> None:
+        self.finished.set()
+        self.join()
+
+    def run(self) -> None:
+        counted: dict[str, int] = {}
+        while not self.finished.wait(SAMPLE_EVERY):
+            for file in shards(self.out):
+                if file.name not in counted:
+                    counted[file.name] = read_columns(file, ["key"]).num_rows
+            self.samples.append((sum(counted.values()), private_mib(os.getpid())))
+
+    def table(self, num: int) -> str:
+        """Peaks after a tenth of the images, and at all."""
+        early = [found for done, found in self.samples if 0 < done <= num // 10]
+        late = [found for done, found in self.samples if done > num // 10]
+        names = sorted({name for found in late for name in found})
+        rows = []
+        for name in names:
+            before, after = (
+                max((found.get(name, 0.0) for found in some), default=0.0) for some in (early, late)
+            )
+            rows.append([name, f"{before:.0f}", f"{after:.0f}"])
+        return table(["process", f"peak of the first {num // 10}, MiB", "peak afterwards"], rows)
+
+
+def private_mib(root: int) -> dict[str, float]:
+    """The largest process of each kind, and all of them together."""
+    children = defaultdict(list)
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children[parent].append(int(folder.name))
+    found: dict[str, float] = defaultdict(float)
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        waiting += children[pid]
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            title = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        mib = sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+        kind = "driver" if pid == root else kind_of(title)
+        found[kind] = max(found[kind], mib)
+        found["all together"] += mib
+    return dict(found)
+
+
+def kind_of(title: str) -> str:
+    """`ray::MapWorker(MapBatches(StreamActor))` is an actor, and so on."""
+    kinds = {
+        "StreamActor": "actor",
+        "decode_batches": "decoding or writing task",
+        "finish_and_write": "decoding or writing task",
+        "ray::IDLE": "decoding or writing task",
+        "raylet": "raylet",
+        "gcs_server": "gcs",
+    }
+    return next((kind for part, kind in kinds.items() if part in title), "other of Ray")
+
+
+def draw(samples: Iterable[tuple[int, dict[str, float]]]) -> str:
+    """A curve for each kind of process."""
+    known = [(done, found) for done, found in samples if done]
+    names = sorted({name for _, found in known for name in found})
+    most_images = max(done for done, _ in known)
+    most = max(value for _, found in known for value in found.values())
+    width, height, colors = 640, 300, ["#1b6ca8", "#c8553d", "#588157", "#8d6a9f", "#bc8034", "#444"]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 180} {height + 60}" '
+        'font-family="sans-serif" font-size="12">',
+        f'<text x="60" y="{height + 50}">images that are done, of {most_images}</text>',
+        f'<text x="60" y="14">private memory, MiB</text>',
+    ]
+    for line in range(5):
+        y = 20 + height * (1 - line / 4)
+        parts.append(f'<path d="M60 {y:.0f}H{width + 20}" stroke="#ddd"/>')
+        parts.append(f'<text x="52" y="{y + 4:.0f}" text-anchor="end">{most * line / 4:.0f}</text>')
+        x = 60 + (width - 40) * line / 4
+        parts.append(
+            f'<text x="{x:.0f}" y="{height + 36}" text-anchor="middle">'
+            f"{most_images * line // 4}</text>"
+        )
+    for place, name in enumerate(names):
+        path = "L".join(
+            f"{60 + (width - 40) * done / most_images:.1f} "
+            f"{20 + height * (1 - found[name] / most):.1f}"
+            for done, found in known
+            if name in found
+        )
+        color = colors[place % len(colors)]
+        parts.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="1.6"/>')
+        parts.append(
+            f'<text x="{width + 30}" y="{30 + 18 * place}" fill="{color}">{name}</text>'
+        )
+    return "\n".join([*parts, "</svg>\n"])
+
+
+if __name__ == "__main__":
+    main()
