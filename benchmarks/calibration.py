@@ -16,8 +16,7 @@ import numpy as np
 from upath import UPath
 
 from ray_wssis.data.records import Record, Records
-from ray_wssis.methods.point_wssis.quality import COLUMNS, QualityModel
-from ray_wssis.metrics.audit import Audit
+from ray_wssis.methods.point_wssis.quality import COLUMNS, QualityModel, judged
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.stages.split import TAUGHT, WEAK_TRUTH
 from ray_wssis.stages.table import read_rows
@@ -79,9 +78,7 @@ def calibrate(run: UPath, num_pictures: int, num_draws: int) -> Iterator[Draw]:
 def judge(
     model: QualityModel, rows: list[dict[str, Any]], truth: dict[int, Record], num_objects: int
 ) -> Draw:
-    audit = Audit.of(rows, truth)
-    usable = audit.is_known & audit.has_mask
-    expected, true = model.expected_ious(rows)[usable], audit.refined[usable]
+    expected, true = judged(model, rows, truth)
     kept = np.argsort(expected, kind="stable")[int(WORST * len(expected)) :]
     return Draw(
         num_objects=num_objects,

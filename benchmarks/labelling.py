@@ -65,7 +65,7 @@ def rate_after_first(out: UPath) -> float:
     """Images per second from the first shard to the last."""
     files = sorted(shards(out), key=lambda file: file.stat().st_mtime)
     later = sum(read_columns(file, ["key"]).num_rows for file in files[1:])
-    return later / (files[-1].stat().st_mtime - files[0].stat().st_mtime)
+    return float(later / (files[-1].stat().st_mtime - files[0].stat().st_mtime))
 
 
 def row(name: str, rates: list[float], beside: list[float]) -> list[str]:

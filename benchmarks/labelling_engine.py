@@ -160,14 +160,13 @@ def rerun(folder: Path, num: int) -> None:
     Records(whole, [Category(id=i, name=f"class {i}") for i in range(80)]).write(UPath(records))
     job = a_pass(UPath(records), UPath(folder / "out"), schema=LABELS)
     source = Source(UPath(records), job.made_from, job.network_size, needs_original=True)
-    empty = {
-        field.name: pa.nulls(SHARD, field.type)
-        for field in with_common(LABELS)
-    }
+    empty = {field.name: pa.nulls(SHARD, field.type) for field in with_common(LABELS)}
     for first in range(0, num, SHARD):
         keys = source.keys[first : first + SHARD]
         known = {"key": pa.array(keys), "hash": pa.array(keys)}
-        rows = {name: known.get(name, nothing.slice(0, len(keys))) for name, nothing in empty.items()}
+        rows = {
+            name: known.get(name, nothing.slice(0, len(keys))) for name, nothing in empty.items()
+        }
         write_table(job.out, pa.table(rows, schema=with_common(LABELS)))
     start = time.perf_counter()
     assert stream(job, LabellingWorkers()).num_images == 0
@@ -277,12 +276,16 @@ def draw(samples: Iterable[tuple[int, dict[str, float]]]) -> str:
     names = sorted({name for _, found in known for name in found})
     most_images = max(done for done, _ in known)
     most = max(value for _, found in known for value in found.values())
-    width, height, colors = 640, 300, ["#1b6ca8", "#c8553d", "#588157", "#8d6a9f", "#bc8034", "#444"]
+    width, height, colors = (
+        640,
+        300,
+        ["#1b6ca8", "#c8553d", "#588157", "#8d6a9f", "#bc8034", "#444"],
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 180} {height + 60}" '
         'font-family="sans-serif" font-size="12">',
         f'<text x="60" y="{height + 50}">images that are done, of {most_images}</text>',
-        f'<text x="60" y="14">private memory, MiB</text>',
+        '<text x="60" y="14">private memory, MiB</text>',
     ]
     for line in range(5):
         y = 20 + height * (1 - line / 4)
@@ -302,9 +305,7 @@ def draw(samples: Iterable[tuple[int, dict[str, float]]]) -> str:
         )
         color = colors[place % len(colors)]
         parts.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="1.6"/>')
-        parts.append(
-            f'<text x="{width + 30}" y="{30 + 18 * place}" fill="{color}">{name}</text>'
-        )
+        parts.append(f'<text x="{width + 30}" y="{30 + 18 * place}" fill="{color}">{name}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 

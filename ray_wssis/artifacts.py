@@ -164,7 +164,7 @@ def open_stage(
         _empty(place)
         started = None
     if manifest:
-        logger.info("%s: done before, kept", place.name)
+        logger.info("%s: nothing to do, done before", place.name)
         return Artifact(folder=place, manifest=manifest)
     logger.info("%s: %s", place.name, "goes on" if started else "begins")
     return _begin(place, wanted, started)

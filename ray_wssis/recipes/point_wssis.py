@@ -269,6 +269,7 @@ class PointWSSIS:
             self.data,
             models,
             self.labels,
+            self.audit,
             self.config.labelling_workers,
             self.out / "evaluation",
             redo=self.redo,

@@ -8,14 +8,18 @@ were hidden from training.
 import json
 from typing import Any
 
+import numpy as np
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, open_stage
 from ray_wssis.data.records import Records
+from ray_wssis.methods.point_wssis.quality import COLUMNS, QualityModel, judged
 from ray_wssis.methods.point_wssis.segmenter import read_config
+from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.metrics.pseudo_masks import MaskQuality
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.stages.audit import CALIBRATION
 from ray_wssis.stages.label import CONTENT, ROWS, write_json
 from ray_wssis.stages.predict import SCHEMA, FindInstances
 from ray_wssis.stages.shards import content_digest
@@ -25,12 +29,14 @@ from ray_wssis.stages.table import RowsById, read_rows
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions"
+LOOKED_AT = ["image_id", "annotation_id", "rough", "refined", *COLUMNS]
 
 
 def evaluate(
     data: Artifact,
     models: dict[str, Artifact],
     labels: Artifact,
+    audit: Artifact,
     workers: LabellingWorkers,
     folder: UPath,
     *,
@@ -38,7 +44,7 @@ def evaluate(
 ) -> Artifact:
     """`metrics.json` with all figures, and in `predictions/` what the models find in the
     validation pictures.  AP and mIoU are in percent; a figure that has no value is null."""
-    made_from = {"split": data, "labels": labels} | models
+    made_from = {"split": data, "labels": labels, "audit": audit} | models
     stage = open_stage(folder, made_from, redo=redo, keep=[PREDICTIONS])
     if isinstance(stage, Artifact):
         return stage
@@ -67,7 +73,8 @@ def evaluate(
         precision = average_precision(truth, map(read_prediction, found))
         figures |= {f"{name}/val/{figure}": value for figure, value in precision.items()}
     if (data / WEAK_TRUTH).exists():
-        figures |= pseudo_mask_figures(Records.read(data / WEAK_TRUTH), labels)
+        hidden = Records.read(data / WEAK_TRUTH)
+        figures |= pseudo_mask_figures(hidden, labels) | trust_figures(hidden, labels, audit)
     known = {name: value if value == value else None for name, value in figures.items()}
     (stage / METRICS).write_text(json.dumps(known, indent=2) + "\n")
     write_json(stage / CONTENT, content_digest(stage / PREDICTIONS))
@@ -97,3 +104,21 @@ def pseudo_mask_figures(truth: Records, labels: Artifact) -> dict[str, float]:
         measured = quality.figures(names)
         figures |= {f"pseudo/{column}/{figure}": value for figure, value in measured.items()}
     return figures
+
+
+def trust_figures(truth: Records, labels: Artifact, audit: Artifact) -> dict[str, float]:
+    """How far the expected IoU of the refined masks is off, over ten groups of equal count, and
+    mIoU of the masks without the tenth of which the least is expected; in percent."""
+    model = QualityModel.from_json(json.loads((audit / CALIBRATION).read_text()))
+    rows = read_rows(labels / ROWS, LOOKED_AT, pictures=UPath(WEAK).stem)
+    expected, true = judged(model, rows, {record.image_id: record for record in truth})
+    if not np.isfinite(expected).any():
+        return {}
+    best = true[np.argsort(expected, kind="stable")[len(true) // 10 :]]
+    error = calibration_error(reliability_bins(expected, true))
+    assert error is not None
+    return {
+        "pseudo/refined/calibration_error": 100 * error,
+        "pseudo/refined/mIoU_of_masks": 100 * float(true.mean()),
+        "pseudo/refined/mIoU_of_best_90": 100 * float(best.mean()),
+    }

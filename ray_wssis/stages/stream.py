@@ -7,7 +7,6 @@ as one cell, so Ray Data neither splits nor mixes batches, and what comes out do
 how many processes there were, which of them died, or how often the command was given.
 """
 
-import itertools
 import logging
 import os
 import pickle
@@ -53,11 +52,6 @@ LAST_ATTEMPT = 4  # twice as planned, then picture by picture, then they are giv
 STEPS = ("read", "decode", "model", "encode")
 SAY_EVERY = 10.0  # seconds
 MOST_SAID = 3  # reasons of failures that the log shows
-TOO_MANY = (
-    "more than max_failures allows. What is done stays; mend the cause and pass --retry-failed, or "
-    "raise the limit"
-)
-
 logger = logging.getLogger(__name__)
 
 
@@ -114,7 +108,8 @@ class Throughput:
     busy: Counter[str] = field(default_factory=Counter)  # seconds of all processes, by step
     places: dict[str, float] = field(default_factory=dict)  # processes that fit in, by step
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row, seconds: float) -> None:
+        self.seconds += seconds
         self.num_images += row["num_images"]
         self.num_failed += row["num_failed"]
         self.busy.update({step: row[step] for step in STEPS})
@@ -146,6 +141,30 @@ class TooManyFailures(ValueError):
     """More pictures failed than was allowed."""
 
 
+@dataclass(kw_only=True)
+class Failures:
+    """Counts pictures that failed, up to the most that are allowed."""
+
+    name: str  # of the pass
+    most: int | None
+    before: int  # in earlier attempts and runs
+    now: int = 0
+
+    def add(self, number: int, reason: str | None) -> None:
+        if number and self.now < MOST_SAID:
+            logger.warning("%s: %s", self.name, reason)
+        self.now += number
+        self.check(f"; the last one: {reason}")
+
+    def check(self, more: str = "") -> None:
+        number = self.before + self.now
+        if self.most is not None and number > self.most:
+            raise TooManyFailures(
+                f"{self.name}: {number} images failed, more than max_failures allows{more}. What is "
+                "done stays; mend the cause and pass --retry-failed, or raise the limit"
+            )
+
+
 def stream(
     job: Pass,
     workers: LabellingWorkers,
@@ -166,10 +185,16 @@ def stream(
     plans = [plan_batches(source, job.canvas_multiple, workers.batch_size) for source in sources]
     wanted = np.concatenate([source.keys for source in sources])
     total = Throughput()
-    for attempt in itertools.count(1):
+    for attempt in range(1, LAST_ATTEMPT + 1):
         done, failed = finished(job.out)
         if retry_failed and attempt == 1:
             done = np.setdiff1d(done, failed)
+        failures = Failures(
+            name=job.name,
+            most=max_failures,
+            before=len(np.intersect1d(np.intersect1d(failed, done), wanted)),
+        )
+        failures.check()
         left = [still_to_do(*each, done) for each in zip(sources, plans, strict=True)]
         num_left = sum(len(batch) for batches in left for batch in batches)
         if not num_left:
@@ -190,11 +215,7 @@ def stream(
             for source, batches in zip(sources, left, strict=True)
             for share in share_out(source, batches, size)
         )
-        limit = None if max_failures is None else max_failures - int(np.isin(failed, done).sum())
-        run(job, workers, tasks, num_left, total, limit)
-    num_failed = int(np.isin(failed, wanted).sum())
-    if max_failures is not None and num_failed > max_failures:
-        raise TooManyFailures(f"{job.name}: {num_failed} images failed, {TOO_MANY}")
+        run(job, workers, tasks, num_left, total, failures)
     if not total.num_images:
         logger.info("%s: nothing to do, %d images are done", job.name, len(wanted))
     tidy(job.out, wanted)
@@ -213,31 +234,25 @@ def run(
     tasks: Iterable[bytes],
     num_left: int,
     total: Throughput,
-    max_failures: int | None,
+    failures: Failures,
 ) -> None:
     """Stream the pictures of some tasks, and add to `total` what was done."""
     connect()
-    start, before = time.monotonic(), total.num_images
-    said_at = start
+    num_wanted = total.num_images + num_left
+    start = said_at = time.monotonic()
     for row in pipeline(job, workers, tasks, total).iter_rows():
         if row["cannot_write"] is not None:
             raise OSError(
                 f"{job.name}: {job.out} cannot be written: {row['cannot_write']}. What is done "
                 "stays; make room and give the command again"
             )
-        total.add(row)
-        total.seconds += time.monotonic() - start
-        start = time.monotonic()
-        if row["failure"] is not None and (total.num_failed <= MOST_SAID):
-            logger.warning("%s: %s", job.name, row["failure"])
-        if max_failures is not None and total.num_failed > max_failures:
-            raise TooManyFailures(
-                f"{job.name}: {total.num_failed} images failed, {TOO_MANY}; the last one: "
-                f"{row['failure']}"
-            )
-        if time.monotonic() - said_at > SAY_EVERY:
-            said_at = time.monotonic()
-            logger.info("%s", progress(job.name, total, before + num_left))
+        now = time.monotonic()
+        total.add(row, now - start)
+        start = now
+        failures.add(row["num_failed"], row["failure"])
+        if now - said_at > SAY_EVERY:
+            said_at = now
+            logger.info("%s", progress(job.name, total, num_wanted))
 
 
 def progress(name: str, total: Throughput, num_wanted: int) -> str:
