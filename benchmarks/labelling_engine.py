@@ -42,21 +42,23 @@ from ray_wssis.stages.label_row import finish_row
 from ray_wssis.stages.plan import Source
 from ray_wssis.stages.shards import with_common, write_table
 from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
-from ray_wssis.stages.table import read_columns, shards
+from ray_wssis.stages.table import each_row, read_columns, shards
 from tests.tiny import TINY
 
 SIZE = 64  # pixels of a side
 STEP = 0.05  # seconds that the stand-in takes for a batch
+BATCHES_EACH = 600  # that an actor is given
 SHARD = 1000  # made-up rows
 SAMPLE_EVERY = 2.0  # seconds
 
 
 class StandIn:
-    """Takes its time and finds nothing."""
+    """Takes its time and says when it was done."""
 
     def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
         time.sleep(STEP)
-        return [{"image_id": picture.record.image_id} for picture in pictures]
+        done = {"actor": os.getpid(), "at": time.time()}
+        return [{"image_id": picture.record.image_id} | done for picture in pictures]
 
 
 def main() -> None:
@@ -80,7 +82,9 @@ def a_pass(records: UPath, out: UPath, **fields: Any) -> Pass:
     plain: dict[str, Any] = {
         "worker": StandIn,
         "arguments": {},
-        "schema": pa.schema([("image_id", pa.int64())]),
+        "schema": pa.schema(
+            [("image_id", pa.int64()), ("actor", pa.int64()), ("at", pa.float64())]
+        ),
     }
     return Pass(
         **(plain | fields),
@@ -108,21 +112,27 @@ def pictures(folder: Path, num: int) -> UPath:
 
 
 def scaling(folder: Path, actors: list[int]) -> None:
-    """Images per second of more and more actors, from the first shard to the last."""
+    """Batches per second of more and more actors, while all of them are there."""
     ray.init(num_cpus=2 * max(actors), include_dashboard=False, log_to_driver=False)
-    rows, alone = [], 0.0
+    rows = []
     for number in actors:
-        records = pictures(folder / f"{number}", 600 * number)
-        workers = LabellingWorkers(number=number, batch_size=1, shard_size=16 * number)
+        records = pictures(folder / f"{number}", BATCHES_EACH * number)
+        workers = LabellingWorkers(number=number, batch_size=1, shard_size=32)
         out = UPath(folder / f"out{number}")
         stream(a_pass(records, out), workers)
-        files = sorted(shards(out), key=lambda file: file.stat().st_mtime)
-        begin, end = (files[i].stat().st_mtime for i in (len(files) // 4, -1))
-        done = sum(read_columns(file, ["key"]).num_rows for file in files[len(files) // 4 + 1 :])
-        rate = done / (end - begin)
-        alone = alone or rate / number
-        rows.append([f"{number}", significant(rate), f"**{rate / number / alone:.2f}**"])
-    print(table(["actors", "batches / s", "efficiency"], rows))
+        rate = steady_rate(out)
+        share = rate * STEP / number
+        rows.append([f"{number}", significant(rate), f"**{share:.2f}**"])
+    print(table(["actors", "batches / s", "of 20 a second and actor"], rows))
+
+
+def steady_rate(out: UPath) -> float:
+    """Batches per second from when the last actor has begun to when the first has ended."""
+    done = defaultdict(list)
+    for row in each_row(out, ["actor", "at"]):
+        done[row["actor"]].append(row["at"])
+    begin, end = max(map(min, done.values())), min(map(max, done.values()))
+    return sum(begin < at <= end for each in done.values() for at in each) / (end - begin)
 
 
 def rerun(folder: Path, num: int) -> None:

@@ -1,6 +1,6 @@
 """`wssis label`, killed at random moments: is anything lost, doubled or different?
 
-    python -m benchmarks.labelling_kills RUN --kills 20 --images 1000
+    python -m benchmarks.labelling_kills RUN --kills 20 --images 3000
 
 Teacher and refiner are those of a finished run of shapes.  One run is left alone, the other is
 killed with SIGKILL again and again; then both training sets must be the same bytes.
@@ -27,25 +27,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished run of shapes")
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=3000)
     options = parser.parse_args()
-    command = [sys.executable, "-m", "ray_wssis.cli", "label", "--config", "shapes"]
     changes = [
         f"data.shapes.num_images={options.images}",
         "labelling_workers.shard_size=8",
         *(f"{name}.ready={options.run / name / 'model'}" for name in ("teacher", "refiner")),
     ]
-    command += [word for change in changes for word in ("--set", change)]
+    words = ["--config", "shapes", *(word for change in changes for word in ("--set", change))]
     chance = random.Random(0)
     # Both runs have the same folder, one after the other: its name is in the files.
     with tempfile.TemporaryDirectory() as folder:
         out, aside = Path(folder) / "run", Path(folder) / "aside"
-        line = [*command, "--out", str(out)]
+        words += ["--out", str(out)]
+        line = [sys.executable, "-m", "ray_wssis.cli", "label", *words]
+        subprocess.run([sys.executable, "jobs/split.py", *words], check=True)
         kills = 0
         while kills < options.kills:
             seen = num_done(out)
             process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(chance.uniform(5, 18))
+            time.sleep(chance.uniform(6, 22))
             if process.poll() is not None:
                 raise SystemExit(f"finished after {kills} kills: more --images are wanted")
             process.kill()

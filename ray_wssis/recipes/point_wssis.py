@@ -32,7 +32,7 @@ from ray_wssis.stages.audit import audit
 from ray_wssis.stages.drill import SCHEMA as DRILL
 from ray_wssis.stages.drill import DrawRoughMasks
 from ray_wssis.stages.evaluate import METRICS, evaluate
-from ray_wssis.stages.label import CONTENT, ROWS, LabelLimits, label, write_json
+from ray_wssis.stages.label import CONTENT, ROWS, LabelLimits, check_coverage, label, write_json
 from ray_wssis.stages.merge import MERGED, merge
 from ray_wssis.stages.shards import content_digest
 from ray_wssis.stages.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, DataConfig, split
@@ -204,6 +204,7 @@ class PointWSSIS:
             keep=[ROWS],
         )
         if isinstance(stage, Artifact):
+            check_coverage(stage, self.config.labelling)
             return stage
         return label(
             stage,

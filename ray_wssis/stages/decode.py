@@ -108,12 +108,12 @@ class Decoder:
 def decode_batches(tasks: pa.Table, decoder: Decoder) -> Iterator[pa.Table]:
     """One row per batch of each task (see `Source.task`): its pictures, and the seconds spent."""
     for task in tasks[TASK]:
-        for pictures in read_task(task.as_py()):
+        for pictures in read_task(task.as_buffer()):
             decoded, seconds = decoder(pictures)
             yield one_row(decoded, seconds)
 
 
-def read_task(task: bytes) -> Iterator[list[Picture]]:
+def read_task(task: bytes | pa.Buffer) -> Iterator[list[Picture]]:
     """The pictures of each batch, without pixels."""
     rows = pa.ipc.open_stream(task).read_all().to_pylist()
     for _, batch in itertools.groupby(rows, key=lambda row: row["batch"]):

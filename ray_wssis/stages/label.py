@@ -126,7 +126,7 @@ def label(
     write_json(stage / SUMMARY, summary)
     write_json(stage / CONTENT, content_digest(stage / ROWS))
     (stage / FAILED).write_text(rejected + failures(stage / ROWS))
-    check_coverage(stage, summary, limits.min_coverage)
+    check_coverage(stage, limits)
     return stage.finish(logs=[ROWS, THROUGHPUT])
 
 
@@ -162,18 +162,20 @@ def failures(rows: UPath) -> str:
     return "".join(json.dumps(line) + "\n" for line in failed)
 
 
-def check_coverage(stage: Workspace, summary: dict[str, Any], min_coverage: float) -> None:
+def check_coverage(labels: Artifact | Workspace, limits: LabelLimits) -> None:
+    """Raise ValueError when no point, or too few of them, got a mask."""
+    summary = json.loads((labels / SUMMARY).read_text())
     num_points = summary["num_points"]
     num_masks = num_points - summary["num_points_without_mask"]
     if num_masks == 0:
         raise ValueError(
             f"labels: none of {num_points} points on {summary['num_images']} images got a mask; "
-            f"look at {stage / FAILED} and at the teacher's figures"
+            f"look at {labels / FAILED} and at the teacher's figures"
         )
-    if num_masks < min_coverage * num_points:
+    if num_masks < limits.min_coverage * num_points:
         raise ValueError(
             f"labels: {num_masks} of {num_points} points got a mask, a share of "
-            f"{num_masks / num_points:.3f}; min_coverage is {min_coverage:g}"
+            f"{num_masks / num_points:.3f}; min_coverage is {limits.min_coverage:g}"
         )
 
 

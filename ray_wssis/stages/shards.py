@@ -144,7 +144,7 @@ def finish_and_write(
     """Write a shard with the rows of some batches, each row finished first.  One row comes back:
     what was done, how long every step took, and why the shard could not be written."""
     start = time.perf_counter()
-    rows = [row for cell in batches[BATCH] for row in pickle.loads(cell.as_py())]
+    rows = [row for cell in batches[BATCH] for row in pickle.loads(cell.as_buffer())]
     failures = [row["error"] for row in rows if row["error"] is not None]
     done = {
         "num_images": len({row["key"] for row in rows}),

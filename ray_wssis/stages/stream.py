@@ -50,6 +50,7 @@ TASKS_PER_ACTOR = 4  # at least, where there are pictures enough
 RETRIES = 3  # of what an actor was at when it died
 LAST_ATTEMPT = 4  # twice as planned, then picture by picture, then they are given up
 STEPS = ("read", "decode", "model", "encode")
+IN = (BATCH, "read", "decode")  # columns that come to an actor
 SAY_EVERY = 10.0  # seconds
 MOST_SAID = 3  # reasons of failures that the log shows
 logger = logging.getLogger(__name__)
@@ -160,8 +161,8 @@ class Failures:
         number = self.before + self.now
         if self.most is not None and number > self.most:
             raise TooManyFailures(
-                f"{self.name}: {number} images failed, more than max_failures allows{more}. What is "
-                "done stays; mend the cause and pass --retry-failed, or raise the limit"
+                f"{self.name}: {number} images failed, more than max_failures allows{more}. What "
+                "is done stays; mend the cause and pass --retry-failed, or raise the limit"
             )
 
 
@@ -225,7 +226,7 @@ def stream(
 def task_size(num_left: int, workers: LabellingWorkers) -> int:
     """Pictures for a decoding task: few enough that each actor has something to do."""
     share = num_left // (TASKS_PER_ACTOR * (workers.max_number or workers.number))
-    return max(1, min(TASK_PICTURES, share))
+    return max(1, min(TASK_PICTURES, workers.shard_size, share))
 
 
 def run(
@@ -289,14 +290,14 @@ def pipeline(
         ).map_batches(
             decode_batches,  # type: ignore[arg-type]
             fn_args=[decoder],
-            batch_size=1,
+            batch_size=None,  # a whole block: one task
             batch_format="pyarrow",
             num_cpus=DECODE_CPUS,
         )
         thought = decoded.map_batches(
             StreamActor,
             fn_constructor_args=[job.worker, job.arguments, None if pool.gpus_each else pool.most],
-            batch_size=1,
+            batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(min_size=workers.number, max_size=pool.most),
             num_gpus=pool.gpus_each,
@@ -362,10 +363,10 @@ class StreamActor:
             sys.modules["torch"].set_num_threads(threads)
 
     def __call__(self, batches: pa.Table) -> Iterator[pa.Table]:
-        for row in batches.to_pylist():
+        for batch, read, decode in zip(*(batches[name] for name in IN), strict=True):
             start = time.perf_counter()
-            rows = self.think(pickle.loads(row[BATCH]))
-            seconds = {step: row[step] for step in ("read", "decode")}
+            rows = self.think(pickle.loads(batch.as_buffer()))
+            seconds = {"read": read.as_py(), "decode": decode.as_py()}
             yield one_row(rows, seconds | {"model": time.perf_counter() - start})
 
     def think(self, pictures: list[Picture]) -> list[Row]:

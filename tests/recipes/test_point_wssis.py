@@ -8,16 +8,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+from upath import UPath
 
-from ray_wssis.artifacts import StaleArtifact, read_artifact
+from ray_wssis.artifacts import Artifact, StaleArtifact, read_artifact
+from ray_wssis.cli import app
 from ray_wssis.config import load_config
 from ray_wssis.data.coco import load_json
 from ray_wssis.data.records import Records
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 from ray_wssis.stages.table import read_rows
+from ray_wssis.storage import hash_file
 from tests.small_run import SMALL, Submitted
 
 pytestmark = pytest.mark.slow
@@ -73,7 +78,7 @@ def test_ready_models_label_as_they_did_where_they_were_trained(
 ) -> None:
     ready = [f"{name}.ready={run.out / name / 'model'}" for name in ("teacher", "refiner")]
     other = PointWSSIS(config(*ready), part_of(run, tmp_path, ["split"]))
-    assert read_rows(other.labels / "weak") == read_rows(run.labels / "weak")
+    assert same_rows(other.labels, run.labels)
     assert not (tmp_path / "rough").exists()
 
 
@@ -141,13 +146,100 @@ def test_ctrl_c_in_training_and_the_same_command_again(run: PointWSSIS, tmp_path
     assert steps == sorted(set(steps)) and steps[-1] == 40
 
 
+def same_rows(labels: Artifact, others: Artifact) -> bool:
+    """Whatever they were made from: the masks of every point, to the byte."""
+    columns = ["image_id", "annotation_id", "rough", "refined", "maskness", "alarms"]
+    return read_rows(labels / "rows", columns) == read_rows(others / "rows", columns)
+
+
+def same_files(merged: Artifact, others: Artifact) -> bool:
+    names = ("train.parquet", "shapes_25p_sw.json", "shapes_25p_sw_refined.json")
+    return all((merged / name).read_bytes() == (others / name).read_bytes() for name in names)
+
+
+SMALL_SHARDS = ["labelling_workers.shard_size=2", "labelling_workers.batch_size=2"]
+
+
 def test_ctrl_c_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
     folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner"])
-    process = go(folder)
-    wait_for(lambda: (folder / "labels/weak").exists(), process)  # Ray Data has begun
+    process = go(folder, *SMALL_SHARDS)
+    wait_for(lambda: any((folder / "labels/rows").glob("*.parquet")), process)
     said = press_ctrl_c(process)
     assert process.returncode == 130 and said.endswith("The same command goes on from here.\n")
     assert not (folder / "labels/manifest.json").exists()
 
     again = PointWSSIS(config(), folder)
-    assert read_rows(again.labels / "weak") == read_rows(run.labels / "weak")
+    assert same_rows(again.labels, run.labels)
+
+
+def test_a_driver_that_is_killed_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
+    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner"])
+    process = go(folder, "labelling_workers.shard_size=2")
+    wait_for(lambda: any((folder / "labels/rows").glob("*.parquet")), process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (folder / "labels/manifest.json").exists()
+
+    again = PointWSSIS(config(), folder)
+    assert same_rows(again.labels, run.labels) and same_files(again.merged, run.merged)
+    assert again.labels.digest == run.labels.digest
+
+
+def moved_point(folder: Path) -> tuple[int, str]:
+    """Move the first weak point of a run by a pixel; the id of its picture, and a hash."""
+    file = folder / "split/weak.parquet"
+    records = Records.read(UPath(file))
+    first, *others = records
+    assert first.points[0] is not None
+    x, y = first.points[0]
+    moved = replace(first, points=[(x + 1, y), *first.points[1:]])
+    Records.from_rows([moved, *others], records.categories).write(UPath(file))
+    return first.image_id, hash_file(file)
+
+
+def test_a_moved_point_is_all_that_is_labelled_again(run: PointWSSIS, tmp_path: Path) -> None:
+    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner", "labels"])
+    before = {row["image_id"]: row for row in read_rows(run.labels / "rows", pictures="weak")}
+    moved, digest = moved_point(folder)
+    note = json.loads((folder / "split/manifest.json").read_text())
+    note["outputs"]["weak.parquet"] = digest
+    (folder / "split/manifest.json").write_text(json.dumps(note))
+
+    with pytest.raises(StaleArtifact, match=r"pictures\.weak\.parquet"):
+        _ = PointWSSIS(config(), folder).labels
+    again = PointWSSIS(config(), folder, redo=True)
+    assert again.teacher.digest == run.teacher.digest
+    assert json.loads((again.labels / "throughput.json").read_text())["num_images"] == 1
+    for row in read_rows(again.labels / "rows", pictures="weak"):
+        assert (row == before[row["image_id"]]) == (row["image_id"] != moved)
+
+
+def test_every_pseudo_mask_has_an_expected_iou_and_its_lineage(run: PointWSSIS) -> None:
+    weak = {record.image_id for record in Records.read(run.data / "weak.parquet")}
+    merged = load_json(run.merged / "shapes_25p_sw_refined.json")
+    pseudo = [entry for entry in merged["annotations"] if entry["image_id"] in weak]
+    assert pseudo and all(
+        entry["pseudo"].keys() == {"teacher", "refiner", "config", "point_id", "level"}
+        for entry in pseudo
+    )
+    assert all(0 <= entry["expected_iou"] <= 1 for entry in pseudo if not entry["iscrowd"])
+
+
+def test_labelling_ends_with_a_table(run: PointWSSIS) -> None:
+    done = CliRunner().invoke(app, ["label", "--out", str(run.out)])
+    assert done.exit_code == 0
+    for word in ("images", "failed images", "masks of ring", "mean expected IoU", "bottleneck"):
+        assert word in done.stdout
+
+
+def test_a_coverage_that_is_too_small_is_an_error(run: PointWSSIS, tmp_path: Path) -> None:
+    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner", "labels"])
+    summary = json.loads((folder / "labels/summary.json").read_text())
+    summary["num_points_without_mask"] = 1
+    (folder / "labels/summary.json").write_text(json.dumps(summary))
+    wanted = CliRunner().invoke(app, ["label", "--out", str(folder), "--min-coverage", "1"])
+    assert wanted.exit_code == 1 and "a share of 0." in wanted.stderr
+    summary["num_points_without_mask"] = summary["num_points"]
+    (folder / "labels/summary.json").write_text(json.dumps(summary))
+    nothing = CliRunner().invoke(app, ["label", "--out", str(folder)])
+    assert nothing.exit_code == 1 and "got a mask; look at" in nothing.stderr
