@@ -15,13 +15,13 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import ray
+from matplotlib.figure import Figure
 from upath import UPath
 
 from benchmarks.timing import significant, table
@@ -132,7 +132,8 @@ def steady_rate(out: UPath) -> float:
     for row in each_row(out, ["actor", "at"]):
         done[row["actor"]].append(row["at"])
     begin, end = max(map(min, done.values())), min(map(max, done.values()))
-    return sum(begin < at <= end for each in done.values() for at in each) / (end - begin)
+    within = [at for each in done.values() for at in each if begin < at <= end]
+    return len(within) / float(end - begin)
 
 
 def rerun(folder: Path, num: int) -> None:
@@ -202,7 +203,7 @@ def memory(folder: Path, num: int, plot: Path | None) -> None:
     sampler.stop()
     print(sampler.table(num))
     if plot is not None:
-        plot.write_text(draw(sampler.samples))
+        draw(sampler.samples, plot)
 
 
 class Sampler(threading.Thread):
@@ -280,43 +281,17 @@ def kind_of(title: str) -> str:
     return next((kind for part, kind in kinds.items() if part in title), "other of Ray")
 
 
-def draw(samples: Iterable[tuple[int, dict[str, float]]]) -> str:
+def draw(samples: list[tuple[int, dict[str, float]]], plot: Path) -> None:
     """A curve for each kind of process."""
     known = [(done, found) for done, found in samples if done]
-    names = sorted({name for _, found in known for name in found})
-    most_images = max(done for done, _ in known)
-    most = max(value for _, found in known for value in found.values())
-    width, height, colors = (
-        640,
-        300,
-        ["#1b6ca8", "#c8553d", "#588157", "#8d6a9f", "#bc8034", "#444"],
-    )
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width + 180} {height + 60}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<text x="60" y="{height + 50}">images that are done, of {most_images}</text>',
-        '<text x="60" y="14">private memory, MiB</text>',
-    ]
-    for line in range(5):
-        y = 20 + height * (1 - line / 4)
-        parts.append(f'<path d="M60 {y:.0f}H{width + 20}" stroke="#ddd"/>')
-        parts.append(f'<text x="52" y="{y + 4:.0f}" text-anchor="end">{most * line / 4:.0f}</text>')
-        x = 60 + (width - 40) * line / 4
-        parts.append(
-            f'<text x="{x:.0f}" y="{height + 36}" text-anchor="middle">'
-            f"{most_images * line // 4}</text>"
-        )
-    for place, name in enumerate(names):
-        path = "L".join(
-            f"{60 + (width - 40) * done / most_images:.1f} "
-            f"{20 + height * (1 - found[name] / most):.1f}"
-            for done, found in known
-            if name in found
-        )
-        color = colors[place % len(colors)]
-        parts.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="1.6"/>')
-        parts.append(f'<text x="{width + 30}" y="{30 + 18 * place}" fill="{color}">{name}</text>')
-    return "\n".join([*parts, "</svg>\n"])
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.add_subplot(xlabel="images that are done", ylabel="private memory, MiB")
+    for name in sorted({name for _, found in known for name in found}):
+        line = [(done, found[name]) for done, found in known if name in found]
+        axes.plot(*zip(*line, strict=True), label=name)
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.savefig(plot)
 
 
 if __name__ == "__main__":

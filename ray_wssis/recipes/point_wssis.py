@@ -220,7 +220,11 @@ class PointWSSIS:
     def audit(self) -> Artifact:
         """5. Masks of pictures whose truth is known tell how good the others are."""
         return audit(
-            self.data, self.labels, self.config.quality, self.out / "audit", redo=self.redo
+            self.data,
+            self.labels,
+            self.config.quality,
+            self.out / "audit",
+            redo=self.redo or self.retry_failed,
         )
 
     @cached_property
@@ -242,7 +246,7 @@ class PointWSSIS:
             lineage,
             split_name(data.name, data.percent),
             self.out / "merged",
-            redo=self.redo,
+            redo=self.redo or self.retry_failed,
         )
 
     @cached_property
