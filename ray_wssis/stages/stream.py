@@ -8,6 +8,7 @@ how many processes there were, which of them died, or how often the command was 
 """
 
 import logging
+import math
 import os
 import pickle
 import sys
@@ -274,7 +275,8 @@ def pipeline(
     total: Throughput,
 ) -> ray.data.Dataset:
     """What Ray Data is asked to do: one row for every shard comes out."""
-    pool = Pool.of(workers, ray.cluster_resources())
+    num_nodes = sum(node["Alive"] for node in ray.nodes())
+    pool = Pool.of(workers, ray.cluster_resources(), num_nodes)
     total.places = {step: pool.most if step == "model" else pool.others for step in STEPS}
     decoder = Decoder(
         network_size=job.network_size,
@@ -296,7 +298,7 @@ def pipeline(
         )
         thought = decoded.map_batches(
             StreamActor,
-            fn_constructor_args=[job.worker, job.arguments, None if pool.gpus_each else pool.most],
+            fn_constructor_args=[job.worker, job.arguments, pool.share_cpu],
             batch_size=None,
             batch_format="pyarrow",
             compute=ActorPoolStrategy(min_size=workers.number, max_size=pool.most),
@@ -320,10 +322,11 @@ class Pool:
     most: int  # actors
     gpus_each: float
     cpus_each: float
+    share_cpu: int | None  # actors that share a node's cores; None: they compute on GPUs
     others: float  # decoding tasks that there is room for beside them
 
     @classmethod
-    def of(cls, workers: LabellingWorkers, cluster: dict[str, float]) -> "Pool":
+    def of(cls, workers: LabellingWorkers, cluster: dict[str, float], num_nodes: int) -> "Pool":
         """Actors never take all CPUs, or nobody could decode what they wait for."""
         known_gpus, known_cpus = cluster.get("GPU", 0), cluster.get("CPU", 1)
         gpus = workers.gpus_each
@@ -335,7 +338,8 @@ class Pool:
         if cpus == DECODE_CPUS:
             cpus += 0.01  # Ray Data merges steps that ask for the same
         others = max(1.0, (known_cpus - most * cpus) / DECODE_CPUS)
-        return cls(most=most, gpus_each=gpus, cpus_each=cpus, others=others)
+        share = None if gpus else math.ceil(most / num_nodes)
+        return cls(most=most, gpus_each=gpus, cpus_each=cpus, share_cpu=share, others=others)
 
 
 def give_up(job: Pass, sources: list[Source], left: list[list[Batch]]) -> None:
