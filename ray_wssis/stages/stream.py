@@ -51,7 +51,6 @@ TASKS_PER_ACTOR = 4  # at least, where there are pictures enough
 RETRIES = 3  # of what an actor was at when it died
 LAST_ATTEMPT = 4  # twice as planned, then picture by picture, then they are given up
 STEPS = ("read", "decode", "model", "encode")
-IN = (BATCH, "read", "decode")  # columns that come to an actor
 SAY_EVERY = 10.0  # seconds
 MOST_SAID = 3  # reasons of failures that the log shows
 logger = logging.getLogger(__name__)
@@ -299,7 +298,7 @@ def pipeline(
         thought = decoded.map_batches(
             StreamActor,
             fn_constructor_args=[job.worker, job.arguments, pool.share_cpu],
-            batch_size=None,
+            batch_size=1,  # given whole blocks, actors grew by 10 KiB an image
             batch_format="pyarrow",
             compute=ActorPoolStrategy(min_size=workers.number, max_size=pool.most),
             num_gpus=pool.gpus_each,
@@ -367,10 +366,10 @@ class StreamActor:
             sys.modules["torch"].set_num_threads(threads)
 
     def __call__(self, batches: pa.Table) -> Iterator[pa.Table]:
-        for batch, read, decode in zip(*(batches[name] for name in IN), strict=True):
+        for row in batches.to_pylist():
             start = time.perf_counter()
-            rows = self.think(pickle.loads(batch.as_buffer()))
-            seconds = {"read": read.as_py(), "decode": decode.as_py()}
+            rows = self.think(pickle.loads(row[BATCH]))
+            seconds = {step: row[step] for step in ("read", "decode")}
             yield one_row(rows, seconds | {"model": time.perf_counter() - start})
 
     def think(self, pictures: list[Picture]) -> list[Row]:
