@@ -1,6 +1,5 @@
 """`wssis audit`: how far the pseudo masks of a finished run can be trusted."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ray_wssis.artifacts import read_artifact
-from ray_wssis.storage import locate
+from ray_wssis.storage import locate, read_json
 
 DASH = "–"
 COLUMNS = {"objects": "num_objects", "mIoU %": "mIoU", "below 0.5 %": "share_below_half"}
@@ -27,7 +26,7 @@ def audit_command(
             f"{run}: there is no finished audit, which comes after the labels; "
             f"`wssis label --out {run}` makes it"
         ) from error
-    figures = json.loads((made / "audit.json").read_text(encoding="utf-8"))
+    figures = read_json(made / "audit.json")
     console = Console()
     show_audit(console, figures["audit"], figures["reliability"])
     show_weak(console, figures["weak"])

@@ -1,16 +1,17 @@
 """What labelling came to, in one table at its end."""
 
-import json
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from upath import UPath
 
+from ray_wssis.storage import read_json
+
 
 def print_closing_table(run: UPath) -> None:
     """The figures of the labels in a run folder: how many, how good, how fast."""
-    summary, audit = read(run / "labels/summary.json"), read(run / "audit/audit.json")
+    summary, audit = read_json(run / "labels/summary.json"), read_json(run / "audit/audit.json")
     table = Table(title="labels", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
@@ -22,7 +23,7 @@ def print_closing_table(run: UPath) -> None:
     file = run / "labels/throughput.json"
     if file.exists():
         table.add_section()
-        for name, value in speed(read(file)):
+        for name, value in speed(read_json(file)):
             table.add_row(name, value)
     Console().print(table)
 
@@ -53,8 +54,3 @@ def speed(throughput: dict[str, Any]) -> list[tuple[str, str]]:
         ("time of all processes", shares),
         ("bottleneck", throughput["bottleneck"]),
     ]
-
-
-def read(file: UPath) -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(file.read_text())
-    return values

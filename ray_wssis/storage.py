@@ -1,8 +1,10 @@
 """Files and folders at any URI: where they are, what is in them, whole or not at all."""
 
 import hashlib
+import json
 import os
 from pathlib import Path, PurePath
+from typing import Any
 
 from upath import UPath
 
@@ -49,6 +51,17 @@ def write_atomically(file: UPath, data: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def write_json(file: UPath, values: dict[str, Any]) -> None:
+    """Values for people and machines, whole or not at all."""
+    write_atomically(file, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def read_json(file: UPath) -> dict[str, Any]:
+    """What `write_json` wrote."""
+    values: dict[str, Any] = json.loads(file.read_bytes())
+    return values
 
 
 def names_in(folder: UPath) -> list[str]:

@@ -237,14 +237,8 @@ def write_coco(
     pictures: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for record in records:
-        pictures.append(
-            {
-                "id": record.image_id,
-                "file_name": record.file.removeprefix(root) if images else record.file,
-                "width": record.width,
-                "height": record.height,
-            }
-        )
+        name = record.file.removeprefix(root) if images else record.file
+        pictures.append(coco_image(record) | {"file_name": name})
         annotations.extend(coco_annotations(record, records.categories))
     data = {
         "info": info or {},
@@ -255,6 +249,16 @@ def write_coco(
     path = UPath(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, separators=(",", ":")), encoding="utf-8")
+
+
+def coco_image(record: Record) -> dict[str, Any]:
+    """The entry of one picture as a COCO file has it."""
+    return {
+        "id": record.image_id,
+        "file_name": record.file,
+        "width": record.width,
+        "height": record.height,
+    }
 
 
 def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterable[dict[str, Any]]:

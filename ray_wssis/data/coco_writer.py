@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from upath import UPath
 
-from ray_wssis.data.coco import coco_annotations
+from ray_wssis.data.coco import coco_annotations, coco_image
 from ray_wssis.data.records import Category, Record
 
 
@@ -35,13 +35,7 @@ class CocoWriter:
 
     def add(self, record: Record, more: Sequence[Mapping[str, Any]] = ()) -> None:
         """One picture; `more` has further keys for each of its annotations."""
-        image = {
-            "id": record.image_id,
-            "file_name": record.file,
-            "width": record.width,
-            "height": record.height,
-        }
-        self.images.write(",\n" * bool(self.num_images) + compact(image))
+        self.images.write(",\n" * bool(self.num_images) + compact(coco_image(record)))
         self.num_images += 1
         for place, annotation in enumerate(coco_annotations(record, self.categories)):
             whole = annotation | dict(more[place] if more else {})

@@ -50,6 +50,11 @@ class Audit:
     def is_known(self) -> NDArray[np.bool_]:
         return np.isfinite(self.refined)
 
+    @property
+    def is_judged(self) -> NDArray[np.bool_]:
+        """Points with a mask whose truth is known."""
+        return self.is_known & self.has_mask
+
     def figures(self, names: Sequence[str]) -> dict[str, Any]:
         """Counts and figures, of all objects and by class and size; `names` are the classes'."""
         known = self.is_known

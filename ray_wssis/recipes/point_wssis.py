@@ -32,9 +32,9 @@ from ray_wssis.stages.audit import audit
 from ray_wssis.stages.drill import SCHEMA as DRILL
 from ray_wssis.stages.drill import DrawRoughMasks
 from ray_wssis.stages.evaluate import METRICS, evaluate
-from ray_wssis.stages.label import CONTENT, ROWS, LabelLimits, check_coverage, label, write_json
+from ray_wssis.stages.label import ROWS, LabelLimits, check_coverage, label
 from ray_wssis.stages.merge import MERGED, merge
-from ray_wssis.stages.shards import content_digest
+from ray_wssis.stages.shards import finish_with_rows
 from ray_wssis.stages.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, DataConfig, split
 from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
 from ray_wssis.storage import Place, hash_file, locate, write_atomically
@@ -171,8 +171,7 @@ class PointWSSIS:
             ),
             self.config.labelling_workers,
         )
-        write_json(stage / CONTENT, content_digest(stage / ROUGH_MASKS))
-        return stage.finish(logs=[ROUGH_MASKS])
+        return finish_with_rows(stage, ROUGH_MASKS)
 
     @cached_property
     def refiner(self) -> Artifact:

@@ -7,9 +7,9 @@ whose truth nobody knows, alarms are counted and the worst masks are listed.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, open_stage
-from ray_wssis.data.coco import coco_annotations
+from ray_wssis.data.coco import coco_annotations, coco_image
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.methods.point_wssis.quality import (
     COLUMNS,
@@ -29,9 +29,10 @@ from ray_wssis.methods.point_wssis.quality import (
 from ray_wssis.metrics.audit import Audit, drift
 from ray_wssis.metrics.calibration import calibration_error, chance_error, reliability_bins
 from ray_wssis.report.review import Suspect, write_review
-from ray_wssis.stages.label import ROWS, write_json
+from ray_wssis.stages.label import ROWS
 from ray_wssis.stages.split import AUDIT, TAUGHT, WEAK
-from ray_wssis.stages.table import RowsById, each_row, read_rows
+from ray_wssis.stages.table import RowsById, each_row, pieces, read_rows
+from ray_wssis.storage import read_json, write_json
 
 CALIBRATION = "calibration.json"  # a QualityModel
 FIGURES = "audit.json"
@@ -78,7 +79,8 @@ def audit(
     rows = read_rows(labels / ROWS, columns, pictures=UPath(AUDIT).stem)
     model = QualityModel.fit(rows, truth, taught)
     weak = WeakNumbers(model, config, len(categories))
-    for some in pieces(each_row(labels / ROWS, WeakNumbers.COLUMNS, pictures=UPath(WEAK).stem)):
+    passing = each_row(labels / ROWS, WeakNumbers.COLUMNS, pictures=UPath(WEAK).stem)
+    for some in pieces(passing, ROWS_AT_A_TIME):
         weak.add(some)
     figures = {
         "audit": Audit.of(rows, truth).figures([category.name for category in categories]),
@@ -92,6 +94,11 @@ def audit(
     write_review(stage / REVIEW_PAGE, suspects, [category.name for category in categories])
     warn(figures)
     return stage.finish()
+
+
+def read_quality(made: Artifact) -> QualityModel:
+    """The model that an audit calibrated."""
+    return QualityModel.from_json(read_json(made / CALIBRATION))
 
 
 def reliability(
@@ -195,12 +202,7 @@ def coco_file(suspects: Sequence[Suspect], categories: Sequence[Category]) -> di
     annotations: list[dict[str, Any]] = []
     for rank, suspect in enumerate(suspects, start=1):
         record = suspect.record()
-        pictures[record.image_id] = {
-            "id": record.image_id,
-            "file_name": record.file,
-            "width": record.width,
-            "height": record.height,
-        }
+        pictures[record.image_id] = coco_image(record)
         (annotation,) = coco_annotations(record, categories)
         expected = suspect.expected_iou
         rounded = None if expected is None else round(expected, 4)
@@ -226,11 +228,6 @@ def class_counts(records: Iterable[Record], num_classes: int) -> NDArray[np.int6
 def ratio(part: float, whole: int) -> float | None:
     """Rounded: a sum depends a little on the order in which the rows came."""
     return round(part / whole, 6) if whole else None
-
-
-def pieces(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    while some := list(islice(rows, ROWS_AT_A_TIME)):
-        yield some
 
 
 def warn(figures: Mapping[str, Any]) -> None:

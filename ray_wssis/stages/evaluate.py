@@ -13,16 +13,16 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, open_stage
 from ray_wssis.data.records import Records
-from ray_wssis.methods.point_wssis.quality import COLUMNS, QualityModel, judged
+from ray_wssis.methods.point_wssis.quality import COLUMNS, judged
 from ray_wssis.methods.point_wssis.segmenter import read_config
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.metrics.pseudo_masks import MaskQuality
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
-from ray_wssis.stages.audit import CALIBRATION
-from ray_wssis.stages.label import CONTENT, ROWS, write_json
+from ray_wssis.stages.audit import read_quality
+from ray_wssis.stages.label import ROWS
 from ray_wssis.stages.predict import SCHEMA, FindInstances
-from ray_wssis.stages.shards import content_digest
+from ray_wssis.stages.shards import finish_with_rows
 from ray_wssis.stages.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
 from ray_wssis.stages.table import RowsById, read_rows
@@ -77,8 +77,7 @@ def evaluate(
         figures |= pseudo_mask_figures(hidden, labels) | trust_figures(hidden, labels, audit)
     known = {name: value if value == value else None for name, value in figures.items()}
     (stage / METRICS).write_text(json.dumps(known, indent=2) + "\n")
-    write_json(stage / CONTENT, content_digest(stage / PREDICTIONS))
-    return stage.finish(logs=[PREDICTIONS])
+    return finish_with_rows(stage, PREDICTIONS)
 
 
 def read_prediction(row: dict[str, Any]) -> Prediction:
@@ -109,7 +108,7 @@ def pseudo_mask_figures(truth: Records, labels: Artifact) -> dict[str, float]:
 def trust_figures(truth: Records, labels: Artifact, audit: Artifact) -> dict[str, float]:
     """How far the expected IoU of the refined masks is off, over ten groups of equal count, and
     mIoU of the masks without the tenth of which the least is expected; in percent."""
-    model = QualityModel.from_json(json.loads((audit / CALIBRATION).read_text()))
+    model = read_quality(audit)
     rows = read_rows(labels / ROWS, LOOKED_AT, pictures=UPath(WEAK).stem)
     expected, true = judged(model, rows, {record.image_id: record for record in truth})
     if not np.isfinite(expected).any():

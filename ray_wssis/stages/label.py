@@ -22,15 +22,14 @@ from ray_wssis.methods.point_wssis.segmenter import Segmenter, read_config
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.stages.decode import Picture
 from ray_wssis.stages.label_row import SCHEMA, finish_row
-from ray_wssis.stages.shards import content_digest
+from ray_wssis.stages.shards import finish_with_rows
 from ray_wssis.stages.split import AUDIT, REJECTED, WEAK
 from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
 from ray_wssis.stages.table import each_row
-from ray_wssis.storage import write_atomically
+from ray_wssis.storage import read_json, write_json
 
 ROWS = "rows"
 SUMMARY = "summary.json"
-CONTENT = "content.json"  # which rows there are, in whatever files
 THROUGHPUT = "throughput.json"
 FAILED = "failed.jsonl"
 
@@ -124,10 +123,9 @@ def label(
     summary = summarise(stage / ROWS, Records.read(data / WEAK).categories)
     summary["num_rejected_points"] = len(rejected.splitlines())
     write_json(stage / SUMMARY, summary)
-    write_json(stage / CONTENT, content_digest(stage / ROWS))
     (stage / FAILED).write_text(rejected + failures(stage / ROWS))
     check_coverage(stage, limits)
-    return stage.finish(logs=[ROWS, THROUGHPUT])
+    return finish_with_rows(stage, ROWS, logs=[THROUGHPUT])
 
 
 def summarise(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
@@ -164,7 +162,7 @@ def failures(rows: UPath) -> str:
 
 def check_coverage(labels: Artifact | Workspace, limits: LabelLimits) -> None:
     """Raise ValueError when no point, or too few of them, got a mask."""
-    summary = json.loads((labels / SUMMARY).read_text())
+    summary = read_json(labels / SUMMARY)
     num_points = summary["num_points"]
     num_masks = num_points - summary["num_points_without_mask"]
     if num_masks == 0:
@@ -177,10 +175,6 @@ def check_coverage(labels: Artifact | Workspace, limits: LabelLimits) -> None:
             f"labels: {num_masks} of {num_points} points got a mask, a share of "
             f"{num_masks / num_points:.3f}; min_coverage is {limits.min_coverage:g}"
         )
-
-
-def write_json(file: UPath, values: dict[str, Any]) -> None:
-    write_atomically(file, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def best_device() -> torch.device:

@@ -19,7 +19,7 @@ from ray_wssis.data.corrections import Correction, read_corrections
 from ray_wssis.data.records import Record, Records
 from ray_wssis.masks import disc
 from ray_wssis.methods.point_wssis.quality import QualityConfig, QualityModel
-from ray_wssis.stages.audit import CALIBRATION
+from ray_wssis.stages.audit import CALIBRATION, read_quality
 from ray_wssis.stages.label import ROWS
 from ray_wssis.stages.split import REJECTED, STRONG, WEAK
 from ray_wssis.stages.table import RowsById, pieces
@@ -73,7 +73,7 @@ def merge(
     strong, weak = Records.read(data / STRONG), Records.read(data / WEAK)
     merging = Merging(
         rows=RowsById(labels / ROWS, UPath(WEAK).stem),
-        model=QualityModel.from_json(json.loads((audit / CALIBRATION).read_text())),
+        model=read_quality(audit),
         quality=quality,
         corrections=read_corrections(corrections, weak),
         lineage=lineage,

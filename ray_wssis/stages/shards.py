@@ -10,7 +10,7 @@ import io
 import logging
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from upath import UPath
 
+from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.stages.decode import BATCH
 from ray_wssis.stages.table import read_columns, shards
-from ray_wssis.storage import remove, write_atomically
+from ray_wssis.storage import remove, write_atomically, write_json
 
 COMMON = [  # columns of every shard, beside those of the worker that made the rows
     pa.field("pictures", pa.string()),  # name of the records file: weak, audit, val, ...
@@ -33,6 +34,7 @@ COMMON = [  # columns of every shard, beside those of the worker that made the r
     pa.field("error", pa.string()),
     pa.field("hash", pa.int64()),  # of all the other columns
 ]
+CONTENT = "content.json"
 READERS = 16  # files read at the same time; they may be far away
 
 Row = dict[str, Any]
@@ -118,6 +120,16 @@ def content_digest(folder: UPath) -> dict[str, Any]:
     rows = np.concatenate(found)
     rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
     return {"num_rows": len(rows), "sha256": hashlib.sha256(rows.tobytes()).hexdigest()}
+
+
+def finish_with_rows(stage: Workspace, folder: str, *, logs: Sequence[str] = ()) -> Artifact:
+    """Finish a stage whose result is a folder of shards.
+
+    The shards stand in the manifest as logs do, for chance named them; which rows they hold is in
+    `content.json`, and so in the digest.
+    """
+    write_json(stage / CONTENT, content_digest(stage / folder))
+    return stage.finish(logs=[folder, *logs])
 
 
 def tables(folder: UPath, columns: list[str]) -> Iterator[tuple[UPath, pa.Table]]:

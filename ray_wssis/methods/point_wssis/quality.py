@@ -64,7 +64,7 @@ class QualityModel:
         """
         prior = AreaPrior.of(taught)
         audit = Audit.of(rows, truth)
-        usable = audit.is_known & audit.has_mask
+        usable = audit.is_judged
         if not usable.any():
             return cls(prior=prior, regression=None)
         signals = read_signals(rows, prior)[usable]
@@ -108,7 +108,7 @@ def held_out(
     """Expected and true IoU of every audited mask, expected by a model that has not seen its
     picture.  Both are empty when there are not two pictures to tell apart."""
     audit = Audit.of(rows, truth)
-    usable = audit.is_known & audit.has_mask
+    usable = audit.is_judged
     signals = read_signals(rows, prior)[usable]
     expected = cross_validated(signals, audit.refined[usable], audit.image_id[usable])
     if expected is None:
@@ -121,7 +121,7 @@ def judged(
 ) -> tuple[Floats, Floats]:
     """Expected and true IoU of every mask of `rows` whose truth is known."""
     audit = Audit.of(rows, truth)
-    usable = audit.is_known & audit.has_mask
+    usable = audit.is_judged
     return model.expected_ious(rows)[usable], audit.refined[usable]
 
 
