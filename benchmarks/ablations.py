@@ -119,9 +119,8 @@ class Bench:
         quality = MaskQuality()
         for each in drawn:
             record = each.record
-            points = [point for point in record.points if point is not None]
-            answers = labeller.answer(read_image(record.file), each.rough, points, record.labels)
-            draft = Draft(rough=each.rough, answers=answers)
+            answers = labeller.answer(read_image(record.file), each.rough, record)
+            draft = Draft(record=record, rough=each.rough, answers=answers)
             labels = finish(draft, record.height, record.width)
             quality.add(record, dict(zip(record.annotation_ids, labels.refined, strict=True)))
         return quality

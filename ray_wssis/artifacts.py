@@ -198,6 +198,11 @@ def hash_of_values(value: Any) -> str:
     return "sha256:" + hashlib.sha256(_json(value).encode()).hexdigest()
 
 
+def short_hash(digest: str) -> str:
+    """The first digits of a hash: enough to tell one model from another."""
+    return digest.removeprefix("sha256:")[:12]
+
+
 def plain(value: Any) -> Any:
     """`value` as plain JSON values: configurations as mappings, artifacts as their digests."""
     return json.loads(_json(value))

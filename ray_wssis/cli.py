@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,18 +17,19 @@ from rich.console import Console
 from rich.markup import escape
 
 from ray_wssis import data_commands, model_commands
+from ray_wssis.annotate_command import annotate
 from ray_wssis.artifacts import Artifact
 from ray_wssis.audit_command import audit_command
 from ray_wssis.closing_table import print_closing_table
 from ray_wssis.config import ConfigError, load_config, shipped_configs, to_yaml
-from ray_wssis.session import configure
-from ray_wssis.storage import is_local, locate
+from ray_wssis.session import configure, lasting
+from ray_wssis.storage import locate, read_json
+from serve.command import serve_command
 
 if TYPE_CHECKING:  # it imports torch and Ray, which takes seconds
     from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 
 STOPPED = 130  # what a shell says of a command that Ctrl-C ended
-IN_A_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray for the driver of a submitted job
 
 Make = Callable[["PointWSSIS"], Artifact]
 
@@ -147,7 +147,9 @@ def label(
     given = [f"labelling.{key}={value}" for key, value in limits.items() if value is not None]
     make: Make = lambda run: run.merged  # noqa: E731
     execute(make, out, name, [*(overrides or []), *given], preset, redo, retry_failed)
-    print_closing_table(locate(out))
+    run = locate(out)
+    expected = read_json(run / "audit/audit.json")["weak"]["mean_expected_iou"]
+    print_closing_table(run / "labels", expected)
 
 
 def execute(
@@ -162,12 +164,7 @@ def execute(
     """Make a result of the run in `out` and say where it is."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     configure()
-    folder = locate(out)
-    if IN_A_RAY_JOB in os.environ and is_local(folder) and not Path(out).expanduser().is_absolute():
-        raise ValueError(
-            f"--out {out} is relative: a Ray job runs in a copy of the working directory that is "
-            "thrown away afterwards. Give an absolute path or a URI that all nodes can reach."
-        )
+    folder = lasting(out)
     resolved = folder / "config.resolved.yaml"
     if name is None and not resolved.exists():
         raise ConfigError(f"no --config, and there is no {resolved} of an earlier run")
@@ -214,6 +211,8 @@ app.command("evaluate", help="Average precision of every network.")(
 app.command("report", help="The page that shows it all.")(verb(lambda run: run.report))
 
 app.command("audit")(audit_command)
+app.command("annotate")(annotate)
+app.command("serve")(serve_command)
 app.command("import-checkpoint")(model_commands.import_checkpoint)
 app.command("export")(model_commands.export)
 

@@ -9,18 +9,18 @@ from upath import UPath
 from ray_wssis.storage import read_json
 
 
-def print_closing_table(run: UPath) -> None:
-    """The figures of the labels in a run folder: how many, how good, how fast."""
-    summary, audit = read_json(run / "labels/summary.json"), read_json(run / "audit/audit.json")
+def print_closing_table(labels: UPath, mean_expected_iou: float | None) -> None:
+    """The figures of a folder of labels: how many, how good, how fast."""
+    summary = read_json(labels / "summary.json")
     table = Table(title="labels", show_header=False)
     table.add_column(style="bold")
     table.add_column(justify="right")
-    for name, value in counts(summary, audit):
+    for name, value in counts(summary, mean_expected_iou):
         table.add_row(name, value)
     table.add_section()
     for name, num in summary["num_masks_per_class"].items():
         table.add_row(f"masks of {name}", f"{num}")
-    file = run / "labels/throughput.json"
+    file = labels / "throughput.json"
     if file.exists():
         table.add_section()
         for name, value in speed(read_json(file)):
@@ -28,7 +28,7 @@ def print_closing_table(run: UPath) -> None:
     Console().print(table)
 
 
-def counts(summary: dict[str, Any], audit: dict[str, Any]) -> list[tuple[str, str]]:
+def counts(summary: dict[str, Any], mean_expected_iou: float | None) -> list[tuple[str, str]]:
     missing, points = summary["num_points_without_mask"], summary["num_points"]
     rows = [
         ("images", f"{summary['num_images']}"),
@@ -38,9 +38,8 @@ def counts(summary: dict[str, Any], audit: dict[str, Any]) -> list[tuple[str, st
         ("masks", f"{points - missing}"),
         ("empty: points without a mask", f"{missing}"),
     ]
-    expected = audit["weak"]["mean_expected_iou"]
-    if expected is not None:
-        rows.append(("mean expected IoU", f"{expected:.3f}"))
+    if mean_expected_iou is not None:
+        rows.append(("mean expected IoU", f"{mean_expected_iou:.3f}"))
     return rows
 
 

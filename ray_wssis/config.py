@@ -39,17 +39,19 @@ AnyConfig = TypeVar("AnyConfig", bound=BaseModel)
 
 def load_config(
     cls: type[AnyConfig],
-    file: Place,
+    file: Place | None,
     overrides: Sequence[str] = (),
     preset: Callable[[AnyConfig], AnyConfig] | None = None,
 ) -> AnyConfig:
-    """The configuration in `file`, a path, a URI or the name of one that comes with the package.
+    """The configuration in `file`, a path, a URI or the name of one that comes with the package;
+    without a file, that of all defaults.
 
     `preset` changes what the file holds.  Then come the overrides, each `a.b=c`, where c is YAML; a
     later one wins.  Raises `ConfigError`.
     """
-    found = find_config(file)
-    values = _parse(_read(found), str(found))
+    source = None if file is None else find_config(file)
+    found = "the default" if source is None else str(source)
+    values = None if source is None else _parse(_read(source), found)
     if values is None:
         values = {}
     if not isinstance(values, dict):
@@ -57,11 +59,11 @@ def load_config(
             f"{found} should hold keys with values (`key: value`), it holds {_kind(values)}"
         )
     if preset is not None:
-        values = preset(_checked(cls, values, str(found))).model_dump(mode="json")
+        values = preset(check_config(cls, values, found)).model_dump(mode="json")
     for override in overrides:
-        _apply(values, override)
-    where = f"{found} with --set {' '.join(overrides)}" if overrides else str(found)
-    return _checked(cls, values, where)
+        apply_override(values, override)
+    where = f"{found} with --set {' '.join(overrides)}" if overrides else found
+    return check_config(cls, values, where)
 
 
 def to_yaml(config: BaseModel) -> str:
@@ -135,7 +137,7 @@ def _parse(text: str, source: str) -> Any:
         raise ConfigError(f"{source} is not YAML: {error}") from None
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
+def apply_override(values: dict[str, Any], override: str) -> None:
     """Set one `a.b=c` in `values`."""
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
@@ -157,7 +159,8 @@ def _kind(value: object) -> str:
     return "a list" if isinstance(value, list) else f"{value!r}"
 
 
-def _checked(cls: type[AnyConfig], values: dict[str, Any], where: str) -> AnyConfig:
+def check_config(cls: type[AnyConfig], values: dict[str, Any], where: str) -> AnyConfig:
+    """The configuration with these values.  Raises `ConfigError` that begins with `where`."""
     try:
         return cls.model_validate(values)
     except ValidationError as error:

@@ -5,7 +5,13 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from upath import UPath
+
+from ray_wssis.storage import is_local, locate
+
+IN_A_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray for the driver of a submitted job
 QUIET = {  # on the driver's terminal; what goes wrong comes as an exception
     "ray.train": logging.WARNING,
     "ray.data": logging.ERROR,
@@ -28,6 +34,17 @@ def configure() -> None:
     own = {} if os.environ.get("RAY_ADDRESS") else OWN_CLUSTER
     for name, value in (SETTINGS | own).items():
         os.environ.setdefault(name, value)
+
+
+def lasting(out: str) -> UPath:
+    """The folder `out`.  Raises ValueError for one that would vanish with a Ray job."""
+    folder = locate(out)
+    if IN_A_RAY_JOB in os.environ and is_local(folder) and not Path(out).expanduser().is_absolute():
+        raise ValueError(
+            f"--out {out} is relative: a Ray job runs in a copy of the working directory that is "
+            "thrown away afterwards. Give an absolute path or a URI that all nodes can reach."
+        )
+    return folder
 
 
 def connect() -> None:

@@ -12,8 +12,9 @@ import yaml
 from typer.testing import CliRunner
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.cli import IN_A_RAY_JOB, Sentences, app, verb
+from ray_wssis.cli import Sentences, app, verb
 from ray_wssis.recipes.point_wssis import PointWSSIS
+from ray_wssis.session import IN_A_RAY_JOB
 
 runner = CliRunner()
 

@@ -15,7 +15,14 @@ LAYERS = [  # a module imports from its own line and from the lines above
     {"session", "training", "report", "export"},
     {"stages"},
     {"recipes"},
-    {"cli", "closing_table", "audit_command", "data_commands", "model_commands"},
+    {
+        "cli",
+        "closing_table",
+        "annotate_command",
+        "audit_command",
+        "data_commands",
+        "model_commands",
+    },
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 KNOWS_RAY = {"session", "training", "stages", "recipes", "cli"}

@@ -61,6 +61,12 @@ class Category:
     name: str
 
 
+def named(categories: Sequence[Category]) -> str:
+    """Classes for people: `6 classes (1 disc, 2 ring, ...)`."""
+    some = ", ".join(f"{category.id} {category.name}" for category in categories[:4])
+    return f"{len(categories)} classes ({some}{', ...' if len(categories) > 4 else ''})"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One picture and its objects; entry i of every list is the same object."""

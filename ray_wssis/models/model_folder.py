@@ -7,7 +7,9 @@ import safetensors.torch
 from torch import nn
 from upath import UPath
 
+from ray_wssis.artifacts import hash_of_values
 from ray_wssis.data.records import Category
+from ray_wssis.storage import hash_file
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "config.json"
@@ -33,6 +35,12 @@ def read_description(folder: UPath, kind: str) -> dict[str, Any]:
     if description.get("kind") != kind:
         raise ValueError(f"{folder}: holds a {description.get('kind')}, wanted a {kind}")
     return description
+
+
+def hash_model(folder: UPath) -> str:
+    """What tells models apart, as `Artifact.hash_of("model")` says it of a stage that made one."""
+    there = {f"model/{name}": folder / name for name in FILES}
+    return hash_of_values({name: hash_file(file) for name, file in there.items() if file.exists()})
 
 
 def copy_model(source: UPath, target: UPath) -> None:

@@ -37,6 +37,13 @@ class Detections:
     labels: Tensor  # (N,) int64
     scores: Tensor  # (N,) float
 
+    def best(self, threshold: float, at_most: int) -> "Detections":
+        """Those of at least this score, no more than so many."""
+        kept = slice(min(at_most, int((self.scores >= threshold).sum())))
+        return Detections(
+            masks=self.masks[kept], labels=self.labels[kept], scores=self.scores[kept]
+        )
+
 
 @torch.inference_mode()
 def detect(output: SOLOv2Output, config: InferenceConfig) -> list[Detections]:

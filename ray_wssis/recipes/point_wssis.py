@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import Field, model_validator
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Workspace, hash_of_values, open_stage
+from ray_wssis.artifacts import Artifact, Workspace, hash_of_values, open_stage, short_hash
 from ray_wssis.config import Config, to_yaml
 from ray_wssis.data.augment import AugmentConfig
-from ray_wssis.data.records import Category, Records
+from ray_wssis.data.records import Records, named
 from ray_wssis.data.split_files import split_name
 from ray_wssis.methods.point_wssis.quality import QualityConfig
 from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
@@ -32,7 +32,7 @@ from ray_wssis.stages.audit import audit
 from ray_wssis.stages.drill import SCHEMA as DRILL
 from ray_wssis.stages.drill import DrawRoughMasks
 from ray_wssis.stages.evaluate import METRICS, evaluate
-from ray_wssis.stages.label import ROWS, LabelLimits, check_coverage, label
+from ray_wssis.stages.label import ROWS, THROUGHPUT, LabelLimits, check_coverage, label
 from ray_wssis.stages.merge import MERGED, merge
 from ray_wssis.stages.shards import finish_with_rows
 from ray_wssis.stages.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, DataConfig, split
@@ -205,7 +205,7 @@ class PointWSSIS:
         if isinstance(stage, Artifact):
             check_coverage(stage, self.config.labelling)
             return stage
-        return label(
+        label(
             stage,
             self.data,
             {name: model / "model" for name, model in models.items()},
@@ -214,6 +214,7 @@ class PointWSSIS:
             made_from=" ".join(drawn_by.values()),
             retry_failed=self.retry_failed,
         )
+        return finish_with_rows(stage, ROWS, logs=[THROUGHPUT])
 
     @cached_property
     def audit(self) -> Artifact:
@@ -232,9 +233,9 @@ class PointWSSIS:
         data = self.config.data
         made_by = {"teacher": self.config.teacher, "refiner": self.config.refiner}
         lineage = {
-            "teacher": short(self.teacher.hash_of("model")),
-            "refiner": short(self.refiner.hash_of("model")),
-            "config": short(hash_of_values(made_by | {"quality": self.config.quality})),
+            "teacher": short_hash(self.teacher.hash_of("model")),
+            "refiner": short_hash(self.refiner.hash_of("model")),
+            "config": short_hash(hash_of_values(made_by | {"quality": self.config.quality})),
         }
         return merge(
             self.data,
@@ -356,13 +357,3 @@ class PointWSSIS:
 
     def write_config(self) -> None:
         write_atomically(self.out / RESOLVED, to_yaml(self.config).encode())
-
-
-def short(digest: str) -> str:
-    """The first digits of a hash: enough to tell one model from another."""
-    return digest.removeprefix("sha256:")[:12]
-
-
-def named(categories: tuple[Category, ...]) -> str:
-    some = ", ".join(f"{category.id} {category.name}" for category in categories[:4])
-    return f"{len(categories)} classes ({some}{', ...' if len(categories) > 4 else ''})"

@@ -16,13 +16,12 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.config import Config
 from ray_wssis.data.records import Category, Records
-from ray_wssis.methods.point_wssis.labeller import PointLabeller, pointed
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.segmenter import Segmenter, read_config
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.stages.decode import Picture
 from ray_wssis.stages.label_row import SCHEMA, finish_row
-from ray_wssis.stages.shards import finish_with_rows
 from ray_wssis.stages.split import AUDIT, REJECTED, WEAK
 from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
 from ray_wssis.stages.table import each_row
@@ -59,41 +58,19 @@ class LabelPoints:
             [picture.image for picture in pictures],
             [picture.network_image for picture in pictures],
         )
-        rows = []
-        for picture, draft in zip(pictures, drafts, strict=True):
-            record = pointed(picture.record)
-            points = [point for point in record.points if point is not None]
-            rows.append(
-                {
-                    "image_id": record.image_id,
-                    "file": record.file,
-                    "width": record.width,
-                    "height": record.height,
-                    "annotation_id": record.annotation_ids,
-                    "label": record.labels,
-                    "x": [x for x, _ in points],
-                    "y": [y for _, y in points],
-                    "rough": draft.rough.masks,
-                    "level": draft.rough.levels,
-                    "class_score": draft.rough.class_scores,
-                    "maskness": draft.rough.maskness,
-                    "level_margin": draft.rough.margins,
-                    "answers": draft.answers,
-                }
-            )
-        return rows
+        return [draft.to_row() for draft in drafts]
 
 
 def label(
     stage: Workspace,
-    data: Artifact,
+    data: Artifact | Workspace,
     models: dict[str, UPath],
     workers: LabellingWorkers,
     limits: LabelLimits,
     *,
     made_from: str,
     retry_failed: bool,
-) -> Artifact:
+) -> None:
     """Rows for the weak and the audit pictures.  `models` are the folders of teacher and refiner.
 
     Raises ValueError when too many pictures fail or too few points get a mask; what was labelled
@@ -125,7 +102,6 @@ def label(
     write_json(stage / SUMMARY, summary)
     (stage / FAILED).write_text(rejected + failures(stage / ROWS))
     check_coverage(stage, limits)
-    return finish_with_rows(stage, ROWS, logs=[THROUGHPUT])
 
 
 def summarise(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Merging:
             kept = [i for i, mask in enumerate(row["rough"]) if mask is not None]
             if kept or not record.labels:
                 drawn = replace(record, masks=row["rough"]).keep(kept)
-                yield Merged(record=drawn, more=[self.pseudo(row, i) for i in kept])
+                yield Merged(record=drawn, more=[pseudo(self.lineage, row, i) for i in kept])
 
     def refined(self, weak: Iterable[Record]) -> Iterator[Merged]:
         """The weak pictures with what is to be learnt, and with ignore regions."""
@@ -155,9 +155,7 @@ class Merging:
 
     def judged(self, record: Record, row: Row, i: int, expected: float | None) -> "Object | None":
         """Point `i` as an object or an ignore region; None where it is dropped."""
-        mask, more = row["refined"][i], self.pseudo(row, i)
-        if expected is not None:
-            more["expected_iou"] = round(expected, 4)
+        mask, more = row["refined"][i], pseudo(self.lineage, row, i, expected)
         poor = expected is not None and expected < self.quality.threshold
         if (mask is None or poor) and self.quality.below == "drop":
             return None
@@ -190,14 +188,6 @@ class Merging:
             more={"corrected": True},
         )
 
-    def pseudo(self, row: Row, i: int) -> dict[str, Any]:
-        """Where pseudo mask `i` comes from, and what is odd about it."""
-        point = {"point_id": row["annotation_id"][i], "level": row["level"][i]}
-        more: dict[str, Any] = {"pseudo": self.lineage | point}
-        if row["alarms"][i]:
-            more["alarms"] = row["alarms"][i]
-        return more
-
 
 @dataclass(frozen=True, kw_only=True)
 class Object:
@@ -209,6 +199,19 @@ class Object:
     point: tuple[float, float] | None
     ignored: bool  # a region, no object
     more: dict[str, Any]
+
+
+def pseudo(
+    lineage: dict[str, str], row: Row, i: int, expected: float | None = None
+) -> dict[str, Any]:
+    """Where pseudo mask `i` comes from, what is odd about it, and what IoU is to be expected."""
+    point = {"point_id": row["annotation_id"][i], "level": row["level"][i]}
+    more: dict[str, Any] = {"pseudo": lineage | point}
+    if row["alarms"][i]:
+        more["alarms"] = row["alarms"][i]
+    if expected is not None:
+        more["expected_iou"] = round(expected, 4)
+    return more
 
 
 def gathered(record: Record, objects: list[Object]) -> Merged:

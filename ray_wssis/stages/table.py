@@ -60,6 +60,36 @@ def read_columns(file: UPath, columns: Sequence[str]) -> pa.Table:
         return pq.read_table(stream, columns=list(columns))
 
 
+def progress(folder: UPath) -> tuple[int, int]:
+    """How many rows the Parquet files in `folder` hold, and how many of them are failures.
+
+    It takes the footers alone, so it may be asked while files are still written and tidied.
+    """
+    num_rows = num_failed = 0
+    for file in shards(folder):
+        metadata = read_footer(file)
+        if metadata is not None:
+            num_rows += metadata.num_rows
+            num_failed += metadata.num_rows - num_nulls(metadata, "error")
+    return num_rows, num_failed
+
+
+def read_footer(file: UPath) -> pq.FileMetaData | None:
+    """What a Parquet file says about itself; None when it is not there, or not yet whole."""
+    try:
+        with file.open("rb") as stream:
+            return pq.ParquetFile(stream).metadata
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return None
+
+
+def num_nulls(metadata: pq.FileMetaData, name: str) -> int:
+    """Rows without a value in a column."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    columns = [group.column(i) for group in groups for i in range(group.num_columns)]
+    return sum(each.statistics.null_count for each in columns if each.path_in_schema == name)
+
+
 def shards(folder: UPath) -> list[UPath]:
     """The Parquet files in `folder`, by name; none when there is no such folder."""
     folder.fs.invalidate_cache()

@@ -14,6 +14,7 @@ FEW = ["--set", "data.shapes={num_images: 12, num_validation_images: 4, size: 64
 
 def test_there_is_a_page_for_the_whole_and_for_every_stage() -> None:
     assert {job.stem for job in JOBS} == {
+        "annotate",
         "evaluate",
         "full_pipeline",
         "pseudo_label",

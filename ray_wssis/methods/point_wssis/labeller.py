@@ -4,6 +4,7 @@ The same object labels the weak pictures on a cluster and answers a person's cli
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +12,36 @@ from ray_wssis.data.records import Record
 from ray_wssis.methods.point_wssis.mending import Answer, mend
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.segmenter import RoughMasks, Segmenter
+from ray_wssis.models.solov2 import SOLOv2Output
 
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """What the networks say about the points of one picture, one row per point."""
 
+    record: Record  # without the objects that nobody pointed at
     rough: RoughMasks
     answers: list[Answer | None]  # of the refiner; None: no rough mask, or no refiner
+
+    def to_row(self) -> dict[str, Any]:
+        """The same as a row of labels that `stages.label_row.finish_row` finishes."""
+        points = [point for point in self.record.points if point is not None]
+        return {
+            "image_id": self.record.image_id,
+            "file": self.record.file,
+            "width": self.record.width,
+            "height": self.record.height,
+            "annotation_id": self.record.annotation_ids,
+            "label": self.record.labels,
+            "x": [x for x, _ in points],
+            "y": [y for _, y in points],
+            "rough": self.rough.masks,
+            "level": self.rough.levels,
+            "class_score": self.rough.class_scores,
+            "maskness": self.rough.maskness,
+            "level_margin": self.rough.margins,
+            "answers": self.answers,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,38 +77,45 @@ class PointLabeller:
     ) -> list[Draft]:
         """The part of `label` that needs the networks."""
         output = self.teacher.forward(network_images)
-        drafts = []
-        for index, (record, image) in enumerate(zip(map(pointed, records), images, strict=True)):
-            points = [point for point in record.points if point is not None]
-            rough = self.teacher.masks_of_points(
-                output,
-                index,
-                network_images[index].shape[:2],
-                (record.height, record.width),
-                points,
-                record.labels,
-                clicks=record.clicks,
-            )
-            answers = self.answer(image, rough, points, record.labels)
-            drafts.append(Draft(rough=rough, answers=answers))
-        return drafts
+        return [
+            self.draft_of(output, index, record, image, network_images[index].shape[:2])
+            for index, (record, image) in enumerate(zip(records, images, strict=True))
+        ]
 
-    def answer(
+    def draft_of(
         self,
+        output: SOLOv2Output,
+        index: int,
+        record: Record,
         image: np.ndarray,
-        rough: RoughMasks,
-        points: list[tuple[float, float]],
-        labels: list[int],
-    ) -> list[Answer | None]:
+        network_size: tuple[int, ...],
+    ) -> Draft:
+        """The draft of picture `index` of the batch behind the teacher's `output`, which may be
+        asked as often as somebody clicks."""
+        known = pointed(record)
+        points = [point for point in known.points if point is not None]
+        rough = self.teacher.masks_of_points(
+            output,
+            index,
+            (network_size[0], network_size[1]),
+            (record.height, record.width),
+            points,
+            known.labels,
+            clicks=known.clicks,
+        )
+        return Draft(record=known, rough=rough, answers=self.answer(image, rough, known))
+
+    def answer(self, image: np.ndarray, rough: RoughMasks, record: Record) -> list[Answer | None]:
         """What the refiner says about each rough mask."""
-        answers: list[Answer | None] = [None] * len(points)
+        answers: list[Answer | None] = [None] * len(record.labels)
         drawn = [i for i, mask in enumerate(rough.masks) if mask is not None]
+        points = [point for point in record.points if point is not None]
         if self.refiner is not None and drawn:
             found = self.refiner.answer(
                 image,
                 [mask for mask in rough.masks if mask is not None],
                 [points[i] for i in drawn],
-                [labels[i] for i in drawn],
+                [record.labels[i] for i in drawn],
             )
             for i, each in zip(drawn, found, strict=True):
                 answers[i] = each

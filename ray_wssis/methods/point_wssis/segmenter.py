@@ -30,7 +30,7 @@ from ray_wssis.models.model_folder import (
     save_model,
 )
 from ray_wssis.models.solov2 import PADDING_MULTIPLE, SOLOv2, SOLOv2Config, SOLOv2Output
-from ray_wssis.models.solov2_inference import InferenceConfig, detect
+from ray_wssis.models.solov2_inference import Detections, InferenceConfig, detect
 
 KIND = "segmenter"
 OVERLAPPING_RANGES = ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
@@ -112,22 +112,28 @@ class Segmenter:
         self, images: list[np.ndarray], original_sizes: list[tuple[int, int]]
     ) -> list[Found]:
         """All instances of each picture.  `original_sizes` are (height, width) for the masks."""
-        found = []
-        detections = detect(self.forward(images), self.config.inference)
-        for image, size, seen in zip(images, original_sizes, detections, strict=True):
-            masks = encode_full_size(
-                seen.masks, image.shape[:2], size, self.config.inference.mask_threshold
-            )
-            labels, scores = seen.labels.tolist(), seen.scores.tolist()
-            kept = [i for i, mask in enumerate(masks) if mask is not None]
-            found.append(
-                Found(
-                    labels=[labels[i] for i in kept],
-                    scores=[scores[i] for i in kept],
-                    masks=[mask for mask in masks if mask is not None],
-                )
-            )
-        return found
+        return [
+            self.full_size(seen, (image.shape[0], image.shape[1]), size)
+            for seen, image, size in zip(self.detect(images), images, original_sizes, strict=True)
+        ]
+
+    def detect(self, images: list[np.ndarray]) -> list[Detections]:
+        """The part of `segment` that needs the network."""
+        return detect(self.forward(images), self.config.inference)
+
+    def full_size(
+        self, seen: Detections, network_size: tuple[int, int], original_size: tuple[int, int]
+    ) -> Found:
+        """What was detected, as masks of the original size; those that vanish are left out."""
+        threshold = self.config.inference.mask_threshold
+        masks = encode_full_size(seen.masks, network_size, original_size, threshold)
+        labels, scores = seen.labels.tolist(), seen.scores.tolist()
+        kept = [i for i, mask in enumerate(masks) if mask is not None]
+        return Found(
+            labels=[labels[i] for i in kept],
+            scores=[scores[i] for i in kept],
+            masks=[mask for mask in masks if mask is not None],
+        )
 
     def masks_of_points(
         self,

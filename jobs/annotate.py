@@ -1,0 +1,12 @@
+"""Every point on more images gets a mask, by a run that is trained.
+
+python jobs/annotate.py /data/run /data/points.json --images /data/images --out /data/labels
+ray job submit --working-dir . -- python jobs/annotate.py /data/run /data/points.json \
+    --images /data/images --out /data/labels
+"""
+
+from ray_wssis.annotate_command import annotate
+from ray_wssis.cli import start_command
+
+if __name__ == "__main__":
+    start_command(annotate)

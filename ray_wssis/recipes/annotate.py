@@ -1,0 +1,177 @@
+"""A trained run labels more: points on new pictures in, a COCO file with their masks out.
+
+Teacher and refiner draw as they drew for the student (`ray_wssis.stages.label`): every picture
+once, whatever dies meanwhile, and what cannot be used is listed.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace, open_stage, short_hash
+from ray_wssis.config import Config
+from ray_wssis.data.coco import Rejected, read_coco
+from ray_wssis.data.coco_writer import CocoWriter
+from ray_wssis.data.points import PointKind
+from ray_wssis.data.records import Category, Record, Records, named
+from ray_wssis.data.split import as_weak
+from ray_wssis.methods.point_wssis.quality import QualityModel
+from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
+from ray_wssis.methods.point_wssis.segmenter import KIND as SEGMENTER
+from ray_wssis.models.model_folder import categories_of, hash_model, read_description
+from ray_wssis.stages.audit import CALIBRATION, ratio
+from ray_wssis.stages.label import (
+    ROWS,
+    SUMMARY,
+    THROUGHPUT,
+    LabelLimits,
+    check_coverage,
+    label,
+)
+from ray_wssis.stages.merge import pseudo
+from ray_wssis.stages.shards import finish_with_rows
+from ray_wssis.stages.split import AUDIT, REJECTED, WEAK, write_rejected
+from ray_wssis.stages.stream import LabellingWorkers
+from ray_wssis.stages.table import RowsById
+from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
+
+LABELS = "labels.json"
+NETWORKS = {"teacher": SEGMENTER, "refiner": REFINER}
+
+
+class AnnotateConfig(Config):
+    labelling: LabelLimits = LabelLimits()
+    labelling_workers: LabellingWorkers = LabellingWorkers()
+
+
+class Points(NamedTuple):
+    """What the file of points holds."""
+
+    records: Records  # without masks
+    rejected: list[Rejected]  # what cannot be used
+
+
+class Annotate:
+    """Masks for the points of a COCO file, drawn by the networks of `run`, in folder `out`.
+
+    Raises ValueError when `run` has no teacher and refiner.
+    """
+
+    def __init__(
+        self,
+        run: Place,
+        points: Place,
+        images: Place,
+        out: Place,
+        config: AnnotateConfig | None = None,
+        *,
+        redo: bool = False,
+        retry_failed: bool = False,
+    ) -> None:
+        self.file, self.images, self.out = locate(points), locate(images), locate(out)
+        self.config = config or AnnotateConfig()
+        self.redo = redo
+        self.retry_failed = retry_failed
+        self.calibration = locate(run) / "audit" / CALIBRATION  # without: no expected IoU
+        self.networks = {name: locate(run) / name / "model" for name in NETWORKS}
+        self.known = {name: classes_of(folder, name) for name, folder in self.networks.items()}
+        self.drawn_by = {name: hash_model(folder) for name, folder in self.networks.items()}
+
+    @cached_property
+    def made_from(self) -> dict[str, Any]:
+        """Everything that decides what comes out."""
+        is_calibrated = self.calibration.exists()
+        return self.drawn_by | {
+            "calibration": hash_file(self.calibration) if is_calibrated else None,
+            "points": hash_file(self.file),
+            "images": str(self.images),
+        }
+
+    @cached_property
+    def points(self) -> Points:
+        """Boxes stand in for points that are missing; masks are not looked at.
+
+        Raises ValueError for a file that cannot be read, or of classes that the networks do not
+        know.
+        """
+        rejected: list[Rejected] = []
+        read = read_coco(self.file, self.images, boxes_as_points=True, rejected=rejected)
+        for name, known in self.known.items():
+            if read.categories != known:
+                raise ValueError(
+                    f"{self.file} has {named(read.categories)}, the {name} was trained for "
+                    f"{named(known)}; numbers and names must be the same"
+                )
+        return Points(as_weak(read, PointKind.CENTROID, seed=0), rejected)
+
+    @cached_property
+    def labels(self) -> Artifact:
+        """`labels.json`, with the rows and lists that it was made from."""
+        points = self.points  # what is refused leaves no folder
+        stage = open_stage(
+            self.out, self.made_from, redo=self.redo, reopen=self.retry_failed, keep=[ROWS]
+        )
+        if isinstance(stage, Artifact):
+            check_coverage(stage, self.config.labelling)
+            return stage
+        points.records.write(stage / WEAK)
+        Records.from_rows([], points.records.categories).write(stage / AUDIT)
+        write_rejected(points.rejected, stage / REJECTED)
+        label(
+            stage,
+            stage,
+            self.networks,
+            self.config.labelling_workers,
+            self.config.labelling,
+            made_from=" ".join(self.drawn_by.values()),
+            retry_failed=self.retry_failed,
+        )
+        self.write_labels(stage)
+        return finish_with_rows(stage, ROWS, logs=[THROUGHPUT])
+
+    def write_labels(self, stage: Workspace) -> None:
+        """All pictures and points, with masks where there are any; file names as they were."""
+        rows, records = RowsById(stage / ROWS, UPath(WEAK).stem), self.points.records
+        model = None
+        if self.calibration.exists():
+            model = QualityModel.from_json(read_json(self.calibration))
+        lineage = {name: short_hash(digest) for name, digest in self.drawn_by.items()}
+        info = {"description": "points and their pseudo masks", "pseudo": lineage}
+        root = f"{self.images}".rstrip("/") + "/"
+        expected: list[float] = []
+        with CocoWriter(stage / LABELS, records.categories, info) as labels:
+            for record in records:
+                row = rows.get(record.image_id)
+                assert row is not None, f"image {record.image_id}"
+                drawn, more = with_masks(record, row, model, lineage)
+                labels.add(replace(drawn, file=record.file.removeprefix(root)), more)
+                expected += [each["expected_iou"] for each in more if "expected_iou" in each]
+        mean = {"mean_expected_iou": ratio(sum(expected), len(expected))}
+        write_json(stage / SUMMARY, read_json(stage / SUMMARY) | mean)
+
+
+def with_masks(
+    record: Record, row: dict[str, Any], model: QualityModel | None, lineage: dict[str, str]
+) -> tuple[Record, list[dict[str, Any]]]:
+    """The record with the masks of its row of labels, and what is known about each of them."""
+    if row["error"] is not None:
+        return record, [{}] * len(record.labels)
+    assert record.annotation_ids == row["annotation_id"], f"image {record.image_id}"
+    masks = row["refined"]
+    expected = [None] * len(masks) if model is None else model.expected_iou(row)
+    more = [
+        {} if mask is None else pseudo(lineage, row, i, expected[i]) for i, mask in enumerate(masks)
+    ]
+    return replace(record, masks=masks), more
+
+
+def classes_of(folder: UPath, name: str) -> tuple[Category, ...]:
+    """Those that a network was trained for."""
+    try:
+        return categories_of(read_description(folder, NETWORKS[name]))
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; the folder of a run is wanted whose teacher and refiner are trained"
+        ) from error

@@ -1,0 +1,116 @@
+// Masks as COCO run-length codes: which pixels they cover, and tiles to draw them with.
+//
+// A code goes down the columns of the picture and counts background and object pixels in turn.
+// A mask is kept as the places where its runs end, so 300 of them take little memory, and whether a
+// point is on one is a binary search.  Points and boxes are (x, y) in pixels of the picture.
+
+const MOST_TILE_PIXELS = 1e6; // a larger tile is drawn coarser
+const [EDGE, THIN_EDGE] = [2, 1]; // tile pixels, of which one to two are a pixel of the screen
+const SMALL = 32; // tile pixels: the side of a box in which an edge is thin, to leave an inside
+const FILL_OPACITY = 0.36;
+
+// The mask of an instance as the server sends it, null when it has none.
+export function readMask({ rle, bbox, area }) {
+  if (!rle) return null;
+  const [height, width] = rle.size;
+  return { height, width, counts: rle.counts, ends: runEnds(rle.counts), bbox, area };
+}
+
+// Where each run of a compressed code ends, counted in pixels down the columns, background first.
+// Each length is written in groups of five bits, lowest first; from the fourth on it is the
+// difference to the length two before.
+export function runEnds(counts) {
+  const lengths = [];
+  let [length, shift] = [0, 0];
+  for (let i = 0; i < counts.length; i++) {
+    const group = counts.charCodeAt(i) - 48;
+    length |= (group & 31) << shift;
+    shift += 5;
+    if (group & 32) continue; // more groups follow
+    if (group & 16) length |= -1 << shift; // negative
+    if (lengths.length > 2) length += lengths[lengths.length - 2];
+    lengths.push(length);
+    [length, shift] = [0, 0];
+  }
+  let end = 0;
+  return Uint32Array.from(lengths, (each) => (end += each));
+}
+
+// Whether the pixel in which (x, y) lies belongs to the object.
+export function contains({ ends, height, width }, x, y) {
+  if (x < 0 || y < 0 || x >= width || y >= height) return false;
+  const place = Math.floor(x) * height + Math.floor(y);
+  let [low, high] = [0, ends.length]; // the first run that ends behind the place is in here
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ends[middle] > place) high = middle;
+    else low = middle + 1;
+  }
+  return low % 2 === 1 && low < ends.length;
+}
+
+// The pixels of the box of a mask row by row, 1 where the object is.
+export function pixelsInBox({ ends, height, bbox: [left, top, width, rows] }) {
+  const pixels = new Uint8Array(width * rows);
+  for (let run = 1; run < ends.length; run += 2) {
+    for (let place = ends[run - 1]; place < ends[run]; ) {
+      const column = Math.floor(place / height);
+      const stop = Math.min(ends[run], (column + 1) * height);
+      let target = (place - column * height - top) * width + column - left;
+      for (; place < stop; place++, target += width) pixels[target] = 1;
+    }
+  }
+  return pixels;
+}
+
+// Draw a mask in a colour.  `context` draws in pixels of the picture, `scale` is how many pixels of
+// the screen one of those is.  The last tile is kept with the mask.
+export function drawMask(context, mask, colour, scale) {
+  const [left, top, width, height] = mask.bbox;
+  const sharpest = Math.sqrt(MOST_TILE_PIXELS / (width * height));
+  const wanted = Math.min(2 ** Math.ceil(Math.log2(scale)), sharpest);
+  if (mask.tile?.colour !== colour || mask.tile.scale !== wanted) {
+    mask.tile = { colour, scale: wanted, canvas: tile(mask, colour, wanted) };
+  }
+  context.drawImage(mask.tile.canvas, left, top, width, height);
+}
+
+// The box of a mask as a canvas: a translucent inside and an opaque edge.
+function tile(mask, colour, scale) {
+  const [, , boxWidth, boxHeight] = mask.bbox;
+  const width = Math.max(1, Math.round(boxWidth * scale));
+  const height = Math.max(1, Math.round(boxHeight * scale));
+  const edge = Math.min(width, height) < SMALL ? THIN_EDGE : EDGE;
+  const inside = resampled(pixelsInBox(mask), boxWidth, boxHeight, width, height);
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, at++) {
+      if (!inside[at]) continue;
+      const isEdge =
+        x < edge || y < edge || x >= width - edge || y >= height - edge ||
+        !(inside[at - edge] && inside[at + edge] && inside[at - 1] && inside[at + 1]) ||
+        !(inside[at - edge * width] && inside[at + edge * width]) ||
+        !(inside[at - width] && inside[at + width]);
+      image.data[4 * at + 3] = isEdge ? 255 : 255 * FILL_OPACITY;
+    }
+  }
+  context.putImageData(image, 0, 0);
+  context.globalCompositeOperation = "source-in"; // keep the opacity, take the colour
+  context.fillStyle = colour;
+  context.fillRect(0, 0, width, height);
+  return canvas;
+}
+
+// The nearest pixel of `pixels` for each pixel of a picture of another size.
+function resampled(pixels, fromWidth, fromHeight, width, height) {
+  if (width === fromWidth && height === fromHeight) return pixels;
+  const columns = Uint32Array.from({ length: width }, (_, x) => ((x + 0.5) * fromWidth) / width);
+  const result = new Uint8Array(width * height);
+  for (let y = 0, at = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * fromHeight) / height) * fromWidth;
+    for (let x = 0; x < width; x++, at++) result[at] = pixels[row + columns[x]];
+  }
+  return result;
+}

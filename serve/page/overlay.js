@@ -1,0 +1,135 @@
+// What is drawn over the picture: masks, points, names and the cross.
+
+import { contains, drawMask } from "./masks.js";
+
+const MOST_NAMES = 40; // with more instances than that, only the one under the pointer says its name
+const ON = "#ffffff";
+const OFF = "#ff5a4f";
+
+const COLOURS = ["#56b4e9", "#e69f00", "#00b486", "#f0e442", "#cc79a7", "#d55e00", "#9fb3ff"];
+
+// The colour of the class in place `index`: well apart for the first few, then round the circle.
+export function colourOf(index) {
+  return COLOURS[index] ?? `hsl(${Math.round((index * 137.508) % 360)} 75% 62%)`;
+}
+
+export class Overlay {
+  constructor(session) {
+    this.session = session;
+  }
+
+  // The smallest mask that a point is on, as its suggestion or object.
+  topmost([x, y]) {
+    const { shown, objects } = this.session;
+    return [...shown, ...objects]
+      .filter(({ mask, answer }) => contains(mask ?? answer.mask ?? NOTHING, x, y))
+      .sort((one, other) => maskOf(one).area - maskOf(other).area)[0];
+  }
+
+  paint(context, view) {
+    const { shown, objects, pointedAt, object, cross, areMasksHidden } = this.session;
+    const things = [...shown, ...objects].filter((each) => maskOf(each));
+    context.imageSmoothingEnabled = true;
+    if (!areMasksHidden) {
+      const seen = things.filter((each) => view.sees(maskOf(each).bbox));
+      for (const each of seen.sort(byArea)) this.#mask(context, view, each);
+    }
+    view.inCanvas(context);
+    const named = shown.length <= MOST_NAMES && !areMasksHidden ? shown : [];
+    const taken = []; // boxes of names: of two that overlap the first is written
+    for (const each of new Set([pointedAt, object, ...named])) {
+      if (each && maskOf(each)) this.#name(context, view, each, taken);
+    }
+    for (const each of objects) this.#points(context, view, each);
+    if (cross) drawCross(context, view.toCanvas(cross));
+    context.globalAlpha = 1;
+  }
+
+  #colour({ categoryId }) {
+    return this.session.classOf(categoryId).colour;
+  }
+
+  #mask(context, view, thing) {
+    const { pointedAt, object } = this.session;
+    const isMarked = thing === pointedAt || thing === object;
+    const isOpen = !thing.answer; // nobody has accepted it
+    if (thing.answer?.state === "waiting") context.globalAlpha = 0.4;
+    else if (isOpen && !isMarked) context.globalAlpha = 0.8;
+    const colour = thing === object ? "#ffffff" : this.#colour(thing);
+    if (isMarked) drawMask(context, maskOf(thing), this.#colour(thing), view.scale * devicePixelRatio);
+    drawMask(context, maskOf(thing), colour, view.scale * devicePixelRatio);
+    context.globalAlpha = 1;
+  }
+
+  #name(context, view, thing, taken) {
+    const [x, y] = view.toCanvas(maskOf(thing).bbox);
+    const score = thing.score ?? thing.answer.score;
+    const text = `${this.session.classOf(thing.categoryId).name} ${score?.toFixed(2) ?? ""}`;
+    context.font = "600 12px system-ui, sans-serif";
+    const width = context.measureText(text).width + 10;
+    const left = Math.max(0, Math.min(x, view.canvas.clientWidth - width));
+    const top = Math.max(0, y - 18);
+    const isFree = taken.every(([l, t, w]) => left > l + w || l > left + width || Math.abs(top - t) > 17);
+    if (!isFree) return;
+    taken.push([left, top, width]);
+    context.fillStyle = "rgb(0 0 0 / .72)";
+    context.beginPath();
+    context.roundRect(left, top, width, 17, 4);
+    context.fill();
+    context.fillStyle = this.#colour(thing);
+    context.fillText(text, left + 5, top + 12.5);
+  }
+
+  #points(context, view, object) {
+    const { point, clicks } = object;
+    const isSelected = object === this.session.object;
+    if (point) {
+      const ring = object.answer.state === "waiting" ? [3, 3] : [];
+      drawDot(context, view.toCanvas(point), isSelected ? 7 : 5.5, ON, this.#colour(object), ring);
+    }
+    for (const { x, y, positive } of clicks) {
+      const place = view.toCanvas([x, y]);
+      drawDot(context, place, 5.5, positive ? ON : OFF, positive ? this.#colour(object) : ON, []);
+      drawSign(context, place, positive);
+    }
+  }
+}
+
+const NOTHING = { ends: [], height: 0, width: 0 };
+
+const maskOf = (thing) => thing.mask ?? thing.answer?.mask;
+const byArea = (one, other) => maskOf(other).area - maskOf(one).area; // small ones on top
+
+function drawDot(context, [x, y], radius, inside, ring, dash) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.fillStyle = inside;
+  context.fill();
+  context.lineWidth = 5;
+  context.strokeStyle = "rgb(0 0 0 / .7)";
+  context.setLineDash(dash);
+  context.stroke();
+  context.lineWidth = 3;
+  context.strokeStyle = ring;
+  context.stroke();
+  context.setLineDash([]);
+}
+
+function drawSign(context, [x, y], isPlus) {
+  context.fillStyle = isPlus ? "#111" : ON;
+  context.fillRect(x - 3, y - 0.75, 6, 1.5);
+  if (isPlus) context.fillRect(x - 0.75, y - 3, 1.5, 6);
+}
+
+function drawCross(context, [x, y]) {
+  for (const [width, colour] of [[4, "rgb(0 0 0 / .7)"], [1.5, ON]]) {
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.beginPath();
+    for (const [across, down] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + 4 * across, y + 4 * down);
+      context.lineTo(x + 18 * across, y + 18 * down);
+    }
+    context.stroke();
+  }
+}

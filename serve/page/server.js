@@ -1,0 +1,91 @@
+// What the page asks the server, and what can go wrong with that.
+//
+// Addresses are relative to the page, so that it also works behind a prefix.
+
+const TOKEN_KEY = "wssis-token"; // in sessionStorage: forgotten with the tab
+const MOST_TRIES = 4; // of a server that is busy
+const LONGEST_WAIT = 30; // seconds
+const MOST_INSTANCES = 1000; // the server may have a lower limit
+
+export class ServerError extends Error {
+  constructor(message, code) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export class Server {
+  #askToken;
+  #asked = null; // while a token is asked for: the promise of it
+
+  // `askToken(isFirst)` gives the promise of a token.
+  constructor(askToken) {
+    this.#askToken = askToken;
+  }
+
+  models() {
+    return this.#ask("v1/models");
+  }
+
+  // All instances of a picture with a score of at least `threshold`.
+  segment(file, threshold) {
+    return this.#ask("v1/segment", { image: file, threshold, max_instances: MOST_INSTANCES });
+  }
+
+  // One instance for each point.  The picture is only sent where the server does not know its id.
+  async points(file, imageId, points) {
+    const fields = { points: JSON.stringify(points) };
+    if (imageId) {
+      try {
+        return await this.#ask("v1/segment/points", { image_id: imageId, ...fields });
+      } catch (error) {
+        if (error.code !== "unknown_image") throw error;
+      }
+    }
+    return this.#ask("v1/segment/points", { image: file, ...fields });
+  }
+
+  // The JSON of an answer.  Waits for a busy server, and asks for a token where one is wanted.
+  async #ask(address, fields) {
+    for (let tries = 1; ; ) {
+      const token = sessionStorage.getItem(TOKEN_KEY);
+      const response = await send(address, fields, token);
+      if (response.ok) return response.json();
+      if (response.status === 401) {
+        await this.#newToken(token);
+      } else if (![429, 503].includes(response.status) || tries++ === MOST_TRIES) {
+        throw await errorOf(response);
+      } else {
+        const seconds = Number(response.headers.get("Retry-After")) || 1;
+        await new Promise((resolve) => setTimeout(resolve, 1000 * Math.min(seconds, LONGEST_WAIT)));
+      }
+    }
+  }
+
+  // Requests that were refused at the same time wait for the same token.
+  async #newToken(refused) {
+    if (sessionStorage.getItem(TOKEN_KEY) !== refused) return; // there is a newer one already
+    this.#asked ??= this.#askToken(refused === null).finally(() => (this.#asked = null));
+    sessionStorage.setItem(TOKEN_KEY, await this.#asked);
+  }
+}
+
+async function send(address, fields, token) {
+  let body;
+  if (fields) {
+    body = new FormData();
+    for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  }
+  const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
+  try {
+    // Without credentials, or the browser would ask for a password where the page asks for a token.
+    return await fetch(address, { method: body ? "POST" : "GET", body, headers, credentials: "omit" });
+  } catch {
+    throw new ServerError("The server does not answer. Is it still running?", "unreachable");
+  }
+}
+
+async function errorOf(response) {
+  const error = (await response.json().catch(() => null))?.error;
+  return new ServerError(error?.message ?? `The server answered ${response.status}.`, error?.code);
+}

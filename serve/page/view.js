@@ -1,0 +1,158 @@
+// The picture on its canvas: fitted, zoomed and moved, and where on it the pointer is.
+
+const MOST_ZOOM = 40; // pixels of the screen for one of the picture
+const DRAG = 6; // pixels that a pointer may move in a click
+
+export class View {
+  scale = 1; // CSS pixels for one pixel of the picture
+  #bitmap = null;
+  #left = 0; // where the top left corner of the picture is, in CSS pixels of the canvas
+  #top = 0;
+  #isFitted = true;
+  #isDue = false;
+  #pressed = null; // where a pointer went down
+
+  // `paint(context, view)` draws over the picture; `onClick(point, event)` and `onHover(point)`
+  // get [x, y] in pixels of the picture, or null for hovering beside it.
+  constructor(canvas, { paint, onClick, onHover }) {
+    Object.assign(this, { canvas, paint, onClick, onHover });
+    new ResizeObserver(() => this.#resized()).observe(canvas);
+    canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    canvas.addEventListener("pointerdown", (event) => this.#down(event));
+    canvas.addEventListener("pointermove", (event) => this.#move(event));
+    canvas.addEventListener("pointerup", (event) => this.#up(event));
+    canvas.addEventListener("pointercancel", () => (this.#pressed = null));
+    canvas.addEventListener("pointerleave", () => this.onHover(null));
+    canvas.addEventListener("contextmenu", (event) => event.preventDefault());
+  }
+
+  // Show another picture as an ImageBitmap, or none.
+  show(bitmap) {
+    this.#bitmap?.close();
+    this.#bitmap = bitmap;
+    this.fit();
+  }
+
+  fit() {
+    this.#isFitted = true;
+    if (this.#bitmap) {
+      const { clientWidth, clientHeight } = this.canvas;
+      const { width, height } = this.#bitmap;
+      this.scale = Math.min(clientWidth / width, clientHeight / height) || 1;
+      this.#left = (clientWidth - width * this.scale) / 2;
+      this.#top = (clientHeight - height * this.scale) / 2;
+    }
+    this.redraw();
+  }
+
+  // Zoom about a place of the canvas in CSS pixels, by default its middle.
+  zoom(factor, place = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2]) {
+    if (!this.#bitmap) return;
+    const [x, y] = this.#toPicture(place);
+    this.scale = Math.min(MOST_ZOOM, this.scale * factor);
+    this.#isFitted = false;
+    this.#left = place[0] - x * this.scale;
+    this.#top = place[1] - y * this.scale;
+    const { clientWidth, clientHeight } = this.canvas;
+    const { width, height } = this.#bitmap;
+    const isSmall = this.scale * width <= clientWidth && this.scale * height <= clientHeight;
+    if (isSmall && factor < 1) this.fit();
+    this.redraw();
+  }
+
+  // Draw soon, once however often this is called until then.
+  redraw() {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    requestAnimationFrame(() => {
+      this.#isDue = false;
+      this.#draw();
+    });
+  }
+
+  // A point of the picture in CSS pixels of the canvas.
+  toCanvas([x, y]) {
+    return [x * this.scale + this.#left, y * this.scale + this.#top];
+  }
+
+  // Whether a box of the picture can be seen.
+  sees([x, y, width, height]) {
+    const [left, top] = this.toCanvas([x, y]);
+    const [right, bottom] = this.toCanvas([x + width, y + height]);
+    return right > 0 && bottom > 0 && left < this.canvas.clientWidth && top < this.canvas.clientHeight;
+  }
+
+  #toPicture([x, y]) {
+    return [(x - this.#left) / this.scale, (y - this.#top) / this.scale];
+  }
+
+  // Where on the picture an event is, in hundredths of pixels; null beside it.
+  #pointOf({ offsetX, offsetY }) {
+    if (!this.#bitmap) return null;
+    const [x, y] = this.#toPicture([offsetX, offsetY]).map((v) => Math.floor(v * 100) / 100);
+    const isInside = x >= 0 && y >= 0 && x < this.#bitmap.width && y < this.#bitmap.height;
+    return isInside ? [x, y] : null;
+  }
+
+  #resized() {
+    const { canvas } = this;
+    canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
+    canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
+    if (this.#isFitted) this.fit();
+    this.#draw(); // at once: a canvas with a new size is empty
+  }
+
+  #draw() {
+    const context = this.canvas.getContext("2d");
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.canvas.style.touchAction = this.#isFitted ? "pan-y" : "none";
+    if (!this.#bitmap) return;
+    this.inPicture(context);
+    context.imageSmoothingEnabled = this.scale < 8; // closer, single pixels are to be seen
+    context.drawImage(this.#bitmap, 0, 0);
+    this.paint(context, this);
+  }
+
+  // From here on `context` draws in pixels of the picture.
+  inPicture(context) {
+    const ratio = devicePixelRatio;
+    const scale = ratio * this.scale;
+    context.setTransform(scale, 0, 0, scale, ratio * this.#left, ratio * this.#top);
+  }
+
+  // From here on `context` draws in CSS pixels of the canvas.
+  inCanvas(context) {
+    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    this.zoom(1.0015 ** -event.deltaY, [event.offsetX, event.offsetY]);
+  }
+
+  #down(event) {
+    if (!this.#bitmap) return;
+    this.#pressed = { x: event.offsetX, y: event.offsetY, isDrag: false };
+    this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  #move(event) {
+    const pressed = this.#pressed;
+    if (!pressed) return this.onHover(this.#pointOf(event));
+    const [across, down] = [event.offsetX - pressed.x, event.offsetY - pressed.y];
+    if (!pressed.isDrag && Math.hypot(across, down) < DRAG) return;
+    this.#left += across;
+    this.#top += down;
+    this.#isFitted = false;
+    this.#pressed = { x: event.offsetX, y: event.offsetY, isDrag: true };
+    this.redraw();
+  }
+
+  #up(event) {
+    const pressed = this.#pressed;
+    this.#pressed = null;
+    const point = this.#pointOf(event);
+    if (pressed && !pressed.isDrag && point) this.onClick(point, event);
+  }
+}

@@ -1,0 +1,182 @@
+"""What goes over the wire.  Coordinates are (x, y) in pixels of the picture as it is shown."""
+
+import json
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+class MaskFormat(StrEnum):
+    """How masks are written."""
+
+    RLE = "rle"  # COCO's compressed run lengths: exact, holes included
+    POLYGON = "polygon"  # outlines; holes are lost
+    PNG = "png"  # of the box, one bit a pixel, as base64
+
+
+class AnswerFormat(StrEnum):
+    """The same, or the whole answer as a COCO file."""
+
+    RLE = "rle"
+    POLYGON = "polygon"
+    PNG = "png"
+    COCO = "coco"
+
+
+class Wanted(BaseModel):
+    """What a client wants to know about a picture; in the query, or in the form."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    threshold: float = Field(0.3, ge=0, le=1, description="Instances of a lower score are left out")
+    max_instances: int = Field(100, ge=1, description="The best ones; the server has a limit too")
+    format: AnswerFormat = AnswerFormat.RLE
+
+
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+
+
+class ClickIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    x: Coordinate
+    y: Coordinate
+    positive: bool = True
+
+
+class PointIn(BaseModel):
+    """An object that somebody points at, and of which class it is."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    x: Coordinate
+    y: Coordinate
+    class_name: str | None = Field(None, alias="class")
+    category_id: Number | None = None
+    clicks: list[ClickIn] = Field([], max_length=100, description="On and off the object")
+
+    @model_validator(mode="after")
+    def check_class(self) -> "PointIn":
+        if (self.class_name is None) == (self.category_id is None):
+            raise ValueError('give one of "class" and "category_id"')
+        return self
+
+
+def parsed(text: Any) -> Any:
+    """JSON text of a form field; whatever is no text is left as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("this is not JSON") from error
+
+
+class WantedPoints(BaseModel):
+    """The form fields beside the picture."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    points: Annotated[list[PointIn], BeforeValidator(parsed)] = Field(min_length=1)
+    image_id: str | None = Field(None, max_length=128)
+    format: MaskFormat = MaskFormat.RLE
+
+
+class JobIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    images: str = Field(max_length=4096, description="Folder of the pictures")
+    points: str = Field(max_length=4096, description="COCO file whose annotations have a point")
+
+
+class ReloadIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(max_length=4096, description="A run, or a model folder")
+
+
+class Rle(BaseModel):
+    size: tuple[int, int] = Field(description="Height and width of the picture")
+    counts: str
+
+
+class InstanceOut(BaseModel):
+    """One object; of `rle`, `polygons` and `png`, that which was asked for."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    category_id: int
+    class_name: str = Field(alias="class")
+    score: float
+    bbox: tuple[int, int, int, int] | None = Field(description="x, y, width, height")
+    area: int = Field(description="Pixels of the mask")
+    rle: Rle | None = None
+    polygons: list[list[float]] | None = Field(None, description="x, y, x, y, ... of each part")
+    png: str | None = Field(None, description="base64; it covers the box")
+
+
+class PointInstanceOut(InstanceOut):
+    """The mask of a point."""
+
+    point: tuple[float, float]
+    expected_iou: float | None = Field(description="Of the mask; null where not calibrated")
+    alarms: list[str] = Field(description="What is odd about the mask")
+
+
+class ModelNameOut(BaseModel):
+    name: str
+    hash: str
+
+
+class ImageOut(BaseModel):
+    id: str = Field(description="Of the bytes; may stand for the picture when points follow")
+    width: int
+    height: int
+
+
+class SegmentOut(BaseModel):
+    model: ModelNameOut
+    image: ImageOut
+    instances: list[InstanceOut]
+
+
+class PointsOut(BaseModel):
+    model: ModelNameOut
+    image: ImageOut
+    instances: list[PointInstanceOut]
+
+
+class ClassOut(BaseModel):
+    category_id: int
+    name: str
+
+
+class ModelOut(BaseModel):
+    name: Literal["student", "teacher", "refiner"]
+    hash: str
+    classes: list[ClassOut]
+    shorter: int | None = Field(description="Sides of pictures in the network, pixels")
+    longest: int | None
+    metrics: dict[str, float | None] | None = Field(description="As its run measured them")
+
+
+class ModelsOut(BaseModel):
+    models: list[ModelOut]
+    calibrated: bool = Field(description="Whether masks of points have an expected IoU")
+    takes_points: bool
+    takes_jobs: bool
+
+
+class StatusOut(BaseModel):
+    status: str
+
+
+class ErrorDetail(BaseModel):
+    code: str
+    message: str
+
+
+class ErrorOut(BaseModel):
+    error: ErrorDetail

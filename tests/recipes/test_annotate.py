@@ -1,0 +1,195 @@
+"""A run that is trained labels points that it has never seen."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from ray_wssis.artifacts import StaleArtifact
+from ray_wssis.cli import app
+from ray_wssis.config import load_config
+from ray_wssis.masks import area
+from ray_wssis.recipes.annotate import LABELS, Annotate, AnnotateConfig
+from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
+from ray_wssis.stages.label import ROWS
+from ray_wssis.stages.table import progress, read_rows
+from tests.small_run import SMALL
+from tests.tiny_run import write_run
+
+SLOWLY = load_config(
+    AnnotateConfig, None, ["labelling_workers.shard_size=1", "labelling_workers.batch_size=1"]
+)
+
+
+@pytest.fixture(scope="module")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("tiny") / "run")
+
+
+@pytest.fixture(scope="module")
+def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> PointWSSIS:
+    """The run whose teacher and refiner are ready; it has labelled and audited."""
+    ready = [f"{name}.ready={tiny_run / name / 'model'}" for name in ("teacher", "refiner")]
+    config = load_config(PointWSSISConfig, "shapes", [*SMALL, "data.shapes.size=96", *ready])
+    made = PointWSSIS(config, tmp_path_factory.mktemp("run"))
+    _ = made.audit
+    return made
+
+
+@pytest.fixture(scope="module")
+def images(run: PointWSSIS) -> Path:
+    return Path(str(run.data / "shapes/images"))
+
+
+@pytest.fixture(scope="module")
+def weak(run: PointWSSIS) -> dict[str, Any]:
+    """The weak pictures of the run as somebody's COCO file, with names relative to `images`."""
+    file: dict[str, Any] = json.loads((run.data / "shapes_25p_w.json").read_text())
+    for image in file["images"]:
+        image["file_name"] = Path(image["file_name"]).name
+    return file
+
+
+def write(file: Path, content: dict[str, Any]) -> Path:
+    file.write_text(json.dumps(content))
+    return file
+
+
+def read(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / LABELS).read_text())
+    return content
+
+
+@pytest.mark.slow
+def test_masks_are_those_that_the_run_drew_for_the_same_points(
+    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+) -> None:
+    points = write(tmp_path / "points.json", weak)
+    Annotate(run.out, points, images, tmp_path / "out").labels  # noqa: B018
+    labels = read(tmp_path / "out")
+    assert labels["images"] == weak["images"] and labels["categories"] == weak["categories"]
+
+    merged = json.loads((run.merged / "shapes_25p_sw_refined.json").read_text())
+    theirs = {entry["id"]: entry for entry in merged["annotations"] if "expected_iou" in entry}
+    drawn = {entry["id"]: entry for entry in labels["annotations"] if "segmentation" in entry}
+    assert drawn.keys() == theirs.keys() and len(drawn) > 10
+    for number, entry in drawn.items():
+        other = theirs[number]
+        del other["pseudo"]["config"]
+        assert entry | {"iscrowd": other["iscrowd"]} == other
+        assert entry["area"] == area(entry["segmentation"]["counts"].encode(), 96, 96)
+    given = {entry["id"]: entry["point"] for entry in weak["annotations"]}
+    assert {entry["id"]: entry["point"] for entry in labels["annotations"]} == given
+    assert len(drawn) < len(given)  # a point without a mask is still there
+
+
+def damaged(weak: dict[str, Any], images: Path, folder: Path) -> Path:
+    """Pictures in a folder of their own, the second cut short, and two bad points."""
+    shutil.copytree(images, folder / "images")
+    second = folder / "images" / weak["images"][1]["file_name"]
+    second.write_bytes(second.read_bytes()[:200])
+    file = json.loads(json.dumps(weak))
+    file["annotations"][0]["point"] = [-3, 5]
+    file["annotations"].append({"id": 90_001, "image_id": 99_999, "category_id": 1})
+    return write(folder / "points.json", file)
+
+
+@pytest.mark.slow
+def test_bad_points_and_pictures_cost_nothing_else_and_a_kill_nothing_at_all(
+    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+) -> None:
+    points = damaged(weak, images, tmp_path)
+    undisturbed = Annotate(run.out, points, tmp_path / "images", tmp_path / "undisturbed", SLOWLY)
+    labels = undisturbed.labels
+    bad, cut = weak["annotations"][0]["id"], weak["images"][1]["id"]
+    failed = [json.loads(line) for line in (labels / "failed.jsonl").read_text().splitlines()]
+    assert [line.get("annotation_id") for line in failed] == [bad, 90_001, None]
+    assert failed[2]["image_id"] == cut
+    file = read(tmp_path / "undisturbed")
+    assert bad not in {entry["id"] for entry in file["annotations"]}
+    assert len(file["images"]) == len(weak["images"])
+    of_cut = [entry for entry in file["annotations"] if entry["image_id"] == cut]
+    assert of_cut and not any("segmentation" in entry for entry in of_cut)
+    assert progress(labels / ROWS) == (12, 1)
+
+    again = tmp_path / "again"
+    command = [sys.executable, "-m", "ray_wssis.cli", "annotate", str(run.out), str(points)]
+    command += ["--images", str(tmp_path / "images"), "--out", str(again)]
+    command += ["--set", "labelling_workers.shard_size=1"]
+    command += ["--set", "labelling_workers.batch_size=1"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + 180
+    while not any((again / ROWS).glob("*.parquet")):
+        assert process.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert not (again / "manifest.json").exists()
+    Annotate(run.out, points, tmp_path / "images", again, SLOWLY).labels  # noqa: B018
+    assert (again / LABELS).read_bytes() == (tmp_path / "undisturbed" / LABELS).read_bytes()
+    assert json.loads((again / "throughput.json").read_text())["num_images"] < 12
+
+
+@pytest.mark.slow
+def test_the_command_ends_with_a_table_skips_what_is_done_and_refuses_other_points(
+    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+) -> None:
+    points = write(tmp_path / "points.json", weak)
+    line = ["annotate", str(run.out), str(points), "--images", str(images)]
+    line += ["--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.output
+    assert str(tmp_path / "out" / LABELS) in done.stdout
+    for word in ("images", "failed images", "masks of ring", "mean expected IoU", "bottleneck"):
+        assert word in done.stdout
+    made = (tmp_path / "out/manifest.json").read_bytes()
+    assert CliRunner().invoke(app, line).exit_code == 0
+    assert (tmp_path / "out/manifest.json").read_bytes() == made
+    lacking = CliRunner().invoke(app, [*line, "--min-coverage", "1"])
+    assert lacking.exit_code == 1 and "min_coverage is 1" in lacking.stderr
+
+    x, y = weak["annotations"][0]["point"]
+    moved = json.loads(json.dumps(weak))
+    moved["annotations"][0]["point"] = [x + 1, y]
+    write(points, moved)
+    with pytest.raises(StaleArtifact, match=r"points = .*--redo"):
+        Annotate(run.out, points, images, tmp_path / "out").labels  # noqa: B018
+    redone = Annotate(run.out, points, images, tmp_path / "out", redo=True).labels
+    assert json.loads((redone / "throughput.json").read_text())["num_images"] == 1
+    first = read_rows(redone / ROWS)[0]
+    assert first["x"][0] == x + 1
+
+
+@pytest.mark.slow
+def test_a_picture_that_was_mended_is_tried_again_when_asked(
+    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+) -> None:
+    points, out = damaged(weak, images, tmp_path), tmp_path / "out"
+    Annotate(run.out, points, tmp_path / "images", out).labels  # noqa: B018
+    assert progress(Annotate(run.out, points, tmp_path / "images", out).labels / ROWS) == (12, 1)
+    name = weak["images"][1]["file_name"]
+    shutil.copy(images / name, tmp_path / "images" / name)
+    again = Annotate(run.out, points, tmp_path / "images", out, retry_failed=True).labels
+    assert progress(again / ROWS) == (12, 0)
+    assert any("segmentation" in entry for entry in read(out)["annotations"])
+
+
+def test_other_classes_are_refused_and_leave_no_folder(tiny_run: Path, tmp_path: Path) -> None:
+    other = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "nucleus"}]}
+    points = write(tmp_path / "points.json", other)
+    wanted = r"has 1 classes \(1 nucleus\), the teacher was trained for 6 classes"
+    with pytest.raises(ValueError, match=wanted):
+        Annotate(tiny_run, points, tmp_path, tmp_path / "out").labels  # noqa: B018
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_without_a_refiner_is_refused(tiny_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_run / "teacher", tmp_path / "run/teacher")
+    with pytest.raises(ValueError, match=r"refiner/model: .* whose teacher and refiner are trai"):
+        Annotate(tmp_path / "run", "points.json", "images", tmp_path / "out")

@@ -1,0 +1,108 @@
+"""The application in this process: real networks, real HTTP, no Ray."""
+
+import asyncio
+import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from PIL import Image
+
+from ray_wssis.data.shapes import draw_picture
+from ray_wssis.session import free_port
+from serve.api import create_api
+from serve.backend import Backend
+from serve.config import ServeConfig
+from serve.desk import Desk
+from serve.replicas import Labeller, Student
+from tests.tiny_run import write_run
+
+STARTS_WITHIN = 60  # seconds
+
+MakeApi = Callable[..., FastAPI]
+
+
+class Here:
+    """One replica that is an object of this process."""
+
+    def __init__(self, replica: Any) -> None:
+        self.replica = replica
+
+    async def ask(self, method: str, *args: Any) -> Any:
+        return await getattr(self.replica, method)(*args)
+
+    async def tell(self, method: str, *args: Any) -> list[Any]:
+        return [await self.ask(method, *args)]
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run to serve; nobody changes it."""
+    return write_run(tmp_path_factory.mktemp("served") / "run")
+
+
+@pytest.fixture(scope="session")
+def picture() -> bytes:
+    """A PNG of 160 x 160 pixels."""
+    buffer = io.BytesIO()
+    Image.fromarray(draw_picture(0, seed=0, size=160)[0]).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def backend_here(config: ServeConfig) -> Backend:
+    """Student, labeller and desk as objects of this process."""
+    desk = Here(Desk(config))
+    student, labeller = Student(config, desk), Labeller(config, desk)
+    asyncio.run(student.start())
+    asyncio.run(labeller.start())
+    return Backend(
+        student=Here(student), labeller=Here(labeller), desk=desk, timeout_s=config.timeout_s
+    )
+
+
+@pytest.fixture
+def make_api(run_folder: Path) -> MakeApi:
+    """`make_api(max_points=3)` is the application with other values of its configuration."""
+
+    def make(**values: Any) -> FastAPI:
+        config = ServeConfig(model=str(run_folder), **values)
+        return create_api(config, backend_here(config))
+
+    return make
+
+
+@contextmanager
+def listening(api: FastAPI) -> Iterator[str]:
+    """The address of a server of `api` in a thread of this process."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(api, port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(10 * STARTS_WITHIN):
+        if server.started:
+            break
+        thread.join(0.1)
+    yield url
+    server.should_exit = True
+    thread.join(STARTS_WITHIN)
+
+
+@pytest.fixture(scope="session")
+def served(run_folder: Path) -> Iterator[str]:
+    """The address of a server with everything at its default."""
+    config = ServeConfig(model=str(run_folder))
+    with listening(create_api(config, backend_here(config))) as url:
+        yield url
+
+
+@pytest.fixture
+def client(served: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=served, timeout=60) as one:
+        yield one
