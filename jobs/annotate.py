@@ -1,8 +1,7 @@
 """Every point on more images gets a mask, by a run that is trained.
 
-python jobs/annotate.py /data/run /data/points.json --images /data/images --out /data/labels
-ray job submit --working-dir . -- python jobs/annotate.py /data/run /data/points.json \
-    --images /data/images --out /data/labels
+python jobs/annotate.py /data/run /data/points.json --images /data/images --out /data/out
+ray job submit --working-dir . -- python jobs/annotate.py /data/run /data/points.json ...
 """
 
 from ray_wssis.annotate_command import annotate

@@ -61,6 +61,20 @@ AnyAnswer = TypeVar("AnyAnswer", bound=BaseModel)
 
 def create_api(config: ServeConfig, backend: Backend) -> FastAPI:
     """The whole HTTP face of `backend`."""
+    api = bare_api()
+    api.state.config, api.state.backend = config, backend
+    api.state.answered, api.state.waiting = [], 0
+    api.mount("/page", StaticFiles(directory=PAGE))
+    api.add_exception_handler(ApiError, said)
+    api.add_exception_handler(HTTPException, said_by_starlette)
+    api.add_exception_handler(RequestValidationError, said_by_pydantic)
+    api.add_middleware(Guard, config=config)
+    api.add_middleware(Counted, state=api.state)  # the last one is the outermost
+    return api
+
+
+def bare_api() -> FastAPI:
+    """The routes, and what OpenAPI says about them."""
     api = FastAPI(
         title="ray-wssis",
         description="Finds instances in pictures, and draws the masks of objects pointed at.",
@@ -69,16 +83,8 @@ def create_api(config: ServeConfig, backend: Backend) -> FastAPI:
         redoc_url=None,
         lifespan=counting,
     )
-    api.state.config, api.state.backend = config, backend
-    api.state.answered, api.state.waiting = [], 0
     api.include_router(routes)
-    api.include_router(label_studio_routes())
-    api.mount("/page", StaticFiles(directory=PAGE))
-    api.add_exception_handler(ApiError, said)
-    api.add_exception_handler(HTTPException, said_by_starlette)
-    api.add_exception_handler(RequestValidationError, said_by_pydantic)
-    api.add_middleware(Guard, config=config)
-    api.add_middleware(Counted, state=api.state)  # the last one is the outermost
+    api.include_router(label_studio_routes(), responses=ERRORS)
     return api
 
 

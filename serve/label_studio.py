@@ -77,7 +77,7 @@ class Place(BaseModel):
 
 class KeyPoint(BaseModel):
     value: Place
-    is_positive: bool = True  # on the object
+    is_positive: bool | None = None  # a click on the object, or off it; None: a stored point
     image_rotation: float = 0  # degrees, by which somebody turned the picture
 
     @property
@@ -288,7 +288,7 @@ def stored_points(task: Task) -> list[KeyPoint]:
     """The points of the latest annotation or draft that has any."""
     marks = [*task.drafts, *(each for each in task.annotations if not each.was_cancelled)]
     for each in sorted(marks, key=lambda each: each.updated_at, reverse=True):
-        if points := [point for point in key_points(each) if point.is_positive]:
+        if points := [point for point in key_points(each) if point.is_positive is not False]:
             return points
     return []
 
@@ -301,11 +301,13 @@ def pointed_objects(points: list[KeyPoint], size: Size, labels: dict[str, int]) 
 def clicked_objects(points: list[KeyPoint], size: Size, labels: dict[str, int]) -> list[PointQuery]:
     """An object for each class: its first click on the object is the point.
 
-    A class that was only clicked off the object has none.
+    A class that was only clicked off the object has none.  Stored points of the class that is
+    clicked are sent along; they are other objects.
     """
     by_class: dict[str, list[KeyPoint]] = {}
-    for point in sorted(points, key=lambda point: not point.is_positive):
-        by_class.setdefault(point.class_name, []).append(point)
+    clicks = [point for point in points if point.is_positive is not None]
+    for click in sorted(clicks, key=lambda click: not click.is_positive):
+        by_class.setdefault(click.class_name, []).append(click)
     return [object_of(each, size, labels) for each in by_class.values() if each[0].is_positive]
 
 
@@ -322,7 +324,8 @@ def object_of(points: list[KeyPoint], size: Size, labels: dict[str, int]) -> Poi
         )
     (x, y), *further = (in_pixels(point, size) for point in points)
     clicks = [
-        Click(*place, point.is_positive) for place, point in zip(further, points[1:], strict=True)
+        Click(*place, bool(point.is_positive))
+        for place, point in zip(further, points[1:], strict=True)
     ]
     return PointQuery(x=x, y=y, label=labels[name], clicks=clicks)
 
@@ -388,7 +391,9 @@ def read_file(name: str, config: ServeConfig) -> bytes:
     try:
         with file_of(name, config).open("rb") as stream:
             data = bytes(stream.read(most + 1))
-    except (OSError, ValueError) as error:
+    except ApiError:
+        raise
+    except Exception as error:  # the file systems of buckets raise what they like
         raise ApiError(404, "not_found", f"{name[:200]!r} cannot be read") from error
     if len(data) > most:
         raise ApiError(

@@ -59,7 +59,7 @@ class NetworkReplica(Generic[Engine]):
         """Load another model beside the one that is served.  ValueError when that is no model."""
         try:
             self.prepared = model, await self.read(model)
-        except (OSError, RuntimeError, KeyError) as error:
+        except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise ValueError(f"{model} cannot be loaded: {error}") from error
 
     async def switch(self, model: str) -> None:

@@ -54,6 +54,12 @@ def test_values_come_from_the_file_and_the_rest_from_the_defaults(file: Path) ->
     assert config.sizes == (128,)
 
 
+def test_without_a_file_there_are_defaults_and_what_is_set() -> None:
+    assert load_config(Training, None, ["steps=70"]) == Training(steps=70)
+    with pytest.raises(ConfigError, match="the default with --set step=7 has 1 problem"):
+        load_config(Training, None, ["step=7"])
+
+
 def test_a_configuration_is_read_from_any_uri() -> None:
     UPath("memory://configs/a.yaml").write_text("annotations: b.json")
     assert load_config(Run, "memory://configs/a.yaml").annotations == "b.json"

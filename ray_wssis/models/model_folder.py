@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import safetensors
 import safetensors.torch
 from torch import nn
 from upath import UPath
@@ -51,8 +52,16 @@ def copy_model(source: UPath, target: UPath) -> None:
 
 
 def load_weights(folder: UPath, network: nn.Module) -> None:
-    """Fill `network` from a model folder; RuntimeError names keys that do not fit."""
-    network.load_state_dict(safetensors.torch.load((folder / WEIGHTS).read_bytes()))
+    """Fill `network` from a model folder.
+
+    Raises RuntimeError that names keys which do not fit, ValueError for a damaged file.
+    """
+    data = (folder / WEIGHTS).read_bytes()
+    try:
+        state = safetensors.torch.load(data)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{folder / WEIGHTS} is damaged ({error}); copy it again") from error
+    network.load_state_dict(state)
 
 
 def categories_of(description: dict[str, Any]) -> tuple[Category, ...]:

@@ -7,7 +7,7 @@
 import { contains } from "./masks.js";
 
 export class Picture {
-  imageId = null; // the server's, once it has seen the picture
+  imageId = null; // what the server calls the picture, once it was asked about points
   suggestions = []; // what the student found, best score first
   suggesting = null; // the promise of them, once the student is asked
   objects = [];

@@ -133,7 +133,6 @@ async function askStudent(picture) {
     await knowModels();
     const answer = await server.segment(picture.file, LOWEST_SCORE);
     checkSize(picture, answer.image);
-    picture.imageId = answer.image.id;
     picture.suggestions = answer.instances
       .map((each) => ({ categoryId: each.category_id, score: each.score, mask: readMask(each) }))
       .sort((one, other) => other.score - one.score);
@@ -149,7 +148,6 @@ async function askStudent(picture) {
 async function askForMasks(picture) {
   if (picture.isAsking || !session.takesPoints) return;
   picture.isAsking = true;
-  await picture.suggesting; // then the server knows the picture
   for (let objects; (objects = picture.objects.filter(isWaiting)).length; changed()) {
     try {
       const answer = await server.points(picture.file, picture.imageId, objects.map(question));

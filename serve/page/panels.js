@@ -10,6 +10,7 @@ const element = (id) => document.getElementById(id);
 export class Panels {
   #rows = new Map(); // from an object or suggestion to its line
   #thumbnails = new Map(); // from a picture to its line
+  #revealed = null; // key of the object whose line was last scrolled to
 
   // `actions` are what a click in a list does; see page.js.
   constructor(session, actions) {
@@ -62,9 +63,9 @@ export class Panels {
       if (thing.key) row.firstChild.setAttribute("aria-pressed", thing.key === selected);
     }
     this.#markClass(category);
-    if (element("canvas").matches(":hover")) {
-      this.#rows.get(pointedAt)?.scrollIntoView({ block: "nearest" });
-    }
+    reveal(this.#rows.get(pointedAt));
+    if (selected !== this.#revealed) reveal(this.#rows.get(this.session.object));
+    this.#revealed = selected;
   }
 
   addPicture(picture, bitmap) {
@@ -105,7 +106,7 @@ export class Panels {
     const radio = element("classes").querySelector(`[value="${category}"]`);
     if (!radio || radio.checked) return;
     radio.checked = true;
-    radio.scrollIntoView({ block: "nearest" });
+    reveal(radio.closest("label"));
   }
 
   #objectRow(object) {
@@ -178,6 +179,15 @@ function swatch(colour) {
   const mark = make("i", { className: "swatch" });
   mark.style.background = colour;
   return mark;
+}
+
+// Scroll a list, and nothing but the list, until its line can be seen.
+function reveal(line) {
+  if (!line) return;
+  const list = line.parentElement;
+  const top = line.offsetTop - list.offsetTop;
+  const lowest = top + line.offsetHeight - list.clientHeight;
+  list.scrollTop = Math.min(Math.max(list.scrollTop, lowest), top);
 }
 
 function small(words, onclick, title = "") {

@@ -71,7 +71,7 @@ def test_masks_are_those_that_the_run_drew_for_the_same_points(
     run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
 ) -> None:
     points = write(tmp_path / "points.json", weak)
-    Annotate(run.out, points, images, tmp_path / "out").labels  # noqa: B018
+    _ = Annotate(run.out, points, images, tmp_path / "out").labels
     labels = read(tmp_path / "out")
     assert labels["images"] == weak["images"] and labels["categories"] == weak["categories"]
 
@@ -131,7 +131,7 @@ def test_bad_points_and_pictures_cost_nothing_else_and_a_kill_nothing_at_all(
     process.kill()
     process.wait()
     assert not (again / "manifest.json").exists()
-    Annotate(run.out, points, tmp_path / "images", again, SLOWLY).labels  # noqa: B018
+    _ = Annotate(run.out, points, tmp_path / "images", again, SLOWLY).labels
     assert (again / LABELS).read_bytes() == (tmp_path / "undisturbed" / LABELS).read_bytes()
     assert json.loads((again / "throughput.json").read_text())["num_images"] < 12
 
@@ -159,7 +159,7 @@ def test_the_command_ends_with_a_table_skips_what_is_done_and_refuses_other_poin
     moved["annotations"][0]["point"] = [x + 1, y]
     write(points, moved)
     with pytest.raises(StaleArtifact, match=r"points = .*--redo"):
-        Annotate(run.out, points, images, tmp_path / "out").labels  # noqa: B018
+        _ = Annotate(run.out, points, images, tmp_path / "out").labels
     redone = Annotate(run.out, points, images, tmp_path / "out", redo=True).labels
     assert json.loads((redone / "throughput.json").read_text())["num_images"] == 1
     first = read_rows(redone / ROWS)[0]
@@ -171,7 +171,7 @@ def test_a_picture_that_was_mended_is_tried_again_when_asked(
     run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
 ) -> None:
     points, out = damaged(weak, images, tmp_path), tmp_path / "out"
-    Annotate(run.out, points, tmp_path / "images", out).labels  # noqa: B018
+    _ = Annotate(run.out, points, tmp_path / "images", out).labels
     assert progress(Annotate(run.out, points, tmp_path / "images", out).labels / ROWS) == (12, 1)
     name = weak["images"][1]["file_name"]
     shutil.copy(images / name, tmp_path / "images" / name)
@@ -185,7 +185,7 @@ def test_other_classes_are_refused_and_leave_no_folder(tiny_run: Path, tmp_path:
     points = write(tmp_path / "points.json", other)
     wanted = r"has 1 classes \(1 nucleus\), the teacher was trained for 6 classes"
     with pytest.raises(ValueError, match=wanted):
-        Annotate(tiny_run, points, tmp_path, tmp_path / "out").labels  # noqa: B018
+        _ = Annotate(tiny_run, points, tmp_path, tmp_path / "out").labels
     assert not (tmp_path / "out").exists()
 
 

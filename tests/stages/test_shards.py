@@ -14,7 +14,7 @@ from ray_wssis.stages.shards import (
     tidy,
     write_shard,
 )
-from ray_wssis.stages.table import RowsById, each_row, pieces, read_rows, shards
+from ray_wssis.stages.table import RowsById, each_row, pieces, progress, read_rows, shards
 
 SCHEMA = pa.schema([("image_id", pa.int64()), ("mask", pa.list_(pa.binary()))])
 SECONDS = {"read": 1.0, "decode": 2.0, "model": 4.0}
@@ -44,6 +44,14 @@ def test_a_shard_written_twice_is_written_once(folder: UPath) -> None:
     write_shard(folder, [row(1), row(2)], SCHEMA)
     write_shard(folder, [row(2), row(1)], SCHEMA)
     assert len(shards(folder)) == 1 and keys(folder) == [1, 2]
+
+
+def test_the_footers_say_how_many_rows_there_are_and_how_many_failed(folder: UPath) -> None:
+    assert progress(folder) == (0, 0)
+    write_shard(folder, [row(1), row(2, error="cut short"), row(3)], SCHEMA)
+    write_shard(folder, [row(4, error="gone")], SCHEMA)
+    (folder / "unfinished.parquet").write_bytes(b"PAR1")
+    assert progress(folder) == (4, 2)
 
 
 def test_the_digest_is_of_the_rows_not_of_the_shards(folder: UPath, tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from ray_wssis.artifacts import Workspace, open_stage
+from ray_wssis.models.model_folder import copy_model, hash_model
+from serve.models import find_models, metrics_of
+
+
+def test_a_run_is_served_whole(run_folder: Path) -> None:
+    found = find_models(run_folder)
+    assert found.student == str(run_folder / "student/model")
+    assert found.teacher == str(run_folder / "teacher/model")
+    assert found.refiner == str(run_folder / "refiner/model")
+    assert found.calibration == str(run_folder / "audit/calibration.json")
+    assert metrics_of(found, "student/") == {"val/AP": 12.5}
+
+
+def test_of_a_model_folder_there_is_a_student_alone(run_folder: Path) -> None:
+    for folder in (run_folder / "student", run_folder / "student/model"):
+        found = find_models(folder)
+        assert found.student == str(run_folder / "student/model")
+        assert (found.teacher, found.refiner, found.calibration) == (None, None, None)
+        assert metrics_of(found, "student/") is None
+
+
+def test_nothing_is_served_of_a_folder_without_a_student(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not a model folder"):
+        find_models(tmp_path)
+
+
+def test_a_model_has_the_hash_that_its_stage_gave_it(run_folder: Path, tmp_path: Path) -> None:
+    stage = open_stage(tmp_path / "student", {})
+    assert isinstance(stage, Workspace)
+    copy_model(UPath(run_folder / "student/model"), stage / "model")
+    made = stage.finish()
+    assert hash_model(made / "model") == made.hash_of("model")
+    assert hash_model(made / "model") == hash_model(UPath(run_folder / "student/model"))
