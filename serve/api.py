@@ -24,7 +24,6 @@ from ray_wssis.storage import locate
 from serve import pictures
 from serve.answers import coco_answer, points_answer, segment_answer
 from serve.backend import Backend, PointQuery, Segmented
-from serve.bulk import Job
 from serve.config import ServeConfig
 from serve.errors import ApiError
 from serve.figures import Answered
@@ -34,6 +33,7 @@ from serve.roots import resolve
 from serve.schemas import (
     AnswerFormat,
     ErrorOut,
+    Job,
     JobIn,
     MaskFormat,
     ModelsOut,
@@ -208,8 +208,12 @@ async def list_models(request: Request) -> ModelsOut:
 @routes.post("/v1/models/reload")
 async def reload_models(request: Request, wanted: ReloadIn) -> ModelsOut:
     """Serve another run or model, without losing a request."""
-    model = resolve(wanted.model, model_roots(request.app.state.config))
-    await backend_of(request).reload(str(model))
+    model = str(resolve(wanted.model, model_roots(request.app.state.config)))
+    try:
+        await backend_of(request).reload(model)
+    except ApiError as error:  # the caller's own name for it says enough
+        said = error.message.replace(model, wanted.model[:100])
+        raise ApiError(error.status, error.code, said, error.retry_after) from error
     return await list_models(request)
 
 

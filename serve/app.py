@@ -10,59 +10,18 @@ picture crosses processes once and small.
 
 from typing import Any
 
-from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
-from ray.serve.handle import DeploymentHandle
 
 from ray_wssis.config import check_config
-from serve.api import create_api
-from serve.backend import Backend
 from serve.config import ReplicaConfig, ServeConfig
 from serve.desk import Desk
-from serve.errors import ApiError
+from serve.door import AnyHandle, Door, Handle
 from serve.models import find_models
 from serve.replicas import Asked, Detected, Labeller, Student
 
-AnyHandle = DeploymentHandle[Any]
-
 MANY = 1000  # requests at a time: the guard at the door says when there are too many
-ATTEMPTS = 2  # what a replica was at when it died is asked of another one
-
-
-class Handle:
-    """The replicas of a deployment, as `serve.backend` asks them."""
-
-    def __init__(self, handle: AnyHandle) -> None:
-        self.handle = handle
-
-    async def ask(self, method: str, *args: Any) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await getattr(self.handle, method).remote(*args)
-            except RayTaskError as error:
-                raise cause_of(error) from None
-            except (BackPressureError, DeploymentUnavailableError) as error:
-                raise ApiError(503, "overloaded", "too many requests wait", 1) from error
-            except RayActorError as error:
-                if attempt == ATTEMPTS:
-                    raise ApiError(503, "overloaded", "a process died, try again", 1) from error
-        raise AssertionError("the last attempt returns or raises")
-
-    async def tell(self, method: str, *args: Any) -> list[Any]:
-        try:
-            return list(await self.handle.broadcast(method, *args).results_async())
-        except RayTaskError as error:
-            raise cause_of(error) from None
-
-
-def cause_of(error: RayTaskError) -> Exception:
-    """What was raised in the replica."""
-    cause = error.cause
-    return cause if isinstance(cause, ApiError | ValueError) else error
 
 
 class StudentReplica(Student):
@@ -82,27 +41,6 @@ class LabellerReplica(Labeller):
     async def __init__(self, config: ServeConfig, desk: AnyHandle) -> None:  # type: ignore[misc]
         super().__init__(config, Handle(desk))
         await self.start()
-
-
-@serve.ingress()
-class Door:
-    def __init__(
-        self,
-        config: ServeConfig,
-        student: AnyHandle,
-        labeller: AnyHandle | None,
-        desk: AnyHandle,
-    ) -> None:
-        self.config = config
-        self.backend = Backend(
-            student=Handle(student),
-            labeller=None if labeller is None else Handle(labeller),
-            desk=Handle(desk),
-            timeout_s=config.timeout_s,
-        )
-
-    def __serve_build_asgi_app__(self) -> FastAPI:  # Ray Serve calls it by this name
-        return create_api(self.config, self.backend)
 
 
 def build(args: dict[str, Any]) -> Application:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from threading import Condition, Thread
-from typing import Any, Literal
+from typing import Any
 
 import ray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 from ray.exceptions import RayActorError
 from upath import UPath
 
@@ -29,35 +29,14 @@ from ray_wssis.storage import is_local, locate, names_in, read_json, write_json
 from serve.config import ServeConfig
 from serve.errors import ApiError
 from serve.roots import resolve
+from serve.schemas import Job, JobState
 
 NOTE = "job.json"
 WORK = "labels"  # in the folder of a job: what `wssis annotate` writes
 LEAST_CPUS = 0.1  # for a network
 PATIENCE = 60.0  # seconds in which others may give CPUs back
 
-State = Literal["queued", "running", "done", "failed", "cancelled"]
-
 logger = logging.getLogger(__name__)
-
-
-class Job(BaseModel):
-    """A bulk job as callers see it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    id: str
-    state: State
-    images: str
-    points: str
-    created: str  # UTC, ISO 8601
-    finished: str | None = None
-    num_images: int | None = None  # of the file of points
-    num_labelled: int = 0  # of them
-    num_failed: int = 0
-    num_points: int | None = None
-    num_masks: int | None = None
-    error: str | None = None
-    result: str | None = None  # where to get it
 
 
 class Note(Job):
@@ -181,7 +160,7 @@ class Jobs:
         except OSError as error:  # the job itself can still be done, or says the same
             logger.error("%s cannot be written: %s", folder / NOTE, error)
 
-    def settle(self, note: Note, state: State, error: str | None = None) -> None:
+    def settle(self, note: Note, state: JobState, error: str | None = None) -> None:
         """Note the end of a job, to be called with the lock."""
         ended: dict[str, Any] = {"state": state, "finished": now(), "error": error}
         if state == "done":
@@ -268,13 +247,17 @@ def identity(run: str, images: UPath, points: UPath, folder: UPath) -> str:
     try:
         recipe = Annotate(run, points, images, folder)
     except ValueError as error:
-        raise ApiError(404, "not_found", f"this server takes no bulk jobs: {error}") from error
+        logger.info("no bulk jobs: %s", error)
+        raise ApiError(
+            404, "not_found", "this server takes no bulk jobs: teacher and refiner are not served"
+        ) from error
     if not images.is_dir():
-        raise ApiError(422, "unprocessable", f"{images} is no folder; one of pictures is wanted")
+        message = "`images` is no folder; one of pictures is wanted"
+        raise ApiError(422, "unprocessable", message)
     try:
         made_from = recipe.made_from
     except OSError as error:
-        message = f"{points} cannot be read; a COCO file of points is wanted"
+        message = "the file of points cannot be read; a COCO file of points is wanted"
         raise ApiError(422, "unprocessable", message) from error
     return hash_of_values(made_from).removeprefix("sha256:")[:16]
 

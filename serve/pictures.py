@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import struct
 import warnings
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from PIL import ExifTags, Image
 from PIL.Image import DecompressionBombError
 
 from ray_wssis.data.images import (
+    DAMAGED,
     RGB,
     ImageError,
     decode_image,
@@ -31,18 +31,6 @@ OTHER_FORMATS = {  # how files begin that people send instead
 }
 MAX_SCANS = 100  # of a JPEG; cameras write 1, progressive encoders about 10, bombs thousands
 MAX_PACKED = 64  # chunks of a PNG that are no pixels and unpack to as much as a megabyte each
-
-# What Pillow raises on damaged bytes; some of it only while it reads metadata.
-DAMAGED = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    EOFError,
-    struct.error,
-)
 
 # What Pillow thinks of damaged metadata is of no use in the log of a server.
 warnings.filterwarnings("ignore", module="PIL")

@@ -169,6 +169,29 @@ class ModelsOut(BaseModel):
     takes_jobs: bool
 
 
+JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class Job(BaseModel):
+    """A bulk job as callers see it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: JobState
+    images: str
+    points: str
+    created: str  # UTC, ISO 8601
+    finished: str | None = None
+    num_images: int | None = None  # of the file of points
+    num_labelled: int = 0  # of them
+    num_failed: int = 0
+    num_points: int | None = None
+    num_masks: int | None = None
+    error: str | None = None
+    result: str | None = None  # where to get it
+
+
 class StatusOut(BaseModel):
     status: str
 

@@ -6,6 +6,7 @@ that cannot be used is an `ImageError` that says which file, what was found and 
 """
 
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,18 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from upath import UPath
 
 RGB = NDArray[np.uint8]  # [H, W, 3]
+
+# What Pillow's decoders and its reader of EXIF raise on damaged bytes.
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+)
 
 
 class ImageError(ValueError):
@@ -55,12 +68,7 @@ def decode_image(
         size = _shrink_in_decoder(picture, at_least)
         picture.load()
         picture = ImageOps.exif_transpose(picture)
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        IndexError,
-    ) as error:  # what decoders raise
+    except DAMAGED as error:
         raise ImageError(
             file,
             f"the picture is cut short or damaged ({error})",
@@ -123,7 +131,7 @@ def _open(file: str, data: bytes) -> Image.Image:
             f"not a picture that can be read (it begins with {data[:8]!r})",
             "save it as JPEG or PNG",
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except DAMAGED as error:
         raise ImageError(
             file,
             f"the picture is cut short or damaged ({error})",

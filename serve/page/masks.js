@@ -27,7 +27,7 @@ export function runEnds(counts) {
     length |= (group & 31) << shift;
     shift += 5;
     if (group & 32) continue; // more groups follow
-    if (group & 16) length |= -1 << shift; // negative
+    if (group & 16) length |= 0; // negative
     if (lengths.length > 2) length += lengths[lengths.length - 2];
     lengths.push(length);
     [length, shift] = [0, 0];
@@ -63,16 +63,25 @@ export function pixelsInBox({ ends, height, bbox: [left, top, width, rows] }) {
   return pixels;
 }
 
+let tiles = new WeakMap(); // from a mask to its last tile of each colour
+
+// Call it when other masks are to be drawn: tiles are large.
+export function forgetTiles() {
+  tiles = new WeakMap();
+}
+
 // Draw a mask in a colour.  `context` draws in pixels of the picture, `scale` is how many pixels of
-// the screen one of those is.  The last tile is kept with the mask.
+// the screen one of those is.
 export function drawMask(context, mask, colour, scale) {
   const [left, top, width, height] = mask.bbox;
   const sharpest = Math.sqrt(MOST_TILE_PIXELS / (width * height));
   const wanted = Math.min(2 ** Math.ceil(Math.log2(scale)), sharpest);
-  if (mask.tile?.colour !== colour || mask.tile.scale !== wanted) {
-    mask.tile = { colour, scale: wanted, canvas: tile(mask, colour, wanted) };
+  if (!tiles.has(mask)) tiles.set(mask, new Map());
+  const ofMask = tiles.get(mask);
+  if (ofMask.get(colour)?.scale !== wanted) {
+    ofMask.set(colour, { scale: wanted, canvas: tile(mask, colour, wanted) });
   }
-  context.drawImage(mask.tile.canvas, left, top, width, height);
+  context.drawImage(ofMask.get(colour).canvas, left, top, width, height);
 }
 
 // The box of a mask as a canvas: a translucent inside and an opaque edge.

@@ -2,7 +2,7 @@
 
 import { commandOf, showKeys } from "./keys.js";
 import { Picture, acceptedObject, askedAgain, pointedObject, question, toCoco } from "./labels.js";
-import { readMask } from "./masks.js";
+import { forgetTiles, readMask } from "./masks.js";
 import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
 import { Server } from "./server.js";
@@ -71,11 +71,11 @@ async function addFiles(files) {
     try {
       const bitmap = await createImageBitmap(file);
       const id = session.pictures.length + 1;
-      const picture = new Picture(id, file, file.webkitRelativePath || file.name, bitmap);
+      const picture = new Picture(id, file, freeName(file.name), bitmap);
       session.pictures.push(picture);
       panels.addPicture(picture, bitmap);
       bitmap.close();
-      if (!session.picture) await show(picture);
+      if (!wanted) show(picture);
     } catch {
       complain(`${file.name}: this browser cannot read it as a picture.`);
     }
@@ -87,10 +87,23 @@ function isSame(one, other) {
   return ["name", "size", "lastModified"].every((key) => one[key] === other[key]);
 }
 
+// A name that no other picture has: pasted ones are all called the same.
+function freeName(name) {
+  const taken = new Set(session.pictures.map((each) => each.name));
+  const [, stem, ending] = /^(.*?)(\.[^.]*)?$/.exec(name);
+  let free = name;
+  for (let i = 2; taken.has(free); i++) free = `${stem} (${i})${ending ?? ""}`;
+  return free;
+}
+
+let wanted = null; // the picture to show, while it is decoded and after
+
 async function show(picture) {
-  Object.assign(session, { picture, selected: null, pointedAt: null, cross: null });
+  wanted = picture;
   const bitmap = await createImageBitmap(picture.file);
-  if (session.picture !== picture) return bitmap.close(); // somebody was faster
+  if (wanted !== picture) return bitmap.close(); // another one was asked for meanwhile
+  Object.assign(session, { picture, selected: null, pointedAt: null, cross: null });
+  forgetTiles();
   view.show(bitmap);
   changed();
   await suggest(picture);

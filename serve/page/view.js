@@ -153,6 +153,7 @@ export class View {
     const pressed = this.#pressed;
     this.#pressed = null;
     const point = this.#pointOf(event);
-    if (pressed && !pressed.isDrag && point) this.onClick(point, event);
+    const isMiddle = event.button === 1; // it only drags
+    if (pressed && !pressed.isDrag && !isMiddle && point) this.onClick(point, event);
   }
 }

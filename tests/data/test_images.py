@@ -10,6 +10,7 @@ from PIL import Image
 
 from ray_wssis.data.images import (
     ImageError,
+    decode_image,
     read_image,
     resize_image,
     resize_mask,
@@ -186,3 +187,15 @@ def test_a_resized_mask_takes_the_nearest_pixel() -> None:
     assert (resize_mask(mask, 4, 4) == np.kron(mask, np.ones((2, 2), bool))).all()
     assert (resize_mask(resize_mask(mask, 6, 10), 2, 2) == mask).all()
     assert resize_mask(np.zeros((3, 2, 2)), 5, 7).shape == (3, 5, 7)
+
+
+@pytest.mark.parametrize("tag", [b"\x01\x4a", b"\x01\x3f"])
+def test_odd_exif_is_damage_too(tag: bytes) -> None:
+    """Pillow writes EXIF again while it turns a picture, and fails in its own ways."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, format="JPEG", exif=exif.tobytes())
+    odd = buffer.getvalue().replace(b"\x01\x0f\x00\x02", tag + b"\x00\x02", 1)
+    with pytest.raises(ImageError, match="cut short or damaged"):
+        decode_image("odd.jpg", odd)

@@ -18,9 +18,10 @@ from ray_wssis.data.split import as_weak
 from ray_wssis.recipes.annotate import LABELS, Annotate
 from ray_wssis.storage import read_json
 from serve import bulk
-from serve.bulk import Job, Jobs, spare_workers
+from serve.bulk import Jobs, spare_workers
 from serve.config import ServeConfig
 from serve.errors import ApiError
+from serve.schemas import Job
 
 NUM_MANY = 400  # pictures: several shards
 

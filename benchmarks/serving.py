@@ -1,0 +1,293 @@
+"""How fast a student is served, and where the time goes: against its network in a plain loop.
+
+    python -m benchmarks.serving RUN
+    python -m benchmarks.serving RUN --only overhead saturation --seconds 20
+
+The run is a finished one.  Endpoints are `wssis serve` in processes of their own, and so are the
+clients; all of them share the CPUs of one machine.  Times are what a client sees.
+
+`overhead`    one client against bare calls in one process
+`saturation`  32 clients against a loop over batches
+`clients`     1, 8 and 32 clients, by route, with and without batches
+`splits`      the work of the student split over processes in other ways
+`instances`   memory and bytes of an answer with 300 instances on 1920 x 1080
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import httpx2
+import torch
+from upath import UPath
+
+from benchmarks.many_instances import eager_segmenter
+from benchmarks.serving_load import (
+    ANSWER_WITHIN,
+    Load,
+    Measured,
+    Peak,
+    Server,
+    measure,
+    middle,
+    multipart,
+    served,
+    write_picture,
+)
+from benchmarks.timing import ratio, significant, table
+from ray_wssis.data.shapes import CATEGORIES
+from serve.backend import Segmented
+from serve.config import ServeConfig
+from serve.engine import StudentEngine
+from serve.models import find_models
+from serve.pictures import Decoded
+from serve.replicas import SIDE_THREADS
+
+BATCH = 8
+STUDENT = "student/model"  # in a run
+THRESHOLD, MOST = 0.3, 300  # as the route has them by default
+PARTS = ("overhead", "saturation", "clients", "splits", "instances")
+NUM_CLIENTS = (1, 8, 32)
+SEGMENT, POINTS = "/v1/segment", "/v1/segment/points"
+SPLITS = "benchmarks.serving_splits"
+HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}
+OPTIMIZED = {"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"}
+LARGE = (1920, 1080)
+FORMATS = ("rle", "polygon", "png", "coco")
+POINT = f'[{{"x": 320.5, "y": 240.5, "class": "{CATEGORIES[0].name}"}}]'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("run", type=Path, help="folder of a finished run of shapes")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--picture", type=Path, help="a JPEG; 640 x 480 shapes unless given")
+    parser.add_argument("--seconds", type=float, default=6, help="of each load")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--instances", type=int, default=300)
+    parser.add_argument("--shorter", type=int, default=800, help="network pixels of `instances`")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        picture = options.picture or write_picture(Path(folder) / "picture.jpg")
+        for part in options.only:
+            print(f"\n{part}\n")
+            match part:
+                case "overhead":
+                    overhead(options.run, picture, options.seconds, options.rounds)
+                case "saturation":
+                    saturation(options.run, picture, options.seconds, options.rounds)
+                case "clients":
+                    clients(options.run, picture, options.seconds)
+                case "splits":
+                    splits(options.run, picture, options.seconds, options.rounds)
+                case "instances":
+                    many(Path(folder), options.instances, options.shorter, options.rounds)
+
+
+class Bare:
+    """The student in this process, as its replica has it: one thread calls the network."""
+
+    def __init__(self, model: Path, picture: Path) -> None:
+        config = ServeConfig(model=str(model))
+        self.engine = StudentEngine(find_models(model), config, torch.device("cpu"))
+        self.data = picture.read_bytes()
+        threads = torch.get_num_threads()
+        share = torch.set_num_threads
+        self.thread = ThreadPoolExecutor(1, initializer=share, initargs=(threads,))
+        self.beside = ThreadPoolExecutor(SIDE_THREADS, initializer=share, initargs=(1,))
+
+    def answer(self) -> Segmented:
+        """From the bytes of a file to masks."""
+        picture = self.engine.decode(self.data)
+        (seen,) = self.engine.detect([picture])
+        return self.engine.finish(picture, seen, THRESHOLD, MOST)
+
+    def median_ms(self, call: Callable[[], object], seconds: float) -> float:
+        """Of the calls that fit into so many seconds."""
+        times: list[float] = []
+        until = time.perf_counter() + seconds
+        while (start := time.perf_counter()) < until:
+            self.thread.submit(call).result()
+            times.append(1000 * (time.perf_counter() - start))
+        return statistics.median(times)
+
+    def rate(self, seconds: float) -> float:
+        """Pictures per second of a loop over batches; decoding and masks run beside the network."""
+        decoded: deque[Future[Decoded]] = deque()
+        done: list[Future[Segmented]] = []
+        start = time.perf_counter()
+        while time.perf_counter() < start + seconds:
+            while len(decoded) < 2 * BATCH:
+                decoded.append(self.beside.submit(self.engine.decode, self.data))
+            pictures = [decoded.popleft().result() for _ in range(BATCH)]
+            seen = self.thread.submit(self.engine.detect, pictures).result()
+            done += [
+                self.beside.submit(self.engine.finish, picture, each, THRESHOLD, MOST)
+                for picture, each in zip(pictures, seen, strict=True)
+            ]
+        for each in done:
+            each.result()
+        return len(done) / (time.perf_counter() - start)
+
+
+def overhead(run: Path, picture: Path, seconds: float, rounds: int) -> None:
+    """One client against bare calls, in turn."""
+    bare = Bare(run / STUDENT, picture)
+    decoded = bare.engine.decode(bare.data)
+    network, answer, there, steps = [], [], [], []
+    with served(run) as server:
+        for _ in range(rounds):
+            network.append(bare.median_ms(lambda: bare.engine.detect([decoded]), seconds))
+            answer.append(bare.median_ms(bare.answer, seconds))
+            before = server.step_seconds()
+            there.append(measure(pictures(server, picture, 1, seconds)).ms(50))
+            steps.append(mean_ms(before, server.step_seconds()))
+    ways = {"network": network, "decode, network, masks": answer, f"`POST {SEGMENT}`": there}
+    rows = [
+        [name, middle(times), middle([a - b for a, b in zip(times, network, strict=True)])]
+        for name, times in ways.items()
+    ]
+    print(table(["one client", "p50, ms", "above the network, ms"], rows), "\n")
+    means = {name: [each[name] for each in steps] for name in steps[0]}
+    print(table(["step in the replica", "mean, ms"], [[k, middle(v)] for k, v in means.items()]))
+
+
+def mean_ms(
+    before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]
+) -> dict[str, float]:
+    """Of each step between two looks at the figures."""
+    means = {}
+    for step, (seconds, number) in after.items():
+        seconds_before, number_before = before.get(step, (0.0, 0.0))
+        means[step] = 1000 * (seconds - seconds_before) / (number - number_before)
+    return means
+
+
+def saturation(run: Path, picture: Path, seconds: float, rounds: int) -> None:
+    """Many clients against a loop, in turn."""
+    bare = Bare(run / STUDENT, picture)
+    loop, there = [], []
+    with served(run) as server:
+        for _ in range(rounds):
+            loop.append(bare.rate(seconds))
+            there.append(measure(pictures(server, picture, 32, seconds)).rate)
+    rows = [
+        [name, middle(rates), f"**{ratio(rates, loop)}**"]
+        for name, rates in {"loop": loop, "32 clients": there}.items()
+    ]
+    print(table([f"batches of {BATCH}", "pictures / s", "/ loop"], rows))
+
+
+def pictures(server: Server, picture: Path, clients: int, seconds: float) -> Load:
+    """A new picture with every request."""
+    return Load(url=server.url + SEGMENT, clients=clients, seconds=seconds, picture=str(picture))
+
+
+def clients(run: Path, picture: Path, seconds: float) -> None:
+    """Each route by the number of clients."""
+    rows = []
+    for batch_size in (BATCH, 1):
+        with served(run, f"student.batch_size={batch_size}") as server:
+            load = pictures(server, picture, 1, seconds)
+            rows += rows_of(f"`{SEGMENT}`, at most {batch_size} in a batch", load)
+            if batch_size == BATCH:  # points have no batches
+                load = replace(load, url=server.url + POINTS, form={"points": POINT})
+                rows += rows_of(f"`{POINTS}`, new pictures", load)
+                rows += rows_of(f"`{POINTS}`, `image_id`", with_id(load))
+    print(table(["request", "clients", "requests / s", "p50, ms", "p95, ms", "p99, ms"], rows))
+
+
+def rows_of(name: str, load: Load) -> list[list[str]]:
+    rows = []
+    for number in NUM_CLIENTS:
+        seen = measure(replace(load, clients=number))
+        times = [significant(seen.ms(percent)) for percent in (50, 95, 99)]
+        rows.append([name, str(number), significant(seen.rate), *times])
+    return rows
+
+
+def with_id(load: Load) -> Load:
+    """The same requests for a picture that the server has at hand."""
+    assert load.picture is not None
+    form = multipart(load.form, Path(load.picture).read_bytes())
+    answer = httpx2.post(load.url, files=form, timeout=ANSWER_WITHIN).raise_for_status()
+    known = {"image_id": answer.json()["image"]["id"]}
+    return replace(load, picture=None, form=load.form | known)
+
+
+def splits(run: Path, picture: Path, seconds: float, rounds: int) -> None:
+    """The student alone, in each of the ways."""
+    model = run / STUDENT
+    ways: dict[str, Callable[[], AbstractContextManager[Server]]] = {
+        "replica decodes": partial(served, model),
+        "door decodes": partial(served, model, command=(SPLITS, "door_decodes")),
+        "one replica for all": partial(served, model, command=(SPLITS, "together")),
+        "one process, no Ray, no batches": partial(served, model, command=(SPLITS, "without_ray")),
+        "replica decodes, 1 thread": partial(served, model, "student.threads=1"),
+        "2 replicas, 1 thread each": partial(
+            served, model, "student.threads=1", "student.number=2"
+        ),
+        "replica decodes, HAProxy": partial(served, model, environment=HAPROXY),
+        "replica decodes, `THROUGHPUT_OPTIMIZED`": partial(served, model, environment=OPTIMIZED),
+    }
+    seen: dict[tuple[str, int], list[Measured]] = defaultdict(list)
+    for _ in range(rounds):
+        for name, start in ways.items():
+            with start() as server:
+                for number in (1, 32):
+                    seen[name, number].append(measure(pictures(server, picture, number, seconds)))
+    rows = [
+        [
+            name,
+            middle([each.ms(50) for each in seen[name, 1]]),
+            middle([each.rate for each in seen[name, 32]]),
+            middle([each.ms(95) for each in seen[name, 32]]),
+        ]
+        for name in ways
+    ]
+    head = ["split", "1 client: p50, ms", "32 clients: pictures / s", "32 clients: p95, ms"]
+    print(table(head, rows))
+
+
+def many(folder: Path, num: int, shorter: int, rounds: int) -> None:
+    """Answers with many instances, by their format."""
+    eager_segmenter(num, shorter, shorter * 5 // 3).save(UPath(folder / "eager"), "random weights")
+    large = write_picture(folder / "large.jpg", *LARGE).read_bytes()
+    rows = []
+    with served(folder / "eager", f"max_instances={num}") as server:
+        ask_for(server, large, 1, "rle")
+        for most, kind in [(1, "rle"), *((num, kind) for kind in FORMATS)]:
+            asked = [ask_for(server, large, most, kind) for _ in range(rounds)]
+            rows.append(
+                [f"{most}, {kind}", *(middle(values) for values in zip(*asked, strict=True))]
+            )
+    print("MiB are those above what each process had before the request.\n")
+    head = ["instances, format", "MB", "s", "student, MiB", "door, MiB", "proxy, MiB"]
+    print(table(head, rows))
+
+
+def ask_for(server: Server, picture: bytes, most: int, kind: str) -> list[float]:
+    """Megabytes and seconds of an answer, and MiB that the student, the door and the proxy took."""
+    pids = [*server.replicas("Student"), *server.replicas("Door"), server.proxy()]
+    peaks = [Peak(pid) for pid in pids]
+    url = f"{server.url}{SEGMENT}?threshold=0&max_instances={most}&format={kind}"
+    start = time.perf_counter()
+    answer = httpx2.post(
+        url, content=picture, headers={"Content-Type": "image/jpeg"}, timeout=ANSWER_WITHIN
+    ).raise_for_status()
+    seconds = time.perf_counter() - start
+    found = answer.json()["annotations" if kind == "coco" else "instances"]
+    assert len(found) == most, f"{len(found)} instances instead of {most}"
+    return [len(answer.content) / 1e6, seconds, *(peak.added() for peak in peaks)]
+
+
+if __name__ == "__main__":
+    main()

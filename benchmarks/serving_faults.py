@@ -1,0 +1,179 @@
+"""What becomes of requests while something goes wrong: counted, not timed.
+
+    python -m benchmarks.serving_faults RUN
+    python -m benchmarks.serving_faults RUN --only kills --seconds 60 --every 8
+
+The run is a finished one; the endpoint is `wssis serve`, the clients are a process of their own.
+
+`kills`     one of two student replicas gets SIGKILL again and again under 8 clients
+`door`      the process that speaks HTTP gets SIGKILL once under 8 clients
+`reload`    the model is exchanged again and again under 8 clients
+`overload`  200 clients where 32 requests at a time are taken
+"""
+
+import argparse
+import os
+import random
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.serving_load import (
+    ANSWER_WITHIN,
+    Answer,
+    Clients,
+    Load,
+    Measured,
+    Server,
+    served,
+    write_picture,
+)
+from benchmarks.timing import significant, table
+from tests.tiny_run import write_run
+
+PARTS = ("kills", "door", "reload", "overload")
+CLIENTS = 8
+SAMPLE_EVERY = 0.5  # seconds
+HEAD = ["requests", "200", "503", "other", "no answer", "slowest, s"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("run", type=Path, help="folder of a finished run of shapes")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--seconds", type=float, default=60, help="of `kills`")
+    parser.add_argument("--every", type=float, default=8, help="seconds between two kills")
+    parser.add_argument("--reloads", type=int, default=10)
+    parser.add_argument("--clients", type=int, default=200, help="of `overload`")
+    parser.add_argument("--short", type=float, default=15, help="seconds of the other loads")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        picture = write_picture(Path(folder) / "picture.jpg")
+        for part in options.only:
+            print(f"\n{part}\n")
+            match part:
+                case "kills":
+                    kills(options.run, picture, options.seconds, options.every)
+                case "door":
+                    door(options.run, picture, 2 * options.short)
+                case "reload":
+                    other = write_run(Path(folder) / "other")
+                    reloads(options.run, other, picture, options.reloads)
+                case "overload":
+                    overload(options.run, picture, options.clients, options.short)
+
+
+def kills(run: Path, picture: Path, seconds: float, every: float) -> None:
+    """A replica that died is killed again only after Ray has put another in its place."""
+    chance, killed = random.Random(0), 0
+    with served(run / "student/model", "student.number=2") as server:
+        clients = Clients(load_of(server, picture, CLIENTS, seconds))
+        until = time.monotonic() + seconds
+        while time.monotonic() + every < until:
+            time.sleep(every)
+            pids = server.replicas("Student")
+            if len(pids) == 2:
+                os.kill(chance.choice(pids), signal.SIGKILL)
+                killed += 1
+        answers = clients.answers()
+    print(table(["kills", *HEAD], [[str(killed), *counts(answers)]]))
+
+
+def door(run: Path, picture: Path, seconds: float) -> None:
+    with served(run / "student/model") as server:
+        clients = Clients(load_of(server, picture, CLIENTS, seconds))
+        time.sleep(seconds / 3)
+        (pid,) = server.replicas("Door")
+        killed = time.time()
+        os.kill(pid, signal.SIGKILL)
+        answers = clients.answers()
+    again = min(each.end for each in answers if each.status == 200 and each.begin > killed)
+    row = [*counts(answers), significant(again - killed)]
+    print(table([*HEAD, "first answer after, s"], [row]))
+
+
+def reloads(run: Path, other: Path, picture: Path, number: int) -> None:
+    """From one run to another and back.  What is asked after a reload, the new model answers."""
+    with served(run, f"models=[{other.parent}]") as server:
+        clients = Clients(load_of(server, picture, CLIENTS, seconds=600))
+        seconds, hashes = [], []
+        for turn in range(number):
+            start = time.monotonic()
+            wanted = str((other, run)[turn % 2].resolve())
+            body = {"model": wanted}
+            said = httpx2.post(f"{server.url}/v1/models/reload", json=body, timeout=600)
+            seconds.append(time.monotonic() - start)
+            hashes.append(said.raise_for_status().json()["models"][0]["hash"])
+            assert hash_of_answer(server, picture) == hashes[-1]
+        answers = clients.stop()
+    assert len(set(hashes)) == 2
+    row = [str(number), significant(max(seconds)), *counts(answers)]
+    print(table(["reloads", "slowest reload, s", *HEAD], [row]))
+
+
+def hash_of_answer(server: Server, picture: Path) -> str:
+    answer = httpx2.post(
+        f"{server.url}/v1/segment",
+        content=picture.read_bytes(),
+        headers={"Content-Type": "image/jpeg"},
+        timeout=ANSWER_WITHIN,
+    )
+    name: str = answer.raise_for_status().json()["model"]["hash"]
+    return name
+
+
+def overload(run: Path, picture: Path, many: int, seconds: float) -> None:
+    """As many clients as are taken, then far more: such that come back at once, and such that wait
+    for as long as they are told."""
+    rows = []
+    with served(run / "student/model", "max_waiting=32") as server:
+        Clients(load_of(server, picture, 16, seconds=2)).answers()
+        for number, patient in ((32, False), (many, False), (many, True)):
+            load = replace(load_of(server, picture, number, seconds), patient=patient)
+            before, clients = server.mib(), Clients(load)
+            most = most_mib(server, seconds)
+            answers = clients.answers()
+            refused = [each for each in answers if each.status == 503]
+            assert all(each.retry_after is not None for each in refused)
+            taken = Measured([each for each in answers if each.status == 200], seconds)
+            share = f"{100 * len(refused) / len(answers):.0f} %"
+            when = "when told to" if patient else "at once"
+            mib = f"{before:.0f}, {most:.0f}"
+            figures = [significant(value) for value in (taken.rate, taken.ms(50), taken.ms(95))]
+            rows.append([f"{number}, again {when}", *counts(answers), share, *figures, mib])
+    head = ["clients", *HEAD, "503", "answers / s", "p50, ms", "p95, ms", "MiB before, at most"]
+    print(table(head, rows))
+
+
+def most_mib(server: Server, seconds: float) -> float:
+    until = time.monotonic() + seconds
+    most = 0.0
+    while time.monotonic() < until:
+        most = max(most, server.mib())
+        time.sleep(SAMPLE_EVERY)
+    return most
+
+
+def load_of(server: Server, picture: Path, clients: int, seconds: float) -> Load:
+    return Load(
+        url=f"{server.url}/v1/segment", clients=clients, seconds=seconds, picture=str(picture)
+    )
+
+
+def counts(answers: Sequence[Answer]) -> list[str]:
+    """As in `HEAD`."""
+    number = Counter(answer.status for answer in answers)
+    known = [number.pop(status, 0) for status in (200, 503, 0)]
+    slowest = max(answer.ms for answer in answers) / 1000
+    columns = [len(answers), known[0], known[1], sum(number.values()), known[2]]
+    return [*(str(value) for value in columns), significant(slowest)]
+
+
+if __name__ == "__main__":
+    main()
