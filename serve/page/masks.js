@@ -27,7 +27,7 @@ export function runEnds(counts) {
     length |= (group & 31) << shift;
     shift += 5;
     if (group & 32) continue; // more groups follow
-    if (group & 16) length |= 0; // negative
+    if (group & 16) length |= -1 << shift; // negative
     if (lengths.length > 2) length += lengths[lengths.length - 2];
     lengths.push(length);
     [length, shift] = [0, 0];

@@ -119,11 +119,11 @@ def drop(page: Page, name: str, picture: bytes, kind: str = "image/png") -> None
     page.evaluate(DROP, [name, kind, b64encode(picture).decode()])
 
 
-def click(page: Page, x: float, y: float, side: int = 160, **how: Any) -> None:
-    """Click a point of a picture that is `side` pixels high and wide and fills the canvas."""
+def click(page: Page, x: float, y: float, width: int = 160, **how: Any) -> None:
+    """Click a point of a picture that is `width` x 160 pixels and fitted into the canvas."""
     box = page.locator("#canvas").bounding_box()
-    scale = min(box["width"], box["height"]) / side
-    left, top = (box["width"] - side * scale) / 2, (box["height"] - side * scale) / 2
+    scale = min(box["width"] / width, box["height"] / 160)
+    left, top = (box["width"] - width * scale) / 2, (box["height"] - 160 * scale) / 2
     place = {"x": left + x * scale, "y": top + y * scale}
     page.locator("#canvas").click(position=place, **how)
 
@@ -289,14 +289,13 @@ def test_a_picture_is_labelled_as_it_is_shown(
     lying.save(buffer, format="JPEG", exif=exif)
     drop(page, "turned.jpg", buffer.getvalue(), "image/jpeg")
     expect(page.locator("#found li")).not_to_have_count(0)
-    page.keyboard.press("x")
-    page.keyboard.press("Enter")
+    click(page, 20, 150, width=120)
     wait_for_masks(page, 1)
 
-    _, [record] = downloaded(page, tmp_path)
+    data, [record] = downloaded(page, tmp_path)
     assert (record.width, record.height) == (120, 160)
-    assert record.points == [(60, 80)]
-    drawn = ask(client, buffer.getvalue(), x=60, y=80, category_id=1)
+    assert record.points[0] == pytest.approx((20, 150), abs=0.2)
+    drawn = ask(client, buffer.getvalue(), **as_question(data["annotations"][0]))
     assert record.masks == [drawn["rle"]["counts"].encode()]
 
 
