@@ -2,13 +2,14 @@
 
 import ipaddress
 import json
+import logging
 import os
 import signal
 import socket
 import urllib.error
 import urllib.request
 from threading import Event
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +17,11 @@ from ray_wssis.config import apply_override, check_config
 from ray_wssis.storage import locate
 from serve.config import TOKEN_VARIABLE, ServeConfig
 
+if TYPE_CHECKING:  # it imports Ray, which takes a second
+    from ray.serve.schema import ServeStatus
+
 NAME = "ray-wssis"
+QUIET = {"log_level": "WARNING", "enable_access_log": False}
 RELOAD_WITHIN = 600  # seconds
 ONE_MACHINE = {  # nothing else is to be placed here, and bulk jobs want the CPUs
     "door_cpus": 0,
@@ -78,24 +83,38 @@ def run(config: ServeConfig, host: str, port: int) -> None:
     from ray_wssis.session import connect
 
     connect()
+    import ray
     from ray import serve
 
     from serve.app import build
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     stopped = Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stopped.set())
     try:
         serve.start(http_options={"host": host, "port": port}, logging_config=QUIET)
         known = config if token is None else config.model_copy(update={"token": token.decode()})
-        serve.run(build(known.model_dump(mode="json")), name=NAME, logging_config=QUIET)
+        try:
+            serve.run(build(known.model_dump(mode="json")), name=NAME, logging_config=QUIET)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the endpoint did not start: {reason(serve.status(), error)}"
+            ) from error
         typer.echo(f"http://{host}:{port}/ is open; Ctrl-C ends it")
         stopped.wait()
+        serve.delete(NAME)  # requests under way are answered
     finally:
-        serve.shutdown()
+        ray.shutdown()
 
 
-QUIET = {"log_level": "WARNING", "enable_access_log": False}
+def reason(status: "ServeStatus", error: RuntimeError) -> str:
+    """What the deployment that failed says last."""
+    for deployment in status.applications[NAME].deployments.values():
+        said = deployment.message.strip().splitlines()
+        if said and deployment.status not in ("HEALTHY", "UPDATING"):
+            return said[-1]
+    return str(error)
 
 
 def is_loopback(host: str) -> bool:
