@@ -34,11 +34,13 @@ from benchmarks.serving_load import (
     ANSWER_WITHIN,
     Load,
     Measured,
-    Peak,
     Server,
+    forget_peak,
+    means,
     measure,
     middle,
     multipart,
+    resident,
     served,
     write_picture,
 )
@@ -56,6 +58,7 @@ STUDENT = "student/model"  # in a run
 THRESHOLD, MOST = 0.3, 300  # as the route has them by default
 PARTS = ("overhead", "saturation", "clients", "splits", "instances")
 NUM_CLIENTS = (1, 8, 32)
+STEPS, TOGETHER = "wssis_step_seconds", "wssis_batch_size"  # of `/metrics`
 SEGMENT, POINTS = "/v1/segment", "/v1/segment/points"
 SPLITS = "benchmarks.serving_splits"
 HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}
@@ -72,34 +75,40 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="a JPEG; 640 x 480 shapes unless given")
     parser.add_argument("--seconds", type=float, default=6, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=torch.get_num_threads(),
+        help="of the network, served or not, in `overhead` and `saturation`",
+    )
     parser.add_argument("--instances", type=int, default=300)
     parser.add_argument("--shorter", type=int, default=800, help="network pixels of `instances`")
     options = parser.parse_args()
+    run, seconds, rounds = options.run, options.seconds, options.rounds
     with tempfile.TemporaryDirectory() as folder:
         picture = options.picture or write_picture(Path(folder) / "picture.jpg")
         for part in options.only:
             print(f"\n{part}\n")
             match part:
                 case "overhead":
-                    overhead(options.run, picture, options.seconds, options.rounds)
+                    overhead(run, picture, seconds, rounds, options.threads)
                 case "saturation":
-                    saturation(options.run, picture, options.seconds, options.rounds)
+                    saturation(run, picture, seconds, rounds, options.threads)
                 case "clients":
-                    clients(options.run, picture, options.seconds)
+                    clients(run, picture, seconds)
                 case "splits":
-                    splits(options.run, picture, options.seconds, options.rounds)
+                    splits(run, picture, seconds, rounds)
                 case "instances":
-                    many(Path(folder), options.instances, options.shorter, options.rounds)
+                    many(Path(folder), options.instances, options.shorter, rounds)
 
 
 class Bare:
     """The student in this process, as its replica has it: one thread calls the network."""
 
-    def __init__(self, model: Path, picture: Path) -> None:
+    def __init__(self, model: Path, picture: Path, threads: int) -> None:
         config = ServeConfig(model=str(model))
         self.engine = StudentEngine(find_models(model), config, torch.device("cpu"))
         self.data = picture.read_bytes()
-        threads = torch.get_num_threads()
         share = torch.set_num_threads
         self.thread = ThreadPoolExecutor(1, initializer=share, initargs=(threads,))
         self.beside = ThreadPoolExecutor(SIDE_THREADS, initializer=share, initargs=(1,))
@@ -138,52 +147,44 @@ class Bare:
         return len(done) / (time.perf_counter() - start)
 
 
-def overhead(run: Path, picture: Path, seconds: float, rounds: int) -> None:
+def overhead(run: Path, picture: Path, seconds: float, rounds: int, threads: int) -> None:
     """One client against bare calls, in turn."""
-    bare = Bare(run / STUDENT, picture)
+    bare = Bare(run / STUDENT, picture, threads)
     decoded = bare.engine.decode(bare.data)
     network, answer, there, steps = [], [], [], []
-    with served(run) as server:
+    with served(run, f"student.threads={threads}") as server:
         for _ in range(rounds):
             network.append(bare.median_ms(lambda: bare.engine.detect([decoded]), seconds))
             answer.append(bare.median_ms(bare.answer, seconds))
-            before = server.step_seconds()
+            before = server.sums(STEPS)
             there.append(measure(pictures(server, picture, 1, seconds)).ms(50))
-            steps.append(mean_ms(before, server.step_seconds()))
+            steps.append(means(before, server.sums(STEPS)))
     ways = {"network": network, "decode, network, masks": answer, f"`POST {SEGMENT}`": there}
     rows = [
         [name, middle(times), middle([a - b for a, b in zip(times, network, strict=True)])]
         for name, times in ways.items()
     ]
     print(table(["one client", "p50, ms", "above the network, ms"], rows), "\n")
-    means = {name: [each[name] for each in steps] for name in steps[0]}
-    print(table(["step in the replica", "mean, ms"], [[k, middle(v)] for k, v in means.items()]))
+    rows = [[name, middle([1000 * each[name] for each in steps])] for name in steps[0]]
+    print(table(["step in the replica", "mean, ms"], rows))
 
 
-def mean_ms(
-    before: dict[str, tuple[float, float]], after: dict[str, tuple[float, float]]
-) -> dict[str, float]:
-    """Of each step between two looks at the figures."""
-    means = {}
-    for step, (seconds, number) in after.items():
-        seconds_before, number_before = before.get(step, (0.0, 0.0))
-        means[step] = 1000 * (seconds - seconds_before) / (number - number_before)
-    return means
-
-
-def saturation(run: Path, picture: Path, seconds: float, rounds: int) -> None:
+def saturation(run: Path, picture: Path, seconds: float, rounds: int, threads: int) -> None:
     """Many clients against a loop, in turn."""
-    bare = Bare(run / STUDENT, picture)
+    bare = Bare(run / STUDENT, picture, threads)
     loop, there = [], []
-    with served(run) as server:
+    together: list[float] = []
+    with served(run, f"student.threads={threads}") as server:
         for _ in range(rounds):
             loop.append(bare.rate(seconds))
+            before = server.sums(TOGETHER)
             there.append(measure(pictures(server, picture, 32, seconds)).rate)
+            together += means(before, server.sums(TOGETHER)).values()
     rows = [
-        [name, middle(rates), f"**{ratio(rates, loop)}**"]
-        for name, rates in {"loop": loop, "32 clients": there}.items()
+        ["loop", middle(loop), f"**{ratio(loop, loop)}**", str(BATCH)],
+        ["32 clients", middle(there), f"**{ratio(there, loop)}**", middle(together)],
     ]
-    print(table([f"batches of {BATCH}", "pictures / s", "/ loop"], rows))
+    print(table(["network", "pictures / s", "/ loop", "pictures in a pass"], rows))
 
 
 def pictures(server: Server, picture: Path, clients: int, seconds: float) -> Load:
@@ -228,15 +229,13 @@ def splits(run: Path, picture: Path, seconds: float, rounds: int) -> None:
     model = run / STUDENT
     ways: dict[str, Callable[[], AbstractContextManager[Server]]] = {
         "replica decodes": partial(served, model),
-        "door decodes": partial(served, model, command=(SPLITS, "door_decodes")),
-        "one replica for all": partial(served, model, command=(SPLITS, "together")),
-        "one process, no Ray, no batches": partial(served, model, command=(SPLITS, "without_ray")),
-        "replica decodes, 1 thread": partial(served, model, "student.threads=1"),
-        "2 replicas, 1 thread each": partial(
-            served, model, "student.threads=1", "student.number=2"
+        "HTTP process decodes": partial(served, model, command=(SPLITS, "door_decodes")),
+        "one process, no Ray": partial(served, model, command=(SPLITS, "one_process")),
+        "2 replicas": partial(served, model, "student.number=2"),
+        "Ray Serve's door and proxy": partial(served, model, command=(SPLITS, "serve_door")),
+        "the same, with HAProxy": partial(
+            served, model, command=(SPLITS, "serve_door"), environment=HAPROXY | OPTIMIZED
         ),
-        "replica decodes, HAProxy": partial(served, model, environment=HAPROXY),
-        "replica decodes, `THROUGHPUT_OPTIMIZED`": partial(served, model, environment=OPTIMIZED),
     }
     seen: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     for _ in range(rounds):
@@ -258,26 +257,25 @@ def splits(run: Path, picture: Path, seconds: float, rounds: int) -> None:
 
 
 def many(folder: Path, num: int, shorter: int, rounds: int) -> None:
-    """Answers with many instances, by their format."""
+    """Answers with many instances, by their format, and the most memory that processes have."""
     eager_segmenter(num, shorter, shorter * 5 // 3).save(UPath(folder / "eager"), "random weights")
     large = write_picture(folder / "large.jpg", *LARGE).read_bytes()
-    rows = []
     with served(folder / "eager", f"max_instances={num}") as server:
+        idle = [f"{resident(pid, 'VmRSS'):.0f}" for pid in in_the_way(server)]
+        rows = [["before the first", "", "", *idle]]
         ask_for(server, large, 1, "rle")
         for most, kind in [(1, "rle"), *((num, kind) for kind in FORMATS)]:
             asked = [ask_for(server, large, most, kind) for _ in range(rounds)]
-            rows.append(
-                [f"{most}, {kind}", *(middle(values) for values in zip(*asked, strict=True))]
-            )
-    print("MiB are those above what each process had before the request.\n")
-    head = ["instances, format", "MB", "s", "student, MiB", "door, MiB", "proxy, MiB"]
-    print(table(head, rows))
+            columns = [middle(values) for values in zip(*asked, strict=True)]
+            rows.append([f"{most}, {kind}", *columns])
+    print(table(["instances, format", "MB", "s", "student, MiB", "HTTP, MiB"], rows))
 
 
 def ask_for(server: Server, picture: bytes, most: int, kind: str) -> list[float]:
-    """Megabytes and seconds of an answer, and MiB that the student, the door and the proxy took."""
-    pids = [*server.replicas("Student"), *server.replicas("Door"), server.proxy()]
-    peaks = [Peak(pid) for pid in pids]
+    """Megabytes and seconds of an answer, and MiB of those in the way of it."""
+    pids = in_the_way(server)
+    for pid in pids:
+        forget_peak(pid)
     url = f"{server.url}{SEGMENT}?threshold=0&max_instances={most}&format={kind}"
     start = time.perf_counter()
     answer = httpx2.post(
@@ -286,7 +284,12 @@ def ask_for(server: Server, picture: bytes, most: int, kind: str) -> list[float]
     seconds = time.perf_counter() - start
     found = answer.json()["annotations" if kind == "coco" else "instances"]
     assert len(found) == most, f"{len(found)} instances instead of {most}"
-    return [len(answer.content) / 1e6, seconds, *(peak.added() for peak in peaks)]
+    return [len(answer.content) / 1e6, seconds, *(resident(pid, "VmHWM") for pid in pids)]
+
+
+def in_the_way(server: Server) -> list[int]:
+    """The process of the student, and the one that speaks HTTP."""
+    return [*server.replicas("Student"), server.pid]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 The run is a finished one; the endpoint is `wssis serve`, the clients are a process of their own.
 
 `kills`     one of two student replicas gets SIGKILL again and again under 8 clients
-`door`      the process that speaks HTTP gets SIGKILL once under 8 clients
 `reload`    the model is exchanged again and again under 8 clients
 `overload`  200 clients where 32 requests at a time are taken
 """
@@ -29,15 +28,15 @@ from benchmarks.serving_load import (
     Answer,
     Clients,
     Load,
-    Measured,
     Server,
+    measured,
     served,
     write_picture,
 )
 from benchmarks.timing import significant, table
 from tests.tiny_run import write_run
 
-PARTS = ("kills", "door", "reload", "overload")
+PARTS = ("kills", "reload", "overload")
 CLIENTS = 8
 SAMPLE_EVERY = 0.5  # seconds
 HEAD = ["requests", "200", "503", "other", "no answer", "slowest, s"]
@@ -60,8 +59,6 @@ def main() -> None:
             match part:
                 case "kills":
                     kills(options.run, picture, options.seconds, options.every)
-                case "door":
-                    door(options.run, picture, 2 * options.short)
                 case "reload":
                     other = write_run(Path(folder) / "other")
                     reloads(options.run, other, picture, options.reloads)
@@ -83,19 +80,6 @@ def kills(run: Path, picture: Path, seconds: float, every: float) -> None:
                 killed += 1
         answers = clients.answers()
     print(table(["kills", *HEAD], [[str(killed), *counts(answers)]]))
-
-
-def door(run: Path, picture: Path, seconds: float) -> None:
-    with served(run / "student/model") as server:
-        clients = Clients(load_of(server, picture, CLIENTS, seconds))
-        time.sleep(seconds / 3)
-        (pid,) = server.replicas("Door")
-        killed = time.time()
-        os.kill(pid, signal.SIGKILL)
-        answers = clients.answers()
-    again = min(each.end for each in answers if each.status == 200 and each.begin > killed)
-    row = [*counts(answers), significant(again - killed)]
-    print(table([*HEAD, "first answer after, s"], [row]))
 
 
 def reloads(run: Path, other: Path, picture: Path, number: int) -> None:
@@ -141,13 +125,21 @@ def overload(run: Path, picture: Path, many: int, seconds: float) -> None:
             answers = clients.answers()
             refused = [each for each in answers if each.status == 503]
             assert all(each.retry_after is not None for each in refused)
-            taken = Measured([each for each in answers if each.status == 200], seconds)
+            taken = measured(answers, load)
             share = f"{100 * len(refused) / len(answers):.0f} %"
             when = "when told to" if patient else "at once"
             mib = f"{before:.0f}, {most:.0f}"
             figures = [significant(value) for value in (taken.rate, taken.ms(50), taken.ms(95))]
             rows.append([f"{number}, again {when}", *counts(answers), share, *figures, mib])
-    head = ["clients", *HEAD, "503", "answers / s", "p50, ms", "p95, ms", "MiB before, at most"]
+    head = [
+        "clients",
+        *HEAD,
+        "503s",
+        "answers / s",
+        "p50, ms",
+        "p95, ms",
+        "MiB before, at most",
+    ]
     print(table(head, rows))
 
 

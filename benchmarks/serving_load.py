@@ -11,6 +11,7 @@ import signal
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -110,8 +111,14 @@ def measure(load: Load) -> Measured:
     answers = Clients(load).answers()
     refused = {answer.status for answer in answers} - {200}
     assert not refused, f"{load.url} answers {refused}"
+    return measured(answers, load)
+
+
+def measured(answers: Sequence[Answer], load: Load) -> Measured:
+    """Those with 200 that came after the warm-up and before the end."""
     begin = min(answer.begin for answer in answers) + WARM
-    counted = [each for each in answers if begin <= each.end < begin + load.seconds]
+    end = begin + load.seconds
+    counted = [each for each in answers if each.status == 200 and begin <= each.end < end]
     return Measured(counted, load.seconds)
 
 
@@ -171,29 +178,40 @@ class Server:
     pid: int
 
     def replicas(self, name: str) -> list[int]:
-        """The processes of a deployment: Door, Student, Labeller, Desk."""
+        """The processes of a deployment: Student, Labeller, Desk."""
         return [
             pid for pid in family(self.pid) if title(pid).partition(".")[0].endswith(f":{name}")
         ]
-
-    def proxy(self) -> int:
-        """The process that Ray has listening to clients."""
-        return next(pid for pid in family(self.pid) if "ProxyActor" in title(pid))
 
     def mib(self) -> float:
         """Private memory of all processes."""
         return sum(private_mib(pid) for pid in family(self.pid))
 
-    def step_seconds(self) -> dict[str, tuple[float, float]]:
-        """Seconds and pictures of each step since the start, as `/metrics` has them."""
+    def sums(self, name: str) -> dict[str, tuple[float, int]]:
+        """Of a histogram of `/metrics`: the sum of all values and their number, by label."""
         text = httpx2.get(f"{self.url}/metrics", timeout=ANSWER_WITHIN).text
-        found: dict[str, dict[str, float]] = {"sum": {}, "count": {}}
+        found: dict[tuple[str, str], float] = {}
         for line in text.splitlines():
-            if line.startswith(("wssis_step_seconds_sum", "wssis_step_seconds_count")):
-                name, value = line.split()
-                kind = name.partition("{")[0].rpartition("_")[2]
-                found[kind][name.split('"')[1]] = float(value)
-        return {step: (found["sum"][step], found["count"][step]) for step in found["sum"]}
+            if line.startswith((f"{name}_sum", f"{name}_count")):
+                key, value = line.split()
+                label = key.partition('"')[2].partition('"')[0]
+                found[label, key.partition("{")[0]] = float(value)
+        labels = {label for label, _ in found}
+        return {
+            label: (found[label, f"{name}_sum"], int(found[label, f"{name}_count"]))
+            for label in sorted(labels)
+        }
+
+
+def means(
+    before: Mapping[str, tuple[float, int]], after: Mapping[str, tuple[float, int]]
+) -> dict[str, float]:
+    """Of the values between two looks at the sums, by label."""
+    found = {}
+    for label, (total, number) in after.items():
+        total_before, number_before = before.get(label, (0.0, 0))
+        found[label] = (total - total_before) / (number - number_before)
+    return found
 
 
 @contextmanager
@@ -211,33 +229,32 @@ def served(
     port = free_port()
     words = [word for change in ("max_waiting=64", *changes) for word in ("--set", change)]
     line = [sys.executable, "-m", *command, str(model), "--port", str(port), *words]
-    process = subprocess.Popen(
-        line,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=os.environ | dict(environment or {}),
-    )
-    try:
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            line, stdout=log, stderr=log, env=os.environ | dict(environment or {})
+        )
         server = Server(f"http://{HOST}:{port}", process.pid)
-        await_ready(server, process)
-        yield server
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(STOP_WITHIN)
+        try:
+            if not is_ready(server, process):
+                log.seek(0)
+                raise SystemExit(f"{process.args!r} does not answer: {log.read().decode()}")
+            yield server
+        finally:
+            process.terminate()
+            process.wait(STOP_WITHIN)
 
 
-def await_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
+def is_ready(server: Server, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it was in time."""
     give_up = time.monotonic() + START_WITHIN
-    while time.monotonic() < give_up:
-        if process.poll() is not None:
-            break
+    while time.monotonic() < give_up and process.poll() is None:
         try:
             if httpx2.get(f"{server.url}/readyz", timeout=ANSWER_WITHIN).status_code == 200:
-                return
+                return True
         except httpx2.TransportError:
             pass
         time.sleep(0.25)
-    raise SystemExit(f"the endpoint did not start: {process.args!r}")
+    return False
 
 
 def family(pid: int) -> Iterator[int]:
@@ -268,21 +285,14 @@ def private_mib(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
-class Peak:
-    """The highest resident memory of a process from now on."""
+def resident(pid: int, which: str) -> float:
+    """MiB of /proc: VmRSS is now, VmHWM the most since `forget_peak`."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{which}:")) / 1024
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the highest mark is the present one
-        self.before = self.resident("VmRSS")
 
-    def added(self) -> float:
-        """MiB above what was resident at the start."""
-        return self.resident("VmHWM") - self.before
-
-    def resident(self, which: str) -> float:
-        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(f"{which}:")) / 1024
+def forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def write_picture(file: Path, width: int = 640, height: int = 480) -> Path:

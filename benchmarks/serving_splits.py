@@ -1,10 +1,10 @@
-"""Other ways than that of `serve.app` to split the work of the student over processes.
+"""Other ways than that of `wssis serve` to split the work of the student over processes.
 
     python -m benchmarks.serving_splits door_decodes RUN/student/model --port 8000
 
-`door_decodes` sends pixels at the network's size to the replica, in place of files.  `together` has
-HTTP and network in one replica.  `without_ray` is one process of uvicorn, picture by picture: what
-Ray Serve costs is seen beside it.
+`door_decodes` sends pixels at the network's size to the replica, in place of files.  `one_process`
+has HTTP and network in one, without Ray.  `serve_door` is the application as on a cluster, behind
+the proxy of Ray Serve.
 """
 
 import argparse
@@ -15,11 +15,10 @@ from functools import partial
 from threading import Event
 from typing import Any, cast
 
+import ray
 import torch
 import uvicorn
-from fastapi import FastAPI
 from ray import serve
-from ray.serve import Application
 from upath import UPath
 
 from ray_wssis.config import apply_override, check_config
@@ -27,16 +26,16 @@ from ray_wssis.methods.point_wssis.segmenter import read_config
 from ray_wssis.session import connect
 from ray_wssis.stages.label import best_device
 from serve.api import create_api
-from serve.app import StudentReplica, deployment, network
+from serve.app import DeskReplica, StudentReplica, build, deployment, network
 from serve.backend import Backend, Replicas
 from serve.command import NAME, ONE_MACHINE, QUIET
 from serve.config import ServeConfig
 from serve.desk import Desk
-from serve.door import AnyHandle, Handle
+from serve.door import DESK, replicas_of
 from serve.engine import StudentEngine
 from serve.models import ServedModels, find_models
 from serve.pictures import Decoded, decode
-from serve.replicas import SIDE_THREADS, Asked, Detected, Student, run
+from serve.replicas import SIDE_THREADS, Student, run
 
 HOST = "127.0.0.1"
 
@@ -79,24 +78,6 @@ class Decoding:
         return await self.replicas.tell(method, *args)
 
 
-@serve.ingress()
-class DecodingDoor:
-    def __init__(self, config: ServeConfig, student: AnyHandle, desk: AnyHandle) -> None:
-        self.config = config
-        self.backend = backend(config, Decoding(Handle(student), config), Handle(desk))
-
-    def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_api(self.config, self.backend)
-
-
-class BatchingStudent(Student):
-    """As the replica of `serve.app`, but an object inside of another replica."""
-
-    @serve.batch(batch_wait_timeout_s=0)
-    async def detect(self, asked: list[Asked]) -> list[Detected]:
-        return await self.detect_together(asked)
-
-
 class Here:
     """An object of this process, asked as if it were replicas."""
 
@@ -110,55 +91,45 @@ class Here:
         return [await self.ask(method, *args)]
 
 
-@serve.ingress()
-class Together:
-    async def __init__(self, config: ServeConfig, desk: AnyHandle) -> None:  # type: ignore[misc]
-        self.config = config
-        student = BatchingStudent(config, Handle(desk))
-        student.detect.set_max_batch_size(config.student.batch_size)  # type: ignore[attr-defined]
-        await student.start()
-        self.backend = backend(config, Here(student), Handle(desk))
-
-    def __serve_build_asgi_app__(self) -> FastAPI:
-        return create_api(self.config, self.backend)
+def door_decodes(config: ServeConfig, port: int) -> None:
+    connect()
+    serve.start(proxy_location="Disabled", logging_config=QUIET)
+    student = network(PixelStudentReplica, config.student).bind(config)
+    serve.run(deployment(DeskReplica, cpus=0).bind(config, student), name=NAME, route_prefix=None)
+    pixels = Decoding(replicas_of("PixelStudent", NAME), config)
+    listen(config, pixels, replicas_of(DESK, NAME), port)
+    ray.shutdown()
 
 
-def backend(config: ServeConfig, student: Replicas, desk: Replicas) -> Backend:
-    return Backend(student=student, labeller=None, desk=desk, timeout_s=config.timeout_s)
-
-
-def door_decodes(config: ServeConfig) -> Application:
-    desk = deployment(Desk, cpus=0).bind(config)
-    student = network(PixelStudentReplica, config.student).bind(config, desk)
-    return deployment(DecodingDoor, cpus=0).bind(config, student, desk)
-
-
-def together(config: ServeConfig) -> Application:
-    return deployment(Together, cpus=0).bind(config, deployment(Desk, cpus=0).bind(config))
-
-
-async def without_ray(config: ServeConfig, port: int) -> None:
+def one_process(config: ServeConfig, port: int) -> None:
     desk = Here(Desk(config))
     student = Student(config, desk)
-    await student.start()
-    api = create_api(config, backend(config, Here(student), desk))
-    await uvicorn.Server(uvicorn.Config(api, HOST, port, log_level="warning")).serve()
+    asyncio.run(student.start())
+    listen(config, Here(student), desk, port)
 
 
-def on_ray(application: Application, port: int) -> None:
-    """Serve until SIGTERM."""
-    stopped = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+def serve_door(config: ServeConfig, port: int) -> None:
     connect()
     serve.start(http_options={"host": HOST, "port": port}, logging_config=QUIET)
-    serve.run(application, name=NAME, logging_config=QUIET)
+    serve.run(build(config.model_dump(mode="json")), name=NAME)
+    stopped = Event()
+    signal.signal(signal.SIGINT, lambda *_: stopped.set())
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     stopped.wait()
-    serve.shutdown()
+    ray.shutdown()
+
+
+def listen(config: ServeConfig, student: Replicas, desk: Replicas, port: int) -> None:
+    backend = Backend(student=student, labeller=None, desk=desk, timeout_s=config.timeout_s)
+    uvicorn.run(create_api(config, backend), host=HOST, port=port, log_level="warning")
+
+
+WAYS = {"door_decodes": door_decodes, "one_process": one_process, "serve_door": serve_door}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("split", choices=["door_decodes", "together", "without_ray"])
+    parser.add_argument("split", choices=WAYS)
     parser.add_argument("model", help="folder of a student")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--set", action="append", default=[], help="one value of the ServeConfig")
@@ -166,14 +137,7 @@ def main() -> None:
     values: dict[str, Any] = ONE_MACHINE | {"model": options.model}
     for override in options.set:
         apply_override(values, override)
-    config = check_config(ServeConfig, values, "the split")
-    match options.split:
-        case "door_decodes":
-            on_ray(door_decodes(config), options.port)
-        case "together":
-            on_ray(together(config), options.port)
-        case "without_ray":
-            asyncio.run(without_ray(config, options.port))
+    WAYS[options.split](check_config(ServeConfig, values, "--set"), options.port)
 
 
 if __name__ == "__main__":

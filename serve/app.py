@@ -17,48 +17,56 @@ from ray.serve.config import AutoscalingConfig
 from ray_wssis.config import check_config
 from serve.config import ReplicaConfig, ServeConfig
 from serve.desk import Desk
-from serve.door import AnyHandle, Door, Handle
+from serve.door import DESK, AnyHandle, Door, replicas_of
 from serve.models import find_models
-from serve.replicas import Asked, Detected, Labeller, Student
+from serve.replicas import Labeller, Student
 
-MANY = 1000  # requests at a time: the guard at the door says when there are too many
+# Requests at a time: the guard at the door says when there are too many.  With fewer for a network
+# than wait for it, Ray's router would look for room only every now and then.
+MANY = 1000
 
 
 class StudentReplica(Student):
-    """Pictures that come while the network is busy go through it together."""
-
-    async def __init__(self, config: ServeConfig, desk: AnyHandle) -> None:  # type: ignore[misc]
-        super().__init__(config, Handle(desk))
-        self.detect.set_max_batch_size(config.student.batch_size)  # type: ignore[attr-defined]
+    async def __init__(self, config: ServeConfig) -> None:  # type: ignore[misc]
+        super().__init__(config, replicas_of(DESK))
         await self.start()
-
-    @serve.batch(batch_wait_timeout_s=0)  # who comes first is not kept waiting for others
-    async def detect(self, asked: list[Asked]) -> list[Detected]:
-        return await self.detect_together(asked)
 
 
 class LabellerReplica(Labeller):
-    async def __init__(self, config: ServeConfig, desk: AnyHandle) -> None:  # type: ignore[misc]
-        super().__init__(config, Handle(desk))
+    async def __init__(self, config: ServeConfig) -> None:  # type: ignore[misc]
+        super().__init__(config, replicas_of(DESK))
         await self.start()
+
+
+class DeskReplica(Desk):
+    def __init__(self, config: ServeConfig, *networks: AnyHandle) -> None:
+        """`networks` are deployed with it."""
+        super().__init__(config)
 
 
 def build(args: dict[str, Any]) -> Application:
     """The application for the values of a `ServeConfig`.  Raises ConfigError."""
     config = check_config(ServeConfig, args, "the arguments of the application")
-    models = find_models(config.model)
-    desk = deployment(Desk, cpus=0).bind(config)
-    student = network(StudentReplica, config.student).bind(config, desk)
-    labeller = None
-    if models.teacher is not None:
-        labeller = network(LabellerReplica, config.labeller).bind(config, desk)
     door = deployment(Door, number=config.doors, cpus=config.door_cpus)
-    return door.bind(config, student, labeller, desk)
+    return door.bind(config, takes_points(config), build_without_door(config))
+
+
+def build_without_door(config: ServeConfig) -> Application:
+    """For who speaks HTTP in a process of their own.  Raises ValueError without a student."""
+    networks = [network(StudentReplica, config.student).bind(config)]
+    if takes_points(config):
+        networks.append(network(LabellerReplica, config.labeller).bind(config))
+    return deployment(DeskReplica, cpus=0).bind(config, *networks)
+
+
+def takes_points(config: ServeConfig) -> bool:
+    """Whether there are teacher and refiner to serve."""
+    return find_models(config.model).teacher is not None
 
 
 def deployment(cls: type, *, number: int = 1, cpus: float) -> serve.Deployment:
     return serve.deployment(
-        name=cls.__name__,
+        name=cls.__name__.removesuffix("Replica"),
         num_replicas=number,
         max_ongoing_requests=MANY,
         ray_actor_options={"num_cpus": cpus},
@@ -67,7 +75,6 @@ def deployment(cls: type, *, number: int = 1, cpus: float) -> serve.Deployment:
 
 def network(cls: type, workers: ReplicaConfig) -> serve.Deployment:
     """A deployment whose replicas have networks."""
-    at_a_time = 2 * workers.batch_size  # one batch in the network, one that gathers
     most = workers.max_number or workers.number
     how_many: dict[str, Any] = {"num_replicas": workers.number}
     if most > workers.number:
@@ -79,7 +86,7 @@ def network(cls: type, workers: ReplicaConfig) -> serve.Deployment:
         how_many = {"autoscaling_config": scaling}
     return serve.deployment(
         name=cls.__name__.removesuffix("Replica"),
-        max_ongoing_requests=at_a_time,
+        max_ongoing_requests=MANY,
         ray_actor_options={"num_cpus": workers.cpus_each, "num_gpus": workers.gpus_each},
         **how_many,
     )(cls)

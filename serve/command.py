@@ -4,11 +4,10 @@ import ipaddress
 import json
 import logging
 import os
-import signal
 import socket
 import urllib.error
 import urllib.request
-from threading import Event
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -70,7 +69,10 @@ def serve_command(
 
 
 def run(config: ServeConfig, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM.
+
+    On one machine this process speaks HTTP itself: two processes less in the way of a picture.
+    """
     from serve.guard import read_token  # imports much
 
     token = read_token(config)
@@ -84,26 +86,27 @@ def run(config: ServeConfig, host: str, port: int) -> None:
 
     connect()
     import ray
+    import uvicorn
     from ray import serve
 
-    from serve.app import build
+    from serve.api import create_api
+    from serve.app import build_without_door, takes_points
+    from serve.door import backend_of
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    stopped = Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stopped.set())
     try:
-        serve.start(http_options={"host": host, "port": port}, logging_config=QUIET)
-        known = config if token is None else config.model_copy(update={"token": token.decode()})
+        serve.start(proxy_location="Disabled", logging_config=QUIET)
         try:
-            serve.run(build(known.model_dump(mode="json")), name=NAME, logging_config=QUIET)
+            serve.run(build_without_door(config), name=NAME, route_prefix=None)
         except RuntimeError as error:
             raise ValueError(
                 f"the endpoint did not start: {reason(serve.status(), error)}"
             ) from error
+        api = create_api(config, backend_of(config, takes_points(config), NAME))
         typer.echo(f"http://{host}:{port}/ is open; Ctrl-C ends it")
-        stopped.wait()
-        serve.delete(NAME)  # requests under way are answered
+        with suppress(KeyboardInterrupt):
+            uvicorn.run(api, host=host, port=port, log_level="warning")
+        serve.delete(NAME)
     finally:
         ray.shutdown()
 

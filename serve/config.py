@@ -14,7 +14,7 @@ class ReplicaConfig(Config):
     max_number: int | None = Field(default=None, ge=1)  # while requests wait; null: `number`
     cpus_each: float = Field(default=1, ge=0)  # reserved
     gpus_each: float = Field(default=0, ge=0)  # may be a fraction
-    threads: int | None = Field(default=None, ge=1)  # of a network on CPUs; null: one a core
+    threads: int | None = Field(default=None, ge=1)  # of a network on CPUs; null: half the cores
     batch_size: int = Field(default=8, ge=1)  # pictures per forward pass
 
     @model_validator(mode="after")

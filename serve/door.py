@@ -15,6 +15,7 @@ from serve.errors import ApiError
 
 AnyHandle = DeploymentHandle[Any]
 
+STUDENT, LABELLER, DESK = "Student", "Labeller", "Desk"  # deployments
 ATTEMPTS = 2  # what a replica was at when it died is asked of another one
 
 
@@ -50,22 +51,27 @@ def cause_of(error: RayTaskError) -> Exception:
     return cause if isinstance(cause, ApiError | ValueError) else error
 
 
+def replicas_of(deployment: str, application: str | None = None) -> Handle:
+    """Those of a deployment by its name; without one, of the application of this replica."""
+    return Handle(serve.get_deployment_handle(deployment, application))
+
+
+def backend_of(config: ServeConfig, takes_points: bool, application: str | None = None) -> Backend:
+    """The replicas of an application, see `replicas_of`; with `takes_points`, a labeller too."""
+    return Backend(
+        student=replicas_of(STUDENT, application),
+        labeller=replicas_of(LABELLER, application) if takes_points else None,
+        desk=replicas_of(DESK, application),
+        timeout_s=config.timeout_s,
+    )
+
+
 @serve.ingress()
 class Door:
-    def __init__(
-        self,
-        config: ServeConfig,
-        student: AnyHandle,
-        labeller: AnyHandle | None,
-        desk: AnyHandle,
-    ) -> None:
+    def __init__(self, config: ServeConfig, takes_points: bool, desk: AnyHandle) -> None:
+        """`desk`, and what comes with it, is deployed with the door."""
         self.config = config
-        self.backend = Backend(
-            student=Handle(student),
-            labeller=None if labeller is None else Handle(labeller),
-            desk=Handle(desk),
-            timeout_s=config.timeout_s,
-        )
+        self.takes_points = takes_points
 
     def __serve_build_asgi_app__(self) -> FastAPI:  # Ray Serve calls it by this name
-        return create_api(self.config, self.backend)
+        return create_api(self.config, backend_of(self.config, self.takes_points))

@@ -21,6 +21,7 @@ from serve.config import ReplicaConfig, ServeConfig
 from serve.engine import PointEngine, StudentEngine
 from serve.models import ServedModels, find_models
 from serve.pictures import Decoded
+from serve.together import Together
 
 SIDE_THREADS = 4  # that decode and encode beside the network
 
@@ -37,7 +38,7 @@ class NetworkReplica(Generic[Engine]):
         self.config = config
         self.desk = desk
         self.prepared: tuple[str, Engine] | None = None
-        threads = workers.threads or len(os.sched_getaffinity(0))
+        threads = workers.threads or max(1, len(os.sched_getaffinity(0)) // 2)
         # Threads of OpenMP belong to the thread that calls: one that calls the network has them
         # all, and those beside it one each, so that they do not fight for the cores.
         self.beside = ThreadPoolExecutor(
@@ -77,10 +78,11 @@ class NetworkReplica(Generic[Engine]):
 
 
 class Student(NetworkReplica[StudentEngine]):
-    """Finds instances."""
+    """Finds instances; pictures that come while it is busy go through the network together."""
 
     def __init__(self, config: ServeConfig, desk: Replicas) -> None:
         super().__init__(config, config.student, desk)
+        self.detect = Together(self.detect_together, config.student.batch_size)
 
     def load(self, models: ServedModels) -> StudentEngine:
         return StudentEngine(models, self.config, best_device())
@@ -98,10 +100,6 @@ class Student(NetworkReplica[StudentEngine]):
         clock.append(time.perf_counter())
         steps = ("decode", "wait", "model", "encode")
         return found.timed(dict(zip(steps, differences(clock), strict=True)), batch_size)
-
-    async def detect(self, asked: Asked) -> Detected:
-        """What is seen in one picture; in a replica, together with others."""
-        return (await self.detect_together([asked]))[0]
 
     async def detect_together(self, asked: list[Asked]) -> list[Detected]:
         """One forward pass for the pictures of each canvas."""

@@ -1,0 +1,105 @@
+"""The Dockerfile, read: what it copies exists, what it names is defined, and root does not run."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "cluster/Dockerfile"
+IGNORE = ROOT / "cluster/Dockerfile.dockerignore"
+
+
+class Instruction(NamedTuple):
+    word: str
+    rest: str
+
+
+def instructions() -> list[Instruction]:
+    lines = [line for line in FILE.read_text().splitlines() if not line.startswith("#")]
+    joined = "\n".join(lines).replace("\\\n", " ")
+    return [Instruction(*line.split(maxsplit=1)) for line in joined.splitlines() if line]
+
+
+def last_stage() -> list[Instruction]:
+    given = instructions()
+    start = max(i for i, each in enumerate(given) if each.word == "FROM")
+    return given[start:]
+
+
+def arguments() -> dict[str, str]:
+    pairs = [each.rest.partition("=") for each in instructions() if each.word == "ARG"]
+    return {name: default for name, _, default in pairs}
+
+
+def project() -> Any:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def copied() -> set[str]:
+    """What of the checkout the ignore file lets through; it names them one by one."""
+    everything, *patterns = [line for line in IGNORE.read_text().splitlines() if line[0] != "#"]
+    assert everything == "*"
+    return {pattern[1:] for pattern in patterns if pattern.startswith("!")}
+
+
+def test_python_is_one_version_that_the_project_takes() -> None:
+    version = arguments()["PYTHON"]
+    assert re.fullmatch(r"3\.\d+\.\d+", version)
+    least = project()["project"]["requires-python"].removeprefix(">=").split(".")
+    assert [int(it) for it in version.split(".")][:2] >= [int(it) for it in least]
+    images = [each.rest.split()[0] for each in instructions() if each.word == "FROM"]
+    assert images == ["python:${PYTHON}-slim-bookworm"] * 2
+
+
+def test_every_argument_is_used() -> None:
+    used = " ".join(each.rest for each in instructions() if each.word != "ARG")
+    for name in arguments():
+        assert re.search(rf"\$\{{?{name}\b", used)
+
+
+def test_what_is_copied_exists() -> None:
+    stages = {each.rest.split()[-1] for each in instructions() if " AS " in each.rest}
+    for each in instructions():
+        if each.word != "COPY":
+            continue
+        *sources, _ = each.rest.split()
+        if sources[0].startswith("--from="):
+            assert sources[0].removeprefix("--from=") in stages
+        else:
+            assert all((ROOT / source).exists() for source in sources)
+            assert all(source == "." or source in copied() for source in sources)
+
+
+def test_the_checkout_comes_with_what_a_wheel_and_the_jobs_need() -> None:
+    values = project()
+    wheel = values["tool"]["hatch"]["build"]["targets"]["wheel"]
+    build = {*wheel["packages"], *wheel["force-include"], values["project"]["readme"]}
+    assert build | {"pyproject.toml", "jobs"} <= copied()
+    assert all((ROOT / each).exists() for each in copied())
+
+
+def test_root_does_not_run() -> None:
+    users = [each.rest for each in last_stage() if each.word == "USER"]
+    assert users == ["1000:1000"]
+    made = [each.rest for each in last_stage() if "useradd" in each.rest]
+    assert len(made) == 1 and "--uid 1000" in made[0]
+
+
+def test_the_checkout_is_where_a_job_starts() -> None:
+    assert [each.rest for each in last_stage() if each.word == "WORKDIR"] == ["/app"]
+
+
+def test_the_extras_exist() -> None:
+    runs = " ".join(each.rest for each in instructions() if each.word == "RUN")
+    extras = re.findall(r"--extra (\S+)", runs)
+    assert extras and set(extras) <= set(project()["project"]["optional-dependencies"])
+
+
+def test_uv_is_the_same_everywhere() -> None:
+    files = [FILE.read_text()]
+    for name in ("ray-up", "ray-up-local"):
+        files.append(str(yaml.safe_load((ROOT / f"cluster/{name}.yaml").read_text())))
+    assert len({version for text in files for version in re.findall(r"uv==([\d.]+)", text)}) == 1

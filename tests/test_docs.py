@@ -1,0 +1,263 @@
+"""The pages say what is so: the site builds, and what they link to, name and show is there.
+
+README.md and all of docs/ are read as Markdown; their commands are parsed by the command line,
+their options are values of the configurations, and the importer that they print imports.
+"""
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from markdown_it import MarkdownIt
+from PIL import Image
+
+from ray_wssis.cli import app
+from ray_wssis.config import apply_override, check_config, load_config, shipped_configs
+from ray_wssis.data.check import check_file
+from ray_wssis.recipes.annotate import AnnotateConfig
+from ray_wssis.recipes.point_wssis import PointWSSISConfig
+from serve.config import ServeConfig
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("benchmarks", "cluster", "configs", "docs", "jobs", "ray_wssis", "serve", "tests")
+PAGES = [ROOT / "README.md", ROOT / "configs/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FILES = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*")]
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@dataclass(frozen=True)
+class Page:
+    links: list[str]  # of pictures too
+    headings: list[str]
+    names: list[str]  # what stands between backticks in a line
+    blocks: list[tuple[str, str]]  # language and content of what is fenced
+
+
+@cache
+def read(page: Path) -> Page:
+    found = Page([], [], [], [])
+    tokens = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.type == "fence":
+            found.blocks.append((token.info.strip(), token.content))
+        for part in token.children or []:
+            if part.type in ("link_open", "image"):
+                found.links.append(str(part.attrGet("href") or part.attrGet("src")))
+            elif part.type == "code_inline":
+                found.names.append(part.content)
+        if before is not None and before.type == "heading_open":
+            found.headings.append("".join(part.content for part in token.children or []))
+    return found
+
+
+def anchor(heading: str) -> str:
+    """What leads to a heading, by the rule of GitHub; the site is built with one that agrees."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of each command in the shell blocks of a page."""
+    for language, block in read(page).blocks:
+        if language == "bash":
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                cuts = [i for i, word in enumerate(words) if word in ("&&", "|", ">")]
+                for start, end in pairwise([-1, *cuts, len(words)]):
+                    yield words[start + 1 : end]
+
+
+def starts_wssis(words: list[str]) -> bool:
+    """Whether the program is ours: alone, with a variable before it, or in `uv run`, `exec --`."""
+    before = words[: words.index("wssis")] if "wssis" in words else ["something else"]
+    return not before or before[-1] in ("run", "--") or "=" in before[0]
+
+
+def command_named(words: list[str]) -> tuple[Any, list[str]]:
+    """The command of `wssis` that the words begin with, and the words after its name."""
+    command: Any = typer.main.get_command(app)
+    while words and hasattr(command, "commands"):
+        assert words[0] in command.commands, f"there is no `wssis ... {words[0]}`"
+        command, words = command.commands[words[0]], words[1:]
+    return command, words
+
+
+def check_values(name: str, given: dict[str, Any]) -> None:
+    """Raises ConfigError for a `--set` that the command would refuse."""
+    overrides = given.get("overrides") or []
+    if name == "serve":
+        values: dict[str, Any] = {"model": "run"}
+        for override in overrides:
+            apply_override(values, override)
+        check_config(ServeConfig, values, name)
+    elif name == "annotate":
+        load_config(AnnotateConfig, None, overrides)
+    elif "overrides" in given:
+        config = given.get("name")  # mine.yaml is what `wssis config dump nuclei` wrote
+        load_config(
+            PointWSSISConfig, config if config in shipped_configs() else "nuclei", overrides
+        )
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in read(page).links:
+        place, _, heading = link.partition("#")
+        if re.match(r"[a-z]+:", link):
+            continue
+        target = (page.parent / place).resolve() if place else page
+        assert target.exists(), link
+        if heading:
+            assert heading in map(anchor, read(target).headings), link
+
+
+@each_page
+def test_commands_are_known(page: Path) -> None:
+    for words in commands(page):
+        if starts_wssis(words):
+            command, rest = command_named(words[words.index("wssis") + 1 :])
+            context = command.make_context(command.name, list(rest))
+            check_values(command.name, context.params)
+
+
+@each_page
+def test_commands_in_the_text_are_known(page: Path) -> None:
+    for name in read(page).names:
+        words = name.split()
+        if words[:1] == ["wssis"] and words[1:] != ["..."]:
+            command, rest = command_named(words[1:])
+            known = {option for param in command.params for option in param.opts}
+            assert {word for word in rest if word.startswith("-")} <= known, name
+
+
+@each_page
+def test_files_that_are_named_exist(page: Path) -> None:
+    shown = [word for words in commands(page) for word in words]
+    modules = [after for word, after in pairwise(shown) if word == "-m"]
+    shown += [module.replace(".", "/") + ".py" for module in modules if module[0] in "bs"]
+    for name in [*read(page).names, *shown]:
+        if not re.fullmatch(r"[\w.*-]+(/[\w.*-]+)*/?", name):
+            continue
+        if name.partition("/")[0] in FOLDERS and "/" in name:
+            assert list(ROOT.glob(name.rstrip("/"))), name
+        elif name.endswith(".py") and name not in own_files(page):
+            assert any(file.match(name) for file in FILES), name
+
+
+def own_files(page: Path) -> set[str]:
+    """Scripts that a page prints, for people to save under a name."""
+    first_lines = [block.partition("\n")[0] for _, block in read(page).blocks]
+    return {line.removeprefix("# ") for line in first_lines if line.endswith(".py")}
+
+
+@each_page
+def test_blocks_can_be_read(page: Path) -> None:
+    readers: dict[str, Callable[[str], object]] = {
+        "json": json.loads,
+        "yaml": yaml.safe_load,
+        "python": ast.parse,
+    }
+    for language, block in read(page).blocks:
+        readers.get(language, str)(block)
+
+
+def test_the_tree_in_the_readme_is_the_one_here() -> None:
+    tree = next(block for language, block in read(ROOT / "README.md").blocks if not language)
+    for line in tree.splitlines():
+        folder = ROOT / "ray_wssis" if line.startswith("  ") else ROOT
+        assert (folder / line.split()[0]).exists(), line
+
+
+def test_the_picture_of_the_architecture_has_every_folder() -> None:
+    words = re.findall(r"\w+", (ROOT / "docs/images/architecture.svg").read_text())
+    assert {file.parent.name for file in (ROOT / "ray_wssis").glob("*/__init__.py")} <= set(words)
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    pages = [page.read_text() for page in tmp_path.rglob("*.html")]
+    assert len(pages) >= len(list((ROOT / "docs").rglob("*.md")))
+    for page in pages:
+        assert not re.findall(r'<(?:script|img|iframe)[^>]*\ssrc="(?:https?:)?//[^"]*"', page)
+        assert not re.findall(r'<link[^>]*href="(?:https?:)?//[^"]*"[^>]*rel="stylesheet"', page)
+        assert not re.findall(r'<link[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="https?:', page)
+        assert 'class="mermaid"' not in page  # would load a script: diagrams are SVG files
+
+
+CVAT = """<annotations><image id="0" name="a.png" width="40" height="30">
+<points label="cat" occluded="0" points="10.5,20.25;31.0,2.0" z_order="0"></points>
+<polygon label="cat" points="1,1;5,1;5,5"></polygon></image></annotations>"""
+LABELME = {
+    "imagePath": "..\\images\\a.png",  # as on Windows
+    "shapes": [
+        {"label": "cat", "shape_type": "point", "points": [[10.5, 20.25]], "group_id": None},
+        {"label": "cat", "shape_type": "polygon", "points": [[1, 1], [5, 1], [5, 5]]},
+        {"label": "cat", "shape_type": "point", "points": [[31, 2]], "group_id": None},
+    ],
+}
+LABEL_STUDIO = [
+    {
+        "data": {"image": "/data/local-files/?d=a.png"},
+        "annotations": [
+            {
+                "was_cancelled": cancelled,
+                "result": [
+                    {
+                        "type": "keypointlabels",
+                        "original_width": 40,
+                        "original_height": 30,
+                        "value": {"x": x, "y": y, "width": 1, "keypointlabels": ["cat"]},
+                    }
+                    for x, y in ((26.25, 67.5), (77.5, 100 * 2 / 30))
+                ],
+            }
+            for cancelled in (True, False)
+        ],
+    }
+]
+EXPORTS = {
+    "csv": "image,x,y,class\na.png,10.5,20.25,cat\na.png,31,2,cat\n",
+    "cvat": CVAT,
+    "labelme": json.dumps(LABELME),
+    "label-studio": json.dumps(LABEL_STUDIO),
+}
+
+
+@pytest.mark.parametrize("tool", EXPORTS)
+def test_the_printed_importer_makes_points_of_exports(tool: str, tmp_path: Path) -> None:
+    page = read(ROOT / "docs/labelling_tools.md")
+    script = next(block for language, block in page.blocks if language == "python")
+    (tmp_path / "to_points.py").write_text(script)
+    (tmp_path / "labelled").mkdir()
+    (tmp_path / "labelled/export.json").write_text(EXPORTS[tool])
+    (tmp_path / "masks.json").write_text('{"categories": [{"id": 7, "name": "cat"}]}')
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    given = "labelled" if tool == "labelme" else "labelled/export.json"
+    subprocess.run(
+        [sys.executable, "to_points.py", tool, given, "masks.json", ".", "points.json"],
+        cwd=tmp_path,
+        check=True,
+    )
+    written = json.loads((tmp_path / "points.json").read_text())
+    points = [(each["category_id"], *each["point"]) for each in written["annotations"]]
+    assert points == [(7, 10.5, 20.25), (7, 31.0, 2.0)]
+    assert check_file(str(tmp_path / "points.json"), str(tmp_path)) == []
