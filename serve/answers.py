@@ -14,7 +14,7 @@ from PIL import Image
 
 from ray_wssis.data.coco import coco_mask
 from ray_wssis.data.records import Category
-from ray_wssis.masks import area, bounding_box, pixels
+from ray_wssis.masks import area, bounding_box, run_lengths
 from serve.backend import Instance, Segmented
 from serve.schemas import (
     ImageOut,
@@ -109,12 +109,14 @@ def instance_fields(found: Segmented, instance: Instance, wanted: MaskFormat) ->
 
 
 def in_box(mask: bytes, box: tuple[int, int, int, int], height: int) -> NDArray[np.uint8]:
-    """[y1 - y0, x1 - x0] of the mask, 0 and 1."""
+    """[y1 - y0, x1 - x0] of the mask, 0 and 1.  Only the columns of the box are unwrapped."""
     x0, y0, x1, y1 = box
-    part = np.zeros((y1 - y0, x1 - x0), dtype=np.uint8)
-    columns, rows = pixels(mask, height)
-    part[rows - y0, columns - x0] = 1
-    return part
+    runs = run_lengths(mask)
+    runs = runs[: runs.size // 2 * 2]  # behind the last pixel of the object is nothing to unwrap
+    runs[0] -= x0 * height
+    columns = np.zeros((x1 - x0) * height, dtype=np.uint8)
+    columns[: runs.sum()] = np.repeat((np.arange(runs.size) % 2).astype(np.uint8), runs)
+    return columns.reshape(x1 - x0, height).T[y0:y1]
 
 
 def outlines(mask: bytes, box: tuple[int, int, int, int], height: int) -> list[list[float]]:
@@ -132,5 +134,7 @@ def outlines(mask: bytes, box: tuple[int, int, int, int], height: int) -> list[l
 def png(mask: bytes, box: tuple[int, int, int, int], height: int) -> bytes:
     """A picture of the box, one bit a pixel."""
     buffer = io.BytesIO()
-    Image.fromarray(in_box(mask, box, height) * 255).convert("1").save(buffer, format="PNG")
+    Image.fromarray(np.ascontiguousarray(in_box(mask, box, height)) * 255).convert("1").save(
+        buffer, format="PNG"
+    )
     return buffer.getvalue()

@@ -9,7 +9,7 @@ from PIL import Image
 
 from ray_wssis.data.records import Category
 from ray_wssis.masks import bounding_box, encode, from_polygons, iou
-from serve.answers import coco_answer, outlines, png, points_answer, segment_answer
+from serve.answers import coco_answer, in_box, outlines, png, points_answer, segment_answer
 from serve.backend import ImageInfo, Instance, ModelName, Segmented
 from serve.schemas import MaskFormat
 
@@ -68,6 +68,15 @@ def test_polygons_hold_the_pixels_of_any_mask_without_holes(seed: int) -> None:
     counts = encode(mask)
     polygons = outlines(counts, bounding_box(counts, 40, 50), 40)
     assert iou(from_polygons(polygons, 40, 50), counts, 40, 50) > 0.99
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_box_of_any_mask_is_cut_out(seed: int) -> None:
+    mask = np.random.default_rng(seed).random((9, 7)) < 0.2
+    mask[3, 2] = True
+    counts = encode(mask)
+    x0, y0, x1, y1 = box = bounding_box(counts, 9, 7)
+    assert np.array_equal(in_box(counts, box, 9), mask[y0:y1, x0:x1])
 
 
 def test_a_png_of_a_large_picture_is_small() -> None:

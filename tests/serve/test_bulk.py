@@ -223,7 +223,7 @@ def test_unknown_jobs_and_servers_that_take_none(
         with pytest.raises(ApiError, match="there is no job '0123456789abcdef'") as unknown:
             ask("0123456789abcdef")
         assert unknown.value.status == 404
-    with pytest.raises(ApiError, match=r"takes no bulk jobs: .* teacher and refiner"):
+    with pytest.raises(ApiError, match=r"takes no bulk jobs: teacher and refiner"):
         jobs.submit(str(run_folder / "student/model"), "images", "few.json")
     without = Jobs(config.model_copy(update={"jobs": None}))
     with pytest.raises(ApiError, match="its operator allows them with jobs=FOLDER"):
