@@ -1,14 +1,14 @@
 """`wssis annotate`: masks for more points, by a run that is trained."""
 
-import logging
 from typing import Annotated
 
 import typer
 
 from ray_wssis.closing_table import print_closing_table
 from ray_wssis.config import load_config
+from ray_wssis.logs import begin
 from ray_wssis.session import configure, lasting
-from ray_wssis.storage import read_json
+from ray_wssis.storage import locate, read_json
 
 
 def annotate(
@@ -43,7 +43,7 @@ def annotate(
     ] = False,
 ) -> None:
     """Masks for the points on more images, drawn by a trained run."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    begin(locate(out))
     configure()
     folder = lasting(out)
     limits = {"max_failures": max_failures, "min_coverage": min_coverage}

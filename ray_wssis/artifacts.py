@@ -114,7 +114,8 @@ class Workspace:
             "digest": hashlib.sha256(_json(facts).encode()).hexdigest(),
         }
         write_atomically(self.folder / MANIFEST, _json(manifest).encode())
-        logger.info("%s: done in %.0f s", self.folder.name, manifest["seconds"])
+        said = {"stage": self.folder.name, "seconds": manifest["seconds"]}
+        logger.info("%s: done in %.0f s", self.folder.name, manifest["seconds"], extra=said)
         return Artifact(folder=self.folder, manifest=manifest)
 
 
@@ -164,9 +165,10 @@ def open_stage(
         _empty(place)
         started = None
     if manifest:
-        logger.info("%s: nothing to do, done before", place.name)
+        logger.info("%s: nothing to do, done before", place.name, extra={"stage": place.name})
         return Artifact(folder=place, manifest=manifest)
-    logger.info("%s: %s", place.name, "goes on" if started else "begins")
+    how = "goes on" if started else "begins"
+    logger.info("%s: %s", place.name, how, extra={"stage": place.name})
     return _begin(place, wanted, started)
 
 

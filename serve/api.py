@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.metadata
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from upath import UPath
 
 from ray_wssis.data.records import Category, Click
+from ray_wssis.logs import begin, wants_json
 from ray_wssis.storage import locate
 from serve import pictures
 from serve.answers import coco_answer, points_answer, segment_answer
@@ -55,12 +57,16 @@ PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
 STATUSES = (400, 401, 404, 413, 415, 422, 429, 503)
 ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorOut} for status in STATUSES}
 
+logger = logging.getLogger(__name__)
+
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 AnyAnswer = TypeVar("AnyAnswer", bound=BaseModel)
 
 
 def create_api(config: ServeConfig, backend: Backend) -> FastAPI:
     """The whole HTTP face of `backend`."""
+    if wants_json():
+        begin(locate(config.model))
     api = bare_api()
     api.state.config, api.state.backend = config, backend
     api.state.answered, api.state.waiting = [], 0
@@ -351,7 +357,8 @@ def in_words(problems: Any) -> str:
 
 
 def remember(request: Request, answer: Segmented) -> None:
-    """What is counted of an answer, beside its time."""
+    """What is counted and logged of an answer, beside its time."""
+    request.state.model = answer.model.hash
     request.state.counted = {
         "num_instances": sum(each.mask is not None for each in answer.instances),
         "batch_size": answer.batch_size,
@@ -360,22 +367,27 @@ def remember(request: Request, answer: Segmented) -> None:
 
 
 class Counted:
-    """Middleware that notes every request when it is answered, whoever answered it."""
+    """Middleware that notes every request when it is answered, whoever answered it.
+
+    Where the log is JSON, there is a line of it for each.
+    """
 
     def __init__(self, app: ASGIApp, state: Any) -> None:
         self.app = app
         self.state = state
+        self.is_logged = wants_json()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status, request_id = time.perf_counter(), 500, b""
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, request_id
             if message["type"] == "http.response.start":
                 status = message["status"]
+                request_id = dict(message.get("headers", ())).get(b"x-request-id", b"")
             await send(message)
 
         self.state.waiting += 1
@@ -383,15 +395,31 @@ class Counted:
             await self.app(scope, receive, watch)
         finally:
             self.state.waiting -= 1
-            self.state.answered.append(
-                Answered(
-                    route=getattr(scope.get("route"), "path", "other"),
-                    method=scope["method"],
-                    status=status,
-                    seconds=time.perf_counter() - start,
-                    **scope.get("state", {}).get("counted", {}),
-                )
+            answered = Answered(
+                route=getattr(scope.get("route"), "path", "other"),
+                method=scope["method"],
+                status=status,
+                seconds=time.perf_counter() - start,
+                **scope.get("state", {}).get("counted", {}),
             )
+            self.state.answered.append(answered)
+            if self.is_logged:
+                log(answered, request_id.decode("latin-1"), scope.get("state", {}).get("model"))
+
+
+def log(answered: Answered, request_id: str, model: str | None) -> None:
+    """A line for a request, with the id that its answer has too, and the hash of the model."""
+    figures = {
+        "stage": "serve",
+        "request_id": request_id,
+        "method": answered.method,
+        "route": answered.route,
+        "status": answered.status,
+        "seconds": round(answered.seconds, 6),
+        "model": model,
+    }
+    said = f"{answered.method} {answered.route} {answered.status}"
+    logger.info("%s", said, extra=figures)
 
 
 @asynccontextmanager

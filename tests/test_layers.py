@@ -9,10 +9,10 @@ PACKAGE = Path(__file__).parent.parent / "ray_wssis"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 LAYERS = [  # a module imports from its own line and from the lines above
-    {"storage", "config", "artifacts", "masks"},
+    {"storage", "config", "artifacts", "masks", "logs"},
     {"data", "models", "metrics"},
     {"methods"},
-    {"session", "training", "report", "export"},
+    {"session", "training", "report", "export", "live_metrics"},
     {"stages"},
     {"recipes"},
     {
@@ -21,11 +21,13 @@ LAYERS = [  # a module imports from its own line and from the lines above
         "annotate_command",
         "audit_command",
         "data_commands",
+        "doctor",
+        "doctor_command",
         "model_commands",
     },
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-KNOWS_RAY = {"session", "training", "stages", "recipes", "cli"}
+KNOWS_RAY = {"session", "training", "live_metrics", "stages", "recipes", "cli", "doctor"}
 COLLECTIONS = {"utils", "util", "common", "helpers", "misc", "base", "registry", "hooks"}
 
 each_module = pytest.mark.parametrize(

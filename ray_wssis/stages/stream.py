@@ -29,6 +29,8 @@ from ray.util.annotations import RayDeprecationWarning
 from upath import UPath
 
 from ray_wssis.config import Config
+from ray_wssis.live_metrics import LabellingMetrics
+from ray_wssis.logs import run_id
 from ray_wssis.session import connect
 from ray_wssis.stages.decode import (
     BATCH,
@@ -241,7 +243,9 @@ def run(
     connect()
     num_wanted = total.num_images + num_left
     start = said_at = time.monotonic()
-    for row in pipeline(job, workers, tasks, total).iter_rows():
+    shards = pipeline(job, workers, tasks, total)
+    metrics = LabellingMetrics(run_id(job.out.parent.parent), job.name, num_left, total.places)
+    for row in shards.iter_rows():
         if row["cannot_write"] is not None:
             raise OSError(
                 f"{job.name}: {job.out} cannot be written: {row['cannot_write']}. What is done "
@@ -249,11 +253,13 @@ def run(
             )
         now = time.monotonic()
         total.add(row, now - start)
+        metrics.add(row, STEPS)
         start = now
         failures.add(row["num_failed"], row["failure"])
         if now - said_at > SAY_EVERY:
             said_at = now
-            logger.info("%s", progress(job.name, total, num_wanted))
+            figures = total.figures() | {"num_wanted": num_wanted}
+            logger.info("%s", progress(job.name, total, num_wanted), extra=figures)
 
 
 def progress(name: str, total: Throughput, num_wanted: int) -> str:

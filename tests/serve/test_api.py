@@ -1,4 +1,5 @@
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,41 @@ def test_every_request_is_counted(make_api: MakeApi, picture: bytes) -> None:
 def test_unknown_routes_and_methods_are_errors_of_the_same_form(client: httpx2.Client) -> None:
     assert error(client.get("/v1/nothing")) == (404, "not_found")
     assert error(client.get("/v1/segment")) == (405, "method_not_allowed")
+
+
+def test_where_the_log_is_json_each_request_is_a_line(
+    make_api: MakeApi,
+    picture: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("WSSIS_LOG", "json")
+    caplog.set_level(logging.INFO, logger="serve.api")
+    with listening(make_api()) as url:
+        seen = httpx2.post(f"{url}/v1/segment", content=picture, headers=PNG, timeout=60)
+        lost = httpx2.get(f"{url}/nowhere", timeout=60)
+        (student, *_) = httpx2.get(f"{url}/v1/models", timeout=60).json()["models"]
+    names = ("request_id", "route", "status", "model")
+    asked, unknown, _ = (
+        {name: vars(record)[name] for name in names}
+        for record in caplog.records
+        if record.name == "serve.api"
+    )
+    assert asked == {
+        "request_id": seen.headers["X-Request-Id"],
+        "route": "/v1/segment",
+        "status": 200,
+        "model": student["hash"],
+    }
+    assert unknown == {
+        "request_id": lost.headers["X-Request-Id"],
+        "route": "other",
+        "status": 404,
+        "model": None,
+    }
+
+
+def test_else_no_request_is_logged(client: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="serve.api")
+    client.get("/healthz")
+    assert not [record for record in caplog.records if record.name == "serve.api"]

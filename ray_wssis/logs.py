@@ -1,0 +1,78 @@
+"""The log of a run: sentences for people, or one JSON object a line for machines that collect it.
+
+Which of the two is in the environment, so that the processes that are started here know it too.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from upath import UPath
+
+VARIABLE = "WSSIS_LOG"
+OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+
+class LogFormat(StrEnum):
+    """What `--log-format` may be."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def choose(chosen: LogFormat) -> LogFormat:
+    """What was asked for holds for this process and those that it starts."""
+    os.environ[VARIABLE] = chosen.value
+    return chosen
+
+
+def wants_json() -> bool:
+    return os.environ.get(VARIABLE) == LogFormat.JSON.value
+
+
+def run_id(folder: UPath) -> str:
+    """`mine-3f09ac`: the name of a run's folder, and what tells it from others of that name."""
+    return f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
+
+
+def begin(run: UPath) -> None:
+    """Log to stderr, about the run in this folder."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        JsonFormatter(run_id(run)) if wants_json() else logging.Formatter("%(message)s")
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as a line of JSON, with whatever `extra` it was logged with.
+
+    One that does not say its `stage` is of the stage that spoke last.
+    """
+
+    def __init__(self, run: str) -> None:
+        super().__init__()
+        self.run = run
+        self.stage: str | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {
+            key: it
+            for key, it in vars(record).items()
+            if key not in OF_EVERY_RECORD and not key.startswith("_")  # which are Ray's
+        }
+        self.stage = extra.pop("stage", self.stage)
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "run": self.run,
+            "stage": self.stage,
+            "message": record.getMessage().strip(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(extra | line, default=str, ensure_ascii=False)
