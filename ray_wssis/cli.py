@@ -22,7 +22,9 @@ from ray_wssis.artifacts import Artifact
 from ray_wssis.audit_command import audit_command
 from ray_wssis.closing_table import print_closing_table
 from ray_wssis.config import ConfigError, load_config, shipped_configs, to_yaml
-from ray_wssis.session import configure, lasting
+from ray_wssis.doctor_command import doctor
+from ray_wssis.logs import LogFormat, begin, choose, wants_json
+from ray_wssis.session import Terminated, configure, lasting
 from ray_wssis.storage import locate, read_json
 from serve.command import serve_command
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:  # it imports torch and Ray, which takes seconds
     from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 
 STOPPED = 130  # what a shell says of a command that Ctrl-C ended
+TERMINATED = 143  # that SIGTERM ended
+logger = logging.getLogger(__name__)
 
 Make = Callable[["PointWSSIS"], Artifact]
 
@@ -69,6 +73,15 @@ UpperBound = Annotated[
     bool,
     typer.Option("--upper-bound", help="Train a student on all masks too, to compare with."),
 ]
+LogFormatName = Annotated[
+    LogFormat,
+    typer.Option(
+        "--log-format",
+        envvar="WSSIS_LOG",
+        callback=choose,
+        help="json: one object a line on stderr, for machines that collect logs.",
+    ),
+]
 
 
 @contextmanager
@@ -76,15 +89,23 @@ def plain_errors() -> Iterator[None]:
     """What a user did wrong comes out as a sentence (with WSSIS_DEBUG=1: as a traceback)."""
     try:
         yield
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. The same command goes on from here.")
-        raise typer.Exit(STOPPED) from None
+    except KeyboardInterrupt as stop:
+        say("Stopped. The same command goes on from here.")
+        raise typer.Exit(TERMINATED if isinstance(stop, Terminated) else STOPPED) from None
     except (ValueError, OSError) as error:
         if os.environ.get("WSSIS_DEBUG") == "1":
             raise
         said = getattr(error, "cause", None) or error  # Ray wraps what happened in a worker
-        Console(stderr=True).print(f"[red]{escape(str(said))}[/]", soft_wrap=True, highlight=False)
+        say(str(said), "red")
         raise typer.Exit(1) from None
+
+
+def say(sentence: str, style: str = "none") -> None:
+    """Why a command ends, where its log is."""
+    if wants_json():
+        logger.error("%s", sentence)
+        return
+    Console(stderr=True).print(escape(sentence), style=style, soft_wrap=True, highlight=False)
 
 
 class Sentences(typer.core.TyperGroup):
@@ -118,6 +139,7 @@ def verb(make: Make) -> Callable[..., None]:
         preset: PresetName = None,
         redo: Redo = False,
         upper_bound: UpperBound = False,
+        log_format: LogFormatName = LogFormat.TEXT,
     ) -> None:
         changes = [*(overrides or []), *(["upper_bound=true"] if upper_bound else [])]
         execute(make, out, name, changes, preset, redo)
@@ -141,6 +163,7 @@ def label(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try images again that failed.")
     ] = False,
+    log_format: LogFormatName = LogFormat.TEXT,
 ) -> None:
     """Pseudo masks for the weak images, how good they are, and the training set with them."""
     limits = {"max_failures": max_failures, "min_coverage": min_coverage}
@@ -162,7 +185,7 @@ def execute(
     retry_failed: bool = False,
 ) -> None:
     """Make a result of the run in `out` and say where it is."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    begin(locate(out))
     configure()
     folder = lasting(out)
     resolved = folder / "config.resolved.yaml"
@@ -213,6 +236,7 @@ app.command("report", help="The page that shows it all.")(verb(lambda run: run.r
 app.command("audit")(audit_command)
 app.command("annotate")(annotate)
 app.command("serve")(serve_command)
+app.command("doctor")(doctor)
 app.command("import-checkpoint")(model_commands.import_checkpoint)
 app.command("export")(model_commands.export)
 

@@ -2,10 +2,14 @@
 
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from upath import UPath
 
@@ -29,6 +33,10 @@ OWN_CLUSTER = {
 }
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, from `ray job stop`, a queue, or a machine that shuts down.  As Ctrl-C."""
+
+
 def configure() -> None:
     """Set what Ray reads when it is imported: to be called before that."""
     own = {} if os.environ.get("RAY_ADDRESS") else OWN_CLUSTER
@@ -50,7 +58,8 @@ def lasting(out: str) -> UPath:
 def connect() -> None:
     """Attach to the cluster of RAY_ADDRESS (set in Ray jobs), or start one on this machine.
 
-    A cluster of our own has no dashboard.  Its ports are open, and ask for Ray's token.
+    A cluster of our own has no dashboard.  Its ports are open, and ask for Ray's token.  From now
+    on SIGTERM is `Terminated`; Ray's own handler would leave without a word.
     """
     configure()
     import ray
@@ -61,14 +70,20 @@ def connect() -> None:
         logging.getLogger(name).setLevel(level)
     if os.environ.get("RAY_ADDRESS"):
         ray.init()
-        return
-    with own_address():
-        ray.init(
-            address="local",
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.WARNING,
-        )
+    else:
+        with own_address():
+            ray.init(
+                address="local",
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)
+
+
+def terminate(_: int, __: FrameType | None) -> NoReturn:
+    raise Terminated
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Point-Guided Mask Representation" (arXiv:2303.15062).  Each property is one stag
 those it needs; a stage that is finished in the run folder is not made again.
 """
 
+import math
 from collections.abc import Collection
 from functools import cached_property
 from typing import Any
@@ -27,6 +28,7 @@ from ray_wssis.methods.point_wssis.segmenter_task import SegmenterTask
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 from ray_wssis.models.model_folder import FILES, categories_of, copy_model, read_description
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.report.mlflow_log import log_to_mlflow
 from ray_wssis.report.page import write_report
 from ray_wssis.stages.audit import audit
 from ray_wssis.stages.drill import SCHEMA as DRILL
@@ -90,7 +92,7 @@ class PointWSSISConfig(Config):
 
     @model_validator(mode="after")
     def check_crops(self) -> "PointWSSISConfig":
-        crops, workers = self.refiner.training.batch_size, self.training_workers.number
+        crops, workers = self.refiner.training.batch_size, self.training_workers.most
         if crops < 2 * workers:
             raise ValueError(
                 f"refiner.training.batch_size is {crops}: batch norm needs two crops for each of "
@@ -100,14 +102,17 @@ class PointWSSISConfig(Config):
 
     @model_validator(mode="after")
     def check_shares(self) -> "PointWSSISConfig":
-        workers = self.training_workers.number
+        numbers = self.training_workers.possible()
         stages: dict[str, SegmenterStage | RefinerStage]
         stages = {"teacher": self.teacher, "refiner": self.refiner, "student": self.student}
         for name, stage in stages.items():
-            if stage.ready is None and stage.training.batch_size % workers:
+            batch = stage.training.batch_size
+            unfit = [str(number) for number in numbers if batch % number]
+            if stage.ready is None and unfit:
                 raise ValueError(
-                    f"{name}.training.batch_size is {stage.training.batch_size} for all workers "
-                    f"together and cannot be shared by {workers}; make it a multiple of {workers}"
+                    f"{name}.training.batch_size is {batch} for all workers together and cannot "
+                    f"be shared by {' or '.join(unfit)}; make it a multiple of "
+                    f"{math.lcm(*numbers)}"
                 )
         return self
 
@@ -286,10 +291,11 @@ class PointWSSIS:
     def report(self) -> Artifact:
         """9. The page that shows it all."""
         stage = self.open("report", {"evaluation": self.evaluation, "audit": self.audit})
-        if isinstance(stage, Artifact):
-            return stage
-        write_report(self.out, stage.folder)
-        return stage.finish()
+        if isinstance(stage, Workspace):
+            write_report(self.out, stage.folder)
+            stage = stage.finish()
+        log_to_mlflow(self.out)
+        return stage
 
     def train_segmenter(
         self, name: str, stage: SegmenterStage, source: Artifact, pictures: str
@@ -333,7 +339,9 @@ class PointWSSIS:
         if isinstance(stage, Artifact):
             return stage
         train(task, training, self.config.seed, self.config.training_workers, stage.folder)
-        return stage.finish(logs=LOGS)
+        made = stage.finish(logs=LOGS)
+        log_to_mlflow(self.out)
+        return made
 
     def open(
         self,

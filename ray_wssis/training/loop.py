@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from upath import UPath
 
 from ray_wssis.training.metrics_log import MetricsLog
+from ray_wssis.training.notices import Notices
 from ray_wssis.training.sampling import Samples, StepSampler, batches
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
 
@@ -96,8 +97,10 @@ def run_steps(setup: Setup) -> None:
     sampler = StepSampler(len(samples), config.batch_size, setup.seed, steps, rank, world)
     loader = batches(samples, task.collate, sampler, setup.loader_workers, device.type == "cuda")
     recorder = Recorder(setup, learner, samples, optimizer, progress, rank)
+    notices = Notices(setup.board)
     learner.train()
     for step, batch in zip(steps, loader, strict=True):
+        notices.begin(step)
         rate = learning_rate(config, step)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -108,9 +111,16 @@ def run_steps(setup: Setup) -> None:
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
-        recorder.note(step, losses, rate, batch.image_ids)
+        stop = notices.say_stop()
+        save = stop or recorder.is_due(step)
+        if step % LOG_EVERY == 0 and notices.say_a_node_leaves():
+            save = True
+        recorder.note(step, losses, rate, batch.image_ids, save)
         optimizer.step()
-        recorder.after(step)
+        if save:
+            recorder.keep(step)
+        if stop:
+            break
     recorder.close()
 
 
@@ -128,12 +138,14 @@ def restore(
 ) -> Progress:
     """Go on from the last checkpoint, if there is one."""
     checkpoint = ray.train.get_checkpoint()
-    if checkpoint is None and rescued is not None:
-        checkpoint = ray.train.Checkpoint(rescued)
-    if checkpoint is None:
+    if checkpoint is not None:
+        with checkpoint.as_directory() as folder:
+            content = (Path(folder) / STATE).read_bytes()
+    elif rescued is not None:
+        content = (UPath(rescued) / STATE).read_bytes()
+    else:
         return Progress()
-    with checkpoint.as_directory() as folder:
-        state = torch.load(Path(folder) / STATE, map_location=device, weights_only=True)
+    state = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
     learner.load_state_dict(state["learner"])
     optimizer.load_state_dict(state["optimizer"])
     return Progress(step=state["step"], best=state["best"])
@@ -164,9 +176,17 @@ class Recorder:
         self.pending: list[tuple[int, dict[str, Tensor], float, list[int]]] = []
         self.clock = time.monotonic()
 
-    def note(self, step: int, losses: dict[str, Tensor], rate: float, image_ids: list[int]) -> None:
+    def note(
+        self,
+        step: int,
+        losses: dict[str, Tensor],
+        rate: float,
+        image_ids: list[int],
+        save: bool,
+    ) -> None:
+        """Remember the losses of a step; those before a checkpoint are looked at first."""
         self.pending.append((step, {k: v.detach() for k, v in losses.items()}, rate, image_ids))
-        if step == 1 or step % LOG_EVERY == 0 or self.is_due(step):
+        if step == 1 or step % LOG_EVERY == 0 or save:
             self.flush()
 
     def flush(self) -> None:
@@ -203,14 +223,13 @@ class Recorder:
         self.clock = time.monotonic()
 
     def is_due(self, step: int) -> bool:
+        """Whether a checkpoint is to be kept of this step, whatever happens meanwhile."""
         config = self.setup.config
         regular = step % config.save_every == 0 or step % config.validate_every == 0
         return regular or step == config.steps or step in config.early
 
-    def after(self, step: int) -> None:
-        """Keep what is to be kept of this step, and tell Ray; all workers call this alike."""
-        if not self.is_due(step):
-            return
+    def keep(self, step: int) -> None:
+        """A checkpoint of this step, and what else is due; all workers call this alike."""
         config, self.progress.step = self.setup.config, step
         figures: dict[str, float] = {}
         if self.log is not None:

@@ -2,11 +2,13 @@
 
 import json
 import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from torch.utils.tensorboard import SummaryWriter
 from upath import UPath
 
-from ray_wssis.storage import write_atomically
+from ray_wssis.storage import is_local, write_atomically
 
 NAME = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
@@ -14,12 +16,18 @@ TENSORBOARD = "tensorboard"
 
 class MetricsLog:
     """One JSON object a line, each with its step.  Lines after step `done` are of a run that
-    was killed and will be written again, so they are forgotten."""
+    was killed and will be written again, so they are forgotten.
+
+    TensorBoard appends to its files, which a bucket cannot: they are copied there.
+    """
 
     def __init__(self, folder: UPath, done: int) -> None:
         self.file = folder / NAME
         self.lines = [line for line in read_metrics(folder) if line["step"] <= done]
-        self.board = SummaryWriter(str(folder / TENSORBOARD), purge_step=done + 1)
+        self.charts = folder / TENSORBOARD
+        self.drafts = None if is_local(folder) else TemporaryDirectory()
+        place = str(self.charts) if self.drafts is None else self.drafts.name
+        self.board = SummaryWriter(place, purge_step=done + 1)
         self.flush()
 
     def write(self, line: dict[str, float]) -> None:
@@ -37,6 +45,9 @@ class MetricsLog:
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
         write_atomically(self.file, text.encode())
         self.board.flush()
+        if self.drafts is not None:
+            for draft in Path(self.drafts.name).iterdir():
+                write_atomically(self.charts / draft.name, draft.read_bytes())
 
     def close(self) -> None:
         self.flush()

@@ -1,5 +1,6 @@
 """How a training worker talks to the person who started it."""
 
+import logging
 import sys
 import threading
 import time
@@ -7,16 +8,22 @@ from typing import Any
 
 import ray
 
+from ray_wssis.live_metrics import TrainingMetrics
+from ray_wssis.logs import wants_json
+
 QUIET_SECONDS = 10.0  # between lines where nobody watches a terminal
+logger = logging.getLogger(__name__)
 
 
 @ray.remote(num_cpus=0)
 class Board:
-    """The newest line of the log, and why training had to stop."""
+    """The newest line of the log, why training had to stop, and whether somebody wants it to."""
 
     def __init__(self) -> None:
         self.newest: tuple[str, int, dict[str, float]] | None = None
         self.why = ""
+        self.begun = 0  # the newest step that any worker has begun
+        self.wished_at: int | None = None  # `begun` when somebody asked to stop
 
     def update(self, name: str, num_steps: int, line: dict[str, float]) -> None:
         self.newest = (name, num_steps, line)
@@ -30,16 +37,26 @@ class Board:
     def reason(self) -> str:
         return self.why
 
+    def ask_to_stop(self) -> None:
+        if self.wished_at is None:
+            self.wished_at = self.begun
+
+    def begin(self, step: int) -> bool:
+        """A worker is at `step`; whether to stop: the answer for a step is that for all workers."""
+        self.begun = max(self.begun, step)
+        return self.wished_at is not None and step > self.wished_at
+
 
 class ProgressPrinter(threading.Thread):
     """Shows the board's newest line while `with` lasts: in place on a terminal, else now and
-    then as a line of its own."""
+    then as a line of its own, and as metrics of the run."""
 
-    def __init__(self, board: Any) -> None:
+    def __init__(self, board: Any, run: str) -> None:
         super().__init__(daemon=True)
         self.board = board
+        self.metrics = TrainingMetrics(run)
         self.finished = threading.Event()
-        self.in_place = sys.stdout.isatty()
+        self.in_place = sys.stdout.isatty() and not wants_json()
 
     def __enter__(self) -> "ProgressPrinter":
         self.start()
@@ -58,13 +75,18 @@ class ProgressPrinter(threading.Thread):
                 return
             if newest is None or newest[2]["step"] == shown_step:
                 continue
+            self.metrics.show(*newest)
             if self.in_place or time.monotonic() - shown_at > QUIET_SECONDS:
                 shown_step, shown_at = int(newest[2]["step"]), time.monotonic()
-                self.show(describe(*newest))
+                self.show(*newest)
         if self.in_place and shown_step:
             sys.stdout.write("\n")
 
-    def show(self, text: str) -> None:
+    def show(self, name: str, num_steps: int, line: dict[str, float]) -> None:
+        text = describe(name, num_steps, line)
+        if wants_json():
+            logger.info("%s", text, extra={"stage": name, "num_steps": num_steps} | line)
+            return
         sys.stdout.write(f"\r\x1b[K{text}" if self.in_place else f"{text}\n")
         sys.stdout.flush()
 

@@ -5,18 +5,25 @@ import json
 import pickle
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
+import pyarrow.fs
 import ray
 import ray.train
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
+from ray.actor import ActorHandle
 from ray.train.torch import TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from upath import UPath
 
 from ray_wssis.config import Config
-from ray_wssis.session import connect
+from ray_wssis.logs import run_id
+from ray_wssis.session import Terminated, connect
+from ray_wssis.storage import is_local
 from ray_wssis.training.loop import STATE, Setup, Task, learn
 from ray_wssis.training.metrics_log import NAME, TENSORBOARD
 from ray_wssis.training.progress import Board, ProgressPrinter
@@ -25,6 +32,7 @@ from ray_wssis.training.schedule import TrainingConfig
 RUN = "ray_train"  # the folder in which Ray Train keeps checkpoints
 LOGS = (NAME, TENSORBOARD, RUN)  # what tells of times, and differs from run to run
 SNAPSHOT = "checkpoint_manager_snapshot.json"
+RESIZE_EVERY = 60.0  # seconds between looks for room for another worker
 
 
 class TrainingStopped(ValueError):
@@ -34,11 +42,26 @@ class TrainingStopped(ValueError):
 class TrainingWorkers(Config):
     """How training is shared out.  It never changes what is learnt."""
 
-    number: int = Field(default=1, ge=1)
+    number: int = Field(default=1, ge=1)  # to begin with; the least where max_number is given
+    max_number: int | None = Field(default=None, ge=1)  # as many as there is room for, up to this
     gpu: bool | None = None  # one GPU a worker; null: if the cluster has enough
     cpus_each: int | None = Field(default=None, ge=1)  # null: all there are, shared; 1 with a GPU
     loader_workers: int = Field(default=0, ge=0)  # processes that read pictures, per worker
     max_failures: int = Field(default=3, ge=-1)  # crashed workers that are made up for
+
+    @model_validator(mode="after")
+    def check_range(self) -> "TrainingWorkers":
+        if self.max_number is not None and self.max_number < self.number:
+            raise ValueError(f"max_number {self.max_number} is below number {self.number}")
+        return self
+
+    @property
+    def most(self) -> int:
+        return self.max_number or self.number
+
+    def possible(self) -> range:
+        """The numbers of workers that training may have."""
+        return range(self.number, self.most + 1)
 
 
 def train(
@@ -47,11 +70,12 @@ def train(
     """Train `task`, or go on with it, in `folder`; it then holds `model/`, `best/`, `early_i/`.
 
     Raises TrainingStopped for a bad picture, a loss that is not finite or a full disk; the last
-    checkpoint stays, and the same call goes on from there.
+    checkpoint stays, and the same call goes on from there.  SIGTERM ends it with Terminated, after
+    a checkpoint.
     """
     connect()
     gpu = wants_gpu(workers)
-    board = Board.remote()  # type: ignore[attr-defined]
+    board = Board.options(scheduling_strategy=here()).remote()  # type: ignore[attr-defined]
     setup = Setup(
         task=task,
         config=config,
@@ -61,22 +85,28 @@ def train(
         board=board,
         rescued=rescue(folder / RUN),
     )
+    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    cpus = workers.cpus_each or (1 if gpu else cpu_share(nodes, workers.most))
+    numbers = (workers.number, workers.most) if workers.max_number else workers.number
+    place, file_system = storage(folder)
     trainer = TorchTrainer(
         learn,
         train_loop_config={"setup": setup},
-        scaling_config=ray.train.ScalingConfig(
-            num_workers=workers.number,
+        scaling_config=ray.train.ScalingConfig(  # type: ignore[call-arg]  # mypy finds that of V1
+            num_workers=numbers,  # type: ignore[arg-type]
+            elastic_resize_monitor_interval_s=RESIZE_EVERY,
             use_gpu=gpu,
-            resources_per_worker={"CPU": workers.cpus_each or (1 if gpu else cpu_share(workers))},
+            resources_per_worker={"CPU": cpus},
         ),
         run_config=ray.train.RunConfig(
             name=RUN,
-            storage_path=str(folder),
+            storage_path=place,
+            storage_filesystem=file_system,
             failure_config=ray.train.FailureConfig(max_failures=workers.max_failures),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
     )
-    with ProgressPrinter(board), plain_interrupt():
+    with ProgressPrinter(board, run_id(folder.parent)), heeding_signals(board):
         try:
             trainer.fit()
         except ray.train.TrainingFailedError as error:
@@ -87,16 +117,51 @@ def train(
 
 
 @contextmanager
-def plain_interrupt() -> Iterator[None]:
-    """Ctrl-C is a KeyboardInterrupt again: Ray Train leaves with another, and its handler stays."""
-    before = signal.getsignal(signal.SIGINT)
+def heeding_signals(board: ActorHandle[Any]) -> Iterator[None]:
+    """SIGTERM lets the workers finish their step and save it, and then is `Terminated`; another
+    one waits for nothing.  Ctrl-C is a KeyboardInterrupt again: Ray Train leaves with another
+    exception, and its handler stays."""
+    terminated = False
+
+    def stop(_: int, __: FrameType | None) -> None:
+        nonlocal terminated
+        if terminated:
+            raise Terminated
+        terminated = True
+        board.ask_to_stop.remote()
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if in_main:
+        signal.signal(signal.SIGTERM, stop)
     try:
         yield
     except SystemExit:
         raise KeyboardInterrupt from None
+    except Exception:  # whoever was terminated with us, perhaps
+        if not terminated:
+            raise
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, before)
+        if in_main:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if terminated:
+        raise Terminated
+
+
+def here() -> NodeAffinitySchedulingStrategy:
+    """The driver's node: what runs there is gone when the driver is, and not before."""
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+
+
+def storage(folder: UPath) -> tuple[str, pyarrow.fs.FileSystem | None]:
+    """What Ray Train wants to know of a folder.  A bucket is reached as everything else reaches
+    it, through fsspec; it must not remember what was there, since others write there too."""
+    if is_local(folder):
+        return str(folder), None
+    unremembering = UPath(str(folder), **folder.storage_options, use_listings_cache=False)
+    handler = pyarrow.fs.FSSpecHandler(unremembering.fs)
+    return folder.path, pyarrow.fs.PyFileSystem(handler)
 
 
 def wants_gpu(workers: TrainingWorkers) -> bool:
@@ -110,8 +175,10 @@ def wants_gpu(workers: TrainingWorkers) -> bool:
     return available >= workers.number if workers.gpu is None else workers.gpu
 
 
-def cpu_share(workers: TrainingWorkers) -> int:
-    return max(1, int(ray.cluster_resources().get("CPU", 1)) // workers.number)
+def cpu_share(nodes: Sequence[int], number: int) -> int:
+    """CPUs for each worker: as many as leave room for all of them on nodes of so many CPUs."""
+    shares = range(max(nodes, default=1), 1, -1)
+    return next((x for x in shares if sum(cpus // x for cpus in nodes) >= number), 1)
 
 
 def rescue(run: UPath) -> str | None:

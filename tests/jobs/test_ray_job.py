@@ -1,8 +1,18 @@
 """The pages of `jobs/` as Ray jobs, on a real head with dashboard."""
 
-import pytest
+import os
+import subprocess
+import threading
+from pathlib import Path
 
-from tests.small_run import Submitted, submit
+import pytest
+import torch
+from upath import UPath
+
+from ray_wssis.training.metrics_log import read_metrics
+from ray_wssis.training.run import RUN
+from tests.small_run import RAY, SMALL, Submitted, part_of, running_head, submit
+from tests.stages.slow_run import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -22,3 +32,64 @@ def test_a_relative_out_is_refused_in_a_ray_job(ray_head: str) -> None:
     done = submit(ray_head, "jobs/full_pipeline.py", "--config", "shapes", "--out", "runs/x")
     assert done.returncode == 1
     assert "--out runs/x is relative" in done.stdout + done.stderr
+
+
+def test_a_job_that_fails_ends_with_the_reason(ray_head: str, tmp_path: Path) -> None:
+    gone = ["data.shapes=null", f"data.annotations={tmp_path}/gone.json", f"data.images={tmp_path}"]
+    sets = [word for change in gone for word in ("--set", change)]
+    page = ["jobs/full_pipeline.py", "--config", "shapes", "--out", str(tmp_path / "run")]
+    done = submit(ray_head, *page, *sets)
+    assert done.returncode == 1
+    last_lines = done.stdout.splitlines()[-5:]
+    assert any("gone.json" in line for line in last_lines), last_lines
+
+
+def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(
+    ray_head: str, small_run: Submitted, tmp_path: Path
+) -> None:
+    folder = part_of(small_run.folder, tmp_path, ["split"])
+    more = ["steps=40", "save_every=20", "validate_every=40", "early=[20,40]"]
+    changes = [*SMALL, *(f"teacher.training.{change}" for change in more)]
+    sets = [word for change in changes for word in ("--set", change)]
+    page = ["jobs/train_teacher.py", "--config", "shapes", "--out", str(folder), *sets]
+    first = threading.Thread(target=submit, args=(ray_head, *page), kwargs={"name": "stopped"})
+    first.start()
+    states = folder / "teacher" / RUN
+    wait_until(lambda: any(states.glob("checkpoint_*/state.pt")))  # of step 20
+    ray_job(ray_head, "stop", "stopped")
+    first.join()
+    (checkpoint,) = states.glob("checkpoint_*/state.pt")
+    step = torch.load(checkpoint, weights_only=True)["step"]
+    assert 20 < step < 40  # the one in which it was told
+    assert "The same command goes on from here." in ray_job(ray_head, "logs", "stopped")
+    assert not (folder / "teacher/manifest.json").exists()
+
+    again = submit(ray_head, *page)
+    assert again.returncode == 0, again.stdout
+    steps = [line["step"] for line in read_metrics(UPath(folder / "teacher")) if "loss" in line]
+    assert step in steps and steps == sorted(set(steps)) and steps[-1] == 40
+
+
+def test_a_head_with_a_token_refuses_those_who_have_none(tmp_path: Path) -> None:
+    home = {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
+    subprocess.run([RAY, "get-auth-token", "--generate"], env=os.environ | home, check=True)
+    page = ["jobs/split.py", "--config", "shapes", "--out", str(tmp_path / "run")]
+    few = ["--set", "data.shapes={num_images: 12, num_validation_images: 4, size: 64}"]
+    with running_head(tmp_path / "log", **home) as head:
+        refused = submit(head, *page, *few)
+        allowed = submit(head, *page, *few, **home)
+    assert refused.returncode == 1
+    assert "RAY_AUTH_MODE" in refused.stderr and "token" in refused.stderr
+    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+    assert (tmp_path / "run/split/manifest.json").exists()
+
+
+def ray_job(head: str, verb: str, name: str) -> str:
+    """What `ray job stop` and `ray job logs` say."""
+    return subprocess.run(
+        [RAY, "job", verb, "--address", head, name],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout

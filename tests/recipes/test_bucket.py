@@ -1,4 +1,4 @@
-"""Pictures, models and results in a bucket: labelling needs no shared file system."""
+"""Pictures, models, results and whole runs in a bucket: no shared file system is needed."""
 
 import json
 import os
@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from s3fs import S3FileSystem
+from upath import UPath
 
 from ray_wssis.session import free_port
+from ray_wssis.training.metrics_log import read_metrics
 from tests.small_run import SMALL, Submitted
 
 pytestmark = pytest.mark.slow
@@ -106,3 +108,48 @@ def test_from_a_bucket_into_a_bucket(
     there = annotations(bucket.cat(f"data/run/merged/{name}").decode())
     here = annotations((small_run.folder / "merged" / name).read_text())
     assert there == here
+
+
+def test_a_whole_run_in_a_bucket(
+    small_run: Submitted, account: dict[str, str], tmp_path: Path
+) -> None:
+    """Terminated in its first training, then given again, and again."""
+    bucket = S3FileSystem(use_listings_cache=False)
+    bucket.mkdir("runs")
+    words = [word for change in SMALL for word in ("--set", change)]
+    line = [sys.executable, "-m", "ray_wssis.cli", "run", "--config", "shapes"]
+    line += ["--out", "s3://runs/one", *words]
+    with (tmp_path / "said").open("w+") as said:
+        first = subprocess.Popen(line, env=account, stdout=said, stderr=said)
+        wait_for_file(bucket, "runs/one/teacher/ray_train/checkpoint_*/state.pt")
+        first.terminate()
+        assert first.wait(timeout=120) == 143
+        assert (tmp_path / "said").read_text().endswith("The same command goes on from here.\n")
+    assert not bucket.exists("runs/one/teacher/manifest.json")
+
+    second = subprocess.run(line, env=account, capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr
+    assert "teacher: goes on" in second.stderr and "split: nothing to do" in second.stderr
+    assert b"<html" in bucket.cat("runs/one/report/index.html")
+    assert bucket.glob("runs/one/student/tensorboard/events*")
+    for stage in ("teacher", "refiner", "student"):
+        there = read_metrics(UPath(f"s3://runs/one/{stage}"))
+        here = read_metrics(UPath(small_run.folder / stage))
+        losses = {x["step"]: x["loss"] for x in there if "loss" in x}
+        assert losses[here[-1]["step"]] == pytest.approx(
+            {x["step"]: x["loss"] for x in here if "loss" in x}[here[-1]["step"]], rel=1e-2
+        )
+
+    before = bucket.find("runs/one", detail=True)
+    third = subprocess.run(line, env=account, capture_output=True, text=True, check=False)
+    assert third.returncode == 0, third.stderr
+    assert "report: nothing to do" in third.stderr and "done in" not in third.stderr
+    after = bucket.find("runs/one", detail=True)
+    assert {k: x["ETag"] for k, x in after.items()} == {k: x["ETag"] for k, x in before.items()}
+
+
+def wait_for_file(bucket: S3FileSystem, pattern: str) -> None:
+    until = time.monotonic() + 180
+    while not bucket.glob(pattern):
+        assert time.monotonic() < until
+        time.sleep(0.2)

@@ -23,7 +23,9 @@ from ray_wssis.data.records import Records
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 from ray_wssis.stages.table import read_rows
 from ray_wssis.storage import hash_file
-from tests.small_run import SMALL, Submitted
+from ray_wssis.training.metrics_log import read_metrics
+from ray_wssis.training.run import RUN
+from tests.small_run import SMALL, Submitted, part_of
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +79,7 @@ def test_ready_models_label_as_they_did_where_they_were_trained(
     run: PointWSSIS, tmp_path: Path
 ) -> None:
     ready = [f"{name}.ready={run.out / name / 'model'}" for name in ("teacher", "refiner")]
-    other = PointWSSIS(config(*ready), part_of(run, tmp_path, ["split"]))
+    other = PointWSSIS(config(*ready), part_of(run.out, tmp_path, ["split"]))
     assert same_rows(other.labels, run.labels)
     assert not (tmp_path / "rough").exists()
 
@@ -110,14 +112,6 @@ def heed_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests in the background ignore it
 
 
-def part_of(run: PointWSSIS, folder: Path, stages: list[str]) -> Path:
-    """A run folder in which only these stages are finished."""
-    for stage in stages:
-        shutil.copytree(str(run.out / stage), folder / stage)
-    shutil.copy(str(run.out / "config.resolved.yaml"), folder)
-    return folder
-
-
 def press_ctrl_c(process: subprocess.Popen[str]) -> str:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     return process.communicate(timeout=120)[1]
@@ -131,7 +125,7 @@ def wait_for(found: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 
 def test_ctrl_c_in_training_and_the_same_command_again(run: PointWSSIS, tmp_path: Path) -> None:
-    folder = part_of(run, tmp_path, ["split"])
+    folder = part_of(run.out, tmp_path, ["split"])
     more = ["teacher.training.steps=40", "teacher.training.save_every=2"]
     log = folder / "teacher/metrics.jsonl"
     process = go(folder, *more)
@@ -144,6 +138,22 @@ def test_ctrl_c_in_training_and_the_same_command_again(run: PointWSSIS, tmp_path
     assert again.teacher.manifest["outputs"]
     steps = [json.loads(line)["step"] for line in log.read_text().splitlines() if "loss" in line]
     assert steps == sorted(set(steps)) and steps[-1] == 40
+
+
+def test_a_driver_that_is_killed_in_training(run: PointWSSIS, tmp_path: Path) -> None:
+    folder = part_of(run.out, tmp_path, ["split"])
+    process = go(folder)
+    states = folder / "teacher" / RUN
+    wait_for(lambda: any(states.glob("checkpoint_*/state.pt")), process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (folder / "teacher/manifest.json").exists()
+
+    again = PointWSSIS(config(), folder)
+    lines = [read_metrics(x.teacher.folder) for x in (again, run)]
+    for line, expected in zip(*lines, strict=True):
+        assert line["step"] == expected["step"]
+        assert line.get("loss") == pytest.approx(expected.get("loss"), rel=1e-3)
 
 
 def same_rows(labels: Artifact, others: Artifact) -> bool:
@@ -161,7 +171,7 @@ SMALL_SHARDS = ["labelling_workers.shard_size=2", "labelling_workers.batch_size=
 
 
 def test_ctrl_c_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
-    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner"])
+    folder = part_of(run.out, tmp_path, ["split", "teacher", "rough", "refiner"])
     process = go(folder, *SMALL_SHARDS)
     wait_for(lambda: any((folder / "labels/rows").glob("*.parquet")), process)
     said = press_ctrl_c(process)
@@ -173,7 +183,7 @@ def test_ctrl_c_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
 
 
 def test_a_driver_that_is_killed_while_labelling(run: PointWSSIS, tmp_path: Path) -> None:
-    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner"])
+    folder = part_of(run.out, tmp_path, ["split", "teacher", "rough", "refiner"])
     process = go(folder, "labelling_workers.shard_size=2")
     wait_for(lambda: any((folder / "labels/rows").glob("*.parquet")), process)
     process.kill()
@@ -198,7 +208,7 @@ def moved_point(folder: Path) -> tuple[int, str]:
 
 
 def test_a_moved_point_is_all_that_is_labelled_again(run: PointWSSIS, tmp_path: Path) -> None:
-    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner", "labels"])
+    folder = part_of(run.out, tmp_path, ["split", "teacher", "rough", "refiner", "labels"])
     before = {row["image_id"]: row for row in read_rows(run.labels / "rows", pictures="weak")}
     moved, digest = moved_point(folder)
     note = json.loads((folder / "split/manifest.json").read_text())
@@ -233,7 +243,7 @@ def test_labelling_ends_with_a_table(run: PointWSSIS) -> None:
 
 
 def test_a_coverage_that_is_too_small_is_an_error(run: PointWSSIS, tmp_path: Path) -> None:
-    folder = part_of(run, tmp_path, ["split", "teacher", "rough", "refiner", "labels"])
+    folder = part_of(run.out, tmp_path, ["split", "teacher", "rough", "refiner", "labels"])
     summary = json.loads((folder / "labels/summary.json").read_text())
     summary["num_points_without_mask"] = 1
     (folder / "labels/summary.json").write_text(json.dumps(summary))

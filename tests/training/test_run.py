@@ -1,116 +1,35 @@
 """Training on Ray: the same weights however often it is killed, and errors that say what to do."""
 
-import json
 import os
-import resource
 import signal
-import sys
-from dataclasses import dataclass
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-import ray
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.session import Terminated
 from ray_wssis.training.run import RUN, SNAPSHOT, TrainingStopped, TrainingWorkers, rescue, train
 from ray_wssis.training.schedule import TrainingConfig
-
-ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
+from tests.stages.slow_run import wait_until
+from tests.training.line_task import Line, steps_in, weights
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 CONFIG = TrainingConfig(
     steps=8, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=2, validate_every=8
 )
 ONE = TrainingWorkers(cpus_each=1, gpu=False)
+TWO = TrainingWorkers(number=2, cpus_each=1, gpu=False)
 
 
-@dataclass(frozen=True)
-class Points:
-    """A straight line with noise; the picture ids are the positions."""
-
-    num: int
-    bad: int | None
-
-    def __len__(self) -> int:
-        return self.num
-
-    def sample(self, index: int, rng: np.random.Generator) -> tuple[int, NDArray[np.float32]]:
-        if index == self.bad:
-            raise ValueError(f"pictures/{index}.png is cut short")
-        x = rng.uniform(-1, 1, 3)
-        return index, np.array([*x, x @ [1.0, 2.0, 3.0]], dtype=np.float32)
-
-
-@dataclass(frozen=True)
-class Batch:
-    image_ids: list[int]
-    values: Tensor  # (B, 4)
-
-    def to(self, device: torch.device) -> "Batch":
-        return Batch(self.image_ids, self.values.to(device))
-
-
-class Learner(nn.Module):
-    """A linear layer to which something happens at the fifth call, once."""
-
-    calls: Tensor
-
-    def __init__(self, accident: str | None, marker: Path) -> None:
-        super().__init__()
-        self.line = nn.Linear(3, 1)
-        self.register_buffer("calls", torch.zeros(()))
-        self.accident, self.marker = accident, marker
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        self.calls += 1
-        error = (self.line(batch.values[:, :3])[:, 0] - batch.values[:, 3]).square().mean()
-        if self.accident and self.calls == 5 and not self.marker.exists():
-            self.marker.touch()
-            if self.accident == "killed":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if self.accident == "not finite":
-                error = error * float("nan")
-            if self.accident == "disk full":  # no file may grow: as write(2) says it
-                resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        return {"square": error}
-
-
-@dataclass(frozen=True)
-class Line:
-    """The task."""
-
-    marker: Path
-    accident: str | None = None
-    bad: int | None = None
-
-    name = "line"
-    best_metric = "val/closeness"
-
-    def load(self) -> Points:
-        return Points(10, self.bad)
-
-    def collate(self, samples: list[tuple[int, NDArray[np.float32]]]) -> Batch:
-        values = np.stack([value for _, value in samples])
-        return Batch([index for index, _ in samples], torch.from_numpy(values))
-
-    def learner(self, samples: Points) -> Learner:
-        return Learner(self.accident, self.marker)
-
-    def validate(self, learner: Learner, samples: Points) -> dict[str, float]:
-        return {"val/closeness": -float(learner.line.weight.norm())}
-
-    def save(self, learner: Learner, samples: Points, folder: UPath) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "weights.json").write_text(json.dumps(learner.line.weight.tolist()))
-
-
-def learn(folder: Path, task: Line, workers: TrainingWorkers = ONE) -> NDArray[np.float64]:
-    train(task, CONFIG, 0, workers, UPath(folder))
-    return np.array(json.loads((folder / "model/weights.json").read_text()))
+def learn(
+    folder: Path, task: Line, workers: TrainingWorkers = ONE, config: TrainingConfig = CONFIG
+) -> NDArray[np.float64]:
+    train(task, config, 0, workers, UPath(folder))
+    return weights(folder)
 
 
 @pytest.fixture(scope="module")
@@ -118,15 +37,6 @@ def undisturbed(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("undisturbed")
     learn(folder, Line(folder / "marker"))
     return folder
-
-
-def weights(folder: Path) -> NDArray[np.float64]:
-    return np.array(json.loads((folder / "model/weights.json").read_text()))
-
-
-def steps_in(folder: Path) -> list[int]:
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [line["step"] for line in lines if "loss" in line]
 
 
 def test_it_leaves_models_a_log_and_one_checkpoint(undisturbed: Path) -> None:
@@ -145,8 +55,29 @@ def test_a_killed_worker_costs_nothing_but_time(undisturbed: Path, tmp_path: Pat
 
 
 def test_two_workers_learn_what_one_learns(undisturbed: Path, tmp_path: Path) -> None:
-    two = TrainingWorkers(number=2, cpus_each=1, gpu=False)
-    found = learn(tmp_path / "run", Line(tmp_path / "marker"), two)
+    found = learn(tmp_path / "run", Line(tmp_path / "marker"), TWO)
+    np.testing.assert_allclose(found, weights(undisturbed), rtol=1e-5)
+
+
+def test_sigterm_keeps_the_step_in_which_it_comes(undisturbed: Path, tmp_path: Path) -> None:
+    folder, config = tmp_path / "run", CONFIG.model_copy(update={"save_every": 8})
+    task = Line(tmp_path / "marker", "slow", seconds=1)
+
+    def send() -> None:
+        wait_until(task.marker.exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    with pytest.raises(Terminated):
+        learn(folder, task, TWO, config)
+    sender.join()
+    (checkpoint,) = (folder / RUN).glob("checkpoint_*/state.pt")
+    step = torch.load(checkpoint, weights_only=True)["step"]
+    assert 5 <= step < 8 and steps_in(folder)[-1] == step
+
+    found = learn(folder, task, TWO, config)
+    assert steps_in(folder) == [1, step, 8]
     np.testing.assert_allclose(found, weights(undisturbed), rtol=1e-5)
 
 

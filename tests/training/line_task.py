@@ -1,0 +1,122 @@
+"""The smallest task there is, and accidents that happen to it."""
+
+import json
+import os
+import resource
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import ray
+import ray.train
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from upath import UPath
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
+
+
+@dataclass(frozen=True)
+class Points:
+    """A straight line with noise; the picture ids are the positions."""
+
+    num: int
+    bad: int | None
+
+    def __len__(self) -> int:
+        return self.num
+
+    def sample(self, index: int, rng: np.random.Generator) -> tuple[int, NDArray[np.float32]]:
+        if index == self.bad:
+            raise ValueError(f"pictures/{index}.png is cut short")
+        x = rng.uniform(-1, 1, 3)
+        return index, np.array([*x, x @ [1.0, 2.0, 3.0]], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Batch:
+    image_ids: list[int]
+    values: Tensor  # (B, 4)
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(self.image_ids, self.values.to(device))
+
+
+class Learner(nn.Module):
+    """A linear layer to which something happens at the fifth call, once."""
+
+    calls: Tensor
+
+    def __init__(self, accident: str | None, marker: Path, seconds: float) -> None:
+        super().__init__()
+        self.line = nn.Linear(3, 1)
+        self.register_buffer("calls", torch.zeros(()))
+        self.accident, self.marker, self.seconds = accident, marker, seconds
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        self.calls += 1
+        error = (self.line(batch.values[:, :3])[:, 0] - batch.values[:, 3]).square().mean()
+        if self.accident and self.calls == 5 and not self.marker.exists():
+            self.marker.touch()
+            if self.accident == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.accident == "not finite":
+                error = error * float("nan")
+            if self.accident == "disk full":  # no file may grow: as write(2) says it
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        if self.accident == "slow" and self.calls >= 5:
+            time.sleep(self.seconds)
+        return {"square": error}
+
+
+@dataclass(frozen=True)
+class Line:
+    """The task."""
+
+    marker: Path  # when it is there, the accident has happened
+    accident: str | None = None
+    seconds: float = 0.1  # that a step takes when the accident is to be slow
+    bad: int | None = None
+
+    name = "line"
+    best_metric = "val/closeness"
+
+    def load(self) -> Points:
+        return Points(10, self.bad)
+
+    def collate(self, samples: list[tuple[int, NDArray[np.float32]]]) -> Batch:
+        values = np.stack([value for _, value in samples])
+        return Batch([index for index, _ in samples], torch.from_numpy(values))
+
+    def learner(self, samples: Points) -> Learner:
+        context = ray.train.get_context()
+        if context.get_world_rank() == 0:
+            with groups_file(self.marker).open("a") as stream:
+                node = ray.get_runtime_context().get_node_id()
+                stream.write(f"{context.get_world_size()} {node}\n")
+        return Learner(self.accident, self.marker, self.seconds)
+
+    def validate(self, learner: Learner, samples: Points) -> dict[str, float]:
+        return {"val/closeness": -float(learner.line.weight.norm())}
+
+    def save(self, learner: Learner, samples: Points, folder: UPath) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "weights.json").write_text(json.dumps(learner.line.weight.tolist()))
+
+
+def groups_file(marker: Path) -> Path:
+    """A line for every group of workers that began: how many, and the node of the first."""
+    return marker.with_name("groups")
+
+
+def weights(folder: Path) -> NDArray[np.float64]:
+    return np.array(json.loads((folder / "model/weights.json").read_text()))
+
+
+def steps_in(folder: Path) -> list[int]:
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line["step"] for line in lines if "loss" in line]

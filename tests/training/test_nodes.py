@@ -1,0 +1,56 @@
+"""Training on clusters whose nodes come and go: the same weights."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from upath import UPath
+
+from ray_wssis.training.run import TrainingWorkers, train
+from tests.small_run import ROOT
+from tests.training.line_task import Line, groups_file, weights
+from tests.training.nodes import CONFIG
+
+pytestmark = pytest.mark.slow
+ENVIRONMENT = {
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "1",
+    "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5",
+}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    task = Line(folder / "marker")
+    train(task, CONFIG, 0, TrainingWorkers(cpus_each=1, gpu=False), UPath(folder))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("what", "groups"),
+    [
+        ("spare", [2, 2]),  # a node with a worker goes away, and another takes its place
+        ("drained", [2, 2]),  # the same, announced ten seconds before
+        ("elastic", [1, 2, 1]),  # one comes, and then the first one goes away
+    ],
+)
+def test_a_node_that_comes_or_goes_changes_nothing(
+    what: str, groups: list[int], undisturbed: Path, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.training.nodes", str(tmp_path), what],
+        cwd=ROOT,
+        env=os.environ | ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_allclose(weights(tmp_path / "run"), weights(undisturbed), rtol=1e-5)
+    lines = groups_file(tmp_path / "marker").read_text().splitlines()
+    assert [int(line.split()[0]) for line in lines] == groups

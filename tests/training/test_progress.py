@@ -1,0 +1,34 @@
+import logging
+
+import pytest
+
+from ray_wssis.training.progress import ProgressPrinter
+
+LINE = {
+    "step": 120.0,
+    "loss": 1.25,
+    "loss/dice": 0.5,
+    "learning_rate": 0.01,
+    "images_per_second": 35.06,
+    "seconds_per_step": 0.25,
+}
+
+
+def test_a_line_for_people_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    ProgressPrinter(None, "mine").show("teacher", 400, LINE)
+    assert capsys.readouterr().out == "  teacher 120/400  loss 1.250  35.1 images/s  1:10 left\n"
+
+
+def test_a_line_for_machines_has_the_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WSSIS_LOG", "json")
+    caplog.set_level(logging.INFO, logger="ray_wssis")
+    ProgressPrinter(None, "mine").show("teacher", 400, LINE)
+    assert not capsys.readouterr().out
+    (record,) = caplog.records
+    said = vars(record)
+    assert (said["stage"], said["num_steps"]) == ("teacher", 400)
+    assert {name: said[name] for name in LINE} == LINE
