@@ -33,7 +33,8 @@ from ray_wssis.methods.point_wssis.segmenter import RoughMasks, Segmenter, netwo
 from ray_wssis.metrics.pseudo_masks import MaskQuality
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.recipes.point_wssis import PointWSSISConfig
-from ray_wssis.training.sampling import StepSampler, batches
+from ray_wssis.training.feeding import batches_from_processes
+from ray_wssis.training.sampling import StepSampler
 from ray_wssis.training.schedule import build_optimizer, learning_rate
 
 CPU = torch.device("cpu")
@@ -146,7 +147,8 @@ class Bench:
         optimizer = build_optimizer(learner, stage.training)
         steps = range(1, stage.training.steps + 1)
         sampler = StepSampler(len(pairs), stage.training.batch_size, seed, steps, 0, 1)
-        for step, batch in zip(steps, batches(pairs, collate, sampler, 0, False), strict=True):
+        loader = batches_from_processes(pairs, collate, sampler, 0, pin_memory=False)
+        for step, batch in zip(steps, loader, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(stage.training, step)
             loss = learner(batch)["dice"]

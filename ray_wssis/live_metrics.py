@@ -16,6 +16,7 @@ GAUGES = {
     "wssis_training_loss": "Sum of the losses, mean over the last steps",
     "wssis_training_learning_rate": "Learning rate of the last step",
     "wssis_training_images_per_second": "Images that are learnt from, of all workers together",
+    "wssis_training_network_share": "Share of the time in which the network had a batch",
     "wssis_labelling_waiting_images": "Images that are still to be shown to a network",
     "wssis_labelling_processes": "Processes that there is room for, by step",
 }

@@ -18,8 +18,9 @@ STEPS = ("decode", "model")
 @pytest.fixture(scope="module")
 def exported(ray_session: None) -> dict[tuple[str, str, str], float]:
     """Values by name, stage and step, after some of a training and of a labelling."""
-    line = {"step": 20.0, "loss": 1.5, "learning_rate": 0.01, "images_per_second": 32.0}
-    TrainingMetrics("mine-1").show("teacher", 400, line)
+    line = {"step": 20.0, "loss": 1.5, "learning_rate": 0.01}
+    speed = {"images_per_second": 32.0, "network_share": 0.75}
+    TrainingMetrics("mine-1").show("teacher", 400, line | speed)
     places = {"decode": 3.0, "model": 2.0}
     labelling = LabellingMetrics("mine-1", "labels", 10, places)
     labelling.add({"num_images": 4, "num_failed": 0, "decode": 0.5, "model": 2.0}, STEPS)
@@ -59,6 +60,7 @@ def test_training_shows_its_newest_line(exported: dict[tuple[str, str, str], flo
         "ray_wssis_training_loss": 1.5,
         "ray_wssis_training_learning_rate": 0.01,
         "ray_wssis_training_images_per_second": 32,
+        "ray_wssis_training_network_share": 0.75,
     }
 
 

@@ -10,6 +10,7 @@ the class and for the mask alike, so no kernel is pulled towards two masks.
 Legend: N instances of the whole batch, P positive cells, L levels, S cells per grid side.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -28,9 +29,8 @@ class Instances:
     box_sizes: Tensor  # (N, 2) float (width, height), network pixels
     masks: Tensor  # (N, h, w) uint8: quarter-size masks on the padded canvas
 
-    def to(self, device: torch.device | str) -> "Instances":
-        fields = {name: value.to(device, non_blocking=True) for name, value in vars(self).items()}
-        return Instances(**fields)
+    def moved(self, move: Callable[[Tensor], Tensor]) -> "Instances":
+        return Instances(**{name: move(value) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from its last checkpoint ends with the same weights as one that was not.
 import errno
 import io
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,10 +20,12 @@ from ray.actor import ActorHandle
 from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
 from ray_wssis.training.metrics_log import MetricsLog
 from ray_wssis.training.notices import Notices
-from ray_wssis.training.sampling import Samples, StepSampler, batches
+from ray_wssis.training.sampling import Samples, StepSampler
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
+from ray_wssis.training.waiting import Waiting
 
 STATE = "state.pt"
 LOG_EVERY = 10  # steps between lines of the log, and so between waits for the device
@@ -53,6 +56,7 @@ class Setup:
     seed: int
     folder: str  # of the stage
     loader_workers: int
+    loader_actors: int  # in place of these processes, where it is not 0
     board: ActorHandle[Any]  # where the driver reads progress and the reason of a stop
     rescued: str | None  # a checkpoint to go on from when Ray Train has lost its list
 
@@ -95,11 +99,13 @@ def run_steps(setup: Setup) -> None:
 
     steps = range(progress.step + 1, config.steps + 1)
     sampler = StepSampler(len(samples), config.batch_size, setup.seed, steps, rank, world)
-    loader = batches(samples, task.collate, sampler, setup.loader_workers, device.type == "cuda")
-    recorder = Recorder(setup, learner, samples, optimizer, progress, rank)
+    loader = batches(setup, samples, sampler, pin_memory=device.type == "cuda")
+    waiting = Waiting(device)
+    recorder = Recorder(setup, learner, samples, optimizer, progress, rank, waiting)
     notices = Notices(setup.board)
     learner.train()
     for step, batch in zip(steps, loader, strict=True):
+        waiting.end()
         notices.begin(step)
         rate = learning_rate(config, step)
         for group in optimizer.param_groups:
@@ -121,7 +127,18 @@ def run_steps(setup: Setup) -> None:
             recorder.keep(step)
         if stop:
             break
+        waiting.begin()
     recorder.close()
+
+
+def batches(
+    setup: Setup, samples: Samples, sampler: StepSampler, pin_memory: bool
+) -> Iterable[Any]:
+    if setup.loader_actors:
+        return batches_from_actors(setup.task, sampler, setup.loader_actors, pin_memory)
+    return batches_from_processes(
+        samples, setup.task.collate, sampler, setup.loader_workers, pin_memory
+    )
 
 
 @dataclass
@@ -165,6 +182,7 @@ class Recorder:
         optimizer: torch.optim.Optimizer,
         progress: Progress,
         rank: int,
+        waiting: Waiting,
     ) -> None:
         self.setup = setup
         self.learner = learner
@@ -174,6 +192,7 @@ class Recorder:
         self.folder = UPath(setup.folder)
         self.log = MetricsLog(self.folder, done=progress.step) if rank == 0 else None
         self.pending: list[tuple[int, dict[str, Tensor], float, list[int]]] = []
+        self.waiting = waiting
         self.clock = time.monotonic()
 
     def note(
@@ -195,7 +214,7 @@ class Recorder:
         table = torch.stack(
             [torch.stack([losses[x].float() for x in names]) for _, losses, *_ in self.pending]
         ).tolist()  # the one wait for the device
-        seconds = time.monotonic() - self.clock
+        seconds, waited = time.monotonic() - self.clock, self.waiting.take()
         for values, (step, _, _, image_ids) in zip(table, self.pending, strict=True):
             if not all(abs(value) < float("inf") for value in values):
                 named = ", ".join(f"{n} {v}" for n, v in zip(names, values, strict=True))
@@ -216,6 +235,7 @@ class Recorder:
             "learning_rate": rate,
             "images_per_second": len(self.pending) * self.setup.config.batch_size / seconds,
             "seconds_per_step": seconds / len(self.pending),
+            "network_share": max(0.0, 1 - waited / seconds),
         }
         self.log.write(line)
         self.setup.board.update.remote(self.setup.task.name, self.setup.config.steps, line)

@@ -92,9 +92,10 @@ class ProgressPrinter(threading.Thread):
 
 
 def describe(name: str, num_steps: int, line: dict[str, float]) -> str:
-    """`teacher 120/400  loss 1.234  35.1 images/s  1:04 left`"""
+    """`teacher 120/400  loss 1.234  35.1 images/s  network 97 %  1:04 left`"""
     left = int((num_steps - line["step"]) * line["seconds_per_step"])
     return (
         f"  {name} {int(line['step'])}/{num_steps}  loss {line['loss']:.3f}  "
-        f"{line['images_per_second']:.1f} images/s  {left // 60}:{left % 60:02d} left"
+        f"{line['images_per_second']:.1f} images/s  network {100 * line['network_share']:.0f} %  "
+        f"{left // 60}:{left % 60:02d} left"
     )

@@ -5,7 +5,7 @@ import json
 import pickle
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -32,7 +32,10 @@ from ray_wssis.training.schedule import TrainingConfig
 RUN = "ray_train"  # the folder in which Ray Train keeps checkpoints
 LOGS = (NAME, TENSORBOARD, RUN)  # what tells of times, and differs from run to run
 SNAPSHOT = "checkpoint_manager_snapshot.json"
+MOST_LOADER_WORKERS = 8  # for each GPU, where it is not configured
 RESIZE_EVERY = 60.0  # seconds between looks for room for another worker
+
+Resources = Mapping[str, float]  # of a node: CPU, GPU
 
 
 class TrainingStopped(ValueError):
@@ -46,7 +49,8 @@ class TrainingWorkers(Config):
     max_number: int | None = Field(default=None, ge=1)  # as many as there is room for, up to this
     gpu: bool | None = None  # one GPU a worker; null: if the cluster has enough
     cpus_each: int | None = Field(default=None, ge=1)  # null: all there are, shared; 1 with a GPU
-    loader_workers: int = Field(default=0, ge=0)  # processes that read pictures, per worker
+    loader_workers: int | None = Field(default=None, ge=0)  # processes that make batches, for each
+    loader_actors: int = Field(default=0, ge=0)  # for each, on nodes with CPUs to spare, instead
     max_failures: int = Field(default=3, ge=-1)  # crashed workers that are made up for
 
     @model_validator(mode="after")
@@ -75,18 +79,20 @@ def train(
     """
     connect()
     gpu = wants_gpu(workers)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cpus = workers.cpus_each or (1 if gpu else cpu_share(nodes, workers.most))
+    check_loader_actors(nodes, workers, cpus)
     board = Board.options(scheduling_strategy=here()).remote()  # type: ignore[attr-defined]
     setup = Setup(
         task=task,
         config=config,
         seed=seed,
         folder=str(folder),
-        loader_workers=workers.loader_workers,
+        loader_workers=loader_workers(nodes, workers, gpu),
+        loader_actors=workers.loader_actors,
         board=board,
         rescued=rescue(folder / RUN),
     )
-    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    cpus = workers.cpus_each or (1 if gpu else cpu_share(nodes, workers.most))
     numbers = (workers.number, workers.most) if workers.max_number else workers.number
     place, file_system = storage(folder)
     trainer = TorchTrainer(
@@ -175,10 +181,36 @@ def wants_gpu(workers: TrainingWorkers) -> bool:
     return available >= workers.number if workers.gpu is None else workers.gpu
 
 
-def cpu_share(nodes: Sequence[int], number: int) -> int:
-    """CPUs for each worker: as many as leave room for all of them on nodes of so many CPUs."""
-    shares = range(max(nodes, default=1), 1, -1)
-    return next((x for x in shares if sum(cpus // x for cpus in nodes) >= number), 1)
+def cpu_share(nodes: Sequence[Resources], number: int) -> int:
+    """CPUs for each worker: as many as leave room for all of them on these nodes."""
+    cpus = [int(node.get("CPU", 0)) for node in nodes]
+    shares = range(max(cpus, default=1), 1, -1)
+    return next((x for x in shares if sum(each // x for each in cpus) >= number), 1)
+
+
+def loader_workers(nodes: Sequence[Resources], workers: TrainingWorkers, gpu: bool) -> int:
+    """As configured, or one for each CPU that a GPU's node has for it beside the worker.
+
+    A network that runs on the CPUs leaves none for others.
+    """
+    if workers.loader_workers is not None or not gpu:
+        return workers.loader_workers or 0
+    spare = [int(node.get("CPU", 0) / node["GPU"]) - 1 for node in nodes if node.get("GPU")]
+    return max(0, min([MOST_LOADER_WORKERS, *spare]))
+
+
+def check_loader_actors(
+    nodes: Sequence[Resources], workers: TrainingWorkers, cpus_each: int
+) -> None:
+    """Raises ValueError where they would wait for a CPU for ever."""
+    wanted = workers.number * workers.loader_actors
+    spare = int(sum(node.get("CPU", 0) for node in nodes)) - workers.number * cpus_each
+    if wanted > spare:
+        raise ValueError(
+            f"training_workers.loader_actors wants {wanted} CPUs beside the {cpus_each} of each of "
+            f"{workers.number} workers, and the cluster has {max(spare, 0)} left; lower it or "
+            f"training_workers.cpus_each, or add nodes"
+        )
 
 
 def rescue(run: UPath) -> str | None:

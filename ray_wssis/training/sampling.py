@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 Key = tuple[int, int]  # epoch, position in the data set
+Collate = Callable[[list[Any]], Any]  # samples -> a batch
 
 
 class Samples(Protocol):
@@ -69,20 +70,3 @@ class StepSampler(Sampler[list[Key]]):
 
     def order(self, epoch: int) -> np.ndarray:
         return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
-
-
-def batches(
-    samples: Samples,
-    collate: Callable[[list[Any]], Any],
-    sampler: StepSampler,
-    loader_workers: int,
-    pin_memory: bool,
-) -> DataLoader[Any]:
-    return DataLoader(
-        SeededSamples(samples, sampler.seed),
-        batch_sampler=sampler,
-        collate_fn=collate,
-        num_workers=loader_workers,
-        persistent_workers=loader_workers > 0,
-        pin_memory=pin_memory,
-    )

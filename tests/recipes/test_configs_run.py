@@ -26,9 +26,10 @@ from ray_wssis.stages import label
 from ray_wssis.stages.label import ROWS
 from ray_wssis.stages.split import STRONG, VALIDATION, WEAK
 from ray_wssis.stages.table import read_rows
+from ray_wssis.training.feeding import batches_from_processes
 from ray_wssis.training.loop import Task
 from ray_wssis.training.run import TrainingWorkers
-from ray_wssis.training.sampling import StepSampler, batches
+from ray_wssis.training.sampling import StepSampler
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
 from tests.in_process import stream_here
 from tests.real_data import COCO_MINI
@@ -103,7 +104,7 @@ def train_here(
     optimizer = build_optimizer(learner, config)
     steps = range(1, config.steps + 1)
     sampler = StepSampler(len(samples), config.batch_size, seed, steps, rank=0, world=1)
-    loader = batches(samples, task.collate, sampler, loader_workers=0, pin_memory=False)
+    loader = batches_from_processes(samples, task.collate, sampler, 0, pin_memory=False)
     for step, batch in zip(steps, loader, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)

@@ -11,12 +11,15 @@ LINE = {
     "learning_rate": 0.01,
     "images_per_second": 35.06,
     "seconds_per_step": 0.25,
+    "network_share": 0.968,
 }
 
 
 def test_a_line_for_people_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     ProgressPrinter(None, "mine").show("teacher", 400, LINE)
-    assert capsys.readouterr().out == "  teacher 120/400  loss 1.250  35.1 images/s  1:10 left\n"
+    assert capsys.readouterr().out == (
+        "  teacher 120/400  loss 1.250  35.1 images/s  network 97 %  1:10 left\n"
+    )
 
 
 def test_a_line_for_machines_has_the_numbers(

@@ -10,7 +10,7 @@ is matched by distance and crowds take no part.
 Legend: B crops, S pixels of a crop side.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,13 +56,20 @@ class RefinerBatch:
     truth: Tensor  # (B, S, S) uint8 of 0 and 1
 
     def to(self, device: torch.device) -> "RefinerBatch":
+        return self.moved(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "RefinerBatch":
+        """In memory from which a GPU copies while the processor goes on."""
+        return self.moved(Tensor.pin_memory)
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> "RefinerBatch":
         return RefinerBatch(
             image_ids=self.image_ids,
-            rgb=self.rgb.to(device, non_blocking=True),
-            rough=self.rough.to(device, non_blocking=True),
-            point=self.point.to(device, non_blocking=True),
-            label=self.label.to(device, non_blocking=True),
-            truth=self.truth.to(device, non_blocking=True),
+            rgb=move(self.rgb),
+            rough=move(self.rough),
+            point=move(self.point),
+            label=move(self.label),
+            truth=move(self.truth),
         )
 
 

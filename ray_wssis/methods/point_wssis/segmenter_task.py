@@ -5,7 +5,7 @@ arXiv:2303.15062, "Implementation Details"): the teacher's ranges are disjoint, 
 of object is the business of exactly one level.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -54,12 +54,19 @@ class Batch:
     ignored: Tensor | None  # (B, h, w) bool: pixels of ignore regions; None: no picture has any
 
     def to(self, device: torch.device) -> "Batch":
+        return self.moved(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> "Batch":
+        """In memory from which a GPU copies while the processor goes on."""
+        return self.moved(Tensor.pin_memory)
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> "Batch":
         return Batch(
             image_ids=self.image_ids,
-            images=self.images.to(device, non_blocking=True),
-            sizes=self.sizes.to(device, non_blocking=True),
-            instances=self.instances.to(device),
-            ignored=None if self.ignored is None else self.ignored.to(device, non_blocking=True),
+            images=move(self.images),
+            sizes=move(self.sizes),
+            instances=self.instances.moved(move),
+            ignored=None if self.ignored is None else move(self.ignored),
         )
 
 

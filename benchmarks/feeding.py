@@ -1,0 +1,215 @@
+"""Where the batches of training are best made, and how much of its time the network works.
+
+    python -m benchmarks.feeding speed --annotations A.json --images FOLDER
+    python -m benchmarks.feeding share --annotations A.json --images FOLDER
+
+`speed`: pictures a second of each way, decoded, augmented and collated as the published student
+wants them, when nothing else happens.  Ray Data is asked for the same batches in the same order.
+
+`share`: the network's share of a training step.  A GPU leaves the processors alone, so a wait as
+long as its step stands in for it; the other rows are SOLOv2 itself on the processors.
+"""
+
+import argparse
+import os
+import pickle
+import statistics
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import cv2
+import ray
+import ray.data
+import torch
+from torch import nn
+
+from benchmarks.scenes import segmenter_config
+from benchmarks.timing import table
+from ray_wssis.data.augment import AugmentConfig
+from ray_wssis.data.coco import read_coco
+from ray_wssis.methods.point_wssis.segmenter_task import (
+    Batch,
+    SegmenterLearner,
+    SegmenterPictures,
+    collate,
+)
+from ray_wssis.session import connect
+from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
+from ray_wssis.training.sampling import SeededSamples, StepSampler
+from ray_wssis.training.schedule import TrainingConfig, build_optimizer
+from ray_wssis.training.waiting import Waiting
+
+SEED = 0
+WARM_UP = 4  # batches that are not timed: processes start meanwhile
+SCHEDULE = TrainingConfig(steps=1, learning_rate=1e-4)  # so small that random weights stay sane
+Feed = Callable[[StepSampler], Iterable[Batch]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Pictures and masks of a COCO file, as the published student learns from them."""
+
+    annotations: str
+    images: str
+
+    def load(self) -> SegmenterPictures:
+        return SegmenterPictures(read_coco(self.annotations, self.images), AugmentConfig())
+
+    collate = staticmethod(collate)
+
+
+def main() -> None:
+    options = read_options()
+    os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
+    connect()
+    source = Source(annotations=options.annotations, images=options.images)
+    if options.what == "speed":
+        show_speed(source, options)
+    else:
+        show_share(source, options)
+
+
+def read_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["speed", "share"])
+    parser.add_argument("--annotations", required=True)
+    parser.add_argument("--images", required=True)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--batches", type=int, default=20, help="that are timed, each time")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--number", type=int, default=2, help="processes, actors or tasks at most")
+    parser.add_argument("--rates", type=int, nargs="+", default=[20, 40, 60], help="pictures / s")
+    return parser.parse_args()
+
+
+def feeds(source: Source, number: int) -> dict[str, Feed]:
+    pictures = source.load()
+
+    def from_processes(sampler: StepSampler, num: int) -> Iterable[Batch]:
+        return batches_from_processes(pictures, collate, sampler, num, pin_memory=False)
+
+    def from_actors(sampler: StepSampler, num: int) -> Iterable[Batch]:
+        return batches_from_actors(source, sampler, num, pin_memory=False)
+
+    def from_ray_data(sampler: StepSampler, num: int) -> Iterable[Batch]:
+        return batches_from_ray_data(pictures, sampler, num)
+
+    ways: dict[str, Feed] = {"the worker itself": partial(from_processes, num=0)}
+    for num in range(1, number + 1):
+        ways[f"{num} loader workers"] = partial(from_processes, num=num)
+        ways[f"{num} loader actors"] = partial(from_actors, num=num)
+        ways[f"{num} tasks of Ray Data"] = partial(from_ray_data, num=num)
+    return ways
+
+
+def batches_from_ray_data(
+    pictures: SegmenterPictures, sampler: StepSampler, number: int
+) -> Iterator[Batch]:
+    """A block for each batch, in order: what Ray Data can do that resumes at any step."""
+    context = ray.data.DataContext.get_current()
+    context.execution_options.preserve_order = True
+    shared = ray.put(SeededSamples(pictures, SEED))
+
+    def make(row: dict[str, Any]) -> dict[str, Any]:
+        cv2.setNumThreads(1)
+        samples = ray.get(shared)
+        batch = collate([samples[(epoch, index)] for epoch, index in row["keys"]])
+        return {"batch": pickle.dumps(batch, protocol=5)}
+
+    rows = [{"keys": keys} for keys in sampler]
+    blocks = ray.data.from_items(rows, override_num_blocks=len(rows))
+    compute = ray.data.TaskPoolStrategy(size=number)
+    for row in blocks.map(make, num_cpus=1, compute=compute).iter_rows():
+        batch: Batch = pickle.loads(row["batch"])
+        yield batch
+
+
+def sampler_of(source: Source, options: argparse.Namespace) -> StepSampler:
+    steps = range(1, WARM_UP + options.batches + 1)
+    return StepSampler(len(source.load()), options.batch_size, SEED, steps, rank=0, world=1)
+
+
+def show_speed(source: Source, options: argparse.Namespace) -> None:
+    sampler = sampler_of(source, options)
+    ways = feeds(source, options.number)
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(options.runs):
+        for name, feed in ways.items():
+            rates[name].append(rate_of(feed(sampler), options.batch_size))
+    first = statistics.median(rates["the worker itself"])
+    rows = [
+        [name, spread(values), f"**{statistics.median(values) / first:.2f}**"]
+        for name, values in rates.items()
+    ]
+    print(table(["made by", "pictures / s", "/ the worker itself"], rows))
+
+
+def rate_of(batches: Iterable[Batch], batch_size: int) -> float:
+    """Pictures a second after the warm-up."""
+    start, num = time.perf_counter(), 0
+    for place, _ in enumerate(batches, start=1):
+        if place == WARM_UP:
+            start = time.perf_counter()
+        num = place
+    return (num - WARM_UP) * batch_size / (time.perf_counter() - start)
+
+
+def show_share(source: Source, options: argparse.Namespace) -> None:
+    sampler = sampler_of(source, options)
+    ways = feeds(source, options.number)
+    chosen = [name for name in ways if name[0].isalpha() or name.startswith(str(options.number))]
+    rows = []
+    for rate in options.rates:
+        seconds = options.batch_size / rate
+        step = partial(wait, seconds)
+        for name in chosen:
+            shares = [share_of(ways[name](sampler), step) for _ in range(options.runs)]
+            rows.append([f"a GPU of {rate} pictures / s", name, f"**{spread(shares)}**"])
+    few = StepSampler(sampler.num_samples, 2, SEED, range(1, WARM_UP + 5), rank=0, world=1)
+    network = solov2_step()
+    shares = [share_of(ways["the worker itself"](few), network) for _ in range(options.runs)]
+    rows.append(["SOLOv2-R50 on the processors", "the worker itself", f"**{spread(shares)}**"])
+    print(table(["network", "batches made by", "its share of a step, %"], rows))
+
+
+def wait(seconds: float, _: Batch) -> None:
+    time.sleep(seconds)
+
+
+def solov2_step() -> Callable[[Batch], None]:
+    learner = SegmenterLearner(segmenter_config("student"), 80)
+    learner = learner.to(memory_format=torch.channels_last).train()
+    optimizer = build_optimizer(learner, SCHEDULE)
+
+    def step(batch: Batch) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        torch.stack(list(learner(batch).values())).sum().backward()
+        nn.utils.clip_grad_norm_(learner.parameters(), SCHEDULE.max_grad_norm)
+        optimizer.step()
+
+    return step
+
+
+def share_of(batches: Iterable[Batch], step: Callable[[Batch], None]) -> float:
+    """Percent of the time after the warm-up in which the network has a batch."""
+    waiting, start = Waiting(torch.device("cpu")), time.perf_counter()
+    for place, batch in enumerate(batches, start=1):
+        waiting.end()
+        step(batch)
+        if place == WARM_UP:
+            waiting.take()
+            start = time.perf_counter()
+        waiting.begin()
+    return 100 * (1 - waiting.take() / (time.perf_counter() - start))
+
+
+def spread(values: list[float]) -> str:
+    """Median, lowest and highest."""
+    return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+
+
+if __name__ == "__main__":
+    main()
