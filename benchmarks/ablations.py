@@ -146,7 +146,7 @@ class Bench:
         learner.to(memory_format=torch.channels_last).train()
         optimizer = build_optimizer(learner, stage.training)
         steps = range(1, stage.training.steps + 1)
-        sampler = StepSampler(len(pairs), stage.training.batch_size, seed, steps, 0, 1)
+        sampler = StepSampler(pairs.orientations(), stage.training.batch_size, seed, steps, 0, 1)
         loader = batches_from_processes(pairs, collate, sampler, 0, pin_memory=False)
         for step, batch in zip(steps, loader, strict=True):
             for group in optimizer.param_groups:

@@ -2,12 +2,16 @@
 
     python -m benchmarks.feeding speed --annotations A.json --images FOLDER
     python -m benchmarks.feeding share --annotations A.json --images FOLDER
+    python -m benchmarks.feeding canvas --annotations A.json --images FOLDER
 
 `speed`: pictures a second of each way, decoded, augmented and collated as the published student
 wants them, when nothing else happens.  Ray Data is asked for the same batches in the same order.
 
 `share`: the network's share of a training step.  A GPU leaves the processors alone, so a wait as
-long as its step stands in for it; the other rows are SOLOv2 itself on the processors.
+long as its step stands in for it; the last row is SOLOv2 itself on the processors.
+
+`canvas`: the pixels that a network looks at for each picture, when batches are of one orientation
+and when they are not.
 """
 
 import argparse
@@ -21,6 +25,7 @@ from functools import partial
 from typing import Any
 
 import cv2
+import numpy as np
 import ray
 import ray.data
 import torch
@@ -28,14 +33,16 @@ from torch import nn
 
 from benchmarks.scenes import segmenter_config
 from benchmarks.timing import table
-from ray_wssis.data.augment import AugmentConfig
+from ray_wssis.data.augment import AugmentConfig, draw_geometry
 from ray_wssis.data.coco import read_coco
+from ray_wssis.data.records import Record
 from ray_wssis.methods.point_wssis.segmenter_task import (
     Batch,
     SegmenterLearner,
     SegmenterPictures,
     collate,
 )
+from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.session import connect
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
 from ray_wssis.training.sampling import SeededSamples, StepSampler
@@ -43,6 +50,7 @@ from ray_wssis.training.schedule import TrainingConfig, build_optimizer
 from ray_wssis.training.waiting import Waiting
 
 SEED = 0
+EPOCHS = 20  # for canvases
 WARM_UP = 4  # batches that are not timed: processes start meanwhile
 SCHEDULE = TrainingConfig(steps=1, learning_rate=1e-4)  # so small that random weights stay sane
 Feed = Callable[[StepSampler], Iterable[Batch]]
@@ -64,17 +72,13 @@ class Source:
 def main() -> None:
     options = read_options()
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
-    connect()
     source = Source(annotations=options.annotations, images=options.images)
-    if options.what == "speed":
-        show_speed(source, options)
-    else:
-        show_share(source, options)
+    {"speed": show_speed, "share": show_share, "canvas": show_canvas}[options.what](source, options)
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["speed", "share"])
+    parser.add_argument("what", choices=["speed", "share", "canvas"])
     parser.add_argument("--annotations", required=True)
     parser.add_argument("--images", required=True)
     parser.add_argument("--batch-size", type=int, default=16)
@@ -86,6 +90,7 @@ def read_options() -> argparse.Namespace:
 
 
 def feeds(source: Source, number: int) -> dict[str, Feed]:
+    connect()
     pictures = source.load()
 
     def from_processes(sampler: StepSampler, num: int) -> Iterable[Batch]:
@@ -129,7 +134,9 @@ def batches_from_ray_data(
 
 def sampler_of(source: Source, options: argparse.Namespace) -> StepSampler:
     steps = range(1, WARM_UP + options.batches + 1)
-    return StepSampler(len(source.load()), options.batch_size, SEED, steps, rank=0, world=1)
+    return StepSampler(
+        source.load().orientations(), options.batch_size, SEED, steps, rank=0, world=1
+    )
 
 
 def show_speed(source: Source, options: argparse.Namespace) -> None:
@@ -168,11 +175,58 @@ def show_share(source: Source, options: argparse.Namespace) -> None:
         for name in chosen:
             shares = [share_of(ways[name](sampler), step) for _ in range(options.runs)]
             rows.append([f"a GPU of {rate} pictures / s", name, f"**{spread(shares)}**"])
-    few = StepSampler(sampler.num_samples, 2, SEED, range(1, WARM_UP + 5), rank=0, world=1)
+    few = StepSampler(sampler.upright, 2, SEED, range(1, WARM_UP + 5), rank=0, world=1)
     network = solov2_step()
     shares = [share_of(ways["the worker itself"](few), network) for _ in range(options.runs)]
     rows.append(["SOLOv2-R50 on the processors", "the worker itself", f"**{spread(shares)}**"])
     print(table(["network", "batches made by", "its share of a step, %"], rows))
+
+
+def show_canvas(source: Source, options: argparse.Namespace) -> None:
+    pictures = source.load()
+    upright = pictures.orientations()
+    own = statistics.mean(map(pixels_alone, pictures.records))
+    rows = [["alone", f"{own / 1e6:.2f}", "", ""]]
+    for batch_size in (2, 4, 16):
+        steps = range(1, EPOCHS * len(pictures) // batch_size + 1)
+        mixed, grouped = (
+            mean_canvas(pictures, StepSampler(orientations, batch_size, SEED, steps, 0, 1))
+            for orientations in (np.zeros_like(upright), upright)
+        )
+        rows.append(
+            [
+                f"in batches of {batch_size}",
+                f"{mixed / 1e6:.2f}",
+                f"{grouped / 1e6:.2f}",
+                f"**{grouped / mixed:.2f}**",
+            ]
+        )
+    print(table(["a picture", "any, Mpx", "of one orientation, Mpx", "ratio"], rows))
+
+
+def pixels_alone(record: Record) -> float:
+    sizes = [canvas([record], np.random.default_rng(epoch)) for epoch in range(EPOCHS)]
+    return statistics.mean(sizes)
+
+
+def mean_canvas(pictures: SegmenterPictures, sampler: StepSampler) -> float:
+    rng = np.random.default_rng(SEED)
+    return statistics.mean(
+        canvas([pictures.records[index] for _, index in keys], rng) for keys in sampler
+    )
+
+
+def canvas(records: list[Record], rng: np.random.Generator) -> int:
+    """Pixels for each picture of a batch, as augmented."""
+    shapes = [draw_geometry(each.height, each.width, AugmentConfig(), rng) for each in records]
+    height, width = (
+        padded(max(getattr(each, side) for each in shapes)) for side in ("height", "width")
+    )
+    return height * width
+
+
+def padded(side: int) -> int:
+    return -(-side // PADDING_MULTIPLE) * PADDING_MULTIPLE
 
 
 def wait(seconds: float, _: Batch) -> None:

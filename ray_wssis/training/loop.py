@@ -98,7 +98,7 @@ def run_steps(setup: Setup) -> None:
     progress = restore(learner, optimizer, device, setup.rescued)
 
     steps = range(progress.step + 1, config.steps + 1)
-    sampler = StepSampler(len(samples), config.batch_size, setup.seed, steps, rank, world)
+    sampler = StepSampler(samples.orientations(), config.batch_size, setup.seed, steps, rank, world)
     loader = batches(setup, samples, sampler, pin_memory=device.type == "cuda")
     waiting = Waiting(device)
     recorder = Recorder(setup, learner, samples, optimizer, progress, rank, waiting)

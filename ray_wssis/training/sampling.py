@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import Dataset, Sampler
 
 Key = tuple[int, int]  # epoch, position in the data set
@@ -18,6 +19,7 @@ class Samples(Protocol):
     """What can be learnt from: numbered samples, drawn with a given source of randomness."""
 
     def __len__(self) -> int: ...
+    def orientations(self) -> NDArray[np.bool_]: ...  # of each sample: higher than wide?
     def sample(self, index: int, rng: np.random.Generator) -> Any: ...
 
 
@@ -34,19 +36,29 @@ class SeededSamples(Dataset[Any]):
 
 
 class StepSampler(Sampler[list[Key]]):
-    """One worker's part of each step's batch, from step `first` to step `last` inclusive."""
+    """One worker's part of each step's batch, from step `first` to step `last` inclusive.
+
+    A batch is of upright pictures or of lying ones, but for one or two an epoch: on the canvas
+    of both together, a network would look at a third more pixels.
+    """
 
     def __init__(
-        self, num_samples: int, batch_size: int, seed: int, steps: range, rank: int, world: int
+        self,
+        upright: NDArray[np.bool_],  # [samples]
+        batch_size: int,
+        seed: int,
+        steps: range,
+        rank: int,
+        world: int,
     ) -> None:
-        if num_samples == 0:
+        if len(upright) == 0:
             raise ValueError("there is nothing to learn from: the training set is empty")
         if batch_size % world:
             raise ValueError(
                 f"batch_size is {batch_size} for all workers together and cannot be shared "
                 f"by {world} workers; make it a multiple of {world}"
             )
-        self.num_samples = num_samples
+        self.upright = upright
         self.batch_size = batch_size
         self.seed = seed
         self.steps = steps
@@ -62,11 +74,24 @@ class StepSampler(Sampler[list[Key]]):
             keys: list[Key] = []
             first = (step - 1) * self.batch_size  # steps count from 1
             for position in range(first + self.rank, first + self.batch_size, self.world):
-                epoch, place = divmod(position, self.num_samples)
+                epoch, place = divmod(position, len(self.upright))
                 if epoch != order_of[0]:
                     order_of = (epoch, self.order(epoch))
                 keys.append((epoch, int(order_of[1][place])))
             yield keys
 
-    def order(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([self.seed, epoch]).permutation(self.num_samples)
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """All samples, shuffled; those of a batch lie beside each other."""
+        rng = np.random.default_rng([self.seed, epoch])
+        shuffled = rng.permutation(len(self.upright))
+        if self.upright.all() or not self.upright.any():
+            return shuffled
+        begun = -epoch * len(shuffled) % self.batch_size  # these end a batch of the last epoch
+        parts, rest = [], [shuffled[:begun]]
+        for upright in (True, False):
+            some = shuffled[begun:][self.upright[shuffled[begun:]] == upright]
+            full = len(some) // self.batch_size * self.batch_size
+            parts.append(some[:full].reshape(-1, self.batch_size))
+            rest.append(some[full:])
+        batches = rng.permutation(np.concatenate(parts))  # of rows
+        return np.concatenate([rest[0], batches.ravel(), *rest[1:]])

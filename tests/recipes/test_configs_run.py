@@ -103,7 +103,7 @@ def train_here(
     learner = task.learner(samples).to(memory_format=torch.channels_last).train()
     optimizer = build_optimizer(learner, config)
     steps = range(1, config.steps + 1)
-    sampler = StepSampler(len(samples), config.batch_size, seed, steps, rank=0, world=1)
+    sampler = StepSampler(samples.orientations(), config.batch_size, seed, steps, rank=0, world=1)
     loader = batches_from_processes(samples, task.collate, sampler, 0, pin_memory=False)
     for step, batch in zip(steps, loader, strict=True):
         for group in optimizer.param_groups:

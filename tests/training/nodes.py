@@ -6,8 +6,9 @@ python -m tests.training.nodes FOLDER spare | drained | elastic
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray.cluster_utils import Cluster
@@ -18,25 +19,33 @@ from ray_wssis.training.run import RUN, SNAPSHOT, TrainingWorkers, train
 from ray_wssis.training.schedule import TrainingConfig
 from tests.small_run import RAY
 from tests.stages.slow_run import wait_until
-from tests.training.line_task import Line, groups_file
+from tests.training.line_task import Line, groups_file, hurry_file
 
 CONFIG = TrainingConfig(
-    steps=200, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=10, validate_every=200
+    steps=400, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=20, validate_every=400
 )
 CPUS = 2  # of a node but the head, which has 1, and of a worker
+GRACE = 60  # seconds from the news that a node will go away
 
 
 class Training(threading.Thread):
-    """A slow training in the background: nodes are added from the main thread only."""
+    """A training in the background, slow until it is to finish.  Nodes are added from the main
+    thread only."""
 
-    def __init__(self, folder: Path, workers: TrainingWorkers, save_every: int = 10) -> None:
-        super().__init__()
-        self.folder, self.workers = folder, workers
+    def __init__(
+        self, folder: Path, workers: TrainingWorkers, save_every: int = CONFIG.save_every
+    ) -> None:
+        super().__init__(daemon=True)  # what fails in the main thread ends it
+        self.folder, self.workers = folder / "run", workers
         self.config = CONFIG.model_copy(update={"save_every": save_every})
         self.task = Line(folder / "marker", "slow")
 
     def run(self) -> None:
-        train(self.task, self.config, 0, self.workers, UPath(self.folder / "run"))
+        train(self.task, self.config, 0, self.workers, UPath(self.folder))
+
+    def wait_until(self, true: Callable[[], bool]) -> None:
+        wait_until(lambda: true() or not self.is_alive())
+        assert self.is_alive()
 
     def groups(self) -> list[list[str]]:
         """Of every group of workers so far: how many, and the node of the first."""
@@ -44,12 +53,21 @@ class Training(threading.Thread):
         return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
     def wait_for_group(self, size: int) -> None:
-        wait_until(lambda: bool(self.groups()) and int(self.groups()[-1][0]) == size)
+        self.wait_until(lambda: bool(self.groups()) and int(self.groups()[-1][0]) == size)
 
-    def wait_for_checkpoint(self) -> None:
-        began = time.time()
-        known = self.folder / "run" / RUN / SNAPSHOT  # written anew for each
-        wait_until(lambda: known.exists() and known.stat().st_mtime > began)
+    def checkpoints(self) -> bytes:
+        """Ray Train's list of them."""
+        snapshot = self.folder / RUN / SNAPSHOT
+        return snapshot.read_bytes() if snapshot.exists() else b""
+
+    def wait_for_another_checkpoint(self) -> None:
+        before = self.checkpoints()
+        self.wait_until(lambda: self.checkpoints() != before)
+
+    def finish(self) -> None:
+        hurry_file(self.task.marker).touch()
+        self.join()
+        assert (self.folder / "model").exists()  # why not, its thread has said
 
 
 def lose_a_node(cluster: Cluster, folder: Path) -> None:
@@ -58,27 +76,27 @@ def lose_a_node(cluster: Cluster, folder: Path) -> None:
     training = Training(folder, TrainingWorkers(number=2, cpus_each=CPUS, gpu=False))
     training.start()
     training.wait_for_group(2)
-    training.wait_for_checkpoint()
-    (lost,) = [node for node in nodes if node.node_id == training.groups()[-1][1]]
-    cluster.remove_node(lost, allow_graceful=False)
-    training.join()
+    training.wait_for_another_checkpoint()
+    remove(cluster, nodes, training.groups()[-1][1])
+    training.finish()
 
 
 def drain_a_node(cluster: Cluster, folder: Path) -> None:
     """As `lose_a_node`, but it is known before: what is kept then is the only checkpoint."""
-    for _ in range(3):
-        cluster.add_node(num_cpus=CPUS)
+    nodes = [cluster.add_node(num_cpus=CPUS) for _ in range(3)]
     workers = TrainingWorkers(number=2, cpus_each=CPUS, gpu=False)
     training = Training(folder, workers, save_every=CONFIG.steps)
     training.start()
     training.wait_for_group(2)
-    wait_until(training.task.marker.exists)
-    line = [RAY, "drain-node", "--address", cluster.address, "--node-id", training.groups()[-1][1]]
+    training.wait_until(training.task.marker.exists)
+    ((_, node),) = training.groups()
+    line = [RAY, "drain-node", "--address", cluster.address, "--node-id", node]
     line += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "wanted elsewhere"]
-    subprocess.run([*line, "--deadline-remaining-seconds", "10"], check=True)
-    training.wait_for_checkpoint()
+    subprocess.run([*line, "--deadline-remaining-seconds", str(GRACE)], check=True)
+    training.wait_until(lambda: training.checkpoints() != b"")
     assert len(training.groups()) == 1
-    training.join()
+    remove(cluster, nodes, node)
+    training.finish()
 
 
 def come_and_go(cluster: Cluster, folder: Path) -> None:
@@ -89,12 +107,18 @@ def come_and_go(cluster: Cluster, folder: Path) -> None:
     training = Training(folder, workers)
     training.start()
     training.wait_for_group(1)
-    training.wait_for_checkpoint()
+    training.wait_for_another_checkpoint()
     cluster.add_node(num_cpus=CPUS)
     training.wait_for_group(2)
-    training.wait_for_checkpoint()
-    cluster.remove_node(first, allow_graceful=False)
-    training.join()
+    training.wait_for_another_checkpoint()
+    remove(cluster, [first], first.node_id)
+    training.finish()
+
+
+def remove(cluster: Cluster, nodes: list[Any], node_id: str) -> None:
+    """As if its plug was pulled."""
+    (node,) = [node for node in nodes if node.node_id == node_id]
+    cluster.remove_node(node, allow_graceful=False)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from ray_wssis.training.sampling import SeededSamples, StepSampler
 from tests.training.line_task import Line, Points
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import tests
-SAMPLER = StepSampler(10, 4, 0, range(1, 13), 0, 1)
+SAMPLER = StepSampler(np.zeros(10, dtype=bool), 4, 0, range(1, 13), 0, 1)
 Values = list[tuple[list[int], list[list[float]]]]
 
 

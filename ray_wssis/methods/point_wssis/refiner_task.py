@@ -100,6 +100,9 @@ class RefinerPairs:
     def __len__(self) -> int:
         return len(self.places)
 
+    def orientations(self) -> NDArray[np.bool_]:
+        return np.zeros(len(self), dtype=bool)  # all crops are squares of one size
+
     def sample(self, index: int, rng: np.random.Generator) -> RefinerSample:
         """One training crop; all randomness comes from `rng`."""
         record, item, rough = self.pair(index)

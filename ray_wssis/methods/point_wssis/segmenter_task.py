@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from upath import UPath
 
@@ -79,6 +80,13 @@ class SegmenterPictures:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def orientations(self) -> NDArray[np.bool_]:
+        if self.augment.turn:
+            return np.zeros(len(self), dtype=bool)  # nobody knows before
+        height, width = (self.records.table[side].to_numpy() for side in ("height", "width"))
+        upright: NDArray[np.bool_] = height > width
+        return upright
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         record = self.records[index]
