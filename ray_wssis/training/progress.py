@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import ray
+from ray.exceptions import GetTimeoutError
 
 from ray_wssis.live_metrics import TrainingMetrics
 from ray_wssis.logs import wants_json
@@ -71,11 +72,15 @@ class ProgressPrinter(threading.Thread):
         while not self.finished.wait(0.5):
             try:
                 newest = ray.get(self.board.read.remote(), timeout=5)
+            except GetTimeoutError:  # the machine is busy
+                continue
             except Exception:  # the cluster is going away, and whoever waits for it says so
                 return
-            if newest is None or newest[2]["step"] == shown_step:
+            if newest is None:
                 continue
-            self.metrics.show(*newest)
+            self.metrics.show(*newest)  # the same one too: Ray forgets gauges that are not set
+            if newest[2]["step"] == shown_step:
+                continue
             if self.in_place or time.monotonic() - shown_at > QUIET_SECONDS:
                 shown_step, shown_at = int(newest[2]["step"]), time.monotonic()
                 self.show(*newest)
