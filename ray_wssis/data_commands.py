@@ -1,4 +1,4 @@
-"""`wssis data`: make, cut, check and correct data sets."""
+"""`wssis data`: make, import, cut, check and correct data sets."""
 
 import json
 from collections import Counter, defaultdict
@@ -11,16 +11,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from ray_wssis.data.check import Problem, check_file
+from ray_wssis.data.coco import write_coco
 from ray_wssis.data.corrections import merge_corrections
 from ray_wssis.data.points import PointKind
+from ray_wssis.data.points_import import Imported, import_points
 from ray_wssis.data.shapes import write_shapes
+from ray_wssis.data.split import count_classes
 from ray_wssis.data.split_files import split_file
+from ray_wssis.data.tool_exports import ExportFormat
+from ray_wssis.storage import locate
 
 MAX_ROWS = 10  # findings of one kind in a table for people; --json has them all
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 app = typer.Typer(
-    no_args_is_help=True, help="Make, cut, check and correct data sets (COCO instance files)."
+    no_args_is_help=True,
+    help="Make, import, cut, check and correct data sets (COCO instance files).",
 )
 
 Annotations = Annotated[str, typer.Argument(help="COCO instance file, a path or a URI.")]
@@ -36,6 +42,49 @@ def shapes(
     """Write the built-in data set: textured shapes with exact masks."""
     annotations = write_shapes(out, images, seed, size)
     console().print(f"{images} images and their masks: {escape(str(annotations))}", soft_wrap=True)
+
+
+@app.command("import")
+def import_(
+    export: Annotated[
+        str,
+        typer.Argument(
+            help="CSV (image,x,y,class), CVAT's annotations.xml, LabelMe's folder or "
+            "Label Studio's JSON."
+        ),
+    ],
+    out: Annotated[str, typer.Argument(help="Weak COCO file to write.")],
+    classes: Annotated[str, typer.Option(help="COCO file with the classes, that of the masks.")],
+    images: Annotated[str, typer.Option(help="Folder of the pictures; their sizes are read.")],
+    export_format: Annotated[
+        ExportFormat | None, typer.Option("--format", help="What EXPORT is, where it is not seen.")
+    ] = None,
+    pixel_indices: Annotated[
+        bool, typer.Option("--pixel-indices", help="x and y are numbers of pixels: add 0.5.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Make a weak file of points from another tool; exit 1 when not one of them can be used."""
+    try:
+        if locate(out) in (locate(export), locate(classes)):
+            raise ValueError(f"{out}: would be replaced; name another file to write")
+        imported = import_points(
+            export,
+            classes=classes,
+            images=images,
+            export_format=export_format,
+            pixel_indices=pixel_indices,
+        )
+    except ValueError as error:
+        stop(error)
+    if len(imported.records):
+        write_coco(imported.records, out, info={"description": "points only"})
+    if as_json:
+        typer.echo(json.dumps(import_report(imported), indent=2))
+    else:
+        show_import(imported, out)
+    if not len(imported.records):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -117,6 +166,38 @@ def report(annotations: str, images: str | None, problems: list[Problem]) -> dic
         "num_infos": counts["info"],
         "problems": [asdict(problem) for problem in problems],
     }
+
+
+def import_report(imported: Imported) -> dict[str, Any]:
+    """What was imported and what was not, as JSON."""
+    return {
+        "format": imported.export_format,
+        "num_images": len(imported.records),
+        "num_instances_per_class": count_classes(imported.records),
+        "num_images_left_out": imported.num_left_out,
+        "num_others": dict(imported.others),
+        "problems": [asdict(problem) for problem in imported.problems],
+    }
+
+
+def show_import(imported: Imported, out: str) -> None:
+    """The same for people."""
+    if imported.problems:
+        show(imported.problems)
+    per_class = {name: n for name, n in count_classes(imported.records).items() if n}
+    left_out = [f"{imported.num_left_out} pictures without a point that can be used"]
+    left_out += [f"{n} {kind}" for kind, n in imported.others.most_common()]
+    lines = [
+        f"{imported.export_format}: {len(imported.records)} pictures, "
+        f"{sum(per_class.values())} objects with points"
+        + (f": {', '.join(f'{n} {name}' for name, n in per_class.items())}" if per_class else ""),
+        f"Left out: {', '.join(left_out)}",
+        f"Written: {out}" if per_class else "Nothing was written",
+    ]
+    if per_class and any(problem.severity == "warning" for problem in imported.problems):
+        lines.insert(2, "An object without its point is learnt as background: mend, import again.")
+    for line in lines:
+        console().print(escape(line), soft_wrap=True)
 
 
 def show(problems: list[Problem]) -> None:

@@ -78,6 +78,48 @@ def test_split_stops_at_bad_input_with_a_sentence(shapes: Path, tmp_path: Path) 
     assert not (tmp_path / "out").exists()
 
 
+def test_imported_points_pass_the_check(shapes: Path) -> None:
+    annotations, images = str(shapes / "annotations/instances.json"), str(shapes / "images")
+    names = [
+        Path(entry["file_name"]).name
+        for entry in json.loads(Path(annotations).read_text())["images"]
+    ]
+    rows = [f"{names[0]},10.5,20,circle", f"{names[0]},30,40,Circel", f"{names[1]},0,0,ring"]
+    (shapes / "clicks.csv").write_text("\n".join(["image,x,y,class", *rows]))
+    export, points = str(shapes / "clicks.csv"), str(shapes / "points.json")
+    call = ["import", export, points, "--classes", annotations, "--images", images]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0, result.output
+    assert "csv: 2 pictures, 2 objects with points: 1 circle, 1 ring" in result.output
+    assert "1 warnings" in result.output and "learnt as background" in result.output
+    report = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
+    assert report["num_images"] == 2
+    assert [problem["wanted"] for problem in report["problems"]] == ["did you mean 'circle'?"]
+    result = CliRunner().invoke(app, ["check", points, "--images", images])
+    assert result.exit_code == 0, result.output
+    assert "0 errors, 0 warnings" in result.output
+
+
+def test_an_import_without_a_point_writes_nothing_and_exits_1(shapes: Path) -> None:
+    annotations, out = str(shapes / "annotations/instances.json"), shapes / "points.json"
+    (shapes / "clicks.csv").write_text("image,x,y,class\nnone.png,1,1,circle\n")
+    call = ["import", str(shapes / "clicks.csv"), str(out), "--classes", annotations]
+    result = CliRunner().invoke(app, [*call, "--images", str(shapes / "images")])
+    assert result.exit_code == 1
+    assert "Nothing was written" in result.output and "1 warnings" in result.output
+    assert not out.exists()
+
+
+def test_an_import_does_not_replace_the_masks(shapes: Path) -> None:
+    annotations = shapes / "annotations/instances.json"
+    before = annotations.read_bytes()
+    (shapes / "clicks.csv").write_text("image,x,y,class\n")
+    call = ["import", str(shapes / "clicks.csv"), str(annotations), "--classes", str(annotations)]
+    result = CliRunner().invoke(app, [*call, "--images", str(shapes / "images")])
+    assert result.exit_code == 1 and "would be replaced" in result.output
+    assert annotations.read_bytes() == before
+
+
 def test_corrections_are_merged_by_id(shapes: Path) -> None:
     annotations = shapes / "annotations" / "instances.json"
     data = json.loads(annotations.read_text())

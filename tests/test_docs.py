@@ -1,7 +1,7 @@
 """The pages say what is so: the site builds, and what they link to, name and show is there.
 
-README.md and all of docs/ are read as Markdown; their commands are parsed by the command line,
-their options are values of the configurations, and the importer that they print imports.
+README.md and all of docs/ are read as Markdown; their commands are parsed by the command line, and
+their options are values of the configurations.
 """
 
 import ast
@@ -21,11 +21,9 @@ import pytest
 import typer
 import yaml
 from markdown_it import MarkdownIt
-from PIL import Image
 
 from ray_wssis.cli import app
 from ray_wssis.config import apply_override, check_config, load_config, shipped_configs
-from ray_wssis.data.check import check_file
 from ray_wssis.recipes.annotate import AnnotateConfig
 from ray_wssis.recipes.point_wssis import PointWSSISConfig
 from serve.config import ServeConfig
@@ -152,14 +150,8 @@ def test_files_that_are_named_exist(page: Path) -> None:
             continue
         if name.partition("/")[0] in FOLDERS and "/" in name:
             assert list(ROOT.glob(name.rstrip("/"))), name
-        elif name.endswith(".py") and name not in own_files(page):
+        elif name.endswith(".py"):
             assert any(file.match(name) for file in FILES), name
-
-
-def own_files(page: Path) -> set[str]:
-    """Scripts that a page prints, for people to save under a name."""
-    first_lines = [block.partition("\n")[0] for _, block in read(page).blocks]
-    return {line.removeprefix("# ") for line in first_lines if line.endswith(".py")}
 
 
 @each_page
@@ -201,63 +193,3 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
         assert not re.findall(r'<link[^>]*href="(?:https?:)?//[^"]*"[^>]*rel="stylesheet"', page)
         assert not re.findall(r'<link[^>]*rel="(?:stylesheet|preconnect)"[^>]*href="https?:', page)
         assert 'class="mermaid"' not in page  # would load a script: diagrams are SVG files
-
-
-CVAT = """<annotations><image id="0" name="a.png" width="40" height="30">
-<points label="cat" occluded="0" points="10.5,20.25;31.0,2.0" z_order="0"></points>
-<polygon label="cat" points="1,1;5,1;5,5"></polygon></image></annotations>"""
-LABELME = {
-    "imagePath": "..\\images\\a.png",  # as on Windows
-    "shapes": [
-        {"label": "cat", "shape_type": "point", "points": [[10.5, 20.25]], "group_id": None},
-        {"label": "cat", "shape_type": "polygon", "points": [[1, 1], [5, 1], [5, 5]]},
-        {"label": "cat", "shape_type": "point", "points": [[31, 2]], "group_id": None},
-    ],
-}
-LABEL_STUDIO = [
-    {
-        "data": {"image": "/data/local-files/?d=a.png"},
-        "annotations": [
-            {
-                "was_cancelled": cancelled,
-                "result": [
-                    {
-                        "type": "keypointlabels",
-                        "original_width": 40,
-                        "original_height": 30,
-                        "value": {"x": x, "y": y, "width": 1, "keypointlabels": ["cat"]},
-                    }
-                    for x, y in ((26.25, 67.5), (77.5, 100 * 2 / 30))
-                ],
-            }
-            for cancelled in (True, False)
-        ],
-    }
-]
-EXPORTS = {
-    "csv": "image,x,y,class\na.png,10.5,20.25,cat\na.png,31,2,cat\n",
-    "cvat": CVAT,
-    "labelme": json.dumps(LABELME),
-    "label-studio": json.dumps(LABEL_STUDIO),
-}
-
-
-@pytest.mark.parametrize("tool", EXPORTS)
-def test_the_printed_importer_makes_points_of_exports(tool: str, tmp_path: Path) -> None:
-    page = read(ROOT / "docs/labelling_tools.md")
-    script = next(block for language, block in page.blocks if language == "python")
-    (tmp_path / "to_points.py").write_text(script)
-    (tmp_path / "labelled").mkdir()
-    (tmp_path / "labelled/export.json").write_text(EXPORTS[tool])
-    (tmp_path / "masks.json").write_text('{"categories": [{"id": 7, "name": "cat"}]}')
-    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
-    given = "labelled" if tool == "labelme" else "labelled/export.json"
-    subprocess.run(
-        [sys.executable, "to_points.py", tool, given, "masks.json", ".", "points.json"],
-        cwd=tmp_path,
-        check=True,
-    )
-    written = json.loads((tmp_path / "points.json").read_text())
-    points = [(each["category_id"], *each["point"]) for each in written["annotations"]]
-    assert points == [(7, 10.5, 20.25), (7, 31.0, 2.0)]
-    assert check_file(str(tmp_path / "points.json"), str(tmp_path)) == []

@@ -7,7 +7,9 @@ that cannot be used is an `ImageError` that says which file, what was found and 
 
 import io
 import struct
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from upath import UPath
 
 RGB = NDArray[np.uint8]  # [H, W, 3]
+
+HEADER = 1 << 16  # bytes fetched at a time for the size of a picture on a bucket
 
 # What Pillow's decoders and its reader of EXIF raise on damaged bytes.
 DAMAGED = (
@@ -42,6 +46,10 @@ class ImageError(ValueError):
         return f"{self.file}: {self.found}; {self.wanted}"
 
 
+class MissingImage(ImageError):
+    """There is no such file."""
+
+
 def read_image(file: str, expected_size: tuple[int, int] | None = None) -> RGB:
     """[H, W, 3] uint8 RGB of the picture at a path or URI.
 
@@ -63,17 +71,13 @@ def decode_image(
     With `at_least` (height, width) a JPEG may come back at a half, a quarter or an eighth of its
     size, none of its sides shorter than that: its decoder is much faster then.
     """
-    picture = _open(file, data)
+    picture = _open(file, io.BytesIO(data))
     try:
         size = _shrink_in_decoder(picture, at_least)
         picture.load()
         picture = ImageOps.exif_transpose(picture)
     except DAMAGED as error:
-        raise ImageError(
-            file,
-            f"the picture is cut short or damaged ({error})",
-            "fetch the file again",
-        ) from error
+        raise _damaged(file, error) from error
     image = _to_rgb(file, picture)
     if expected_size is not None:
         _check_size(file, size or (image.shape[0], image.shape[1]), expected_size)
@@ -82,19 +86,29 @@ def decode_image(
 
 def read_bytes(file: str) -> bytes:
     """The bytes of a picture file.  Raises ImageError when there are none."""
-    try:
+    with _reading(file):
         data = UPath(file).read_bytes()
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise ImageError(
-            file, "there is no such file", "check the images folder and `file_name`"
-        ) from error
-    except IsADirectoryError as error:
-        raise ImageError(file, "this is a folder", "a picture file is wanted") from error
-    except OSError as error:
-        raise ImageError(file, f"cannot be read ({error})", "check access to it") from error
     if not data:
         raise ImageError(file, "the file has zero bytes", "fetch the file again")
     return bytes(data)
+
+
+def read_size(file: str, expected_size: tuple[int, int] | None = None) -> tuple[int, int]:
+    """(height, width) of the picture at a path or URI, rotated as EXIF says.
+
+    Only the beginning of the file is read, so it may be damaged further on.  Raises ImageError as
+    `read_image`.
+    """
+    with _reading(file), UPath(file).open("rb", block_size=HEADER) as stream:
+        picture = _open(file, stream)
+        try:
+            turned = picture.format != "TIFF" and _is_on_its_side(picture)  # Pillow turns TIFF's
+        except DAMAGED as error:
+            raise _damaged(file, error) from error
+    width, height = picture.size[::-1] if turned else picture.size
+    if expected_size is not None:
+        _check_size(file, (height, width), expected_size)
+    return height, width
 
 
 def shortest_edge_size(height: int, width: int, shorter: int, longest: int) -> tuple[int, int]:
@@ -118,25 +132,43 @@ def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     return np.asarray(mask[..., rows[:, None], columns])
 
 
-def _open(file: str, data: bytes) -> Image.Image:
+@contextmanager
+def _reading(file: str) -> Iterator[None]:
+    """Turns what file systems raise into ImageErrors."""
     try:
-        return Image.open(io.BytesIO(data))
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingImage(
+            file, "there is no such file", "check the images folder and `file_name`"
+        ) from error
+    except IsADirectoryError as error:
+        raise ImageError(file, "this is a folder", "a picture file is wanted") from error
+    except OSError as error:
+        raise ImageError(file, f"cannot be read ({error})", "check access to it") from error
+
+
+def _damaged(file: str, error: Exception) -> ImageError:
+    return ImageError(
+        file, f"the picture is cut short or damaged ({error})", "fetch the file again"
+    )
+
+
+def _open(file: str, stream: IO[bytes]) -> Image.Image:
+    try:
+        return Image.open(stream)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(
             file, f"too many pixels ({error})", "cut the picture into tiles"
         ) from error
     except UnidentifiedImageError as error:
+        stream.seek(0)
         raise ImageError(
             file,
-            f"not a picture that can be read (it begins with {data[:8]!r})",
+            f"not a picture that can be read (it begins with {stream.read(8)!r})",
             "save it as JPEG or PNG",
         ) from error
     except DAMAGED as error:
-        raise ImageError(
-            file,
-            f"the picture is cut short or damaged ({error})",
-            "fetch the file again",
-        ) from error
+        raise _damaged(file, error) from error
 
 
 def _shrink_in_decoder(
@@ -146,10 +178,16 @@ def _shrink_in_decoder(
     viewer shows it; None where it was not asked."""
     if at_least is None or picture.format not in ("JPEG", "MPO"):
         return None
-    on_its_side = picture.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    on_its_side = _is_on_its_side(picture)
     height, width = picture.size if on_its_side else picture.size[::-1]
     picture.draft(None, at_least if on_its_side else at_least[::-1])
     return height, width
+
+
+def _is_on_its_side(picture: Image.Image) -> bool:
+    """Whether EXIF says that height and width change places."""
+    # Pillow's own method for PNG decodes all pixels, in case there is EXIF behind them.
+    return Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
 
 
 def _to_rgb(file: str, picture: Image.Image) -> RGB:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ray_wssis.data.images import (
     ImageError,
+    MissingImage,
     decode_image,
     read_image,
+    read_size,
     resize_image,
     resize_mask,
     shortest_edge_size,
@@ -199,3 +201,36 @@ def test_odd_exif_is_damage_too(tag: bytes) -> None:
     odd = buffer.getvalue().replace(b"\x01\x0f\x00\x02", tag + b"\x00\x02", 1)
     with pytest.raises(ImageError, match="cut short or damaged"):
         decode_image("odd.jpg", odd)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_is_that_of_the_picture(tmp_path: Path, name: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    file = saved(tmp_path, rgb(), name, exif=exif)
+    assert read_size(file) == read_image(file).shape[:2]
+    assert read_size(file) == ((3, 4) if orientation < 5 else (4, 3))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png"])
+def test_the_size_is_in_the_first_bytes(tmp_path: Path, name: str) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (90, 60, 3), np.uint8)
+    file = Path(saved(tmp_path, Image.fromarray(noise), name))
+    file.write_bytes(file.read_bytes()[:1000])
+    assert read_size(str(file), (90, 60)) == (90, 60)
+    with pytest.raises(ImageError, match="cut short"):
+        read_image(str(file))
+
+
+def test_what_has_no_size_is_said_as_of_pictures(tmp_path: Path) -> None:
+    file = saved(tmp_path, rgb())
+    with pytest.raises(ImageError, match="its annotations are for 3 x 4"):
+        read_size(file, (4, 3))
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    with pytest.raises(ImageError, match="begins with b'no pictu'"):
+        read_size(str(tmp_path / "b.png"))
+    with pytest.raises(MissingImage, match="no such file"):
+        read_size(str(tmp_path / "none.png"))
+    with pytest.raises(ImageError, match="this is a folder"):
+        read_size(str(tmp_path))
