@@ -103,6 +103,7 @@ def plain_errors() -> Iterator[None]:
 def say(sentence: str, style: str = "none") -> None:
     """Why a command ends, where its log is."""
     if wants_json():
+        begin(None)  # where a command has not yet said which run it is about
         logger.error("%s", sentence)
         return
     Console(stderr=True).print(escape(sentence), style=style, soft_wrap=True, highlight=False)

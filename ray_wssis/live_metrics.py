@@ -4,6 +4,7 @@ Prometheus knows each name with `ray_` before it, and counters with `_total` aft
 set by the driver, from figures that it has anyway: nothing here makes a network wait.
 """
 
+import threading
 from typing import Any
 
 from ray.util.metrics import Counter, Gauge
@@ -25,6 +26,8 @@ COUNTERS = {
     "wssis_labelling_failed_images": "Images that could not be used",
     "wssis_labelling_busy_seconds": "Time that all processes were busy, by step",
 }
+NEXT_TO_NOTHING = 1e-300  # 1 + this is 1
+AGAIN_EVERY = 5.0  # seconds; Ray forgets a gauge that was not set for some twenty
 
 
 class TrainingMetrics:
@@ -43,7 +46,7 @@ class TrainingMetrics:
 
 
 class LabellingMetrics:
-    """Sums over what a streaming pass has done.
+    """Sums over what a streaming pass has done, and what is left of it as long as `with` lasts.
 
     Busy seconds over seconds and processes is the share of the processes of a step that is busy;
     of the step `model`, that of the actors with networks.
@@ -52,19 +55,41 @@ class LabellingMetrics:
     def __init__(self, run: str, stage: str, num_waiting: int, processes: dict[str, float]) -> None:
         self.tags = {"run": run, "stage": stage}
         self.num_waiting = num_waiting
+        self.processes = processes
         self.images = counter("wssis_labelling_images")
         self.failed = counter("wssis_labelling_failed_images")
         self.busy = counter("wssis_labelling_busy_seconds", "step")
         self.waiting = gauge("wssis_labelling_waiting_images")
-        self.waiting.set(num_waiting, tags=self.tags)
-        room = gauge("wssis_labelling_processes", "step")
-        for step, number in processes.items():
-            room.set(number, tags=self.tags | {"step": step})
+        self.room = gauge("wssis_labelling_processes", "step")
+        self.finished = threading.Event()
+        self.thread = threading.Thread(target=self.keep_showing, daemon=True)
+        self.show()
+        increase(self.images, 0, self.tags)
+        increase(self.failed, 0, self.tags)
+        for step in processes:
+            increase(self.busy, 0, self.tags | {"step": step})
+
+    def __enter__(self) -> "LabellingMetrics":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finished.set()
+        self.thread.join()
+
+    def keep_showing(self) -> None:
+        while not self.finished.wait(AGAIN_EVERY):
+            self.show()
+
+    def show(self) -> None:
+        self.waiting.set(self.num_waiting, tags=self.tags)
+        for step, number in self.processes.items():
+            self.room.set(number, tags=self.tags | {"step": step})
 
     def add(self, row: dict[str, Any], steps: tuple[str, ...]) -> None:
         """Count the pictures of a shard, and the seconds of each step."""
         self.num_waiting -= row["num_images"]
-        self.waiting.set(self.num_waiting, tags=self.tags)
+        self.show()
         increase(self.images, row["num_images"], self.tags)
         increase(self.failed, row["num_failed"], self.tags)
         for step in steps:
@@ -80,6 +105,5 @@ def counter(name: str, *more_tags: str) -> Counter:
 
 
 def increase(sum_of: Counter, number: float, tags: dict[str, str]) -> None:
-    """Ray refuses to add nothing."""
-    if number > 0:
-        sum_of.inc(number, tags=tags)
+    """Ray refuses to add nothing, and a `rate` does not see the first value of a counter."""
+    sum_of.inc(number or NEXT_TO_NOTHING, tags=tags)

@@ -7,14 +7,17 @@ import hashlib
 import json
 import logging
 import os
+import sys
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import TracebackType
 from typing import Any
 
 from upath import UPath
 
 VARIABLE = "WSSIS_LOG"
 OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+logger = logging.getLogger(__name__)
 
 
 class LogFormat(StrEnum):
@@ -39,13 +42,25 @@ def run_id(folder: UPath) -> str:
     return f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
 
 
-def begin(run: UPath) -> None:
-    """Log to stderr, about the run in this folder."""
+def begin(run: UPath | None) -> None:
+    """Log to stderr, about the run in this folder if there is one.
+
+    As JSON, warnings of libraries and what nobody caught are lines too.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        JsonFormatter(run_id(run)) if wants_json() else logging.Formatter("%(message)s")
-    )
+    if wants_json():
+        handler.setFormatter(JsonFormatter(None if run is None else run_id(run)))
+        logging.captureWarnings(True)
+        sys.excepthook = log_uncaught
+    else:
+        handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def log_uncaught(
+    kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    logger.critical("%s: %s", kind.__name__, error, exc_info=(kind, error, traceback))
 
 
 class JsonFormatter(logging.Formatter):
@@ -54,7 +69,7 @@ class JsonFormatter(logging.Formatter):
     One that does not say its `stage` is of the stage that spoke last.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str | None) -> None:
         super().__init__()
         self.run = run
         self.stage: str | None = None
@@ -75,4 +90,4 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(extra | line, default=str, ensure_ascii=False)
+        return json.dumps(line | extra | line, default=str, ensure_ascii=False)

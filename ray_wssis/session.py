@@ -39,9 +39,14 @@ class Terminated(KeyboardInterrupt):
 
 def configure() -> None:
     """Set what Ray reads when it is imported: to be called before that."""
-    own = {} if os.environ.get("RAY_ADDRESS") else OWN_CLUSTER
+    own = {} if is_lent() else OWN_CLUSTER
     for name, value in (SETTINGS | own).items():
         os.environ.setdefault(name, value)
+
+
+def is_lent() -> bool:
+    """Whether the cluster was there before us and may have nodes to come; ours has this machine."""
+    return bool(os.environ.get("RAY_ADDRESS"))
 
 
 def lasting(out: str) -> UPath:
@@ -68,8 +73,11 @@ def connect() -> None:
         return
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init()
+    if is_lent():
+        try:
+            ray.init()
+        except ConnectionError as error:
+            raise ConnectionError(f"{error}. `wssis doctor` says what is wrong") from error
     else:
         with own_address():
             ray.init(

@@ -51,6 +51,7 @@ from serve.schemas import (
 PAGE = Path(__file__).parent / "page"
 FORM_FIELD_BYTES = 1_000_000
 FLUSH_EVERY = 0.5  # seconds
+PROBES = ("/healthz", "/readyz", "/health", "/metrics")  # are asked for all the time
 BLOCK = 1 << 20  # bytes
 SLOW_FORMATS = (MaskFormat.POLYGON, MaskFormat.PNG)
 PICTURE_TYPES = ("image/jpeg", "image/png", "image/webp")
@@ -369,7 +370,7 @@ def remember(request: Request, answer: Segmented) -> None:
 class Counted:
     """Middleware that notes every request when it is answered, whoever answered it.
 
-    Where the log is JSON, there is a line of it for each.
+    Where the log is JSON, there is a line of it for each, but not for probes that go well.
     """
 
     def __init__(self, app: ASGIApp, state: Any) -> None:
@@ -381,13 +382,12 @@ class Counted:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        start, status, request_id = time.perf_counter(), 500, b""
+        start, status = time.perf_counter(), 500
 
         async def watch(message: Message) -> None:
-            nonlocal status, request_id
+            nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                request_id = dict(message.get("headers", ())).get(b"x-request-id", b"")
             await send(message)
 
         self.state.waiting += 1
@@ -403,22 +403,25 @@ class Counted:
                 **scope.get("state", {}).get("counted", {}),
             )
             self.state.answered.append(answered)
-            if self.is_logged:
-                log(answered, request_id.decode("latin-1"), scope.get("state", {}).get("model"))
+            if self.is_logged and not (status < 400 and answered.route in PROBES):
+                log(answered, scope)
 
 
-def log(answered: Answered, request_id: str, model: str | None) -> None:
+def log(answered: Answered, scope: Scope) -> None:
     """A line for a request, with the id that its answer has too, and the hash of the model."""
+    state = scope.get("state", {})
     figures = {
         "stage": "serve",
-        "request_id": request_id,
+        "request_id": state.get("request_id"),
+        "client": scope["client"][0] if scope.get("client") else None,
         "method": answered.method,
+        "path": scope["path"],
         "route": answered.route,
         "status": answered.status,
         "seconds": round(answered.seconds, 6),
-        "model": model,
+        "model": state.get("model"),
     }
-    said = f"{answered.method} {answered.route} {answered.status}"
+    said = f"{answered.method} {scope['path']} {answered.status}"
     logger.info("%s", said, extra=figures)
 
 

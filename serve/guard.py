@@ -25,6 +25,7 @@ from serve.errors import ApiError
 OPEN = ("/", "/healthz", "/readyz", "/health")  # and all below /page/
 THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 MEGABYTE = 1_000_000
+REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 MAX_CLIENTS = 10_000  # whose rates are remembered
 SMOOTHING = 0.1  # weight of the last request in the mean time of one
 HEADERS = {
@@ -163,10 +164,13 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send, config: ServeConfig) -> None:
         self.scope = scope
         self.config = config
-        self.id = uuid.uuid4().hex[:16]
         self.method: str = scope["method"]
         self.path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         self.headers = Headers(scope=scope)
+        brought = self.headers.get("x-request-id", "")  # by a proxy, as Ray Serve's, or the caller
+        self.brought_id = REQUEST_ID.fullmatch(brought) is not None
+        self.id = brought if self.brought_id else uuid.uuid4().hex[:16]
+        scope.setdefault("state", {})["request_id"] = self.id
         self.client: str = scope["client"][0] if scope.get("client") else ""
         self.refusal: ApiError | None = None
         self.max_bytes = int(config.max_megabytes * MEGABYTE)
@@ -239,7 +243,8 @@ class Exchange:
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         headers.update(HEADERS)
-        headers["X-Request-Id"] = self.id
+        if not self.brought_id:  # whoever brings one says so in the answer, too
+            headers["X-Request-Id"] = self.id
         if self.path.startswith("/v1/"):
             headers["Cache-Control"] = "no-store"
 

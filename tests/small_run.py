@@ -59,7 +59,7 @@ def running_head(log: Path, **environment: str) -> Iterator[str]:
     command = [RAY, "start", "--head", "--block", "--num-cpus=4", f"--port={free_port()}"]
     command += ["--include-dashboard=true", f"--dashboard-port={dashboard}"]
     command += [f"--dashboard-agent-listen-port={free_port()}", "--node-ip-address=127.0.0.1"]
-    environment = {"RAY_JOB_STOP_WAIT_TIME_S": "30"} | environment  # as the operator guide says
+    environment = {"RAY_JOB_STOP_WAIT_TIME_S": "60"} | environment  # as the operator guide says
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command, stdout=stream, stderr=stream, env=os.environ | environment

@@ -12,6 +12,7 @@ from ray_wssis.live_metrics import LabellingMetrics, TrainingMetrics
 pytestmark = pytest.mark.slow
 
 EXPORTED_WITHIN = 60  # seconds; Ray collects every ten
+FORGOTTEN_AFTER = 40  # what was not set again
 STEPS = ("decode", "model")
 
 
@@ -50,6 +51,20 @@ def of_run(run: str, text: str) -> Iterator[tuple[tuple[str, str, str], float]]:
         if tags.get("run") == run:
             name, value = line.partition("{")[0], float(line.rpartition(" ")[2])
             yield (name, tags["stage"], tags.get("step", "")), value
+
+
+def test_what_is_left_is_shown_as_long_as_a_pass_lasts(
+    exported: dict[tuple[str, str, str], float],
+) -> None:
+    with LabellingMetrics("mine-2", "labels", 10, {"model": 2.0}):
+        time.sleep(FORGOTTEN_AFTER)
+        text = read_endpoint()
+    gauges = [("waiting_images", "", 10), ("processes", "model", 2)]
+    lasting, over = dict(of_run("mine-2", text)), dict(of_run("mine-1", text))
+    for name, step, value in gauges:
+        key = (f"ray_wssis_labelling_{name}", "labels", step)
+        assert lasting[key] == value
+        assert key not in over
 
 
 def test_training_shows_its_newest_line(exported: dict[tuple[str, str, str], float]) -> None:

@@ -74,9 +74,13 @@ def test_stages_say_who_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 
 
 def wssis(*words: str, **environment: str) -> list[dict[str, object]]:
-    """What a command logs."""
+    """What a command that fails logs."""
+    return python("-m", "ray_wssis.cli", *words, **environment)
+
+
+def python(*words: str, **environment: str) -> list[dict[str, object]]:
     done = subprocess.run(
-        [sys.executable, "-m", "ray_wssis.cli", *words],
+        [sys.executable, *words],
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -93,3 +97,27 @@ def test_what_a_user_did_wrong_is_a_line_too(tmp_path: Path) -> None:
     for line in (by_option, by_variable):
         assert (line["level"], line["run"]) == ("ERROR", run_id(UPath(tmp_path)))
         assert str(line["message"]).startswith("no --config, and there is no")
+
+
+def test_an_error_before_a_run_is_known_is_a_line_too() -> None:
+    (line,) = wssis("audit", "/nowhere", WSSIS_LOG="json")
+    assert (line["level"], line["run"], line["stage"]) == ("ERROR", None, None)
+
+
+SURPRISES = """
+import warnings
+from upath import UPath
+from ray_wssis.logs import begin
+begin(UPath("/runs/mine"))
+warnings.warn("old")
+raise KeyError("new")
+"""
+
+
+def test_warnings_and_what_nobody_caught_are_lines_too() -> None:
+    warning, error = python("-c", SURPRISES, WSSIS_LOG="json")
+    assert (warning["level"], error["level"]) == ("WARNING", "CRITICAL")
+    assert "old" in str(warning["message"])
+    assert error["message"] == "KeyError: 'new'"
+    assert "Traceback" in str(error["traceback"])
+    assert warning["run"] == error["run"] == run_id(UPath("/runs/mine"))

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ray_wssis.doctor.finding import Finding, fine, problem, warning
+from ray_wssis.doctor.finding import Finding, State, fine, problem, warning
 from ray_wssis.session import configure
 from ray_wssis.storage import locate, remove
 
@@ -27,6 +27,12 @@ NODE_ANSWERS_WITHIN = 60.0  # a process may have to be started
 CLOCK_MAY_DIFFER = 5.0  # seconds
 PACKAGES = ("ray", "torch", "torchvision", "timm", "pyarrow", "ray-wssis")
 NOT_THERE = "not installed"
+IMPATIENT = {  # with a port that has answered, and then does not say what a head would
+    "RAY_NUM_REDIS_GET_RETRIES": "5",
+    "RAY_gcs_server_request_timeout_seconds": "10",
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+}
+TOKEN_REFUSED = "InvalidAuthToken"  # Ray's word for a missing one, too
 
 
 def check_token(environment: Mapping[str, str], home: Path, attached: bool) -> Finding:
@@ -123,23 +129,40 @@ def attach(address: str, out: str | None) -> list[Finding]:
             timeout=ATTACHES_WITHIN,
         )
         if done.returncode == 0:
-            return [Finding(**each) for each in json.loads(done.stdout.splitlines()[-1])]
-        reason = (done.stderr.strip().splitlines() or ["it says nothing"])[-1]
+            return read_findings(done.stdout.splitlines()[-1])
+        return [refused(address, done.stderr)]
     except subprocess.TimeoutExpired:
-        reason = f"nothing happens for {ATTACHES_WITHIN:.0f} s"
-    return [
-        problem(
+        return [refused(address, f"nothing happens for {ATTACHES_WITHIN:.0f} s")]
+
+
+def read_findings(line: str) -> list[Finding]:
+    """What `main` printed."""
+    return [Finding(**each | {"state": State(each["state"])}) for each in json.loads(line)]
+
+
+def refused(address: str, said: str) -> Finding:
+    """`said` is what the process that tried to attach wrote, the reason last."""
+    if TOKEN_REFUSED in said:
+        return problem(
             "Ray",
-            f"{address} does not take us: {reason}",
-            "Look whether it is the port of a head (6379), and use the versions of Python and Ray "
-            "that it has, and its token.",
+            f"{address} wants a token that this process does not show",
+            "Copy the head's ~/.ray/auth_token to here, and export RAY_AUTH_MODE=token.",
         )
-    ]
+    line = (said.strip().splitlines() or ["it says nothing"])[-1]
+    reason = line.rpartition("] ")[2].partition(". ")[0]  # Ray begins with time, process, file
+    return problem(
+        "Ray",
+        f"{address} does not take us: {reason}",
+        "Look whether it is the port of a head (6379), and use the versions of Python and Ray "
+        "that it has.",
+    )
 
 
 def main(address: str, out: str | None = None) -> None:
     """Print findings about the cluster as JSON."""
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # the nodes' own packages
+    for name, value in IMPATIENT.items():
+        os.environ.setdefault(name, value)
     configure()
     import ray
 
@@ -166,9 +189,9 @@ def check_nodes(out: str | None) -> Iterator[Finding]:
     has = ray.cluster_resources()
     yield fine(
         "Ray",
-        f"{len(alive)} nodes, {has.get('CPU', 0):g} CPUs, {has.get('GPU', 0):g} GPUs, "
-        f"{has.get('memory', 0) / 2**30:.0f} GiB, "
-        f"{has.get('object_store_memory', 0) / 2**30:.0f} GiB for objects",
+        f"nodes: {len(alive)}, CPUs: {has.get('CPU', 0):g}, GPUs: {has.get('GPU', 0):g}, "
+        f"memory: {has.get('memory', 0) / 2**30:.0f} GiB, "
+        f"for objects: {has.get('object_store_memory', 0) / 2**30:.0f} GiB",
     )
     nodes, silent = ask(alive, out)
     for name in silent:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from upath import UPath
 
 from ray_wssis.doctor.finding import Finding, fine, problem, warning
+from ray_wssis.doctor.software import PACKAGE
 from ray_wssis.storage import is_local, remove
 
 GIB = 1 << 30
 LEAST_FREE = 10 * GIB  # checkpoints, models and labels of a run on COCO
+EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}  # of this package, by protocol
 CLOCK_MAY_DIFFER = 60.0  # seconds; buckets refuse requests that are 15 minutes off
 
 
@@ -23,14 +25,26 @@ def check_folder(folder: UPath) -> Iterator[Finding]:
         yield problem(
             "--out",
             f"{folder} cannot be used: {type(error).__name__}: {error}",
-            "Make it writable for this user, or hand its credentials to this process, or use "
-            "another --out.",
+            advice(folder, error),
         )
         return
     yield fine("--out", f"{folder}: a file was written, read, renamed and deleted")
     yield check_clock_of_storage(time.time(), written)
     if is_local(folder):
         yield check_space(shutil.disk_usage(folder.path).free)
+
+
+def advice(folder: UPath, error: Exception) -> str:
+    """What to do where `folder` cannot be used."""
+    if isinstance(error, ImportError):
+        extra = EXTRAS.get(folder.protocol)
+        return f"Install it: pip install '{PACKAGE}[{extra}]'." if extra else "Install it."
+    if is_local(folder):
+        return "Make it writable for this user, or use another --out."
+    return (
+        "Give this process, and those on every node, the right to read and write there: "
+        "credentials in the environment, or a role of the machine. Or use another --out."
+    )
 
 
 def write_read_rename(folder: UPath) -> float | None:

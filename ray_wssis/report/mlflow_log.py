@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 URI = "MLFLOW_TRACKING_URI"
 EXPERIMENT = "ray-wssis"  # unless MLFLOW_EXPERIMENT_NAME says another
-IMPATIENT = {  # a server that is gone must not hold up a run for minutes
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a server that is gone does not hold up a run
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the path of the report is alone there
 }
 MOST_PARAMETERS, MOST_METRICS = 100, 1000  # of a request
 LONGEST_VALUE = 500  # characters of a parameter
@@ -42,15 +43,20 @@ def log_to_mlflow(folder: UPath) -> None:
     """
     if not os.environ.get(URI):
         return
-    for name, value in IMPATIENT.items():
+    for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # each retry is a line
     try:
         send(Run.read(folder))
     except ImportError as error:
         logger.warning("MLflow: %s. Install it: pip install 'ray-wssis[mlflow]'", error)
     except Exception as error:  # whatever is the matter with the server, the run goes on
         said = str(error).partition("\n")[0]
-        logger.warning("MLflow: %s takes nothing: %s", os.environ[URI], said)
+        logger.warning(
+            "MLflow: %s takes nothing: %s. The run goes on; `wssis report` sends what is missing",
+            os.environ[URI],
+            said,
+        )
 
 
 def send(run: Run) -> None:

@@ -245,21 +245,22 @@ def run(
     start = said_at = time.monotonic()
     shards = pipeline(job, workers, tasks, total)
     metrics = LabellingMetrics(run_id(job.out.parent.parent), job.name, num_left, total.places)
-    for row in shards.iter_rows():
-        if row["cannot_write"] is not None:
-            raise OSError(
-                f"{job.name}: {job.out} cannot be written: {row['cannot_write']}. What is done "
-                "stays; make room and give the command again"
-            )
-        now = time.monotonic()
-        total.add(row, now - start)
-        metrics.add(row, STEPS)
-        start = now
-        failures.add(row["num_failed"], row["failure"])
-        if now - said_at > SAY_EVERY:
-            said_at = now
-            figures = total.figures() | {"num_wanted": num_wanted}
-            logger.info("%s", progress(job.name, total, num_wanted), extra=figures)
+    with metrics:
+        for row in shards.iter_rows():
+            if row["cannot_write"] is not None:
+                raise OSError(
+                    f"{job.name}: {job.out} cannot be written: {row['cannot_write']}. What is done "
+                    "stays; make room and give the command again"
+                )
+            now = time.monotonic()
+            total.add(row, now - start)
+            metrics.add(row, STEPS)
+            start = now
+            failures.add(row["num_failed"], row["failure"])
+            if now - said_at > SAY_EVERY:
+                said_at = now
+                figures = total.figures() | {"num_wanted": num_wanted}
+                logger.info("%s", progress(job.name, total, num_wanted), extra=figures)
 
 
 def progress(name: str, total: Throughput, num_wanted: int) -> str:

@@ -259,6 +259,7 @@ class Recorder:
                 figures = self.validate()
             if step == config.steps:
                 self.save_model("model")
+            self.learner.train()  # whoever looks at it or saves it stops that
             self.log.flush()
         with TemporaryDirectory() as folder:
             checkpoint = None
@@ -279,7 +280,6 @@ class Recorder:
     def validate(self) -> dict[str, float]:
         task = self.setup.task
         figures = task.validate(self.learner, self.samples)
-        self.learner.train()
         assert self.log is not None
         self.log.write({"step": self.progress.step} | figures)
         if figures[task.best_metric] > self.progress.best:

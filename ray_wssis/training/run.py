@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import pickle
 import signal
 import threading
@@ -22,7 +23,7 @@ from upath import UPath
 
 from ray_wssis.config import Config
 from ray_wssis.logs import run_id
-from ray_wssis.session import Terminated, connect
+from ray_wssis.session import Terminated, connect, is_lent
 from ray_wssis.storage import is_local
 from ray_wssis.training.loop import STATE, Setup, Task, learn
 from ray_wssis.training.metrics_log import NAME, TENSORBOARD
@@ -34,6 +35,7 @@ LOGS = (NAME, TENSORBOARD, RUN)  # what tells of times, and differs from run to 
 SNAPSHOT = "checkpoint_manager_snapshot.json"
 MOST_LOADER_WORKERS = 8  # for each GPU, where it is not configured
 RESIZE_EVERY = 60.0  # seconds between looks for room for another worker
+logger = logging.getLogger(__name__)
 
 Resources = Mapping[str, float]  # of a node: CPU, GPU
 
@@ -47,7 +49,7 @@ class TrainingWorkers(Config):
 
     number: int = Field(default=1, ge=1)  # to begin with; the least where max_number is given
     max_number: int | None = Field(default=None, ge=1)  # as many as there is room for, up to this
-    gpu: bool | None = None  # one GPU a worker; null: if the cluster has enough
+    gpu: bool | None = None  # one GPU a worker; null: if the cluster has enough now
     cpus_each: int | None = Field(default=None, ge=1)  # null: all there are, shared; 1 with a GPU
     loader_workers: int | None = Field(default=None, ge=0)  # processes that make batches, for each
     loader_actors: int = Field(default=0, ge=0)  # for each, on nodes with CPUs to spare, instead
@@ -81,7 +83,7 @@ def train(
     gpu = wants_gpu(workers)
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     cpus = workers.cpus_each or (1 if gpu else cpu_share(nodes, workers.most))
-    check_loader_actors(nodes, workers, cpus)
+    check_loader_actors(nodes, workers, cpus, may_grow=is_lent())
     board = Board.options(scheduling_strategy=here()).remote()  # type: ignore[attr-defined]
     setup = Setup(
         task=task,
@@ -135,6 +137,7 @@ def heeding_signals(board: ActorHandle[Any]) -> Iterator[None]:
             raise Terminated
         terminated = True
         board.ask_to_stop.remote()
+        logger.warning("Told to stop: finishes this step and saves it. Told again, it does not.")
 
     in_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -171,14 +174,20 @@ def storage(folder: UPath) -> tuple[str, pyarrow.fs.FileSystem | None]:
 
 
 def wants_gpu(workers: TrainingWorkers) -> bool:
-    """As configured; ValueError where a GPU is asked for and the cluster has too few."""
-    available = int(ray.cluster_resources().get("GPU", 0))
-    if workers.gpu and available < workers.number:
-        raise ValueError(
-            f"{workers.number} training workers want a GPU each, the cluster has {available}; "
-            f"lower the number of workers or set gpu to false"
-        )
-    return available >= workers.number if workers.gpu is None else workers.gpu
+    """As configured, or else whether there are enough now.
+
+    GPUs that are demanded and missing are waited for in a cluster that may grow: Ray Train asks
+    its autoscaler for them.  ValueError in one of our own.
+    """
+    number = int(ray.cluster_resources().get("GPU", 0))
+    if workers.gpu is None:
+        return number >= workers.number
+    if workers.gpu and number < workers.number:
+        lack = f"{workers.number} training workers want a GPU each, the cluster has {number}"
+        if not is_lent():
+            raise ValueError(f"{lack}; lower the number of workers or set gpu to false")
+        logger.warning("%s: training waits until nodes with GPUs have joined it", lack)
+    return workers.gpu
 
 
 def cpu_share(nodes: Sequence[Resources], number: int) -> int:
@@ -200,17 +209,20 @@ def loader_workers(nodes: Sequence[Resources], workers: TrainingWorkers, gpu: bo
 
 
 def check_loader_actors(
-    nodes: Sequence[Resources], workers: TrainingWorkers, cpus_each: int
+    nodes: Sequence[Resources], workers: TrainingWorkers, cpus_each: int, may_grow: bool
 ) -> None:
     """Raises ValueError where they would wait for a CPU for ever."""
     wanted = workers.number * workers.loader_actors
     spare = int(sum(node.get("CPU", 0) for node in nodes)) - workers.number * cpus_each
-    if wanted > spare:
-        raise ValueError(
-            f"training_workers.loader_actors wants {wanted} CPUs beside the {cpus_each} of each of "
-            f"{workers.number} workers, and the cluster has {max(spare, 0)} left; lower it or "
-            f"training_workers.cpus_each, or add nodes"
-        )
+    if wanted <= spare:
+        return
+    lack = (
+        f"training_workers.loader_actors wants {wanted} CPUs beside the {cpus_each} of each of "
+        f"{workers.number} workers, and the cluster has {max(spare, 0)} left"
+    )
+    if not may_grow:
+        raise ValueError(f"{lack}; lower it or training_workers.cpus_each")
+    logger.warning("%s: training waits until nodes with CPUs have joined it", lack)
 
 
 def rescue(run: UPath) -> str | None:

@@ -11,6 +11,7 @@ from ray_wssis.doctor.cluster import (
     check_node,
     check_nodes,
     check_token,
+    refused,
     versions,
 )
 from ray_wssis.doctor.finding import Finding, State
@@ -78,6 +79,23 @@ def test_something_else_that_listens_is_given_up(monkeypatch: pytest.MonkeyPatch
     assert "nothing happens for 5 s" in found.found
 
 
+def test_why_a_cluster_was_not_attached_to_is_the_last_thing_that_was_said() -> None:
+    said = "Traceback\n  ...\nConnectionError: Failed to connect\n"
+    assert refused("head:6379", said).found == (
+        "head:6379 does not take us: ConnectionError: Failed to connect"
+    )
+    said = "[2026-11-22 05:16:17,045 E 1 2] rpc_client.h:204: Failed within 10 s. See the log."
+    assert refused("head:6379", said).found.endswith(" us: rpc_client.h:204: Failed within 10 s")
+    assert refused("head:6379", "").found.endswith(" us: it says nothing")
+
+
+def test_a_token_that_is_missing_is_asked_for() -> None:
+    said = "W gcs_client.cc: InvalidAuthToken: it is missing or incorrect\nConnectionError: Failed"
+    found = refused("head:6379", said)
+    assert found.found == "head:6379 wants a token that this process does not show"
+    assert "export RAY_AUTH_MODE=token" in found.to_do
+
+
 def test_without_an_address_a_run_has_a_ray_of_its_own() -> None:
     (found,) = check_address(None, None)
     assert found.state is State.OK
@@ -115,7 +133,8 @@ def test_a_real_cluster_is_attached_to_and_looked_at(ray_session: None, tmp_path
     import ray
 
     whole, node = attach(ray.get_runtime_context().gcs_address, str(tmp_path))
-    assert whole.found.startswith("1 nodes, 4 CPUs, 0 GPUs")
+    assert whole.state is State.OK  # itself, not only its value: it is shown in a colour
+    assert whole.found.startswith("nodes: 1, CPUs: 4, GPUs: 0, memory: ")
     assert (node.state, node.found) == (State.OK, "same versions, sees --out")
     assert list(tmp_path.iterdir()) == []
 

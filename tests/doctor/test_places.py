@@ -3,7 +3,13 @@ from pathlib import Path
 from upath import UPath
 
 from ray_wssis.doctor.finding import State
-from ray_wssis.doctor.places import GIB, check_clock_of_storage, check_folder, check_space
+from ray_wssis.doctor.places import (
+    GIB,
+    advice,
+    check_clock_of_storage,
+    check_folder,
+    check_space,
+)
 
 
 def states(folder: UPath) -> list[tuple[str, State]]:
@@ -38,6 +44,17 @@ def test_a_uri_can_be_used() -> None:
 def test_a_uri_that_nobody_knows_cannot(tmp_path: Path) -> None:
     ((_, state),) = states(UPath("http://127.0.0.1:1/runs"))
     assert state is State.PROBLEM
+
+
+def test_what_to_do_depends_on_what_is_wrong() -> None:
+    def to_do(uri: str, error: Exception) -> str:
+        return advice(UPath(uri), error)
+
+    assert to_do("/runs", PermissionError()).startswith("Make it writable for this user")
+    assert to_do("memory://runs", PermissionError()).startswith("Give this process, and those on")
+    missing = ImportError("Install s3fs to access S3")
+    assert to_do("s3://bucket/runs", missing) == "Install it: pip install 'ray-wssis[s3]'."
+    assert to_do("gs://bucket/runs", missing) == "Install it: pip install 'ray-wssis[gcs]'."
 
 
 def test_clocks_and_space() -> None:

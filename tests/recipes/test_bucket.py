@@ -17,15 +17,20 @@ from upath import UPath
 from ray_wssis.session import free_port
 from ray_wssis.training.metrics_log import read_metrics
 from tests.small_run import SMALL, Submitted
+from tests.stages.slow_run import wait_until
+from tests.training_workers import held_in_a_step
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """The environment of somebody who may use the buckets of a server on this machine."""
-    port = str(free_port())
-    with (tmp_path / "server.log").open("wb") as log:
+@pytest.fixture(scope="module")
+def account(
+    small_run: Submitted, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The environment of somebody who may use the buckets of a server on this machine, of which
+    `data` has what a small run was made from, and its models."""
+    folder, port = tmp_path_factory.mktemp("server"), str(free_port())
+    with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-p", port], stdout=log, stderr=log
         )
@@ -37,9 +42,11 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
         "AWS_SECRET_ACCESS_KEY": "secret",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    yield dict(os.environ)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        upload(S3FileSystem(), small_run.folder, folder)
+        yield dict(os.environ)
     process.terminate()
     process.wait(timeout=30)
 
@@ -75,27 +82,26 @@ def annotations(text: str) -> dict[int, str]:
     return {entry["id"]: entry["segmentation"]["counts"] for entry in file["annotations"]}
 
 
-def test_from_a_bucket_into_a_bucket(
-    small_run: Submitted, account: dict[str, str], tmp_path: Path
-) -> None:
-    bucket = S3FileSystem()
-    upload(bucket, small_run.folder, tmp_path)
-    changes = [
-        *SMALL,
+def changes(*more: str) -> list[str]:
+    """Options of a small run whose data is in the bucket."""
+    small = [change for change in SMALL if not change.startswith("data.shapes.")]
+    data = [
         "data.shapes=null",
         "data.strong=s3://data/s.json",
         "data.weak=s3://data/w.json",
         "data.validation=s3://data/s.json",
         "data.images=s3://data/images",
-        "teacher.ready=s3://data/teacher",
-        "refiner.ready=s3://data/refiner",
     ]
-    changes = [change for change in changes if not change.startswith("data.shapes.")]
-    words = [word for change in changes for word in ("--set", change)]
+    return [word for change in (*small, *data, *more) for word in ("--set", change)]
+
+
+def test_from_a_bucket_into_a_bucket(small_run: Submitted, account: dict[str, str]) -> None:
+    bucket = S3FileSystem()
+    ready = [f"{model}.ready=s3://data/{model}" for model in ("teacher", "refiner")]
     line = [sys.executable, "-m", "ray_wssis.cli", "label", "--config", "shapes"]
     for said in ("images to do", "labels: nothing to do"):  # the second time
         done = subprocess.run(
-            [*line, "--out", "s3://data/run", *words],
+            [*line, "--out", "s3://data/run", *changes(*ready)],
             env=account,
             capture_output=True,
             text=True,
@@ -116,15 +122,18 @@ def test_a_whole_run_in_a_bucket(
     """Terminated in its first training, then given again, and again."""
     bucket = S3FileSystem(use_listings_cache=False)
     bucket.mkdir("runs")
-    words = [word for change in SMALL for word in ("--set", change)]
     line = [sys.executable, "-m", "ray_wssis.cli", "run", "--config", "shapes"]
-    line += ["--out", "s3://runs/one", *words]
-    with (tmp_path / "said").open("w+") as said:
-        first = subprocess.Popen(line, env=account, stdout=said, stderr=said)
-        wait_for_file(bucket, "runs/one/teacher/ray_train/checkpoint_*/state.pt")
+    line += ["--out", "s3://runs/one", *changes()]
+    said = tmp_path / "said"
+    with said.open("w") as stream:
+        first = subprocess.Popen(line, env=account, stdout=stream, stderr=stream)
+    wait_until(lambda: bucket.exists("runs/one/teacher/metrics.jsonl"))  # its first step
+    with held_in_a_step():
         first.terminate()
-        assert first.wait(timeout=120) == 143
-        assert (tmp_path / "said").read_text().endswith("The same command goes on from here.\n")
+        wait_until(lambda: "Told to stop" in said.read_text())
+    assert first.wait(timeout=120) == 143
+    assert said.read_text().endswith("The same command goes on from here.\n")
+    assert bucket.glob("runs/one/teacher/ray_train/checkpoint_*/state.pt")
     assert not bucket.exists("runs/one/teacher/manifest.json")
 
     second = subprocess.run(line, env=account, capture_output=True, text=True, check=False)
@@ -146,10 +155,3 @@ def test_a_whole_run_in_a_bucket(
     assert "report: nothing to do" in third.stderr and "done in" not in third.stderr
     after = bucket.find("runs/one", detail=True)
     assert {k: x["ETag"] for k, x in after.items()} == {k: x["ETag"] for k, x in before.items()}
-
-
-def wait_for_file(bucket: S3FileSystem, pattern: str) -> None:
-    until = time.monotonic() + 180
-    while not bucket.glob(pattern):
-        assert time.monotonic() < until
-        time.sleep(0.2)

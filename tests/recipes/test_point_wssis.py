@@ -24,7 +24,7 @@ from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 from ray_wssis.stages.table import read_rows
 from ray_wssis.storage import hash_file
 from ray_wssis.training.metrics_log import read_metrics
-from ray_wssis.training.run import RUN
+from ray_wssis.training.run import RUN, SNAPSHOT
 from tests.small_run import SMALL, Submitted, part_of
 
 pytestmark = pytest.mark.slow
@@ -121,7 +121,7 @@ def wait_for(found: Callable[[], bool], process: subprocess.Popen[str]) -> None:
     until = time.monotonic() + 180
     while not found():
         assert process.poll() is None and time.monotonic() < until
-        time.sleep(0.2)
+        time.sleep(0.02)
 
 
 def test_ctrl_c_in_training_and_the_same_command_again(run: PointWSSIS, tmp_path: Path) -> None:
@@ -143,14 +143,15 @@ def test_ctrl_c_in_training_and_the_same_command_again(run: PointWSSIS, tmp_path
 def test_a_driver_that_is_killed_in_training(run: PointWSSIS, tmp_path: Path) -> None:
     folder = part_of(run.out, tmp_path, ["split"])
     process = go(folder)
-    states = folder / "teacher" / RUN
-    wait_for(lambda: any(states.glob("checkpoint_*/state.pt")), process)
+    wait_for((folder / "teacher" / RUN / SNAPSHOT).exists, process)
     process.kill()
     process.communicate(timeout=60)
     assert not (folder / "teacher/manifest.json").exists()
+    done = [line for line in read_metrics(UPath(folder / "teacher")) if line["step"] <= 2]
 
     again = PointWSSIS(config(), folder)
     lines = [read_metrics(x.teacher.folder) for x in (again, run)]
+    assert done and lines[0][: len(done)] == done  # with their times: they were not made again
     for line, expected in zip(*lines, strict=True):
         assert line["step"] == expected["step"]
         assert line.get("loss") == pytest.approx(expected.get("loss"), rel=1e-3)

@@ -1,22 +1,22 @@
 """Each training stage while its processes are killed: the figures of an undisturbed one."""
 
-import json
 import os
 import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from upath import UPath
 
 from ray_wssis.config import load_config
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
-from ray_wssis.training.run import RUN
+from ray_wssis.training.metrics_log import read_metrics
+from ray_wssis.training.run import RUN, SNAPSHOT
 from tests.small_run import SMALL, Submitted, part_of
 from tests.stages.slow_run import wait_until
+from tests.training_workers import training_workers
 
 pytestmark = pytest.mark.slow
 
@@ -41,48 +41,29 @@ def train(stage: str, small_run: Submitted, folder: Path) -> Path:
     return folder / stage
 
 
-def figures(stage: Path) -> list[dict[str, Any]]:
+def figures(stage: Path) -> list[dict[str, float]]:
     """The log without times."""
-    lines = [json.loads(line) for line in (stage / "metrics.jsonl").read_text().splitlines()]
+    lines = read_metrics(UPath(stage))
     return [{k: x for k, x in line.items() if "second" not in k} for line in lines]
-
-
-def ancestors(pid: int) -> Iterator[int]:
-    while pid > 1:
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
-        yield pid
-
-
-def training_workers() -> list[int]:
-    """Process ids of the training workers of this process's own Ray."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (folder / "cmdline").read_bytes()
-            ours = b"RayTrainWorker" in command and os.getpid() in ancestors(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # ended meanwhile
-        found += [int(folder.name)] * ours
-    return found
 
 
 @pytest.mark.parametrize("stage", BEFORE)
 def test_a_killed_worker_changes_no_figure(
     stage: str, small_run: Submitted, ray_session: None, tmp_path: Path
 ) -> None:
-    killed: list[int] = []
+    first_lines: list[dict[str, float]] = []
 
     def kill_one() -> None:
-        states = tmp_path / "killed" / stage / RUN
-        wait_until(lambda: any(states.glob("checkpoint_*/state.pt")))
-        killed.append(max(training_workers()))
-        os.kill(killed[0], signal.SIGKILL)
+        folder = tmp_path / "killed" / stage
+        wait_until((folder / RUN / SNAPSHOT).exists)  # a checkpoint that Ray Train knows
+        first_lines.append(read_metrics(UPath(folder))[0])
+        os.kill(max(training_workers()), signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)
     killer.start()
     made = train(stage, small_run, tmp_path / "killed")
     killer.join()
-    assert killed
+    assert read_metrics(UPath(made))[:1] == first_lines  # with its times: not made again
     undisturbed = train(stage, small_run, tmp_path / "undisturbed")
     for line, expected in zip(figures(made), figures(undisturbed), strict=True):
         assert line == pytest.approx(expected, rel=1e-4)

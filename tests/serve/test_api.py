@@ -192,9 +192,10 @@ def test_where_the_log_is_json_each_request_is_a_line(
     caplog.set_level(logging.INFO, logger="serve.api")
     with listening(make_api()) as url:
         seen = httpx2.post(f"{url}/v1/segment", content=picture, headers=PNG, timeout=60)
-        lost = httpx2.get(f"{url}/nowhere", timeout=60)
+        httpx2.get(f"{url}/nowhere", headers={"X-Request-Id": "a-1"}, timeout=60)
+        httpx2.get(f"{url}/healthz", timeout=60)
         (student, *_) = httpx2.get(f"{url}/v1/models", timeout=60).json()["models"]
-    names = ("request_id", "route", "status", "model")
+    names = ("request_id", "client", "path", "route", "status", "model")
     asked, unknown, _ = (
         {name: vars(record)[name] for name in names}
         for record in caplog.records
@@ -202,12 +203,16 @@ def test_where_the_log_is_json_each_request_is_a_line(
     )
     assert asked == {
         "request_id": seen.headers["X-Request-Id"],
+        "client": "127.0.0.1",
+        "path": "/v1/segment",
         "route": "/v1/segment",
         "status": 200,
         "model": student["hash"],
     }
     assert unknown == {
-        "request_id": lost.headers["X-Request-Id"],
+        "request_id": "a-1",
+        "client": "127.0.0.1",
+        "path": "/nowhere",
         "route": "other",
         "status": 404,
         "model": None,

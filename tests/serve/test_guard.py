@@ -359,6 +359,14 @@ def test_every_answer_has_the_security_headers() -> None:
     assert len({answer.headers["x-request-id"] for answer in answers}) == 2
 
 
+def test_an_id_that_a_request_brings_is_its_id() -> None:
+    brought = asked(Guard(break_down, config()), headers={"x-request-id": "a-1"})
+    assert brought.message.endswith("request a-1")
+    assert "x-request-id" not in brought.headers  # who brought it adds it, as Ray Serve does
+    forged = asked(Guard(break_down, config()), headers={"x-request-id": "two words"})
+    assert forged.message.endswith(f"request {forged.headers['x-request-id']}")
+
+
 async def break_down(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == "/half":
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -62,6 +62,7 @@ class Learner(nn.Module):
         self.accident, self.marker, self.seconds = accident, marker, seconds
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
+        assert self.training
         self.calls += 1
         error = (self.line(batch.values[:, :3])[:, 0] - batch.values[:, 3]).square().mean()
         if self.accident and self.calls == 5 and not self.marker.exists():
@@ -105,11 +106,11 @@ class Line:
         return Learner(self.accident, self.marker, self.seconds)
 
     def validate(self, learner: Learner, samples: Points) -> dict[str, float]:
-        return {"val/closeness": -float(learner.line.weight.norm())}
+        return {"val/closeness": -float(learner.eval().line.weight.norm())}
 
     def save(self, learner: Learner, samples: Points, folder: UPath) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "weights.json").write_text(json.dumps(learner.line.weight.tolist()))
+        (folder / "weights.json").write_text(json.dumps(learner.eval().line.weight.tolist()))
 
 
 def groups_file(marker: Path) -> Path:

@@ -12,14 +12,29 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.session import Terminated
-from ray_wssis.training.run import RUN, SNAPSHOT, TrainingStopped, TrainingWorkers, rescue, train
+from ray_wssis.training.run import (
+    RUN,
+    SNAPSHOT,
+    TrainingStopped,
+    TrainingWorkers,
+    rescue,
+    train,
+    wants_gpu,
+)
 from ray_wssis.training.schedule import TrainingConfig
 from tests.stages.slow_run import wait_until
-from tests.training.line_task import Line, steps_in, weights
+from tests.training.line_task import Line, groups_file, hurry_file, steps_in, weights
+from tests.training_workers import held_in_a_step
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 CONFIG = TrainingConfig(
-    steps=8, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=2, validate_every=8
+    steps=8,
+    batch_size=4,
+    learning_rate=0.1,
+    warmup_steps=0,
+    save_every=2,
+    validate_every=4,
+    early=(2,),
 )
 ONE = TrainingWorkers(cpus_each=1, gpu=False)
 TWO = TrainingWorkers(number=2, cpus_each=1, gpu=False)
@@ -40,7 +55,9 @@ def undisturbed(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_it_leaves_models_a_log_and_one_checkpoint(undisturbed: Path) -> None:
-    assert (undisturbed / "best/weights.json").exists()
+    for model in ("early_1", "best", "model"):
+        assert (undisturbed / model / "weights.json").exists()
+    assert len(groups_file(undisturbed / "marker").read_text().splitlines()) == 1  # of workers
     assert steps_in(undisturbed) == [1, 2, 4, 6, 8]
     assert len(list((undisturbed / RUN).glob("checkpoint_*/state.pt"))) == 1
 
@@ -59,13 +76,19 @@ def test_two_workers_learn_what_one_learns(undisturbed: Path, tmp_path: Path) ->
     np.testing.assert_allclose(found, weights(undisturbed), rtol=1e-5)
 
 
-def test_sigterm_keeps_the_step_in_which_it_comes(undisturbed: Path, tmp_path: Path) -> None:
-    folder, config = tmp_path / "run", CONFIG.model_copy(update={"save_every": 8})
+def test_sigterm_keeps_the_step_in_which_it_comes(
+    undisturbed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "run"
+    config = CONFIG.model_copy(update={"save_every": 8, "validate_every": 8, "early": ()})
     task = Line(tmp_path / "marker", "slow", seconds=1)
 
     def send() -> None:
         wait_until(task.marker.exists)
-        os.kill(os.getpid(), signal.SIGTERM)
+        with held_in_a_step():
+            os.kill(os.getpid(), signal.SIGTERM)
+            wait_until(lambda: "Told to stop" in caplog.text)
+            hurry_file(task.marker).touch()
 
     sender = threading.Thread(target=send)
     sender.start()
@@ -107,6 +130,15 @@ def test_a_corrupt_picture_stops_at_once_with_its_name(tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 training workers want a GPU each, the cluster has 0"):
         learn(tmp_path, Line(tmp_path / "marker"), TrainingWorkers(gpu=True))
+
+
+def test_a_gpu_that_may_come_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    assert wants_gpu(TrainingWorkers(number=2, gpu=True))
+    assert "2 training workers want a GPU each, the cluster has 0: training waits" in caplog.text
+    assert not wants_gpu(TrainingWorkers(number=2))
 
 
 def test_a_list_of_checkpoints_that_was_cut_short_is_moved_away(

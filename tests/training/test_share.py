@@ -53,8 +53,14 @@ def test_a_gpu_has_the_cpus_of_its_node_to_read_for_it(
     assert loader_workers(nodes, TrainingWorkers(loader_workers=asked), gpu) == number
 
 
-def test_loader_actors_that_would_find_no_cpu_are_refused() -> None:
+def test_loader_actors_that_would_find_no_cpu_are_refused(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     workers = TrainingWorkers(number=2, loader_actors=3)
-    check_loader_actors([{"CPU": 4, "GPU": 2}, {"CPU": 4}], workers, cpus_each=1)
+    nodes: list[Resources] = [{"CPU": 4, "GPU": 2}, {"CPU": 4}]
+    check_loader_actors(nodes, workers, cpus_each=1, may_grow=False)
     with pytest.raises(ValueError, match=r"wants 6 CPUs beside the 2 of each of 2 workers, .* 4 l"):
-        check_loader_actors([{"CPU": 4, "GPU": 2}, {"CPU": 4}], workers, cpus_each=2)
+        check_loader_actors(nodes, workers, cpus_each=2, may_grow=False)
+    assert not caplog.records
+    check_loader_actors(nodes, workers, cpus_each=2, may_grow=True)
+    assert "waits until nodes with CPUs have joined" in caplog.text
