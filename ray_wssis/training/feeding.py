@@ -4,15 +4,14 @@ Both give the same batches in the same order, since a sample is a function of it
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
 from typing import Any, Protocol
 
 import cv2
 import ray
-from ray.exceptions import RayTaskError
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from ray_wssis.training.sampling import Collate, Key, Samples, SeededSamples, StepSampler
 
@@ -26,19 +25,48 @@ class Source(Protocol):
     def collate(self, samples: list[Any]) -> Any: ...
 
 
+class Batches(Dataset[Any]):
+    """The batch of these keys, or why there is none: torch and Ray would wrap what is raised in
+    another process, and who reads the log wants the sentence."""
+
+    def __init__(self, samples: Samples, collate: Collate, seed: int) -> None:
+        self.samples = SeededSamples(samples, seed)
+        self.collate = collate
+
+    def __getitem__(self, keys: Sequence[Key]) -> Any:
+        try:
+            return self.collate([self.samples[key] for key in keys])
+        except Exception as error:
+            return error
+
+
 def batches_from_processes(
     samples: Samples, collate: Collate, sampler: StepSampler, number: int, pin_memory: bool
-) -> Iterable[Any]:
-    """Made by processes of this worker; with none of them, by the worker between its steps."""
-    return DataLoader(
-        SeededSamples(samples, sampler.seed),
-        batch_sampler=sampler,
-        collate_fn=collate,
+) -> Iterator[Any]:
+    """Made by processes of this worker; with none of them, by the worker between its steps.
+
+    Raises whatever was wrong with a sample.
+    """
+    loader = DataLoader(
+        Batches(samples, collate, sampler.seed),
+        sampler=sampler,
+        batch_size=None,  # each item is a batch already
+        collate_fn=as_it_is,
         num_workers=number,
         prefetch_factor=AHEAD if number else None,
-        persistent_workers=number > 0,
         pin_memory=pin_memory,
     )
+    return map(usable, loader)
+
+
+def as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def usable(batch: Any) -> Any:
+    if isinstance(batch, Exception):
+        raise batch
+    return batch
 
 
 def batches_from_actors(
@@ -46,7 +74,8 @@ def batches_from_actors(
 ) -> Iterator[Any]:
     """Made by actors on nodes that have CPUs to spare; Ray takes those without a GPU first.
 
-    A thread fetches them, so that a batch is on this node before it is wanted.
+    A thread fetches them, so that a batch is on this node before it is wanted.  Raises whatever
+    was wrong with a sample.
     """
     start = LoaderActor.remote  # type: ignore[attr-defined]
     loaders = [start(source, sampler.seed) for _ in range(number)]
@@ -64,11 +93,7 @@ def batches_from_actors(
 
 
 def fetch(batch: "ray.ObjectRef[Any]", pin_memory: bool) -> Any:
-    """A batch in memory of this process; raises what the actor raised."""
-    try:
-        made = ray.get(batch)
-    except RayTaskError as error:
-        raise error.cause from None
+    made = usable(ray.get(batch))
     return made.pin_memory() if pin_memory else made
 
 
@@ -78,8 +103,7 @@ class LoaderActor:
 
     def __init__(self, source: Source, seed: int) -> None:
         cv2.setNumThreads(1)  # as Ray lets torch have one: it reserves one CPU
-        self.samples = SeededSamples(source.load(), seed)
-        self.collate = source.collate
+        self.batches = Batches(source.load(), source.collate, seed)
 
     def batch(self, keys: Sequence[Key]) -> Any:
-        return self.collate([self.samples[key] for key in keys])
+        return self.batches[keys]

@@ -7,7 +7,7 @@ from its last checkpoint ends with the same weights as one that was not.
 import errno
 import io
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -133,7 +133,7 @@ def run_steps(setup: Setup) -> None:
 
 def batches(
     setup: Setup, samples: Samples, sampler: StepSampler, pin_memory: bool
-) -> Iterable[Any]:
+) -> Iterator[Any]:
     if setup.loader_actors:
         return batches_from_actors(setup.task, sampler, setup.loader_actors, pin_memory)
     return batches_from_processes(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Sampler
 
 Key = tuple[int, int]  # epoch, position in the data set
 Collate = Callable[[list[Any]], Any]  # samples -> a batch
@@ -23,7 +23,7 @@ class Samples(Protocol):
     def sample(self, index: int, rng: np.random.Generator) -> Any: ...
 
 
-class SeededSamples(Dataset[Any]):
+class SeededSamples:
     """Draws each sample with randomness of its own, from seed, epoch and position."""
 
     def __init__(self, samples: Samples, seed: int) -> None:

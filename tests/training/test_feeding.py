@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,15 +74,17 @@ def test_an_actor_that_dies_is_made_up_for(task: Line, expected: Values) -> None
     assert task.marker.exists()
 
 
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_bad_picture_is_named_by_a_process(tmp_path: Path, number: int) -> None:
+    task = Line(tmp_path / "marker", bad=3)
+    made = batches_from_processes(task.load(), task.collate, SAMPLER, number, pin_memory=False)
+    with pytest.raises(ValueError, match=r"^pictures/3\.png is cut short$"):
+        list(made)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.parametrize("number", [0, 2])
-def test_a_bad_picture_is_named(tmp_path: Path, number: int) -> None:
-    task = Line(tmp_path / "marker", bad=3)
-    made: Iterator[Any] = (
-        batches_from_actors(task, SAMPLER, number, pin_memory=False)
-        if number
-        else iter(batches_from_processes(task.load(), task.collate, SAMPLER, 0, pin_memory=False))
-    )
+def test_a_bad_picture_is_named_by_an_actor(tmp_path: Path) -> None:
+    made = batches_from_actors(Line(tmp_path / "marker", bad=3), SAMPLER, 2, pin_memory=False)
     with pytest.raises(ValueError, match=r"^pictures/3\.png is cut short$"):
         list(made)
