@@ -152,9 +152,8 @@ def test_a_driver_that_is_killed_in_training(run: PointWSSIS, tmp_path: Path) ->
     again = PointWSSIS(config(), folder)
     lines = [read_metrics(x.teacher.folder) for x in (again, run)]
     assert done and lines[0][: len(done)] == done  # with their times: they were not made again
-    for line, expected in zip(*lines, strict=True):
-        assert line["step"] == expected["step"]
-        assert line.get("loss") == pytest.approx(expected.get("loss"), rel=1e-3)
+    found, expected = ({x["step"]: x["loss"] for x in each if "loss" in x} for each in lines)
+    assert found == pytest.approx(expected, rel=1e-3)
 
 
 def same_rows(labels: Artifact, others: Artifact) -> bool:
