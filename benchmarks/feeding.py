@@ -44,6 +44,7 @@ from ray_wssis.methods.point_wssis.segmenter_task import (
 )
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.session import connect
+from ray_wssis.stages.plan import padded
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
 from ray_wssis.training.sampling import SeededSamples, StepSampler
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer
@@ -219,14 +220,9 @@ def mean_canvas(pictures: SegmenterPictures, sampler: StepSampler) -> float:
 def canvas(records: list[Record], rng: np.random.Generator) -> int:
     """Pixels for each picture of a batch, as augmented."""
     shapes = [draw_geometry(each.height, each.width, AugmentConfig(), rng) for each in records]
-    height, width = (
-        padded(max(getattr(each, side) for each in shapes)) for side in ("height", "width")
-    )
+    largest = (max(each.height for each in shapes), max(each.width for each in shapes))
+    height, width = padded(largest, PADDING_MULTIPLE)
     return height * width
-
-
-def padded(side: int) -> int:
-    return -(-side // PADDING_MULTIPLE) * PADDING_MULTIPLE
 
 
 def wait(seconds: float, _: Batch) -> None:

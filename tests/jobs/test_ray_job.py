@@ -14,8 +14,8 @@ from upath import UPath
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import RUN
 from tests.small_run import RAY, SMALL, Submitted, part_of, running_head, submit
-from tests.stages.slow_run import wait_until
 from tests.training_workers import held_in_a_step
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

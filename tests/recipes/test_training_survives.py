@@ -15,8 +15,8 @@ from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import RUN, SNAPSHOT
 from tests.small_run import SMALL, Submitted, part_of
-from tests.stages.slow_run import wait_until
 from tests.training_workers import training_workers
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,13 +16,13 @@ from ray import serve
 from ray_wssis.session import free_port
 from serve.app import build
 from tests.tiny_run import write_run
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
 PNG = {"Content-Type": "image/png"}
 NAME = f"endpoint_{os.getpid()}"
 NUM_CLIENTS = 4
-TAKES_AT_MOST = 120  # seconds, for whatever is waited for
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +76,6 @@ def load(url: str, picture: bytes) -> Iterator[Counter[int]]:
         over.set()
         for thread in threads:
             thread.join()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    until = time.monotonic() + TAKES_AT_MOST
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.2)
 
 
 def answer_more(statuses: Counter[int], number: int) -> None:
@@ -144,10 +136,10 @@ def test_a_replica_that_is_killed_costs_at_most_what_it_was_at(
     model = client.get("/v1/models").json()["models"][0]["hash"]
     with load(application, picture) as statuses:
         for _ in range(2):
-            wait_until(lambda: len(students()) == 2)
+            wait_until(lambda: len(students()) == 2, every=0.2)
             os.kill(students()[0], signal.SIGKILL)
             answer_more(statuses, 20)
-        wait_until(lambda: len(students()) == 2)
+        wait_until(lambda: len(students()) == 2, every=0.2)
         answer_more(statuses, 20)
     failed = statuses.total() - statuses[200]
     assert failed <= 2 * NUM_CLIENTS

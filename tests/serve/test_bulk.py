@@ -1,7 +1,6 @@
 """Bulk jobs on a real Ray, with tiny networks: done, cancelled, interrupted, failed."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from serve.bulk import Jobs, spare_workers
 from serve.config import ServeConfig
 from serve.errors import ApiError
 from serve.schemas import Job
+from tests.waiting import wait_until
 
 NUM_MANY = 400  # pictures: several shards
 
@@ -49,15 +49,8 @@ def jobs(config: ServeConfig) -> Iterator[Jobs]:
     opened.close()
 
 
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 240
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def ended(jobs: Jobs, job_id: str) -> dict[str, Any]:
-    wait_until(lambda: jobs.get(job_id)["state"] not in ("queued", "running"))
+    wait_until(lambda: jobs.get(job_id)["state"] not in ("queued", "running"), seconds=240)
     return jobs.get(job_id)
 
 
@@ -79,16 +72,18 @@ def test_a_job_that_is_cancelled_and_one_whose_server_goes_away_lose_nothing(
     assert Job(**first).model_dump() == first
     assert jobs.submit(*asked)["id"] == first["id"] and len(jobs.list()) == 1
 
-    wait_until(lambda: jobs.get(first["id"])["num_labelled"] > 0)
+    wait_until(lambda: jobs.get(first["id"])["num_labelled"] > 0, seconds=240)
     cancelled = jobs.cancel(first["id"])
     assert cancelled["state"] == "cancelled" and cancelled["finished"] is not None
     assert 0 < cancelled["num_labelled"] < cancelled["num_images"] == NUM_MANY
     with pytest.raises(ApiError, match="is cancelled: it has no result"):
         jobs.result(first["id"])
-    wait_until(lambda: ray.available_resources().get("CPU") == 4)
+    wait_until(lambda: ray.available_resources().get("CPU") == 4, seconds=240)
 
     assert jobs.submit(*asked)["id"] == first["id"]
-    wait_until(lambda: jobs.get(first["id"])["num_labelled"] > cancelled["num_labelled"])
+    wait_until(
+        lambda: jobs.get(first["id"])["num_labelled"] > cancelled["num_labelled"], seconds=240
+    )
     jobs.close()
     interrupted = Jobs(config)
     try:
@@ -149,7 +144,7 @@ def test_a_job_whose_process_dies_failed_and_may_be_posted_again(
 ) -> None:
     asked = config.model, str(root / "images"), str(root / "few.json")
     job_id = jobs.submit(*asked)["id"]
-    wait_until(lambda: jobs.actor is not None)
+    wait_until(lambda: jobs.actor is not None, seconds=240)
     ray.kill(jobs.actor)
     failed = ended(jobs, job_id)
     assert (failed["state"], failed["error"]) == (
@@ -173,7 +168,7 @@ def taken(num_cpus: int, left: int) -> Iterator[None]:
     neighbour: Any = ray.remote(num_cpus=num_cpus)(Neighbour).remote()
     try:
         ray.get(neighbour.is_there.remote())
-        wait_until(lambda: ray.available_resources().get("CPU", 0) == left)
+        wait_until(lambda: ray.available_resources().get("CPU", 0) == left, seconds=240)
         yield
     finally:
         ray.kill(neighbour)

@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ray_wssis.data.shapes import write_shapes
 from ray_wssis.stages.decode import Picture
 from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
 from ray_wssis.stages.table import shards
+from tests.waiting import wait_until
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
@@ -64,13 +64,6 @@ def slow_pass(records: UPath, out: UPath) -> Pass:
         needs_original=True,
         out=out,
     )
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def lose_a_node(job: Pass) -> None:

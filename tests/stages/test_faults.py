@@ -17,7 +17,8 @@ from ray_wssis.stages.shards import content_digest
 from ray_wssis.stages.stream import stream
 from ray_wssis.stages.table import each_row, shards
 from tests.small_run import ROOT
-from tests.stages.slow_run import NUM_IMAGES, WORKERS, slow_pass, wait_until, write_records
+from tests.stages.slow_run import NUM_IMAGES, WORKERS, slow_pass, write_records
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -18,8 +18,8 @@ from ray_wssis.training import run
 from ray_wssis.training.run import RUN, SNAPSHOT, TrainingWorkers, train
 from ray_wssis.training.schedule import TrainingConfig
 from tests.small_run import RAY
-from tests.stages.slow_run import wait_until
 from tests.training.line_task import Line, groups_file, hurry_file
+from tests.waiting import wait_until
 
 CONFIG = TrainingConfig(
     steps=400, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=20, validate_every=400
