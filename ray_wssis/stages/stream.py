@@ -210,7 +210,8 @@ def stream(
             give_up(job, sources, left)
             break
         size = task_size(num_left, workers)
-        if attempt > 2:  # one picture may have killed all processes that it came near: alone
+        alone = attempt > 2  # one picture may have killed all processes that it came near
+        if alone:
             left = [[[place] for batch in batches for place in batch] for batches in left]
             size = 1
         tasks = (
@@ -218,7 +219,7 @@ def stream(
             for source, batches in zip(sources, left, strict=True)
             for share in share_out(source, batches, size)
         )
-        run(job, workers, tasks, num_left, total, failures)
+        run(job, workers, tasks, num_left, total, failures, alone=alone)
     if not total.num_images:
         logger.info("%s: nothing to do, %d images are done", job.name, len(wanted))
     tidy(job.out, wanted)
@@ -238,12 +239,14 @@ def run(
     num_left: int,
     total: Throughput,
     failures: Failures,
+    *,
+    alone: bool,
 ) -> None:
     """Stream the pictures of some tasks, and add to `total` what was done."""
     connect()
     num_wanted = total.num_images + num_left
     start = said_at = time.monotonic()
-    shards = pipeline(job, workers, tasks, total)
+    shards = pipeline(job, workers, tasks, total, alone=alone)
     metrics = LabellingMetrics(run_id(job.out.parent.parent), job.name, num_left, total.places)
     with metrics:
         for row in shards.iter_rows():
@@ -279,8 +282,13 @@ def pipeline(
     workers: LabellingWorkers,
     tasks: Iterable[bytes],
     total: Throughput,
+    *,
+    alone: bool,
 ) -> ray.data.Dataset:
-    """What Ray Data is asked to do: one row for every shard comes out."""
+    """What Ray Data is asked to do: one row for every shard comes out.
+
+    With `alone` no batch waits in the process of another one, to die with it.
+    """
     num_nodes = sum(node["Alive"] for node in ray.nodes())
     pool = Pool.of(workers, ray.cluster_resources(), num_nodes)
     total.places = {step: pool.most if step == "model" else pool.others for step in STEPS}
@@ -307,7 +315,11 @@ def pipeline(
             fn_constructor_args=[job.worker, job.arguments, pool.share_cpu],
             batch_size=1,  # given whole blocks, actors grew by 10 KiB an image
             batch_format="pyarrow",
-            compute=ActorPoolStrategy(min_size=workers.number, max_size=pool.most),
+            compute=ActorPoolStrategy(
+                min_size=workers.number,
+                max_size=pool.most,
+                max_tasks_in_flight_per_actor=1 if alone else None,
+            ),
             num_gpus=pool.gpus_each,
             num_cpus=pool.cpus_each,
             max_task_retries=RETRIES,
