@@ -1,6 +1,6 @@
 """The keys of Kubernetes and of KubeRay (ray.io/v1) that the manifests use: no other one passes.
 
-Stricter than the real schemas: what every pod here must have is not optional.
+Stricter than KubeRay's own schemas: what every pod here must have is not optional.
 """
 
 from typing import Annotated, Literal

@@ -1,10 +1,12 @@
 """The manifests of Kubernetes: their form, and that their numbers and places fit together."""
 
+import json
 import shlex
 import tomllib
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -90,19 +92,48 @@ def loaded_job() -> PointWSSISConfig:
     return load_config(PointWSSISConfig, words[words.index("--config") + 1], changes)
 
 
-@pytest.mark.parametrize("name", KINDS)
-def test_the_keys_and_their_types_are_known(name: str) -> None:
-    KINDS[name].model_validate(read(name))
+def check_as_kuberay_does(values: Any) -> None:
+    schemas = json.loads((Path(__file__).parent / "kuberay_schemas.json").read_text())
+    jsonschema.validate(values, schemas | {"$ref": f"#/$defs/{values['kind']}"})
+
+
+@each_cluster
+def test_it_is_what_kuberay_takes(name: str) -> None:
+    check_as_kuberay_does(read(name))
 
 
 @pytest.mark.parametrize(
-    "key, value",
-    [("entryPoint", "python x.py"), ("backoffLimit", "3"), ("shutdownAfterJobFinishes", False)],
+    "key, value, message",
+    [
+        ("entryPoint", "python x.py", "'entryPoint' was unexpected"),
+        ("backoffLimit", "3", "'3' is not of type 'integer'"),
+    ],
 )
-def test_a_wrong_key_or_value_is_seen(key: str, value: object) -> None:
+def test_what_kuberay_would_refuse_is_seen(key: str, value: str, message: str) -> None:
     values = read("rayjob")
     values["spec"][key] = value
-    with pytest.raises(ValidationError, match=key):
+    with pytest.raises(jsonschema.ValidationError, match=message):
+        check_as_kuberay_does(values)
+
+
+def test_a_misspelled_key_deep_in_a_pod_is_seen() -> None:
+    values = read("rayjob")
+    (group, *_) = values["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    group["template"]["spec"]["containers"][0]["resource"] = {}
+    with pytest.raises(jsonschema.ValidationError, match="'resource' was unexpected"):
+        check_as_kuberay_does(values)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_the_keys_that_we_use_are_these(name: str) -> None:
+    KINDS[name].model_validate(read(name))
+
+
+def test_what_kuberay_takes_and_we_do_not_want_is_seen() -> None:
+    values = read("rayjob")
+    values["spec"]["shutdownAfterJobFinishes"] = False
+    check_as_kuberay_does(values)
+    with pytest.raises(ValidationError, match="shutdownAfterJobFinishes"):
         RayJob.model_validate(values)
 
 
