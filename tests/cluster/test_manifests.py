@@ -129,11 +129,14 @@ def test_the_keys_that_we_use_are_these(name: str) -> None:
     KINDS[name].model_validate(read(name))
 
 
-def test_what_kuberay_takes_and_we_do_not_want_is_seen() -> None:
+@pytest.mark.parametrize(
+    "key, value",
+    [("entryPoint", "python x.py"), ("backoffLimit", "3"), ("shutdownAfterJobFinishes", False)],
+)
+def test_a_wrong_key_or_value_is_seen(key: str, value: object) -> None:
     values = read("rayjob")
-    values["spec"]["shutdownAfterJobFinishes"] = False
-    check_as_kuberay_does(values)
-    with pytest.raises(ValidationError, match="shutdownAfterJobFinishes"):
+    values["spec"][key] = value
+    with pytest.raises(ValidationError, match=key):
         RayJob.model_validate(values)
 
 
