@@ -19,6 +19,8 @@ from ray_wssis.config import load_config
 from ray_wssis.data.images import read_image, resize_image, resize_mask
 from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Record, Records
+from ray_wssis.instance.mask_quality import MaskQuality
+from ray_wssis.instance.segmenter import RoughMasks, Segmenter, network_image
 from ray_wssis.methods.point_wssis.labeller import Draft, PointLabeller, finish
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput, mask_in_box
@@ -29,13 +31,11 @@ from ray_wssis.methods.point_wssis.refiner_task import (
     collate,
     read_rough,
 )
-from ray_wssis.methods.point_wssis.segmenter import RoughMasks, Segmenter, network_image
-from ray_wssis.metrics.pseudo_masks import MaskQuality
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.recipes.point_wssis import PointWSSISConfig
 from ray_wssis.training.feeding import batches_from_processes
-from ray_wssis.training.sampling import StepSampler
 from ray_wssis.training.schedule import build_optimizer, learning_rate
+from ray_wssis.training.streams import StepSampler
 
 CPU = torch.device("cpu")
 NOWHERE = (-1.0, -1.0)  # a point beside the crop: no heat is drawn

@@ -16,10 +16,10 @@ import numpy as np
 from upath import UPath
 
 from ray_wssis.data.records import Record, Records
-from ray_wssis.methods.point_wssis.quality import COLUMNS, QualityModel, judged
+from ray_wssis.instance.quality import COLUMNS, QualityModel, judged
+from ray_wssis.instance.split import TAUGHT, WEAK_TRUTH
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
-from ray_wssis.stages.split import TAUGHT, WEAK_TRUTH
-from ray_wssis.stages.table import read_rows
+from ray_wssis.streaming.table import read_rows
 
 WORST = 0.1  # share of the masks that is dropped
 

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from benchmarks.timing import interleaved, ratio, spread, table
-from ray_wssis.data.shapes import draw_picture
-from ray_wssis.export import export, find_model
-from ray_wssis.methods.point_wssis.segmenter import Segmenter, network_image, pad_images
+from ray_wssis.data.builtin.shapes import draw_picture
+from ray_wssis.instance.export import export, find_model
+from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.models.solov2_inference import detect
 
 NUM_PICTURES = 20

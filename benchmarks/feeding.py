@@ -36,7 +36,7 @@ from benchmarks.timing import table
 from ray_wssis.data.augment import AugmentConfig, draw_geometry
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record
-from ray_wssis.methods.point_wssis.segmenter_task import (
+from ray_wssis.instance.task import (
     Batch,
     SegmenterLearner,
     SegmenterPictures,
@@ -44,11 +44,11 @@ from ray_wssis.methods.point_wssis.segmenter_task import (
 )
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.session import connect
-from ray_wssis.stages.plan import padded
+from ray_wssis.streaming.plan import padded
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
-from ray_wssis.training.sampling import SeededSamples, StepSampler
+from ray_wssis.training.input_wait import Waiting
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer
-from ray_wssis.training.waiting import Waiting
+from ray_wssis.training.streams import SeededSamples, StepSampler
 
 SEED = 0
 EPOCHS = 20  # for canvases

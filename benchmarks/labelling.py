@@ -19,19 +19,19 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from benchmarks.timing import significant, table
+from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.images import read_image
 from ray_wssis.data.points import PointKind
 from ray_wssis.data.records import Records
-from ray_wssis.data.shapes import write_shapes
 from ray_wssis.data.split import as_weak
-from ray_wssis.methods.point_wssis.segmenter import network_image, read_config
+from ray_wssis.instance.label import LabelPoints
+from ray_wssis.instance.label_row import SCHEMA, finish_row
+from ray_wssis.instance.segmenter import network_image, read_config
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
-from ray_wssis.stages.decode import Picture
-from ray_wssis.stages.label import LabelPoints
-from ray_wssis.stages.label_row import SCHEMA, finish_row
-from ray_wssis.stages.stream import LabellingWorkers, Pass, Throughput, stream
-from ray_wssis.stages.table import read_columns, shards
+from ray_wssis.streaming.decode import Picture
+from ray_wssis.streaming.stream import LabellingWorkers, Pass, Throughput, stream
+from ray_wssis.streaming.table import read_columns, shards
 
 BATCH = 8  # pictures
 

@@ -25,25 +25,25 @@ from matplotlib.figure import Figure
 from upath import UPath
 
 from benchmarks.timing import significant, table
+from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.points import PointKind
 from ray_wssis.data.records import SCHEMA as RECORDS
 from ray_wssis.data.records import Category, Records
-from ray_wssis.data.shapes import write_shapes
 from ray_wssis.data.split import as_weak
+from ray_wssis.instance.label import LabelPoints
+from ray_wssis.instance.label_row import SCHEMA as LABELS
+from ray_wssis.instance.label_row import finish_row
+from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.methods.point_wssis.segmenter import Segmenter, SegmenterConfig
 from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
 from ray_wssis.models.solov2 import SOLOv2
-from ray_wssis.stages.decode import Picture
-from ray_wssis.stages.label import LabelPoints
-from ray_wssis.stages.label_row import SCHEMA as LABELS
-from ray_wssis.stages.label_row import finish_row
-from ray_wssis.stages.plan import Source
-from ray_wssis.stages.shards import with_common, write_table
-from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
-from ray_wssis.stages.table import each_row, read_columns, shards
-from tests.tiny import TINY
+from ray_wssis.streaming.decode import Picture
+from ray_wssis.streaming.plan import Source
+from ray_wssis.streaming.shards import with_common, write_table
+from ray_wssis.streaming.stream import LabellingWorkers, Pass, stream
+from ray_wssis.streaming.table import each_row, read_columns, shards
+from tests.support.tiny import TINY
 
 SIZE = 64  # pixels of a side
 STEP = 0.05  # seconds that the stand-in takes for a batch

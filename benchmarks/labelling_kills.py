@@ -17,8 +17,8 @@ from pathlib import Path
 
 from upath import UPath
 
-from ray_wssis.stages.table import read_columns, shards
 from ray_wssis.storage import hash_file
+from ray_wssis.streaming.table import read_columns, shards
 
 MERGED = ("train.parquet", "shapes_20p_sw.json", "shapes_20p_sw_refined.json")
 

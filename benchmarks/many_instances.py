@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.scenes import random_picture, random_segmenter, segmenter_config
 from benchmarks.timing import table
-from ray_wssis.methods.point_wssis.segmenter import Segmenter, network_image
+from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.models.solov2_inference import InferenceConfig
 
 ORIGINAL = (1080, 1920)  # height, width

@@ -32,8 +32,8 @@ from benchmarks.scenes import (
 )
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
-from ray_wssis.methods.point_wssis.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_inference import mask_nms

@@ -14,12 +14,12 @@ from upath import UPath
 from benchmarks.timing import table
 from ray_wssis.config import load_config
 from ray_wssis.data.split_files import split_name
-from ray_wssis.methods.point_wssis.quality import QualityConfig
-from ray_wssis.methods.point_wssis.segmenter_task import SegmenterTask
+from ray_wssis.instance.merge import MERGED, merge
+from ray_wssis.instance.quality import QualityConfig
+from ray_wssis.instance.split import VALIDATION
+from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.recipes.point_wssis import RESOLVED, PointWSSIS, PointWSSISConfig
 from ray_wssis.session import configure
-from ray_wssis.stages.merge import MERGED, merge
-from ray_wssis.stages.split import VALIDATION
 from ray_wssis.storage import locate
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import train

@@ -28,6 +28,12 @@ from pathlib import Path
 import httpx2
 import torch
 from upath import UPath
+from wssis_serve.backend import Segmented
+from wssis_serve.config import ServeConfig
+from wssis_serve.engines.images import Decoded
+from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.models import find_models
+from wssis_serve.replicas import SIDE_THREADS
 
 from benchmarks.many_instances import eager_segmenter
 from benchmarks.serving_load import (
@@ -45,13 +51,7 @@ from benchmarks.serving_load import (
     write_picture,
 )
 from benchmarks.timing import ratio, significant, table
-from ray_wssis.data.shapes import CATEGORIES
-from serve.backend import Segmented
-from serve.config import ServeConfig
-from serve.engine import StudentEngine
-from serve.models import find_models
-from serve.pictures import Decoded
-from serve.replicas import SIDE_THREADS
+from ray_wssis.data.builtin.shapes import CATEGORIES
 
 BATCH = 8
 STUDENT = "student/model"  # in a run

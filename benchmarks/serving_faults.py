@@ -34,7 +34,7 @@ from benchmarks.serving_load import (
     write_picture,
 )
 from benchmarks.timing import significant, table
-from tests.tiny_run import write_run
+from tests.support.tiny_run import write_run
 
 PARTS = ("kills", "reload", "overload")
 CLIENTS = 8

@@ -23,7 +23,7 @@ import cv2
 import httpx2
 
 from benchmarks.timing import significant
-from ray_wssis.data.shapes import draw_picture
+from ray_wssis.data.builtin.shapes import draw_picture
 from ray_wssis.session import free_port
 
 HOST = "127.0.0.1"

@@ -20,22 +20,22 @@ import torch
 import uvicorn
 from ray import serve
 from upath import UPath
+from wssis_serve.app import DeskReplica, StudentReplica, build, deployment, network
+from wssis_serve.backend import Backend, Replicas
+from wssis_serve.command import NAME, ONE_MACHINE, QUIET
+from wssis_serve.config import ServeConfig
+from wssis_serve.coordinator import Desk
+from wssis_serve.engines.images import Decoded, decode
+from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.http.api import create_api
+from wssis_serve.ingress import DESK, replicas_of
+from wssis_serve.models import ServedModels, find_models
+from wssis_serve.replicas import SIDE_THREADS, Student, run
 
 from ray_wssis.config import apply_override, check_config
-from ray_wssis.methods.point_wssis.segmenter import read_config
+from ray_wssis.instance.label import best_device
+from ray_wssis.instance.segmenter import read_config
 from ray_wssis.session import connect
-from ray_wssis.stages.label import best_device
-from serve.api import create_api
-from serve.app import DeskReplica, StudentReplica, build, deployment, network
-from serve.backend import Backend, Replicas
-from serve.command import NAME, ONE_MACHINE, QUIET
-from serve.config import ServeConfig
-from serve.desk import Desk
-from serve.door import DESK, replicas_of
-from serve.engine import StudentEngine
-from serve.models import ServedModels, find_models
-from serve.pictures import Decoded, decode
-from serve.replicas import SIDE_THREADS, Student, run
 
 HOST = "127.0.0.1"
 

@@ -4,8 +4,8 @@ python jobs/annotate.py /data/run /data/points.json --images /data/images --out 
 ray job submit --working-dir . -- python jobs/annotate.py /data/run /data/points.json ...
 """
 
-from ray_wssis.annotate_command import annotate
-from ray_wssis.cli import start_command
+from ray_wssis.cli.annotate import annotate
+from ray_wssis.cli.app import start_command
 
 if __name__ == "__main__":
     start_command(annotate)

@@ -7,7 +7,7 @@ Every line of the page makes one folder of the run; a line whose folder is finis
 """
 
 from ray_wssis.artifacts import Artifact
-from ray_wssis.cli import start
+from ray_wssis.cli.app import start
 from ray_wssis.recipes.point_wssis import PointWSSIS
 
 

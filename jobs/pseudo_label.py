@@ -6,7 +6,7 @@ ray job submit --working-dir . -- python jobs/pseudo_label.py --config shapes --
 What it needs from earlier jobs and is not in the run folder yet is made first.
 """
 
-from ray_wssis.cli import label, start_command
+from ray_wssis.cli.app import label, start_command
 
 if __name__ == "__main__":
     start_command(label)

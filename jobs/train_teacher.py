@@ -6,7 +6,7 @@ ray job submit --working-dir . -- python jobs/train_teacher.py --config shapes -
 What it needs from earlier jobs and is not in the run folder yet is made first.
 """
 
-from ray_wssis.cli import start
+from ray_wssis.cli.app import start
 
 if __name__ == "__main__":
     start(lambda run: run.teacher)

@@ -21,7 +21,7 @@ os.environ.pop("RAY_ADDRESS", None)  # never somebody's cluster
 import pytest
 
 from ray_wssis.session import own_address
-from tests.small_run import SMALL, Submitted, running_head, submit
+from tests.support.small_run import SMALL, Submitted, running_head, submit
 
 
 @pytest.fixture(scope="session")

@@ -11,23 +11,17 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init_
 LAYERS = [  # a module imports from its own line and from the lines above
     {"storage", "config", "artifacts", "masks", "logs"},
     {"data", "models", "metrics"},
+    {"session", "live_metrics", "report"},
+    {"training", "streaming"},
+    {"run"},
+    {"instance"},
     {"methods"},
-    {"session", "training", "report", "export", "live_metrics"},
-    {"stages"},
     {"recipes"},
-    {
-        "cli",
-        "closing_table",
-        "annotate_command",
-        "audit_command",
-        "data_commands",
-        "doctor",
-        "doctor_command",
-        "model_commands",
-    },
+    {"doctor"},
+    {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-KNOWS_RAY = {"session", "training", "live_metrics", "stages", "recipes", "cli", "doctor"}
+KNOWS_RAY = {"session", "training", "live_metrics", "streaming", "run", "doctor", "cli"}
 COLLECTIONS = {"utils", "util", "common", "helpers", "misc", "base", "registry", "hooks"}
 
 each_module = pytest.mark.parametrize(

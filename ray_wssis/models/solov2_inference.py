@@ -101,7 +101,7 @@ def draw_instances(
     """The instances of N cells, best first; rows that are none come last and score -1.
 
     `best`, `labels` and `strides` (N,), `kernels` (E, N), `mask_features` (E, h, w).  No shape in
-    here depends on a value, so this is exported as it is (`ray_wssis.export`).
+    here depends on a value, so this is exported as it is (`ray_wssis.instance.export`).
     """
     masks = draw(kernels.T, mask_features)  # (N, h, w)
     inside = masks > config.mask_threshold

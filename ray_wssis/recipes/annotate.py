@@ -1,6 +1,6 @@
 """A trained run labels more: points on new pictures in, a COCO file with their masks out.
 
-Teacher and refiner draw as they drew for the student (`ray_wssis.stages.label`): every picture
+Teacher and refiner draw as they drew for the student (`ray_wssis.instance.label`): every picture
 once, whatever dies meanwhile, and what cannot be used is listed.
 """
 
@@ -17,12 +17,8 @@ from ray_wssis.data.coco_writer import CocoWriter
 from ray_wssis.data.points import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
 from ray_wssis.data.split import as_weak
-from ray_wssis.methods.point_wssis.quality import QualityModel
-from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
-from ray_wssis.methods.point_wssis.segmenter import KIND as SEGMENTER
-from ray_wssis.models.model_folder import categories_of, hash_model, read_description
-from ray_wssis.stages.audit import CALIBRATION, ratio
-from ray_wssis.stages.label import (
+from ray_wssis.instance.audit import CALIBRATION, ratio
+from ray_wssis.instance.label import (
     ROWS,
     SUMMARY,
     THROUGHPUT,
@@ -30,12 +26,16 @@ from ray_wssis.stages.label import (
     check_coverage,
     label,
 )
-from ray_wssis.stages.merge import pseudo
-from ray_wssis.stages.shards import finish_with_rows
-from ray_wssis.stages.split import AUDIT, REJECTED, WEAK, write_rejected
-from ray_wssis.stages.stream import LabellingWorkers
-from ray_wssis.stages.table import RowsById
+from ray_wssis.instance.merge import pseudo
+from ray_wssis.instance.quality import QualityModel
+from ray_wssis.instance.segmenter import KIND as SEGMENTER
+from ray_wssis.instance.split import AUDIT, REJECTED, WEAK, write_rejected
+from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
+from ray_wssis.models.model_folder import categories_of, hash_model, read_description
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
+from ray_wssis.streaming.shards import finish_with_rows
+from ray_wssis.streaming.stream import LabellingWorkers
+from ray_wssis.streaming.table import RowsById
 
 LABELS = "labels.json"
 NETWORKS = {"teacher": SEGMENTER, "refiner": REFINER}

@@ -18,28 +18,28 @@ from ray_wssis.config import Config, to_yaml
 from ray_wssis.data.augment import AugmentConfig
 from ray_wssis.data.records import Records, named
 from ray_wssis.data.split_files import split_name
-from ray_wssis.methods.point_wssis.quality import QualityConfig
+from ray_wssis.instance.audit import audit
+from ray_wssis.instance.evaluate import METRICS, evaluate
+from ray_wssis.instance.label import ROWS, THROUGHPUT, LabelLimits, check_coverage, label
+from ray_wssis.instance.merge import MERGED, merge
+from ray_wssis.instance.quality import QualityConfig
+from ray_wssis.instance.segmenter import KIND as SEGMENTER
+from ray_wssis.instance.segmenter import SegmenterConfig
+from ray_wssis.instance.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, DataConfig, split
+from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
 from ray_wssis.methods.point_wssis.refiner_augment import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
-from ray_wssis.methods.point_wssis.segmenter import KIND as SEGMENTER
-from ray_wssis.methods.point_wssis.segmenter import SegmenterConfig
-from ray_wssis.methods.point_wssis.segmenter_task import SegmenterTask
+from ray_wssis.methods.point_wssis.rough_masks import SCHEMA as DRILL
+from ray_wssis.methods.point_wssis.rough_masks import DrawRoughMasks
 from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
 from ray_wssis.models.model_folder import FILES, categories_of, copy_model, read_description
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.report.mlflow_log import log_to_mlflow
 from ray_wssis.report.page import write_report
-from ray_wssis.stages.audit import audit
-from ray_wssis.stages.drill import SCHEMA as DRILL
-from ray_wssis.stages.drill import DrawRoughMasks
-from ray_wssis.stages.evaluate import METRICS, evaluate
-from ray_wssis.stages.label import ROWS, THROUGHPUT, LabelLimits, check_coverage, label
-from ray_wssis.stages.merge import MERGED, merge
-from ray_wssis.stages.shards import finish_with_rows
-from ray_wssis.stages.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, DataConfig, split
-from ray_wssis.stages.stream import LabellingWorkers, Pass, stream
 from ray_wssis.storage import Place, hash_file, locate, write_atomically
+from ray_wssis.streaming.shards import finish_with_rows
+from ray_wssis.streaming.stream import LabellingWorkers, Pass, stream
 from ray_wssis.training.loop import Task
 from ray_wssis.training.run import LOGS, TrainingWorkers, train
 from ray_wssis.training.schedule import ScaledTraining, TrainingConfig

@@ -11,6 +11,9 @@ from upath import UPath
 
 from ray_wssis.artifacts import code_version
 from ray_wssis.data.records import Records
+from ray_wssis.instance.gallery import gallery
+from ray_wssis.instance.label_numbers import LabelNumbers, RecordsById, read_label_numbers
+from ray_wssis.instance.sheets import contact_sheets
 from ray_wssis.report.charts import (
     Curve,
     curve,
@@ -19,10 +22,7 @@ from ray_wssis.report.charts import (
     loss_chart,
     reliability_chart,
 )
-from ray_wssis.report.label_numbers import LabelNumbers, RecordsById, read_label_numbers
-from ray_wssis.report.predictions import gallery
 from ray_wssis.report.run_folder import STAGES, Run
-from ray_wssis.report.sheets import contact_sheets
 from ray_wssis.report.template import template
 from ray_wssis.storage import write_atomically
 

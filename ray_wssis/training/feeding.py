@@ -13,7 +13,7 @@ import cv2
 import ray
 from torch.utils.data import DataLoader, Dataset
 
-from ray_wssis.training.sampling import Collate, Key, Samples, SeededSamples, StepSampler
+from ray_wssis.training.streams import Collate, Key, Samples, SeededSamples, StepSampler
 
 AHEAD = 2  # batches of each process or actor that are made before they are wanted
 

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from upath import UPath
 
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
+from ray_wssis.training.input_wait import Waiting
 from ray_wssis.training.metrics_log import MetricsLog
-from ray_wssis.training.notices import Notices
-from ray_wssis.training.sampling import Samples, StepSampler
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
-from ray_wssis.training.waiting import Waiting
+from ray_wssis.training.stop_signal import Notices
+from ray_wssis.training.streams import Samples, StepSampler
 
 STATE = "state.pt"
 LOG_EVERY = 10  # steps between lines of the log, and so between waits for the device

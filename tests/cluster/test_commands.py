@@ -9,7 +9,7 @@ import pytest
 import typer
 from ray.scripts.scripts import cli as ray_cli
 
-from ray_wssis.cli import app
+from ray_wssis.cli.app import app
 from ray_wssis.config import shipped_configs
 
 ROOT = Path(__file__).parents[2]

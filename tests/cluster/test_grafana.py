@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wssis_serve.figures import Figures
 
 from ray_wssis.live_metrics import COUNTERS, GAUGES
-from serve.figures import Figures
 
 FILE = Path(__file__).parents[2] / "cluster/grafana.json"
 DASHBOARD = json.loads(FILE.read_text())

@@ -10,10 +10,10 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from pydantic import BaseModel, ValidationError
+from wssis_serve.config import ServeConfig
 
 from ray_wssis.config import load_config
 from ray_wssis.recipes.point_wssis import PointWSSISConfig
-from serve.config import ServeConfig
 from tests.cluster.kuberay import (
     Claim,
     ClusterSpec,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.check import check_coco, check_file
-from ray_wssis.data.shapes import write_shapes
 
 SQUARE = [[1, 1, 3, 1, 3, 3, 1, 3]]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
-from ray_wssis.data.shapes import write_shapes
 from ray_wssis.data.split_files import split_file
 
 

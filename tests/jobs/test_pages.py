@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ray_wssis.cli import start
+from ray_wssis.cli.app import start
 
 JOBS = sorted((Path(__file__).parent.parent.parent / "jobs").glob("*.py"))
 FEW = ["--set", "data.shapes={num_images: 12, num_validation_images: 4, size: 64}"]

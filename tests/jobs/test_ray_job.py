@@ -13,9 +13,9 @@ from upath import UPath
 
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import RUN
-from tests.small_run import RAY, SMALL, Submitted, part_of, running_head, submit
-from tests.training_workers import held_in_a_step
-from tests.waiting import wait_until
+from tests.support.small_run import RAY, SMALL, Submitted, part_of, running_head, submit
+from tests.support.training_workers import held_in_a_step
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
 from ray_wssis.models.solov2_loss import dice_loss, ignored_cells, solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
-from tests.tiny import TINY
+from tests.support.tiny import TINY
 
 GRIDS = (3, 2)
 NUM_CELLS = 9 + 4

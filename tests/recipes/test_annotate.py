@@ -12,15 +12,15 @@ import pytest
 from typer.testing import CliRunner
 
 from ray_wssis.artifacts import StaleArtifact
-from ray_wssis.cli import app
+from ray_wssis.cli.app import app
 from ray_wssis.config import load_config
+from ray_wssis.instance.label import ROWS
 from ray_wssis.masks import area
 from ray_wssis.recipes.annotate import LABELS, Annotate, AnnotateConfig
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
-from ray_wssis.stages.label import ROWS
-from ray_wssis.stages.table import progress, read_rows
-from tests.small_run import SMALL
-from tests.tiny_run import write_run
+from ray_wssis.streaming.table import progress, read_rows
+from tests.support.small_run import SMALL
+from tests.support.tiny_run import write_run
 
 SLOWLY = load_config(
     AnnotateConfig, None, ["labelling_workers.shard_size=1", "labelling_workers.batch_size=1"]

@@ -16,9 +16,9 @@ from upath import UPath
 
 from ray_wssis.session import free_port
 from ray_wssis.training.metrics_log import read_metrics
-from tests.small_run import SMALL, Submitted
-from tests.training_workers import held_in_a_step
-from tests.waiting import wait_until
+from tests.support.small_run import SMALL, Submitted
+from tests.support.training_workers import held_in_a_step
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

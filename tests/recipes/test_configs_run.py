@@ -18,21 +18,21 @@ from ray_wssis.config import load_config, shipped_configs
 from ray_wssis.data.check import check_file
 from ray_wssis.data.coco import load_json
 from ray_wssis.data.records import Records
+from ray_wssis.instance import label
+from ray_wssis.instance.label import ROWS
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.split import STRONG, VALIDATION, WEAK
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.methods.point_wssis.segmenter import Segmenter
 from ray_wssis.recipes import point_wssis
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
-from ray_wssis.stages import label
-from ray_wssis.stages.label import ROWS
-from ray_wssis.stages.split import STRONG, VALIDATION, WEAK
-from ray_wssis.stages.table import read_rows
+from ray_wssis.streaming.table import read_rows
 from ray_wssis.training.feeding import batches_from_processes
 from ray_wssis.training.loop import Task
 from ray_wssis.training.run import TrainingWorkers
-from ray_wssis.training.sampling import StepSampler
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
-from tests.in_process import stream_here
-from tests.real_data import COCO_MINI
+from ray_wssis.training.streams import StepSampler
+from tests.support.in_process import stream_here
+from tests.support.real_data import COCO_MINI
 
 pytestmark = pytest.mark.slow
 

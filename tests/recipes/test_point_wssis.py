@@ -16,16 +16,16 @@ from typer.testing import CliRunner
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, StaleArtifact, read_artifact
-from ray_wssis.cli import app
+from ray_wssis.cli.app import app
 from ray_wssis.config import load_config
 from ray_wssis.data.coco import load_json
 from ray_wssis.data.records import Records
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
-from ray_wssis.stages.table import read_rows
 from ray_wssis.storage import hash_file
+from ray_wssis.streaming.table import read_rows
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import RUN, SNAPSHOT
-from tests.small_run import SMALL, Submitted, part_of
+from tests.support.small_run import SMALL, Submitted, part_of
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from ray_wssis.config import load_config
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import RUN, SNAPSHOT
-from tests.small_run import SMALL, Submitted, part_of
-from tests.training_workers import training_workers
-from tests.waiting import wait_until
+from tests.support.small_run import SMALL, Submitted, part_of
+from tests.support.training_workers import training_workers
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

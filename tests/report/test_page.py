@@ -13,7 +13,7 @@ from PIL import Image
 from upath import UPath
 
 from ray_wssis.report.page import write_report
-from tests.report.elements import Elements
+from tests.support.elements import Elements
 
 SIZE_LIMIT = 5_000_000  # bytes
 

@@ -13,15 +13,15 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from PIL import Image
+from wssis_serve.backend import Backend
+from wssis_serve.config import ServeConfig
+from wssis_serve.coordinator import Desk
+from wssis_serve.http.api import create_api
+from wssis_serve.replicas import Labeller, Student
 
-from ray_wssis.data.shapes import draw_picture
+from ray_wssis.data.builtin.shapes import draw_picture
 from ray_wssis.session import free_port
-from serve.api import create_api
-from serve.backend import Backend
-from serve.config import ServeConfig
-from serve.desk import Desk
-from serve.replicas import Labeller, Student
-from tests.tiny_run import write_run
+from tests.support.tiny_run import write_run
 
 STARTS_WITHIN = 60  # seconds
 

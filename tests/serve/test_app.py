@@ -12,11 +12,11 @@ from pathlib import Path
 import httpx2
 import pytest
 from ray import serve
+from wssis_serve.app import build
 
 from ray_wssis.session import free_port
-from serve.app import build
-from tests.tiny_run import write_run
-from tests.waiting import wait_until
+from tests.support.tiny_run import write_run
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

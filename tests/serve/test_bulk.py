@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import ray
 from upath import UPath
+from wssis_serve import bulk
+from wssis_serve.bulk import Jobs, spare_workers
+from wssis_serve.config import ServeConfig
+from wssis_serve.http.errors import ApiError
+from wssis_serve.http.schemas import Job
 
+from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco, write_coco
 from ray_wssis.data.points import PointKind
-from ray_wssis.data.shapes import write_shapes
 from ray_wssis.data.split import as_weak
 from ray_wssis.recipes.annotate import LABELS, Annotate
 from ray_wssis.storage import read_json
-from serve import bulk
-from serve.bulk import Jobs, spare_workers
-from serve.config import ServeConfig
-from serve.errors import ApiError
-from serve.schemas import Job
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 NUM_MANY = 400  # pictures: several shards
 

@@ -1,9 +1,8 @@
 import socket
 
 import pytest
-
-from serve.command import ask_to_reload, check_port, is_loopback, run
-from serve.config import TOKEN_VARIABLE, ServeConfig
+from wssis_serve.command import ask_to_reload, check_port, is_loopback, run
+from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
 
 
 @pytest.mark.parametrize(

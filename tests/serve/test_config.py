@@ -10,9 +10,9 @@ from ray.serve.schema import (
     ServeApplicationSchema,
     ServeDeploySchema,
 )
+from wssis_serve.config import ReplicaConfig, ServeConfig
 
 from ray_wssis.config import ConfigError, check_config
-from serve.config import ReplicaConfig, ServeConfig
 
 FILE = Path(__file__).parents[2] / "serve/config.yaml"
 
@@ -35,7 +35,7 @@ def test_the_file_is_what_serve_deploy_takes() -> None:
 def test_the_application_that_it_names_exists() -> None:
     (application,) = yaml.safe_load(FILE.read_text())["applications"]
     module, _, name = application["import_path"].partition(":")
-    tree = ast.parse((FILE.parents[1] / f"{module.replace('.', '/')}.py").read_text())
+    tree = ast.parse((FILE.parent / f"{module.replace('.', '/')}.py").read_text())
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 

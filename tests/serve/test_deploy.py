@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from ray_wssis.session import free_port
-from tests.small_run import ROOT
-from tests.tiny_run import write_run
+from tests.support.small_run import ROOT
+from tests.support.tiny_run import write_run
 
 pytestmark = pytest.mark.slow
 

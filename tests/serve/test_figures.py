@@ -1,4 +1,4 @@
-from serve.figures import Answered, Figures
+from wssis_serve.figures import Answered, Figures
 
 
 def lines(figures: Figures) -> dict[str, float]:

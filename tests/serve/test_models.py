@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 from upath import UPath
+from wssis_serve.models import find_models, metrics_of
 
 from ray_wssis.artifacts import Workspace, open_stage
 from ray_wssis.models.model_folder import copy_model, hash_model
-from serve.models import find_models, metrics_of
 
 
 def test_a_run_is_served_whole(run_folder: Path) -> None:

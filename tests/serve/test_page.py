@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
+from wssis_serve.config import ServeConfig
+from wssis_serve.http.api import create_api
 
+from ray_wssis.data.builtin.shapes import draw_picture
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record
-from ray_wssis.data.shapes import draw_picture
-from serve.api import create_api
-from serve.config import ServeConfig
 from tests.serve.conftest import backend_here, listening
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")

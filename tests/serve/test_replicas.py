@@ -3,13 +3,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from wssis_serve.config import ServeConfig
+from wssis_serve.coordinator import Desk
+from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.replicas import Labeller, Student
 
-from serve.config import ServeConfig
-from serve.desk import Desk
-from serve.engine import StudentEngine
-from serve.replicas import Labeller, Student
 from tests.serve.conftest import Here
-from tests.tiny_run import write_run
+from tests.support.tiny_run import write_run
 
 
 def started(kind: type, run: Path) -> Any:

@@ -3,9 +3,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from serve.errors import ApiError
-from serve.roots import resolve
+from wssis_serve.http.errors import ApiError
+from wssis_serve.roots import resolve
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 import ray
 
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
-from ray_wssis.training.sampling import SeededSamples, StepSampler
-from tests.training.line_task import Line, Points
+from ray_wssis.training.streams import SeededSamples, StepSampler
+from tests.support.line_task import Line, Points
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import tests
 SAMPLER = StepSampler(np.zeros(10, dtype=bool), 4, 0, range(1, 13), 0, 1)

@@ -10,9 +10,9 @@ import pytest
 from upath import UPath
 
 from ray_wssis.training.run import TrainingWorkers, train
-from tests.small_run import ROOT
-from tests.training.line_task import Line, groups_file, weights
-from tests.training.nodes import CONFIG
+from tests.support.line_task import Line, groups_file, weights
+from tests.support.nodes import CONFIG
+from tests.support.small_run import ROOT
 
 pytestmark = pytest.mark.slow
 ENVIRONMENT = {
@@ -42,7 +42,7 @@ def test_a_node_that_comes_or_goes_changes_nothing(
     what: str, groups: list[int], undisturbed: Path, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.training.nodes", str(tmp_path), what],
+        [sys.executable, "-m", "tests.support.nodes", str(tmp_path), what],
         cwd=ROOT,
         env=os.environ | ENVIRONMENT,
         capture_output=True,

@@ -22,9 +22,9 @@ from ray_wssis.training.run import (
     wants_gpu,
 )
 from ray_wssis.training.schedule import TrainingConfig
-from tests.training.line_task import Line, groups_file, hurry_file, steps_in, weights
-from tests.training_workers import held_in_a_step
-from tests.waiting import wait_until
+from tests.support.line_task import Line, groups_file, hurry_file, steps_in, weights
+from tests.support.training_workers import held_in_a_step
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 CONFIG = TrainingConfig(

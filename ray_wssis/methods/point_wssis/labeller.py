@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ray_wssis.data.records import Record
-from ray_wssis.methods.point_wssis.mending import Answer, mend
+from ray_wssis.instance.segmenter import RoughMasks, Segmenter
+from ray_wssis.methods.point_wssis.refined_mask import Answer, mend
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.methods.point_wssis.segmenter import RoughMasks, Segmenter
 from ray_wssis.models.solov2 import SOLOv2Output
 
 

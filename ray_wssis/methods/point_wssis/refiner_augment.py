@@ -18,7 +18,7 @@ from pydantic import Field
 from ray_wssis.config import Config
 from ray_wssis.data.augment import change_colour
 from ray_wssis.masks import area, bounding_box, pixels
-from ray_wssis.methods.point_wssis.mending import Box, encode_in_box
+from ray_wssis.methods.point_wssis.refined_mask import Box, encode_in_box
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, mask_in_box
 
 LARGEST_WINDOW = 256  # pixels of a side; masks are perturbed at this size at most

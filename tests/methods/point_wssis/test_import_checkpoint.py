@@ -9,16 +9,22 @@ from torch import Tensor
 from upath import UPath
 
 from ray_wssis.data.records import Category
+from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter
 from ray_wssis.methods.point_wssis.import_checkpoint import (
     GRIDS,
     import_checkpoint,
     known_categories,
 )
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.methods.point_wssis.segmenter import OVERLAPPING_RANGES, Segmenter
 from ray_wssis.models.backbone import PIXEL_STD
-from ray_wssis.models.published_weights import SEGMENTER_NAMES, refiner_name, renamed
-from tests.published import REFINER, SEGMENTER, extremes, published_refiner, published_segmenter
+from ray_wssis.models.published.weights import SEGMENTER_NAMES, refiner_name, renamed
+from tests.support.published import (
+    REFINER,
+    SEGMENTER,
+    extremes,
+    published_refiner,
+    published_segmenter,
+)
 
 CPU = torch.device("cpu")
 

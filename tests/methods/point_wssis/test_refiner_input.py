@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ray_wssis.masks import decode, encode
-from ray_wssis.methods.point_wssis.mending import Box, encode_in_box, paste
+from ray_wssis.methods.point_wssis.refined_mask import Box, encode_in_box, paste
 from ray_wssis.methods.point_wssis.refiner_input import (
     Point,
     build_input,

@@ -17,6 +17,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter
+from ray_wssis.instance.task import Sample, collate, quarter_size
 from ray_wssis.masks import pairwise_iou
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
 from ray_wssis.methods.point_wssis.published_prompt import (
@@ -24,15 +26,13 @@ from ray_wssis.methods.point_wssis.published_prompt import (
     painted_cells,
     painted_over,
 )
-from ray_wssis.methods.point_wssis.segmenter import OVERLAPPING_RANGES, Segmenter
-from ray_wssis.methods.point_wssis.segmenter_task import Sample, collate, quarter_size
 from ray_wssis.models.full_size_masks import encode_full_size
-from ray_wssis.models.published_weights import SEGMENTER_NAMES, renamed
+from ray_wssis.models.published.weights import SEGMENTER_NAMES, renamed
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_inference import InferenceConfig, detect, draw, maskness
 from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
-from tests.recordings import PARITY, imported_model
+from tests.support.recordings import PARITY, imported_model
 
 RECORDINGS = sorted(PARITY.glob("solov2_r*_seed*/"))
 GRIDS = {"student": (40, 36, 24, 16, 12), "teacher": (80, 64, 32, 24, 12)}

@@ -1,0 +1,238 @@
+"""`wssis data`: make, import, cut, check and correct data sets."""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import asdict
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ray_wssis.data.builtin.shapes import write_shapes
+from ray_wssis.data.check import Problem, check_file
+from ray_wssis.data.coco import write_coco
+from ray_wssis.data.corrections import merge_corrections
+from ray_wssis.data.imports.points import Imported, import_points
+from ray_wssis.data.imports.tools import ExportFormat
+from ray_wssis.data.points import PointKind
+from ray_wssis.data.split import count_classes
+from ray_wssis.data.split_files import split_file
+from ray_wssis.storage import locate
+
+MAX_ROWS = 10  # findings of one kind in a table for people; --json has them all
+COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Make, import, cut, check and correct data sets (COCO instance files).",
+)
+
+Annotations = Annotated[str, typer.Argument(help="COCO instance file, a path or a URI.")]
+
+
+@app.command()
+def shapes(
+    out: Annotated[str, typer.Argument(help="Folder to write to.")],
+    images: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
+    size: Annotated[int, typer.Option(min=64, help="Width and height, in pixels.")] = 128,
+) -> None:
+    """Write the built-in data set: textured shapes with exact masks."""
+    annotations = write_shapes(out, images, seed, size)
+    console().print(f"{images} images and their masks: {escape(str(annotations))}", soft_wrap=True)
+
+
+@app.command("import")
+def import_(
+    export: Annotated[
+        str,
+        typer.Argument(
+            help="CSV (image,x,y,class), CVAT's annotations.xml, LabelMe's folder or "
+            "Label Studio's JSON."
+        ),
+    ],
+    out: Annotated[str, typer.Argument(help="Weak COCO file to write.")],
+    classes: Annotated[str, typer.Option(help="COCO file with the classes, that of the masks.")],
+    images: Annotated[str, typer.Option(help="Folder of the pictures; their sizes are read.")],
+    export_format: Annotated[
+        ExportFormat | None, typer.Option("--format", help="What EXPORT is, where it is not seen.")
+    ] = None,
+    pixel_indices: Annotated[
+        bool, typer.Option("--pixel-indices", help="x and y are numbers of pixels: add 0.5.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Make a weak file of points from another tool; exit 1 when not one of them can be used."""
+    try:
+        if locate(out) in (locate(export), locate(classes)):
+            raise ValueError(f"{out}: would be replaced; name another file to write")
+        imported = import_points(
+            export,
+            classes=classes,
+            images=images,
+            export_format=export_format,
+            pixel_indices=pixel_indices,
+        )
+    except ValueError as error:
+        stop(error)
+    if len(imported.records):
+        write_coco(imported.records, out, info={"description": "points only"})
+    if as_json:
+        typer.echo(json.dumps(import_report(imported), indent=2))
+    else:
+        show_import(imported, out)
+    if not len(imported.records):
+        raise typer.Exit(1)
+
+
+@app.command()
+def split(
+    annotations: Annotations,
+    out: Annotated[str, typer.Argument(help="Folder for the two files and the manifest.")],
+    percent: Annotated[float, typer.Option(help="Part of the images that keep their masks.")] = 10,
+    seed: Annotated[int, typer.Option(help="Which images, and which random points.")] = 0,
+    point: Annotated[PointKind, typer.Option(help="Where in a mask its point is.")] = (
+        PointKind.CENTROID
+    ),
+    images: Annotated[
+        str | None, typer.Option(help="Folder of the pictures: check the input before the cut.")
+    ] = None,
+) -> None:
+    """Cut a labelled file into a strong part (masks) and a weak one (points only)."""
+    if images is not None and has_errors(problems := check_file(annotations, images)):
+        show(problems)
+        raise typer.Exit(1)
+    try:
+        files = split_file(annotations, out, percent=percent, seed=seed, point_kind=point)
+    except ValueError as error:
+        stop(error)
+    table = Table("", "file", "images", "objects")
+    for part in ("strong", "weak"):
+        counts = files.manifest[part]
+        file = str(files.strong if part == "strong" else files.weak)
+        table.add_row(part, escape(file), f"{counts['num_images']}", f"{counts['num_instances']}")
+    console().print(table)
+
+
+@app.command()
+def check(
+    annotations: Annotations,
+    images: Annotated[
+        str | None, typer.Option(help="Folder of the pictures; without it they are not looked at.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Say everything that is wrong with a file and its pictures; exit 1 when there are errors."""
+    problems = check_file(annotations, images)
+    if as_json:
+        typer.echo(json.dumps(report(annotations, images, problems), indent=2))
+    else:
+        show(problems)
+        if images is None:
+            console().print("The pictures were not looked at; give --images DIR to include them.")
+    if has_errors(problems):
+        raise typer.Exit(1)
+
+
+@app.command()
+def merge(
+    base: Annotations,
+    corrections: Annotated[list[str], typer.Argument(help="COCO files; later ones win.")],
+    out: Annotated[str, typer.Argument(help="File to write; it must not be there yet.")],
+) -> None:
+    """Put corrected masks, matched by annotation id, into a file."""
+    try:
+        merged = merge_corrections(base, corrections, out)
+    except ValueError as error:
+        stop(error)
+    table = Table("", "annotations")
+    for what, number in merged._asdict().items():
+        table.add_row(what, f"{number}")
+    console().print(table)
+    console().print(f"Written: {escape(out)}", soft_wrap=True)
+
+
+def report(annotations: str, images: str | None, problems: list[Problem]) -> dict[str, Any]:
+    """The findings as JSON."""
+    counts = Counter(problem.severity for problem in problems)
+    return {
+        "annotations": annotations,
+        "images": images,
+        "ok": not has_errors(problems),
+        "num_errors": counts["error"],
+        "num_warnings": counts["warning"],
+        "num_infos": counts["info"],
+        "problems": [asdict(problem) for problem in problems],
+    }
+
+
+def import_report(imported: Imported) -> dict[str, Any]:
+    """What was imported and what was not, as JSON."""
+    return {
+        "format": imported.export_format,
+        "num_images": len(imported.records),
+        "num_instances_per_class": count_classes(imported.records),
+        "num_images_left_out": imported.num_left_out,
+        "num_others": dict(imported.others),
+        "problems": [asdict(problem) for problem in imported.problems],
+    }
+
+
+def show_import(imported: Imported, out: str) -> None:
+    """The same for people."""
+    if imported.problems:
+        show(imported.problems)
+    per_class = {name: n for name, n in count_classes(imported.records).items() if n}
+    left_out = [f"{imported.num_left_out} pictures without a point that can be used"]
+    left_out += [f"{n} {kind}" for kind, n in imported.others.most_common()]
+    lines = [
+        f"{imported.export_format}: {len(imported.records)} pictures, "
+        f"{sum(per_class.values())} objects with points"
+        + (f": {', '.join(f'{n} {name}' for name, n in per_class.items())}" if per_class else ""),
+        f"Left out: {', '.join(left_out)}",
+        f"Written: {out}" if per_class else "Nothing was written",
+    ]
+    if per_class and any(problem.severity == "warning" for problem in imported.problems):
+        lines.insert(2, "An object without its point is learnt as background: mend, import again.")
+    for line in lines:
+        console().print(escape(line), soft_wrap=True)
+
+
+def show(problems: list[Problem]) -> None:
+    """The findings as a table, the first few of each kind."""
+    by_kind: dict[tuple[str, str], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        by_kind[problem.severity, problem.kind].append(problem)
+    table = Table("", "where", "found", "wanted")
+    for (severity, kind), same in by_kind.items():
+        colour = COLOURS[severity]
+        for problem in same[:MAX_ROWS]:
+            texts = (escape(text) for text in (problem.where, problem.found, problem.wanted))
+            table.add_row(f"[{colour}]{severity}[/]", *texts)
+        if len(same) > MAX_ROWS:
+            more = f"... and {len(same) - MAX_ROWS} more: {kind} (--json lists all)"
+            table.add_row(f"[{colour}]{severity}[/]", more, "", "")
+    if problems:
+        console().print(table)
+    counts = Counter(problem.severity for problem in problems)
+    console().print(
+        f"{counts['error']} errors, {counts['warning']} warnings, {counts['info']} infos"
+    )
+
+
+def console() -> Console:
+    """Made when it is used, so that it writes where standard output goes just then."""
+    return Console()
+
+
+def stop(error: ValueError) -> NoReturn:
+    """Say what the user can change and exit 1, without a traceback."""
+    Console(stderr=True).print(f"[red]error[/] {escape(str(error))}", soft_wrap=True)
+    raise typer.Exit(1) from error
+
+
+def has_errors(problems: list[Problem]) -> bool:
+    """Whether one of them makes the file unusable."""
+    return any(problem.severity == "error" for problem in problems)

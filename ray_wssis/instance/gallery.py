@@ -1,0 +1,232 @@
+"""What the student finds without any prompt, beside the truth, on some validation pictures.
+
+Instances are drawn from the score on at which student and truth agree best over all pictures.
+The pictures are spread evenly from the one where they agree best to the one where they do least.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from upath import UPath
+
+from ray_wssis.data.images import ImageError, read_image
+from ray_wssis.data.records import Record
+from ray_wssis.instance.label_numbers import RecordsById, pieces
+from ray_wssis.masks import bounding_box, pairwise_iou
+from ray_wssis.report.drawing import Pixels, Window, draw_pixels, outline, whole_picture
+
+PICTURE = 320  # display units of a picture's longer side
+PICTURES = 8
+SAME_IOU = 0.5  # from here on, two masks are of one object
+MOST_NAMES = 14  # written on a picture; the others only show theirs when pointed at
+FALLBACK = 0.3  # score, where no instance of any score is right
+MODEL = "student"
+COLUMNS = ["model", "image_id", "label", "score", "mask"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How instances, best score first, and the truth of one picture fit."""
+
+    file: UPath  # where the row is
+    image_id: int
+    num_true: int
+    scores: NDArray[np.float64]
+    ious: NDArray[np.float64]  # with the object that each is; 0: with none
+
+    def num_drawn(self, threshold: float) -> int:
+        return int((self.scores >= threshold).sum())
+
+    def num_found(self, threshold: float) -> int:
+        return int((self.ious[: self.num_drawn(threshold)] > 0).sum())
+
+    def quality(self, threshold: float) -> float:
+        """Panoptic quality of the instances that are drawn, 0..1."""
+        drawn = self.num_drawn(threshold)
+        return float(2 * self.ious[:drawn].sum() / max(1, drawn + self.num_true))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instance:
+    """One mask of a picture."""
+
+    path: str
+    color: int  # by class
+    name: str
+    title: str  # with score
+    x: float  # of its name, in display units
+    y: float
+    has_room: bool  # for its name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One validation picture, ready to be drawn twice."""
+
+    image_id: int
+    size: tuple[int, int]  # (width, height) in display units
+    pixels: Pixels | None
+    truth: list[Instance]
+    found: list[Instance]
+    num_true: int
+    num_found: int
+    num_extra: int
+    quality: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    threshold: float  # score
+    num_pictures: int  # of which these were chosen
+    any_found: bool  # whether any instance of any picture and score is right
+    pictures: list[Picture]
+
+
+def gallery(folder: UPath, truth: RecordsById, names: list[str], num_colors: int) -> Gallery:
+    """Pictures chosen from the student's predictions in the Parquet files of `folder`."""
+    agreements = [each for each in agree(folder, truth) if each.num_true]
+    threshold = best_threshold(agreements)
+    order = sorted(agreements, key=lambda each: (-each.quality(threshold), each.image_id))
+    spread = np.linspace(0, len(order) - 1, min(PICTURES, len(order))).round().astype(int)
+    records = truth.some([order[i].image_id for i in spread])
+    pictures = [
+        draw_picture(order[i], records[order[i].image_id], threshold, names, num_colors)
+        for i in spread
+    ]
+    return Gallery(
+        threshold=threshold,
+        num_pictures=len(order),
+        any_found=any((each.ious > 0).any() for each in order),
+        pictures=pictures,
+    )
+
+
+def agree(folder: UPath, truth: RecordsById) -> Iterator[Agreement]:
+    """Each picture's predictions held against its truth, file by file."""
+    for file in sorted(folder.glob("*.parquet"), key=str):
+        for some in pieces(file, COLUMNS):
+            rows = [row for row in some if is_ours(row)]
+            records = truth.some([row["image_id"] for row in rows])
+            for row in rows:
+                if row["image_id"] in records:
+                    yield compare(file, row, records[row["image_id"]])
+
+
+def is_ours(row: dict[str, Any]) -> bool:
+    """Whether the student has been here: it found these, or no model could read the picture."""
+    return row["model"] in (MODEL, None)
+
+
+def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
+    """Best score first, each instance takes the object of its class that it covers best."""
+    record = real_objects(record)
+    scores = np.asarray(row["score"] or [], dtype=np.float64)
+    order = np.argsort(-scores, kind="stable")
+    labels = np.asarray(row["label"] or [], dtype=np.int64)[order]
+    found = [(row["mask"])[i] for i in order]
+    wanted = [mask for mask in record.masks if mask is not None]
+    overlap = pairwise_iou(found, wanted, record.height, record.width)
+    overlap = overlap * (labels[:, None] == np.asarray(record.labels, dtype=np.int64)[None, :])
+    ious = np.zeros(len(found))
+    for i in range(len(found) if wanted else 0):
+        best = int(overlap[i].argmax())
+        if overlap[i, best] > SAME_IOU:
+            ious[i] = overlap[i, best]
+            overlap[:, best] = 0
+    return Agreement(
+        file=file,
+        image_id=record.image_id,
+        num_true=len(wanted),
+        scores=scores[order],
+        ious=ious,
+    )
+
+
+def real_objects(record: Record) -> Record:
+    """Without crowds, and without objects whose mask is not known."""
+    return record.keep(
+        i
+        for i, (mask, crowd) in enumerate(zip(record.masks, record.crowds, strict=True))
+        if mask is not None and not crowd
+    )
+
+
+def best_threshold(agreements: list[Agreement]) -> float:
+    """The score from which on instances are right and complete most often (best F1)."""
+    scores = np.concatenate([np.zeros(0), *(each.scores for each in agreements)])
+    hits = np.concatenate([np.zeros(0), *(each.ious for each in agreements)]) > 0
+    if not hits.any():
+        return FALLBACK
+    order = np.argsort(-scores, kind="stable")
+    num_true = sum(each.num_true for each in agreements)
+    f1 = 2 * np.cumsum(hits[order]) / (np.arange(1, len(order) + 1) + num_true)
+    return float(np.floor(scores[order][f1.argmax()] * 100) / 100)
+
+
+def draw_picture(
+    agreement: Agreement, record: Record, threshold: float, names: list[str], num_colors: int
+) -> Picture:
+    record = real_objects(record)
+    with agreement.file.open("rb") as stream:
+        table = pq.read_table(stream, filters=[("image_id", "=", agreement.image_id)])
+    row = next(filter(is_ours, table.select(COLUMNS).to_pylist()))
+    window = whole_picture(record.height, record.width, PICTURE)
+    found = [
+        (label, mask, score)
+        for label, mask, score in zip(
+            row["label"] or [], row["mask"] or [], row["score"] or [], strict=True
+        )
+        if score >= threshold
+    ]
+    true: list[tuple[int, bytes | None, float | None]] = [
+        (label, mask, None) for label, mask in zip(record.labels, record.masks, strict=True)
+    ]
+    try:
+        image = read_image(record.file, (record.height, record.width))
+        pixels = draw_pixels(image, window)
+    except ImageError:
+        pixels = None
+    num_found = agreement.num_found(threshold)
+    return Picture(
+        image_id=record.image_id,
+        size=window.display,
+        pixels=pixels,
+        truth=draw_instances(true, record, window, names, num_colors),
+        found=draw_instances(found, record, window, names, num_colors),
+        num_true=agreement.num_true,
+        num_found=num_found,
+        num_extra=len(found) - num_found,
+        quality=agreement.quality(threshold),
+    )
+
+
+def draw_instances(
+    objects: list[tuple[int, bytes | None, float | None]],
+    record: Record,
+    window: Window,
+    names: list[str],
+    num_colors: int,
+) -> list[Instance]:
+    """Large ones first, so that small ones lie on top."""
+    drawn: list[tuple[int, Instance]] = []
+    for label, mask, score in objects:
+        if mask is None:
+            continue
+        x0, y0, x1, y1 = bounding_box(mask, record.height, record.width)
+        x, y = window.place(x0, y0)
+        room = (x1 - x0) * window.scale >= 16 or len(objects) <= MOST_NAMES // 2
+        instance = Instance(
+            path=outline(mask, record.height, record.width, window),
+            color=label % num_colors,
+            name=names[label] if score is None else f"{names[label]} {score:.2f}",
+            title=names[label] if score is None else f"{names[label]}, score {score:.2f}",
+            x=min(max(x, 3), window.display[0] - 3),
+            y=min(max(y - 3, 11), window.display[1] - 3),
+            has_room=room and len(drawn) < MOST_NAMES,
+        )
+        drawn.append(((x1 - x0) * (y1 - y0), instance))
+    return [instance for _, instance in sorted(drawn, key=lambda pair: -pair[0])]

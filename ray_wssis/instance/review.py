@@ -1,0 +1,67 @@
+"""A contact sheet of the pseudo masks that a person should look at first, as one HTML file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from upath import UPath
+
+from ray_wssis.artifacts import code_version
+from ray_wssis.data.records import Record
+from ray_wssis.instance.sheets import draw_tile
+from ray_wssis.report.template import template
+from ray_wssis.storage import write_atomically
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """One pseudo mask that is probably poor."""
+
+    row: dict[str, Any]  # of the labels, of the whole picture
+    item: int  # place of the mask in the lists of the row
+    expected_iou: float | None
+
+    @property
+    def label(self) -> int:
+        return int(self.row["label"][self.item])
+
+    @property
+    def alarms(self) -> list[str]:
+        return list(self.row["alarms"][self.item])
+
+    def record(self) -> Record:
+        """The picture with this object and its refined mask."""
+        return Record(
+            image_id=self.row["image_id"],
+            file=self.row["file"],
+            width=self.row["width"],
+            height=self.row["height"],
+            annotation_ids=[self.row["annotation_id"][self.item]],
+            labels=[self.label],
+            masks=[self.row["refined"][self.item]],
+            points=[(self.row["x"][self.item], self.row["y"][self.item])],
+            crowds=[False],
+        )
+
+
+def write_review(file: UPath, suspects: Sequence[Suspect], names: Sequence[str]) -> None:
+    """Write the page of `suspects`, worst first; `names` are those of the classes.
+
+    Only their pictures are read; one that cannot be read any more leaves its outlines.
+    """
+    tiles = []
+    for rank, suspect in enumerate(suspects, start=1):
+        point = suspect.row["annotation_id"][suspect.item]
+        name = f"{rank}. {names[suspect.label]}, point {point}"
+        tiles.append(draw_tile(suspect.row, suspect.item, name, judge(suspect)))
+    is_calibrated = any(suspect.expected_iou is not None for suspect in suspects)
+    page = template("review").render(
+        tiles=tiles, is_calibrated=is_calibrated, code_version=code_version()
+    )
+    write_atomically(file, page.encode())
+
+
+def judge(suspect: Suspect) -> str:
+    """`0.12, duplicate`: what is expected, and what is odd."""
+    known = [] if suspect.expected_iou is None else [f"{suspect.expected_iou:.2f}"]
+    return ", ".join([*known, *suspect.alarms])

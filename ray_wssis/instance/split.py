@@ -1,0 +1,324 @@
+"""The data of a run: strong pictures, weak pictures and validation pictures, as records.
+
+They come from one of three places: the built-in shapes, one fully labelled COCO file that is cut
+by percentage, or a strong and a weak file that somebody else cut.  Some of the strong pictures are
+kept from the teacher, to audit it with.
+"""
+
+import json
+import logging
+from dataclasses import replace
+from typing import NamedTuple
+
+from pydantic import Field, model_validator
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace, open_stage
+from ray_wssis.config import Config
+from ray_wssis.data.builtin.shapes import write_shapes
+from ray_wssis.data.coco import Rejected, read_coco
+from ray_wssis.data.points import PointKind, with_points
+from ray_wssis.data.records import Category, Records
+from ray_wssis.data.split import Split, as_weak, count_classes, draw_audit, split_records
+from ray_wssis.data.split_files import counts, split_name, write_split
+from ray_wssis.storage import hash_file, locate
+
+STRONG = "strong.parquet"
+TAUGHT = "taught.parquet"  # the strong pictures that teacher and refiner learn from
+AUDIT = "audit.parquet"  # the other strong pictures
+WEAK = "weak.parquet"
+WEAK_TRUTH = "weak_truth.parquet"  # the weak pictures with the masks they hide
+ALL = "all.parquet"  # strong and weak pictures with all true masks
+VALIDATION = "val.parquet"
+REJECTED = "rejected.jsonl"  # weak annotations that cannot be used
+NUM_REASONS = 3  # of rejected annotations, in the log
+ID_COLUMNS = ("image_id", "annotation_id")
+
+logger = logging.getLogger(__name__)
+
+
+class ShapesConfig(Config):
+    """The built-in data set, drawn from a seed."""
+
+    num_images: int = Field(default=400, ge=2)  # to learn from
+    num_validation_images: int = Field(default=100, ge=1)
+    size: int = Field(default=128, ge=64)  # pixels, both sides
+
+
+class DataConfig(Config):
+    """Exactly one of `shapes`, `annotations`, or `strong` with `weak`."""
+
+    name: str = "instances"  # output files begin with it
+    shapes: ShapesConfig | None = None
+    annotations: str | None = None  # a fully labelled COCO file
+    strong: str | None = None  # a COCO file with masks
+    weak: str | None = None  # a COCO file with points, or boxes instead; masks are not looked at
+    images: str | None = None  # folder or URI of the pictures
+    weak_images: str | None = None  # of the weak file, if elsewhere
+    validation: str | None = None  # a COCO file with masks; null: held out of `annotations`
+    validation_images: str | None = None
+    validation_percent: float = Field(default=20, gt=0, lt=100)  # held out where there is no file
+    percent: float = Field(default=10, gt=0, lt=100)  # of the pictures that keep their masks
+    audit: float = Field(default=0.1, ge=0, le=0.5)  # share of those that the teacher never sees
+    point: PointKind = PointKind.CENTROID  # how points are drawn from masks
+    corrections: tuple[str, ...] = ()  # COCO files whose masks win over pseudo masks; last one wins
+
+    @model_validator(mode="after")
+    def check_source(self) -> "DataConfig":
+        given = [
+            self.shapes is not None,
+            self.annotations is not None,
+            self.strong is not None or self.weak is not None,
+        ]
+        if sum(given) != 1:
+            raise ValueError("give exactly one of shapes, annotations, or strong with weak")
+        if given[2] and (self.strong is None or self.weak is None or self.validation is None):
+            raise ValueError("strong and weak go together, and need a validation file")
+        if not given[0] and self.images is None:
+            raise ValueError("images is missing: the folder of the pictures")
+        return self
+
+    def files(self) -> list[str]:
+        named = [self.annotations, self.strong, self.weak, self.validation]
+        return [file for file in named if file is not None]
+
+
+class Gathered(NamedTuple):
+    """What the files of a run hold."""
+
+    validation: Records
+    parts: Split
+    rejected: list[Rejected]  # with the ids of `parts`
+
+
+def split(config: DataConfig, seed: int, folder: UPath, *, redo: bool) -> Artifact:
+    """Strong, weak and validation records in `folder`, and the COCO files of the split.
+
+    The strong records are there once more in two parts, taught and audit.  Weak annotations that
+    cannot be used are in `rejected.jsonl`; the other points of their pictures are kept.  Where the
+    weak pictures' masks are known, `weak_truth.parquet` and `all.parquet` are there too: only to
+    measure, nothing is learnt from them but an upper bound.
+    """
+    hashes = {file: hash_file(file) for file in config.files() if UPath(file).exists()}
+    made_from = {"data": config.model_dump(mode="json", exclude={"corrections"}), "files": hashes}
+    stage = open_stage(folder, made_from, redo=redo, seed=seed)
+    if isinstance(stage, Artifact):
+        return stage
+    validation, parts, rejected = gather(config, seed, stage)
+    taught, audit = draw_audit(parts.strong, config.audit, seed)
+    if config.audit and not len(audit):
+        logger.warning(
+            "none of the %d strong pictures can be spared for the audit, so nothing will tell how "
+            "good the pseudo masks are: more pictures with masks are needed",
+            len(parts.strong),
+        )
+    made_how = {
+        "percent": config.percent,
+        "seed": seed,
+        "point_kind": str(config.point),
+        "taught": counts(taught),
+        "audit": counts(audit),
+    }
+    write_split(parts, stage.folder, split_name(config.name, config.percent), made_how)
+    write_rejected(rejected, stage / REJECTED)
+    for name, records in ((STRONG, parts.strong), (TAUGHT, taught), (AUDIT, audit)):
+        records.write(stage / name)
+    parts.weak.write(stage / WEAK)
+    pointed(validation, config.point, seed).write(stage / VALIDATION)
+    if parts.weak_truth is not None:
+        parts.weak_truth.write(stage / WEAK_TRUTH)
+        lacking = incomplete(rejected)
+        whole = (record for record in parts.weak_truth if record.image_id not in lacking)
+        Records.from_rows([*parts.strong, *whole], parts.strong.categories).write(stage / ALL)
+    return stage.finish()
+
+
+def write_rejected(rejected: list[Rejected], file: UPath) -> None:
+    """A line of JSON for each, and one warning for all."""
+    lines = (
+        json.dumps(
+            {
+                "image_id": entry.image_id,
+                "annotation_id": entry.annotation_id,
+                "stage": "points",
+                "reason": entry.reason,
+            }
+        )
+        for entry in rejected
+    )
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if rejected:
+        some = [f"annotation {x.annotation_id}: {x.reason}" for x in rejected[:NUM_REASONS]]
+        logger.warning(
+            "%d weak annotations cannot be used and are left out (all are in %s): %s%s",
+            len(rejected),
+            file.name,
+            "; ".join(some),
+            "; ..." if len(rejected) > NUM_REASONS else "",
+        )
+
+
+def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
+    """Validation records, and the rest in two parts.
+
+    In one file that mixes masks and points, only annotations without a mask can be rejected.
+    """
+    rejected: list[Rejected] = []
+    if config.strong is not None and config.weak is not None:
+        return gather_given(config, seed, config.strong, config.weak)
+    if config.shapes is not None:
+        total = config.shapes.num_images + config.shapes.num_validation_images
+        annotations = write_shapes(stage / "shapes", total, seed, size=config.shapes.size)
+        everything = read_coco(annotations, stage / "shapes" / "images")
+        validation = everything.select(range(config.shapes.num_images, total))
+        learnt = everything.select(range(config.shapes.num_images))
+    else:
+        assert config.annotations is not None and config.images is not None
+        learnt = read_coco(
+            config.annotations, locate(config.images), rejected=rejected, reject_masks=False
+        )
+        if config.validation is not None:
+            validation = read_validation(config, learnt.categories)
+        else:
+            held_out = split_records(
+                learnt, config.validation_percent, seed + 1, config.point, incomplete(rejected)
+            )
+            if held_out.weak_truth is None:
+                raise ValueError(
+                    f"{config.annotations}: not every object has a mask, so no validation "
+                    f"pictures can be held out; give a validation file"
+                )
+            validation, learnt = held_out.strong, held_out.weak_truth
+    parts = split_records(learnt, config.percent, seed, config.point, incomplete(rejected))
+    return Gathered(validation, parts, rejected)
+
+
+def incomplete(rejected: list[Rejected]) -> set[int]:
+    """Ids of the pictures that have an object of which the records know nothing."""
+    return {entry.image_id for entry in rejected if entry.image_id is not None}
+
+
+def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathered:
+    """Files that were split elsewhere.  Points that are missing are drawn from the masks."""
+    assert config.images is not None
+    strong_records = read_coco(strong, locate(config.images))
+    rejected: list[Rejected] = []
+    weak_records = read_coco(
+        weak,
+        locate(config.weak_images or config.images),
+        boxes_as_points=True,
+        rejected=rejected,
+    )
+    weak_records = of_classes(strong_records.categories, weak_records, weak)
+    check_categories(strong, strong_records.categories, weak, weak_records.categories)
+    more = number_to_add(weak_records, strong_records)
+    if more:
+        logger.info("ids of weak pictures and objects are taken by strong ones: %d is added", more)
+        weak_records = renumbered(weak_records, more)
+        rejected = [renumbered_rejection(entry, more) for entry in rejected]
+    known = all(mask is not None for record in weak_records for mask in record.masks)
+    parts = Split(
+        strong=pointed(strong_records, config.point, seed),
+        weak=as_weak(weak_records, config.point, seed),
+        weak_truth=pointed(weak_records, config.point, seed) if known else None,
+    )
+    return Gathered(read_validation(config, strong_records.categories), parts, rejected)
+
+
+def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records:
+    """The weak records without the objects of classes that only their file lists.
+
+    A teacher cannot learn those, so there is no mask to be had for their points.
+    """
+    unknown = [category.name for category in weak.categories if category not in known]
+    if not unknown or not set(known) <= set(weak.categories):
+        return weak
+    label_of = {
+        label: known.index(category)
+        for label, category in enumerate(weak.categories)
+        if category in known
+    }
+    counts = count_classes(weak)
+    logger.warning(
+        "%s: %d objects are left out, their classes are not in the strong file: %s",
+        file,
+        sum(counts[name] for name in unknown),
+        ", ".join(unknown),
+    )
+    kept = (
+        record.keep(i for i, label in enumerate(record.labels) if label in label_of)
+        for record in weak
+    )
+    return Records.from_rows(
+        (replace(record, labels=[label_of[label] for label in record.labels]) for record in kept),
+        known,
+    )
+
+
+def number_to_add(weak: Records, strong: Records) -> int:
+    """A power of ten for all ids of the weak records where the strong ones have the same, else 0.
+
+    Converters number every file from 1, and both come into one training set.
+    """
+    if not any(ids(weak, column) & ids(strong, column) for column in ID_COLUMNS):
+        return 0
+    taken = max(max(ids(strong, column), default=0) for column in ID_COLUMNS)
+    lowest = min(min(ids(weak, column), default=0) for column in ID_COLUMNS)
+    return int(10 ** len(str(max(taken - lowest, 0))))
+
+
+def renumbered(weak: Records, more: int) -> Records:
+    """The weak records with `more` added to all ids."""
+    return Records.from_rows(
+        (
+            replace(
+                record,
+                image_id=record.image_id + more,
+                annotation_ids=[number + more for number in record.annotation_ids],
+            )
+            for record in weak
+        ),
+        weak.categories,
+    )
+
+
+def renumbered_rejection(entry: Rejected, more: int) -> Rejected:
+    """The same with `more` added to its ids."""
+    return replace(
+        entry,
+        image_id=None if entry.image_id is None else entry.image_id + more,
+        annotation_id=None if entry.annotation_id is None else entry.annotation_id + more,
+    )
+
+
+def ids(records: Records, column: str) -> set[int]:
+    """All numbers in a column, or in the lists of a column."""
+    values = records.table[column].combine_chunks()
+    return set((values.flatten() if column == "annotation_id" else values).to_pylist())
+
+
+def pointed(records: Records, kind: PointKind, seed: int) -> Records:
+    """The same records with a point for every mask."""
+    return Records.from_rows(
+        (with_points(record, kind, seed) for record in records), records.categories
+    )
+
+
+def read_validation(config: DataConfig, categories: tuple[Category, ...]) -> Records:
+    assert config.validation is not None
+    images = config.validation_images or config.images
+    assert images is not None
+    records = read_coco(config.validation, locate(images))
+    check_categories("the training file", categories, config.validation, records.categories)
+    return records
+
+
+def check_categories(
+    first: str, ours: tuple[Category, ...], second: str, theirs: tuple[Category, ...]
+) -> None:
+    if ours != theirs:
+        odd = sorted({(c.id, c.name) for c in ours} ^ {(c.id, c.name) for c in theirs})
+        raise ValueError(
+            f"{second} has other categories than {first}: {odd[:5]} are not in both; "
+            f"give both files the same list"
+        )

@@ -1,0 +1,161 @@
+"""`wssis serve`: the endpoint on this machine, and `wssis serve --reload` of one that runs."""
+
+import ipaddress
+import json
+import logging
+import os
+import socket
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ray_wssis.config import apply_override, check_config
+from ray_wssis.storage import locate
+from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
+
+if TYPE_CHECKING:  # it imports Ray, which takes a second
+    from ray.serve.schema import ServeStatus
+
+NAME = "ray-wssis"
+QUIET = {"log_level": "WARNING", "enable_access_log": False}
+RELOAD_WITHIN = 600  # seconds
+ONE_MACHINE = {  # nothing else is to be placed here, and bulk jobs want the CPUs
+    "door_cpus": 0,
+    "student": {"cpus_each": 0},
+    "labeller": {"cpus_each": 0},
+}
+
+
+def serve_command(
+    model: Annotated[
+        str,
+        typer.Argument(help="A run folder: student, teacher, refiner; or a model."),
+    ],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all, which wants a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    images: Annotated[
+        list[str] | None,
+        typer.Option(help="Folder that bulk jobs and annotation tools may read; may be repeated."),
+    ] = None,
+    jobs: Annotated[
+        str | None, typer.Option(help="Folder for the work and the results of bulk jobs.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="A.B=C", help="Change one value of the ServeConfig."),
+    ] = None,
+    reload: Annotated[
+        bool,
+        typer.Option("--reload", help="Let the endpoint at --host and --port serve this."),
+    ] = False,
+) -> None:
+    """Serve a trained model over HTTP: segment pictures, draw masks for points, label folders."""
+    if reload:
+        for each in ask_to_reload(model, host, port)["models"]:
+            typer.echo(f"{each['name']} {each['hash']}")
+        return
+    values: dict[str, Any] = ONE_MACHINE | {"model": str(locate(model))}
+    values |= {"images": [str(locate(folder)) for folder in images or []]}
+    values |= {"jobs": str(locate(jobs))} if jobs is not None else {}
+    for override in overrides or []:
+        apply_override(values, override)
+    config = check_config(ServeConfig, values, "wssis serve")
+    run(config, host, port)
+
+
+def run(config: ServeConfig, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    On one machine this process speaks HTTP itself: two processes less in the way of a picture.
+    """
+    from wssis_serve.http.guard import read_token  # imports much
+
+    token = read_token(config)
+    if token is None and not is_loopback(host):
+        raise ValueError(
+            f"--host {host} can be reached from other machines, and there is no token. Put one in "
+            f"the environment, {TOKEN_VARIABLE}, or in a file, --set token_file=FILE"
+        )
+    check_port(host, port)
+    from ray_wssis.session import connect
+
+    connect()
+    import ray
+    import uvicorn
+    from ray import serve
+
+    from wssis_serve.app import build_without_door, takes_points
+    from wssis_serve.http.api import create_api
+    from wssis_serve.ingress import backend_of
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    try:
+        serve.start(proxy_location="Disabled", logging_config=QUIET)
+        try:
+            serve.run(build_without_door(config), name=NAME, route_prefix=None)
+        except RuntimeError as error:
+            raise ValueError(
+                f"the endpoint did not start: {reason(serve.status(), error)}"
+            ) from error
+        api = create_api(config, backend_of(config, takes_points(config), NAME))
+        typer.echo(f"http://{host}:{port}/ is open; Ctrl-C ends it")
+        with suppress(KeyboardInterrupt):
+            uvicorn.run(api, host=host, port=port, log_level="warning")
+        serve.delete(NAME)
+    finally:
+        ray.shutdown()
+
+
+def reason(status: "ServeStatus", error: RuntimeError) -> str:
+    """What the deployment that failed says last."""
+    for deployment in status.applications[NAME].deployments.values():
+        said = deployment.message.strip().splitlines()
+        if said and deployment.status not in ("HEALTHY", "UPDATING"):
+            return said[-1]
+    return str(error)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_port(host: str, port: int) -> None:
+    """OSError that says so when something listens there already."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((host, port))
+        except OSError as error:
+            raise ValueError(
+                f"port {port} of {host} is taken ({error.strerror}); use another --port, or "
+                "--reload to give the endpoint that is there another model"
+            ) from error
+
+
+def ask_to_reload(model: str, host: str, port: int) -> dict[str, Any]:
+    """What the endpoint serves then.  Raises ValueError with what it says when it does not."""
+    url = f"http://{host}:{port}/v1/models/reload"
+    headers = {"Content-Type": "application/json"}
+    if token := os.environ.get(TOKEN_VARIABLE):
+        headers["Authorization"] = f"Bearer {token}"
+    body = json.dumps({"model": str(locate(model))}).encode()
+    request = urllib.request.Request(url, body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=RELOAD_WITHIN) as answer:
+            said: dict[str, Any] = json.load(answer)
+            return said
+    except urllib.error.HTTPError as error:
+        reason = json.load(error)["error"]["message"]
+        raise ValueError(f"{url} says: {reason}") from None
+    except urllib.error.URLError as error:
+        raise ValueError(f"{url}: nothing answers there ({error.reason})") from error

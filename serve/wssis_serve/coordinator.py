@@ -1,0 +1,43 @@
+"""What there is once, however many replicas: bulk jobs, figures, and which model is served."""
+
+import asyncio
+from typing import Any
+
+from wssis_serve.bulk import Jobs
+from wssis_serve.config import ServeConfig
+from wssis_serve.figures import Answered, Figures
+
+
+class Desk:
+    def __init__(self, config: ServeConfig) -> None:
+        self.model = config.model
+        self.counted = Figures()
+        self.bulk = Jobs(config)
+
+    async def chosen(self) -> str:
+        """The model that replicas should serve when they start."""
+        return self.model
+
+    async def choose(self, model: str) -> None:
+        self.model = model
+
+    async def count(self, door: str, answered: list[Answered], waiting: int) -> None:
+        self.counted.count(door, answered, waiting)
+
+    async def figures(self) -> bytes:
+        return self.counted.text()
+
+    async def submit(self, images: str, points: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self.bulk.submit, self.model, images, points)
+
+    async def jobs(self) -> list[dict[str, Any]]:
+        return list(await asyncio.to_thread(self.bulk.list))
+
+    async def job(self, job_id: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self.bulk.get, job_id)
+
+    async def cancel(self, job_id: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self.bulk.cancel, job_id)
+
+    async def result(self, job_id: str) -> str:
+        return str(await asyncio.to_thread(self.bulk.result, job_id))

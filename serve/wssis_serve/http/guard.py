@@ -1,0 +1,284 @@
+"""Who may ask, how often and how much: decided before a route sees anything of a request."""
+
+import asyncio
+import base64
+import binascii
+import hmac
+import json
+import logging
+import os
+import re
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
+from wssis_serve.http.errors import ApiError
+
+OPEN = ("/", "/healthz", "/readyz", "/health")  # and all below /page/
+THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
+MEGABYTE = 1_000_000
+REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+MAX_CLIENTS = 10_000  # whose rates are remembered
+SMOOTHING = 0.1  # weight of the last request in the mean time of one
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+
+log = logging.getLogger(__name__)
+
+
+def read_token(config: ServeConfig) -> bytes | None:
+    """What callers must show: of the configuration, its file, or the environment.
+
+    None when no token is set.  Raises ValueError when one is set and empty, which would let
+    everybody in.
+    """
+    if config.token is not None:
+        place, text = "token", config.token
+    elif config.token_file is not None:
+        place, text = f"token_file {config.token_file}", Path(config.token_file).read_text()
+    elif TOKEN_VARIABLE in os.environ:
+        place, text = f"environment variable {TOKEN_VARIABLE}", os.environ[TOKEN_VARIABLE]
+    else:
+        return None
+    if not text.strip():
+        raise ValueError(f"{place}: the token is empty; write one into it or remove it")
+    return text.strip().encode()
+
+
+class Guard:
+    """ASGI middleware.  Refuses what may not or cannot be answered; every refusal is JSON.
+
+    Without a token the server is for its own machine: a page of another site that runs in a
+    browser there must not be able to use it, so `Host` and `Origin` are looked at instead.
+    """
+
+    def __init__(
+        self, app: ASGIApp, config: ServeConfig, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.app = app
+        self.config = config
+        self.clock = clock
+        self.token = read_token(config)
+        self.rate = RateLimit(config.requests_per_minute, clock)
+        self.num_waiting = 0
+        self.mean_seconds = 1.0  # of a request
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            await self._answer(Exchange(scope, receive, send, self.config))
+        else:
+            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks that
+
+    async def _answer(self, exchange: "Exchange") -> None:
+        try:
+            if not exchange.is_open():
+                self._check_caller(exchange)
+                self.rate.check(exchange.client)
+            with self._place(exchange):
+                exchange.check_length()
+                await self.app(exchange.scope, exchange.receive, exchange.send)
+        except ApiError as error:
+            exchange.refusal = error
+        except ClientDisconnect:
+            return
+        except Exception:
+            if exchange.refusal is None:  # otherwise it only came of that
+                log.exception("request %s: %s %s", exchange.id, exchange.method, exchange.path)
+                message = f"something broke here; see the log of the server, request {exchange.id}"
+                exchange.refusal = ApiError(500, "internal", message)
+        await exchange.refuse()
+
+    def _check_caller(self, exchange: "Exchange") -> None:
+        headers = exchange.headers
+        if self.token is None:
+            _check_host(headers.get("host", ""), headers.get("origin"), self.config.hosts)
+        elif not hmac.compare_digest(_shown_token(headers.get("authorization", "")), self.token):
+            raise _unauthorized("a token is wanted here, as `Authorization: Bearer TOKEN`")
+
+    @contextmanager
+    def _place(self, exchange: "Exchange") -> Iterator[None]:
+        """A place among those who wait for an answer; what only looks something up needs none."""
+        if exchange.method != "POST":
+            yield
+            return
+        if self.num_waiting >= self.config.max_waiting:
+            raise ApiError(
+                503,
+                "overloaded",
+                f"{self.num_waiting} requests are being answered; ask again later",
+                self.mean_seconds,
+            )
+        self.num_waiting += 1
+        start = self.clock()
+        try:
+            yield
+        finally:
+            self.num_waiting -= 1
+            self.mean_seconds += SMOOTHING * (self.clock() - start - self.mean_seconds)
+
+
+class RateLimit:
+    """A bucket for each client that holds a minute's requests and fills up steadily."""
+
+    def __init__(self, requests_per_minute: int | None, clock: Callable[[], float]) -> None:
+        self.requests_per_minute = requests_per_minute
+        self.clock = clock
+        self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests left, when
+
+    def check(self, client: str) -> None:
+        """Count a request.  Raises ApiError 429 when there were too many."""
+        if self.requests_per_minute is None:
+            return
+        capacity, now = self.requests_per_minute, self.clock()
+        left, then = self.buckets.pop(client, (float(capacity), now))
+        left = min(capacity, left + (now - then) * capacity / 60)
+        self.buckets[client] = (left - 1 if left >= 1 else left, now)
+        if len(self.buckets) > MAX_CLIENTS:
+            self.buckets.popitem(last=False)  # who has not asked for longest
+        if left < 1:
+            raise ApiError(
+                429,
+                "rate_limited",
+                f"more than {capacity} requests a minute",
+                (1 - left) * 60 / capacity,
+            )
+
+
+class Exchange:
+    """One request and its answer, on their way through the guard."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, config: ServeConfig) -> None:
+        self.scope = scope
+        self.config = config
+        self.method: str = scope["method"]
+        self.path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+        self.headers = Headers(scope=scope)
+        brought = self.headers.get("x-request-id", "")  # by a proxy, as Ray Serve's, or the caller
+        self.brought_id = REQUEST_ID.fullmatch(brought) is not None
+        self.id = brought if self.brought_id else uuid.uuid4().hex[:16]
+        scope.setdefault("state", {})["request_id"] = self.id
+        self.client: str = scope["client"][0] if scope.get("client") else ""
+        self.refusal: ApiError | None = None
+        self.max_bytes = int(config.max_megabytes * MEGABYTE)
+        self._receive = receive
+        self._send = send
+        self._deadline = asyncio.get_running_loop().time() + config.timeout_s
+        self._num_bytes = 0  # received
+        self._whole = not ("content-length" in self.headers or "transfer-encoding" in self.headers)
+        self._started = False  # the answer
+
+    def is_open(self) -> bool:
+        """Whether everybody may ask this."""
+        return self.method in ("GET", "HEAD") and (
+            self.path in OPEN or self.path.startswith("/page/")
+        )
+
+    def check_length(self) -> None:
+        """Raises ApiError when the body says that it is too long, or nothing that can be read."""
+        length = self.headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()):
+            raise ApiError(400, "bad_request", f"Content-Length {length[:40]!r} is no number")
+        if len(length) > 18 or int(length) > self.max_bytes:
+            raise self._too_large()
+
+    async def receive(self) -> Message:
+        """The next part of the body.  The routes' framework may catch what is raised here and
+        answer something else, so it is remembered."""
+        if self._whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            text = f"the request did not arrive within {self.config.timeout_s:g} s"
+            self.refusal = ApiError(400, "bad_request", text)
+            raise self.refusal from None
+        self._num_bytes += len(message.get("body", b""))
+        if self._num_bytes > self.max_bytes:
+            self.refusal = self._too_large()
+            raise self.refusal
+        self._whole = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the routes' answer, unless the guard is going to answer."""
+        if self.refusal is not None and not self._started:
+            return
+        if message["type"] == "http.response.start":
+            self._started = True
+            self._add_headers(MutableHeaders(raw=message.setdefault("headers", [])))
+        await self._send(message)
+
+    async def refuse(self) -> None:
+        """Answer with the refusal, if there is one and no answer has begun."""
+        error = self.refusal
+        if error is None or self._started:
+            return
+        body = json.dumps(error.body()).encode()
+        headers = MutableHeaders({"Content-Type": "application/json", **error.headers()})
+        headers["Content-Length"] = str(len(body))
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        if not self._whole:
+            headers["Connection"] = "close"  # nobody reads what else is coming
+        self._add_headers(headers)
+        self._started = True
+        start = {"type": "http.response.start", "status": error.status, "headers": headers.raw}
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": body})
+
+    def _add_headers(self, headers: MutableHeaders) -> None:
+        headers.update(HEADERS)
+        if not self.brought_id:  # whoever brings one says so in the answer, too
+            headers["X-Request-Id"] = self.id
+        if self.path.startswith("/v1/"):
+            headers["Cache-Control"] = "no-store"
+
+    def _too_large(self) -> ApiError:
+        limit = f"{self.config.max_megabytes:g} MB"
+        return ApiError(413, "too_large", f"the request has more than {limit}, the most taken here")
+
+
+def _check_host(host: str, origin: str | None, hosts: tuple[str, ...]) -> None:
+    """Raises ApiError 401 for what a page of another site would ask through a browser."""
+    name = re.sub(r":\d+$", "", host)
+    if name.lower() not in (*THIS_MACHINE, *(known.lower() for known in hosts)):
+        raise _unauthorized(
+            "without a token this server answers to localhost only; set a token, or name this "
+            "host in `hosts`"
+        )
+    if origin is not None and origin.lower().partition("://")[2] != host.lower():
+        raise _unauthorized(
+            "a page of another site may not ask without a token; set a token for this server"
+        )
+
+
+def _shown_token(authorization: str) -> bytes:
+    """The token in the header; empty, which no token is, when there is none."""
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip().encode("latin-1")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
+        except (binascii.Error, ValueError):
+            return b""
+    return b""
+
+
+def _unauthorized(message: str) -> ApiError:
+    return ApiError(401, "unauthorized", message)

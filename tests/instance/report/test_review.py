@@ -1,0 +1,32 @@
+"""The page of the worst masks."""
+
+import base64
+import io
+import json
+import re
+
+import pytest
+from PIL import Image
+from upath import UPath
+
+from tests.support.elements import Elements
+
+
+@pytest.fixture(scope="module")
+def page(run: UPath) -> str:
+    return (run / "audit/review.html").read_text(encoding="utf-8")
+
+
+def test_the_page_needs_nothing_else(page: str) -> None:
+    Elements(page)
+    assert not re.search(r"https?://|<script|<link|@import", page)
+
+
+def test_every_mask_is_drawn_on_its_picture(page: str, run: UPath) -> None:
+    review = json.loads((run / "audit/review.json").read_text())
+    pictures = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page)
+    assert len(pictures) == len(review["annotations"]) == 9
+    for picture in pictures:
+        Image.open(io.BytesIO(base64.b64decode(picture))).load()
+    places = [page.index(f"point {entry['id']}<") for entry in review["annotations"]]
+    assert places == sorted(places)

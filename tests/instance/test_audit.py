@@ -1,0 +1,217 @@
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace, open_stage
+from ray_wssis.data.coco import read_coco
+from ray_wssis.data.records import Records
+from ray_wssis.instance.audit import CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE, audit
+from ray_wssis.instance.audit_figures import Audit
+from ray_wssis.instance.mask_quality import MaskQuality
+from ray_wssis.instance.quality import QualityConfig, QualityModel
+from ray_wssis.instance.split import AUDIT, WEAK_TRUTH, DataConfig, ShapesConfig, split
+from tests.support.drawn_labels import failed_row, label_row, write_rows
+
+SHAPES = ShapesConfig(num_images=24, num_validation_images=2, size=96)
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A split with six audit pictures."""
+    folder = UPath(tmp_path_factory.mktemp("audited") / "split")
+    made = split(DataConfig(shapes=SHAPES, percent=50, audit=0.5), 0, folder, redo=False)
+    assert len(Records.read(made / AUDIT)) == 6
+    return made
+
+
+def rows_of(data: Artifact) -> list[dict[str, Any]]:
+    """The last weak picture cannot be read."""
+    weak = list(Records.read(data / WEAK_TRUTH))
+    rows = [label_row(record, "audit") for record in Records.read(data / AUDIT)]
+    rows += [label_row(record) for record in weak[:-1]]
+    return [*rows, failed_row(weak[-1], "cut short")]
+
+
+def labels_of(rows: Sequence[dict[str, Any]], folder: Path) -> Artifact:
+    stage = open_stage(UPath(folder), {"by": "hand"})
+    assert isinstance(stage, Workspace)
+    write_rows(list(rows[::2]), stage / "rows/a.parquet")
+    write_rows(list(rows[1::2]), stage / "rows/b.parquet")
+    return stage.finish()
+
+
+@pytest.fixture(scope="module")
+def labels(audited: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return labels_of(rows_of(audited), tmp_path_factory.mktemp("labels") / "labels")
+
+
+@pytest.fixture(scope="module")
+def made(audited: Artifact, labels: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = UPath(tmp_path_factory.mktemp("made") / "audit")
+    return audit(audited, labels, QualityConfig(review=10), folder, redo=False)
+
+
+def read(artifact: Artifact, name: str) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((artifact / name).read_text())
+    return values
+
+
+def weak_points(rows: list[dict[str, Any]], model: QualityModel) -> list[dict[str, Any]]:
+    """One entry a point with a mask, the slow and obvious way."""
+    return [
+        {
+            "id": row["annotation_id"][i],
+            "label": row["label"][i],
+            "expected": expected,
+            "alarms": row["alarms"][i],
+            "score": row["refined_score"][i],
+            "mask": row["refined"][i],
+        }
+        for row in rows
+        if row["pictures"] == "weak" and row["error"] is None
+        for i, expected in enumerate(model.expected_iou(row))
+        if row["refined"][i] is not None
+    ]
+
+
+def test_figures_are_those_of_the_audit_pictures(audited: Artifact, made: Artifact) -> None:
+    quality = MaskQuality()
+    truth = Records.read(audited / AUDIT)
+    for record in truth:
+        row = label_row(record, "audit")
+        quality.add(record, dict(zip(row["annotation_id"], row["refined"], strict=True)))
+    figures = read(made, FIGURES)["audit"]
+    assert figures["num_pictures"] == 6
+    assert figures["num_objects"] == len(quality.ious)
+    assert figures["mIoU"] == pytest.approx(quality.figures([])["mIoU"])
+    assert figures["rough_mIoU"] < figures["mIoU"]
+    names = [category.name for category in truth.categories]
+    assert {row["name"] for row in figures["by_class"]} <= set(names)
+
+
+def test_the_calibration_holds_for_the_weak_pictures(audited: Artifact, made: Artifact) -> None:
+    model = QualityModel.from_json(read(made, CALIBRATION))
+    weak = list(Records.read(audited / WEAK_TRUTH))
+    rows = [label_row(record) for record in weak]
+    measured = Audit.of(rows, {record.image_id: record for record in weak})
+    expected, drawn = model.expected_ious(rows), measured.has_mask
+    assert np.corrcoef(expected[drawn], measured.refined[drawn])[0, 1] > 0.7
+    reliability = read(made, FIGURES)["reliability"]
+    assert 0 < reliability["expected_calibration_error"] < 0.15
+    assert sum(each["count"] for each in reliability["bins"]) > 15
+
+
+def test_weak_pictures_are_counted(audited: Artifact, made: Artifact) -> None:
+    rows = [row for row in rows_of(audited) if row["pictures"] == "weak"]
+    points = weak_points(rows, QualityModel.from_json(read(made, CALIBRATION)))
+    weak = read(made, FIGURES)["weak"]
+    num_points = sum(len(row.get("label", [])) for row in rows)
+    assert (weak["num_pictures"], weak["num_failed_pictures"]) == (12, 1)
+    assert (weak["num_points"], weak["num_without_mask"]) == (num_points, num_points - len(points))
+    expected = np.array([point["expected"] for point in points])
+    assert weak["mean_expected_iou"] == pytest.approx(expected.mean(), abs=1e-5)
+    assert weak["share_below_threshold"] == pytest.approx(100 * (expected < 0.5).mean(), abs=1e-3)
+    alarms = [alarm for row in rows for each in row.get("alarms", []) for alarm in each]
+    assert weak["alarms"] == {name: alarms.count(name) for name in set(alarms)}
+    assert weak["alarms"]["empty"] == weak["num_without_mask"] > 0
+
+
+def test_the_review_lists_the_worst_masks_first(audited: Artifact, made: Artifact) -> None:
+    model = QualityModel.from_json(read(made, CALIBRATION))
+    points = weak_points(rows_of(audited), model)
+    points.sort(key=lambda p: (p["expected"], not p["alarms"], p["score"], p["id"]))
+    review = read(made, REVIEW)
+    assert [entry["id"] for entry in review["annotations"]] == [p["id"] for p in points[:10]]
+    assert [entry["rank"] for entry in review["annotations"]] == list(range(1, 11))
+    for entry, point in zip(review["annotations"], points, strict=False):
+        assert entry["expected_iou"] == pytest.approx(point["expected"], abs=1e-4)
+        assert entry["alarms"] == point["alarms"]
+        assert entry["segmentation"]["counts"] == point["mask"].decode()
+
+
+def test_the_review_is_a_coco_file(audited: Artifact, made: Artifact) -> None:
+    records = read_coco(made / REVIEW, "")
+    weak = {record.image_id: record for record in Records.read(audited / WEAK_TRUTH)}
+    assert records.categories == Records.read(audited / AUDIT).categories
+    assert sum(len(record.labels) for record in records) == 10
+    for record in records:
+        known = weak[record.image_id]
+        assert record.file == known.file
+        assert set(record.annotation_ids) <= set(known.annotation_ids)
+
+
+def test_a_page_shows_what_the_review_lists(made: Artifact) -> None:
+    page = (made / REVIEW_PAGE).read_text()
+    assert page.count('class="point" cx=') == 10 + 1  # the legend has one
+    first = read(made, REVIEW)["annotations"][0]
+    assert f"point {first['id']}" in page
+    assert f"{first['expected_iou']:.2f}" in page
+
+
+def test_a_finished_audit_is_kept_and_the_policy_does_not_matter(
+    audited: Artifact, labels: Artifact, made: Artifact
+) -> None:
+    again = audit(audited, labels, QualityConfig(review=10, below="drop"), made.folder, redo=False)
+    assert again.manifest == made.manifest
+    with pytest.raises(ValueError, match=r"quality.threshold = 0.5, now 0.7"):
+        audit(audited, labels, QualityConfig(review=10, threshold=0.7), made.folder, redo=False)
+
+
+def test_neither_files_nor_their_order_matter(
+    audited: Artifact, made: Artifact, tmp_path: Path
+) -> None:
+    rows = rows_of(audited)
+    np.random.default_rng(0).shuffle(rows)
+    labels = labels_of(rows, tmp_path / "labels")
+    again = audit(audited, labels, QualityConfig(review=10), UPath(tmp_path / "a"), redo=False)
+    for name in (CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE):
+        assert (again / name).read_bytes() == (made / name).read_bytes()
+
+
+def test_without_audit_pictures_nothing_is_expected_and_nothing_fails(
+    data: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert not len(Records.read(data / AUDIT))
+    rows = rows_of(data)
+    labels = labels_of(rows, tmp_path / "labels")
+    made = audit(data, labels, QualityConfig(), UPath(tmp_path / "audit"), redo=False)
+    figures = read(made, FIGURES)
+    assert figures["audit"]["num_objects"] == 0
+    assert figures["reliability"] is None
+    assert figures["weak"]["mean_expected_iou"] is figures["weak"]["share_below_threshold"] is None
+    model = QualityModel.from_json(read(made, CALIBRATION))
+    assert {each for row in rows[:-1] for each in model.expected_iou(row)} == {None}
+    listed = read(made, REVIEW)["annotations"]
+    assert all(entry["expected_iou"] is None for entry in listed)
+    quiet = [not entry["alarms"] for entry in listed]
+    assert quiet == sorted(quiet)
+    assert "No IoU is known to expect" in (made / REVIEW_PAGE).read_text()
+    assert "no audit pictures" in caplog.text
+
+
+def test_no_review_is_an_empty_one(audited: Artifact, labels: Artifact, tmp_path: Path) -> None:
+    made = audit(audited, labels, QualityConfig(review=0), UPath(tmp_path / "audit"), redo=False)
+    assert read(made, REVIEW)["annotations"] == []
+    assert "There is no pseudo mask to show" in (made / REVIEW_PAGE).read_text()
+
+
+def test_masks_of_other_classes_than_the_points_are_an_alarm(
+    audited: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = rows_of(audited)
+    for row in rows:
+        for i, label in enumerate(row.get("label", [])):
+            if label == 0 and row["pictures"] == "weak":
+                row["refined"][i], row["area"][i] = None, 0
+    labels = labels_of(rows, tmp_path / "labels")
+    config = QualityConfig(threshold=0)
+    made = audit(audited, labels, config, UPath(tmp_path / "audit"), redo=False)
+    weak = read(made, FIGURES)["weak"]
+    assert weak["class_drift"] > 0.1
+    assert weak["class_drift_alarm"]
+    assert "class drift" in caplog.text

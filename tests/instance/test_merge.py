@@ -1,0 +1,247 @@
+"""What becomes of true masks, pseudo masks, points without one, and what people corrected."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace, open_stage
+from ray_wssis.data.coco import read_coco
+from ray_wssis.data.records import Record, Records
+from ray_wssis.instance.audit import CALIBRATION, audit
+from ray_wssis.instance.merge import MERGED, merge
+from ray_wssis.instance.quality import QualityConfig, QualityModel
+from ray_wssis.instance.split import AUDIT, STRONG, WEAK_TRUTH, DataConfig, ShapesConfig, split
+from ray_wssis.masks import encode
+from tests.support.drawn_labels import failed_row, label_row, write_rows
+
+LINEAGE = {"teacher": "aaaa", "refiner": "bbbb", "config": "cccc"}
+SHAPES = ShapesConfig(num_images=24, num_validation_images=2, size=96)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = UPath(tmp_path_factory.mktemp("data") / "split")
+    return split(DataConfig(shapes=SHAPES, percent=50, audit=0.5), 0, folder, redo=False)
+
+
+@pytest.fixture(scope="module")
+def weak(data: Artifact) -> list[Record]:
+    return list(Records.read(data / WEAK_TRUTH))
+
+
+@pytest.fixture(scope="module")
+def rows(data: Artifact, weak: list[Record]) -> list[dict[str, Any]]:
+    """The first weak picture failed."""
+    known = [label_row(record, "audit") for record in Records.read(data / AUDIT)]
+    return [*known, failed_row(weak[0], "cut short"), *map(label_row, weak[1:])]
+
+
+@pytest.fixture(scope="module")
+def labels(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    stage = open_stage(UPath(tmp_path_factory.mktemp("labels") / "labels"), {})
+    assert isinstance(stage, Workspace)
+    write_rows(rows, stage / "rows/a.parquet")
+    return stage.finish(logs=["rows"])
+
+
+@pytest.fixture(scope="module")
+def judged(data: Artifact, labels: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    folder = UPath(tmp_path_factory.mktemp("audit") / "audit")
+    return audit(data, labels, QualityConfig(), folder, redo=False)
+
+
+class Merge:
+    """Merges what the fixtures made, each time into a folder of its own."""
+
+    def __init__(self, data: Artifact, labels: Artifact, judged: Artifact, folder: Path) -> None:
+        self.data, self.labels, self.judged, self.folder = data, labels, judged, folder
+        self.times = 0
+
+    def __call__(
+        self,
+        below: Literal["keep", "ignore", "drop"] = "ignore",
+        threshold: float = 0.5,
+        corrections: list[str] | None = None,
+    ) -> Artifact:
+        self.times += 1
+        return merge(
+            self.data,
+            self.labels,
+            self.judged,
+            QualityConfig(threshold=threshold, below=below),
+            corrections or [],
+            LINEAGE,
+            "shapes_50p",
+            UPath(self.folder / f"{self.times}"),
+            redo=False,
+        )
+
+
+@pytest.fixture
+def merging(data: Artifact, labels: Artifact, judged: Artifact, tmp_path: Path) -> Merge:
+    return Merge(data, labels, judged, tmp_path)
+
+
+def by_id(made: Artifact) -> dict[int, Record]:
+    return {record.image_id: record for record in Records.read(made / MERGED)}
+
+
+def annotations(made: Artifact, name: str = "shapes_50p_sw_refined.json") -> dict[int, Any]:
+    file = json.loads((made / name).read_text())
+    return {entry["id"]: entry for entry in file["annotations"]}
+
+
+def expected(judged: Artifact, rows: list[dict[str, Any]]) -> dict[int, float | None]:
+    """Expected IoU of every weak point."""
+    model = QualityModel.from_json(json.loads((judged / CALIBRATION).read_text()))
+    return {
+        annotation: value
+        for row in rows
+        if row["pictures"] == "weak" and row["error"] is None
+        for annotation, value in zip(row["annotation_id"], model.expected_iou(row), strict=True)
+    }
+
+
+def test_strong_pictures_are_as_they_were_and_failed_ones_left_out(
+    merging: Merge, data: Artifact, weak: list[Record]
+) -> None:
+    merged = by_id(merging())
+    strong = list(Records.read(data / STRONG))
+    assert all(merged[record.image_id] == record for record in strong)
+    assert merged.keys() == {record.image_id for record in [*strong, *weak[1:]]}
+
+
+def test_no_point_of_a_labelled_picture_is_background(merging: Merge, weak: list[Record]) -> None:
+    merged = by_id(merging())
+    for record in weak[1:]:
+        assert merged[record.image_id].annotation_ids == record.annotation_ids
+        assert merged[record.image_id].labels == record.labels
+
+
+def test_masks_below_the_threshold_are_ignore_regions(
+    merging: Merge, judged: Artifact, rows: list[dict[str, Any]]
+) -> None:
+    values = expected(judged, rows)
+    known = sorted(value for value in values.values() if value is not None)
+    threshold = known[len(known) // 3]
+    drawn = annotations(merging(threshold=threshold))
+    regions = {number for number in values if drawn[number]["iscrowd"]}
+    assert regions == {n for n, value in values.items() if value is None or value < threshold}
+    assert len(known) // 4 < len(regions) < len(known)
+    for number, value in values.items():
+        if value is not None:
+            assert drawn[number]["expected_iou"] == round(value, 4)
+
+
+def test_a_point_without_a_mask_is_surrounded_by_an_ignore_region(
+    merging: Merge, rows: list[dict[str, Any]], data: Artifact
+) -> None:
+    drawn = annotations(merging(threshold=0))
+    lacking = [
+        (row["annotation_id"][i], row["x"][i], row["y"][i])
+        for row in rows
+        if row["pictures"] == "weak" and row["error"] is None
+        for i, mask in enumerate(row["refined"])
+        if mask is None
+    ]
+    assert lacking
+    for number, x, y in lacking:
+        entry = drawn[number]
+        left, top, width, height = entry["bbox"]
+        assert entry["iscrowd"] == 1 and left <= x <= left + width and top <= y <= top + height
+        assert 50 < entry["area"] < 96 * 96 / 2
+    assert sum(entry["iscrowd"] for entry in drawn.values()) == len(lacking)
+
+
+def test_kept_and_dropped_masks(
+    merging: Merge, judged: Artifact, rows: list[dict[str, Any]]
+) -> None:
+    values = expected(judged, rows)
+    good = {number for number, value in values.items() if value is not None and value >= 0.7}
+    drawn = {number for number, value in values.items() if value is not None}
+    assert 0 < len(good) < len(drawn)
+    dropped = annotations(merging("drop", threshold=0.7))
+    assert good == values.keys() & dropped.keys()
+    kept = annotations(merging("keep", threshold=0.7))
+    assert drawn == {number for number in values if not kept[number]["iscrowd"]}
+
+
+def test_every_pseudo_mask_says_where_it_comes_from(
+    merging: Merge, rows: list[dict[str, Any]], data: Artifact
+) -> None:
+    made = merging()
+    drawn = annotations(made)
+    for row in rows:
+        if row["pictures"] == "weak" and row["error"] is None:
+            for number, level in zip(row["annotation_id"], row["level"], strict=True):
+                assert drawn[number]["pseudo"] == LINEAGE | {"point_id": number, "level": level}
+    for record in Records.read(data / STRONG):
+        assert not any("pseudo" in drawn[number] for number in record.annotation_ids)
+
+
+def test_rough_masks_go_unjudged_to_a_file_of_their_own(
+    merging: Merge, rows: list[dict[str, Any]]
+) -> None:
+    drawn = annotations(merging(), "shapes_50p_sw.json")
+    for row in rows:
+        if row["pictures"] == "weak" and row["error"] is None:
+            for number, mask in zip(row["annotation_id"], row["rough"], strict=True):
+                assert (number in drawn) == (mask is not None)
+                if mask is not None:
+                    assert drawn[number]["segmentation"]["counts"] == mask.decode()
+                    assert not drawn[number]["iscrowd"]
+
+
+def test_the_coco_file_holds_what_the_student_learns(merging: Merge) -> None:
+    made = merging()
+    learnt = Records.read(made / MERGED)
+    read = read_coco(made / "shapes_50p_sw_refined.json", "")
+    assert read.categories == learnt.categories
+    assert {r.image_id: r for r in read} == {r.image_id: r for r in learnt}
+
+
+def test_what_a_person_corrected_wins(
+    merging: Merge, data: Artifact, weak: list[Record], tmp_path: Path
+) -> None:
+    record, categories = weak[3], Records.read(data / STRONG).categories
+    square = np.zeros((96, 96), dtype=bool)
+    square[10:30, 40:60] = True
+    mine = encode(square)
+    drawn = {
+        "image_id": record.image_id,
+        "category_id": categories[2].id,
+        "segmentation": {"size": [96, 96], "counts": mine.decode()},
+    }
+    numbers = (record.annotation_ids[0], 999_999)  # the second is an object nobody pointed at
+    file = {
+        "images": [{"id": record.image_id, "file_name": record.file, "width": 96, "height": 96}],
+        "categories": [vars(category) for category in categories],
+        "annotations": [drawn | {"id": number} for number in numbers],
+    }
+    (tmp_path / "mine.json").write_text(json.dumps(file))
+    made = merging(threshold=1, corrections=[str(tmp_path / "mine.json")])
+    merged = by_id(made)[record.image_id]
+    for number in numbers:
+        place = merged.annotation_ids.index(number)
+        assert (merged.masks[place], merged.labels[place]) == (mine, 2)
+        assert not merged.crowds[place]
+        entry = annotations(made)[number]
+        assert entry["corrected"] is True and not {"pseudo", "expected_iou"} & entry.keys()
+
+
+def test_the_same_rows_in_other_shards_make_the_same_bytes(
+    merging: Merge, rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    made = merging()
+    stage = open_stage(UPath(tmp_path / "labels"), {})
+    assert isinstance(stage, Workspace)
+    for place, row in enumerate(reversed(rows)):
+        write_rows([row], stage / f"rows/{place % 5}-{place}.parquet")
+    merging.labels = stage.finish(logs=["rows"])
+    again = merging()
+    for name in (MERGED, "shapes_50p_sw.json", "shapes_50p_sw_refined.json"):
+        assert (made / name).read_bytes() == (again / name).read_bytes()

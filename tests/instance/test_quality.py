@@ -1,0 +1,144 @@
+"""Rows are of the built-in shapes, their masks moved by hand: what is unsure is further off."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from upath import UPath
+
+from ray_wssis.data.builtin.shapes import write_shapes
+from ray_wssis.data.coco import read_coco
+from ray_wssis.data.points import PointKind, with_points
+from ray_wssis.data.records import Record, Records
+from ray_wssis.instance.area_prior import AreaPrior
+from ray_wssis.instance.audit_figures import Audit
+from ray_wssis.instance.quality import (
+    MOST_UNUSUAL,
+    SIGNALS,
+    QualityModel,
+    Row,
+    held_out,
+    read_signals,
+)
+from tests.support.drawn_labels import failed_row, label_row
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
+    folder = Path(tmp_path_factory.mktemp("shapes"))
+    read = read_coco(write_shapes(UPath(folder), 30, 0, 96), UPath(folder / "images"))
+    return [with_points(record, PointKind.CENTROID, 0) for record in read]
+
+
+@pytest.fixture(scope="module")
+def rows(records: list[Record]) -> list[Row]:
+    return [label_row(record) for record in records]
+
+
+def by_id(records: list[Record]) -> dict[int, Record]:
+    return {record.image_id: record for record in records}
+
+
+@pytest.fixture(scope="module")
+def model(records: list[Record], rows: list[Row]) -> QualityModel:
+    return QualityModel.fit(rows[:15], by_id(records[:15]), records[:15])
+
+
+def test_masks_of_other_pictures_are_expected_to_be_as_good_as_they_are(
+    model: QualityModel, records: list[Record], rows: list[Row]
+) -> None:
+    expected = model.expected_ious(rows[15:])
+    audit = Audit.of(rows[15:], by_id(records[15:]))
+    true = audit.refined[audit.has_mask]
+    assert np.corrcoef(expected[audit.has_mask], true)[0, 1] > 0.7
+    assert expected[audit.has_mask].mean() == pytest.approx(true.mean(), abs=0.05)
+    worst = np.argsort(expected[audit.has_mask])[: len(true) // 10]
+    assert np.delete(true, worst).mean() > true.mean()
+
+
+def test_many_rows_at_once_are_as_one_after_the_other(model: QualityModel, rows: list[Row]) -> None:
+    one_by_one = [each for row in rows for each in model.expected_iou(row)]
+    together = model.expected_ious(rows)
+    assert [None if np.isnan(each) else each for each in together.tolist()] == pytest.approx(
+        one_by_one
+    )
+
+
+def test_where_there_is_no_mask_nothing_is_expected(model: QualityModel, rows: list[Row]) -> None:
+    for row in rows:
+        drawn = [mask is not None for mask in row["refined"]]
+        assert [each is not None for each in model.expected_iou(row)] == drawn
+    assert not all(mask is not None for row in rows for mask in row["refined"])
+
+
+def test_a_picture_that_failed_has_no_points(model: QualityModel, records: list[Record]) -> None:
+    lists = dict.fromkeys(["annotation_id", "label", "rough", "refined", *SIGNALS])
+    row = failed_row(records[0], "cut short") | lists
+    assert model.expected_iou(row) == []
+    assert model.expected_ious([]).shape == (0,)
+
+
+def test_without_audit_pictures_nothing_is_expected(records: list[Record], rows: list[Row]) -> None:
+    model = QualityModel.fit([], {}, records)
+    assert model.expected_iou(rows[0]) == [None] * len(rows[0]["label"])
+    assert model.prior == AreaPrior.of(records)
+    assert QualityModel.from_json(json.loads(json.dumps(model.to_json()))) == model
+
+
+def test_a_handful_of_masks_gives_their_mean(records: list[Record], rows: list[Row]) -> None:
+    few = by_id(records[:2])
+    audit = Audit.of(rows[:2], few)
+    assert audit.has_mask.sum() < 12
+    model = QualityModel.fit(rows[:2], few, records)
+    expected = model.expected_ious(rows)
+    assert model.regression is not None
+    np.testing.assert_array_equal(expected[np.isfinite(expected)], model.regression.intercept)
+    assert model.regression.intercept == pytest.approx(
+        audit.refined[audit.has_mask].mean(), abs=0.1
+    )
+
+
+def test_crowds_teach_nothing(records: list[Record], rows: list[Row]) -> None:
+    def fit(truth: list[Record]) -> QualityModel:
+        return QualityModel.fit(rows[:15], by_id(truth), Records.from_rows(records, []))
+
+    crowd = [
+        Record(**(vars(record) | {"crowds": [True, *record.crowds[1:]]})) for record in records
+    ]
+    lacking = [record.keep(range(1, len(record.labels))) for record in records]
+    assert fit(crowd) == fit(lacking) != fit(records)
+
+
+def test_json_brings_the_model_back(model: QualityModel, rows: list[Row]) -> None:
+    again = QualityModel.from_json(json.loads(json.dumps(model.to_json())))
+    np.testing.assert_array_equal(again.expected_ious(rows), model.expected_ious(rows))
+
+
+def test_a_calibration_for_other_signals_is_refused(model: QualityModel) -> None:
+    values = json.loads(json.dumps(model.to_json()))
+    values["signals"] = ["class_score", "colour"]
+    with pytest.raises(ValueError, match=r"colour.*--redo"):
+        QualityModel.from_json(values)
+
+
+def test_held_out_masks_are_those_with_a_known_truth(
+    records: list[Record], rows: list[Row]
+) -> None:
+    prior = AreaPrior.of(records)
+    expected, true = held_out(rows, by_id(records[:20]), prior)
+    audit = Audit.of(rows, by_id(records[:20]))
+    np.testing.assert_array_equal(true, audit.refined[audit.is_known & audit.has_mask])
+    assert np.corrcoef(expected, true)[0, 1] > 0.7
+    assert all(not each.size for each in held_out(rows[:1], by_id(records), prior))
+
+
+def test_signals_are_finite_whatever_a_row_holds(records: list[Record], rows: list[Row]) -> None:
+    row = dict(rows[0])
+    num = len(row["label"])
+    row["level_margin"] = [float("inf"), None, *[0.1] * (num - 2)]
+    row["refined_score"] = [1.0, None, *[0.5] * (num - 2)]
+    row["area"] = [10**6] * num
+    signals = read_signals([row], AreaPrior.of(records))
+    assert np.isfinite(signals).all()
+    assert (signals[:, SIGNALS.index("area")] <= MOST_UNUSUAL).all()

@@ -1,0 +1,327 @@
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact
+from ray_wssis.data.coco import read_coco, write_coco
+from ray_wssis.data.records import Category, Records
+from ray_wssis.instance.split import (
+    ALL,
+    AUDIT,
+    REJECTED,
+    STRONG,
+    TAUGHT,
+    VALIDATION,
+    WEAK,
+    WEAK_TRUTH,
+    DataConfig,
+    ShapesConfig,
+    split,
+)
+from ray_wssis.masks import bounding_box
+
+
+def test_every_picture_is_in_one_part(data: Artifact) -> None:
+    strong, weak, validation = (Records.read(data / name) for name in (STRONG, WEAK, VALIDATION))
+    ids = [record.image_id for part in (strong, weak, validation) for record in part]
+    assert len(ids) == len(set(ids)) == 10
+    assert (len(strong), len(weak), len(validation)) == (2, 6, 2)
+    assert len(Records.read(data / ALL)) == 8
+
+
+def test_weak_pictures_have_points_and_no_masks(data: Artifact) -> None:
+    for weak, truth in zip(Records.read(data / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
+        assert not any(weak.masks) and all(weak.points) and all(truth.masks)
+        assert weak.annotation_ids == truth.annotation_ids and weak.points == truth.points
+
+
+def test_the_same_seed_makes_the_same_split(data: Artifact, tmp_path: Path) -> None:
+    shapes = ShapesConfig(num_images=8, num_validation_images=2, size=64)
+    config = DataConfig(name="shapes", shapes=shapes, percent=25)
+    again = split(config, 0, UPath(tmp_path / "again"), redo=False)
+    other = split(config, 1, UPath(tmp_path / "other"), redo=False)
+    first = [record.image_id for record in Records.read(data / STRONG)]
+    assert [record.image_id for record in Records.read(again / STRONG)] == first
+    assert again.manifest["outputs"].keys() == data.manifest["outputs"].keys()
+    assert other.digest != again.digest
+
+
+def ids(records: Records) -> list[int]:
+    return [record.image_id for record in records]
+
+
+def test_the_strong_pictures_are_there_again_as_taught_and_audit(tmp_path: Path) -> None:
+    shapes = ShapesConfig(num_images=40, num_validation_images=2, size=64)
+    config = DataConfig(name="shapes", shapes=shapes, percent=50, audit=0.2)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    strong, taught, audit = (Records.read(made / name) for name in (STRONG, TAUGHT, AUDIT))
+    assert (len(strong), len(taught), len(audit)) == (20, 16, 4)
+    everything = {record.image_id: record for record in strong}
+    assert {record.image_id: record for record in [*taught, *audit]} == everything
+    assert all(all(record.masks) and all(record.points) for record in audit)
+    assert {x for record in taught for x in record.labels} == set(range(len(strong.categories)))
+    manifest = json.loads((made / "shapes_50p_split.json").read_text())
+    assert [manifest[part]["num_images"] for part in ("strong", "taught", "audit")] == [20, 16, 4]
+    assert manifest["audit"]["num_instances"] == sum(len(record.labels) for record in audit)
+
+
+def test_without_an_audit_all_strong_pictures_are_taught(tmp_path: Path) -> None:
+    shapes = ShapesConfig(num_images=16, num_validation_images=2, size=64)
+    config = DataConfig(name="shapes", shapes=shapes, percent=50, audit=0)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    assert list(Records.read(made / TAUGHT)) == list(Records.read(made / STRONG))
+    assert len(Records.read(made / AUDIT)) == 0
+    assert Records.read(made / AUDIT).categories == Records.read(made / STRONG).categories
+
+
+def test_too_few_strong_pictures_for_an_audit_are_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shapes = ShapesConfig(num_images=8, num_validation_images=2, size=64)
+    config = DataConfig(name="shapes", shapes=shapes, percent=25)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    assert len(Records.read(made / AUDIT)) == 0 and len(Records.read(made / TAUGHT)) == 2
+    assert "none of the 2 strong pictures can be spared for the audit" in caplog.text
+
+
+def test_corrections_are_no_reason_to_split_again(data: Artifact, tmp_path: Path) -> None:
+    config = given(data, tmp_path)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    corrected = config.model_copy(update={"corrections": ("fixes.json",)})
+    assert split(corrected, 0, UPath(tmp_path / "split"), redo=False).digest == made.digest
+
+
+def given(data: Artifact, folder: Path, **changed: Records) -> DataConfig:
+    """The parts of a split as the COCO files that somebody else would bring."""
+    parts = {
+        "strong": Records.read(data / STRONG),
+        "weak": Records.read(data / WEAK_TRUTH),
+        "validation": Records.read(data / VALIDATION),
+    } | changed
+    for name, records in parts.items():
+        write_coco(records, UPath(folder / f"{name}.json"))
+    images = str(UPath(Records.read(data / STRONG)[0].file).parent)
+    return DataConfig(
+        strong=str(folder / "strong.json"),
+        weak=str(folder / "weak.json"),
+        validation=str(folder / "validation.json"),
+        images=images,
+    )
+
+
+def test_masks_in_a_weak_file_are_hidden(data: Artifact, tmp_path: Path) -> None:
+    made = split(given(data, tmp_path), 0, UPath(tmp_path / "split"), redo=False)
+    assert not any(mask for record in Records.read(made / WEAK) for mask in record.masks)
+    assert all(mask for record in Records.read(made / WEAK_TRUTH) for mask in record.masks)
+
+
+def test_a_class_that_no_strong_picture_has_keeps_its_place(data: Artifact, tmp_path: Path) -> None:
+    strong = Records.read(data / STRONG)
+    without = [record.keep(i for i, x in enumerate(record.labels) if x) for record in strong]
+    config = given(data, tmp_path, strong=Records.from_rows(without, strong.categories))
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    assert Records.read(made / STRONG).categories == strong.categories
+    assert all(0 not in record.labels for record in Records.read(made / STRONG))
+    assert any(0 in record.labels for record in Records.read(made / WEAK))
+
+
+def test_files_with_other_categories_are_refused(data: Artifact, tmp_path: Path) -> None:
+    weak = Records.read(data / WEAK_TRUTH)
+    renamed = [*weak.categories[:-1], Category(id=weak.categories[-1].id, name="cog")]
+    config = given(data, tmp_path, weak=Records.from_rows(weak, renamed))
+    with pytest.raises(ValueError, match=r"weak\.json has other categories than .*'cog'"):
+        split(config, 0, UPath(tmp_path / "split"), redo=False)
+
+
+def boxes_only(file: str) -> None:
+    """Take masks and points out of a COCO file and leave the boxes."""
+    data = json.loads(Path(file).read_text())
+    data["annotations"] = [
+        {key: entry[key] for key in ("id", "image_id", "category_id", "bbox", "area")}
+        for entry in data["annotations"]
+    ]
+    Path(file).write_text(json.dumps(data))
+
+
+def test_boxes_of_a_weak_file_become_points_and_are_forgotten(
+    data: Artifact, tmp_path: Path
+) -> None:
+    config = given(data, tmp_path)
+    assert config.weak is not None
+    boxes_only(config.weak)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    for weak, truth in zip(Records.read(made / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
+        assert not any(weak.masks)
+        boxes = [bounding_box(mask, 64, 64) for mask in truth.masks if mask is not None]
+        assert weak.points == [((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in boxes]
+    assert not (made / WEAK_TRUTH).exists()
+    written = json.loads((made / "instances_10p_w.json").read_text())["annotations"]
+    known = {"id", "image_id", "category_id", "iscrowd", "point"}
+    assert written and all(set(entry) == known for entry in written)
+
+
+@pytest.mark.parametrize("part", ["strong", "validation"])
+def test_boxes_alone_are_refused_where_masks_are_wanted(
+    data: Artifact, tmp_path: Path, part: str
+) -> None:
+    config = given(data, tmp_path)
+    boxes_only(getattr(config, part))
+    with pytest.raises(ValueError, match=rf'{part}\.json: annotation .* neither a "segmentation"'):
+        split(config, 0, UPath(tmp_path / "split"), redo=False)
+
+
+def test_classes_that_only_the_weak_file_lists_are_left_out(
+    data: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weak = Records.read(data / WEAK_TRUTH)
+    more = [Category(id=0, name="sign"), *weak.categories, Category(id=99, name="light")]
+    signs = [replace(r, labels=[0] + [x + 1 for x in r.labels[1:]]) for r in weak]
+    config = given(data, tmp_path, weak=Records.from_rows(signs, more))
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    for record, whole in zip(Records.read(made / WEAK), weak, strict=True):
+        assert record.labels == whole.labels[1:]
+        assert record.annotation_ids == whole.annotation_ids[1:]
+    assert Records.read(made / WEAK).categories == weak.categories
+    assert "weak.json: 6 objects are left out" in caplog.text
+    assert "not in the strong file: sign, light" in caplog.text
+
+
+def from_one(records: Records) -> Records:
+    """The same pictures and objects, numbered from 1 as converters do."""
+    numbers = itertools.count(1)
+    return Records.from_rows(
+        (
+            replace(record, image_id=i, annotation_ids=[next(numbers) for _ in record.labels])
+            for i, record in enumerate(records, start=1)
+        ),
+        records.categories,
+    )
+
+
+def test_ids_that_both_files_use_are_kept_apart(data: Artifact, tmp_path: Path) -> None:
+    strong, weak = (from_one(Records.read(data / name)) for name in (STRONG, WEAK_TRUTH))
+    config = given(data, tmp_path, strong=strong, weak=weak)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    assert [record.image_id for record in Records.read(made / STRONG)] == [1, 2]
+    weak_ids = [record.image_id for record in Records.read(made / WEAK)]
+    assert weak_ids == [101, 102, 103, 104, 105, 106]  # strong objects are numbered up to 11
+    write_coco(Records.read(made / ALL), UPath(tmp_path / "all.json"))
+    assert len(read_coco(UPath(tmp_path / "all.json"), "")) == 8  # no id occurs twice
+
+
+def test_ids_that_are_free_stay(data: Artifact, tmp_path: Path) -> None:
+    made = split(given(data, tmp_path), 0, UPath(tmp_path / "split"), redo=False)
+    for weak, truth in zip(Records.read(made / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
+        assert (weak.image_id, weak.annotation_ids) == (truth.image_id, truth.annotation_ids)
+
+
+def spoil(file: str | None, *places: int) -> list[int]:
+    """Move the points of some annotations off the picture; the ids of their pictures."""
+    assert file is not None
+    content = json.loads(Path(file).read_text())
+    for place in places:
+        content["annotations"][place]["point"] = [64, 3]
+    Path(file).write_text(json.dumps(content))
+    return [content["annotations"][place]["image_id"] for place in places]
+
+
+def lines(file: UPath) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_bad_weak_annotation_is_noted_and_its_neighbours_stay(
+    data: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = given(data, tmp_path)
+    (image_id,) = spoil(config.weak, 0)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    whole, kept = Records.read(data / WEAK), Records.read(made / WEAK)
+    assert ids(kept) == ids(whole)
+    assert kept[0].annotation_ids == whole[0].annotation_ids[1:]
+    assert list(kept)[1:] == list(whole)[1:]
+    reason = "the point (64, 3) is outside the 64 x 64 picture"
+    assert lines(made / REJECTED) == [
+        {
+            "image_id": image_id,
+            "annotation_id": whole[0].annotation_ids[0],
+            "stage": "points",
+            "reason": reason,
+        }
+    ]
+    assert "1 weak annotations cannot be used" in caplog.text and reason in caplog.text
+    assert image_id not in ids(Records.read(made / ALL))  # it would teach background
+    assert len(Records.read(made / ALL)) == 7 and len(Records.read(made / WEAK_TRUTH)) == 6
+
+
+def test_a_rejected_annotation_has_the_ids_of_the_run(data: Artifact, tmp_path: Path) -> None:
+    strong, weak = (from_one(Records.read(data / name)) for name in (STRONG, WEAK_TRUTH))
+    config = given(data, tmp_path, strong=strong, weak=weak)
+    assert spoil(config.weak, 0) == [1]
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    (line,) = lines(made / REJECTED)
+    assert (line["image_id"], line["annotation_id"]) == (101, 101)
+
+
+def test_only_a_few_reasons_are_logged(
+    data: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = given(data, tmp_path)
+    spoil(config.weak, 0, 1, 2, 3, 4)
+    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    assert len(lines(made / REJECTED)) == 5
+    assert caplog.text.count("outside the 64 x 64 picture") == 3
+
+
+def test_nothing_rejected_is_an_empty_file(data: Artifact) -> None:
+    assert (data / REJECTED).read_text() == ""
+
+
+@pytest.mark.parametrize("part", ["strong", "validation"])
+def test_a_bad_point_of_another_part_is_fatal(data: Artifact, tmp_path: Path, part: str) -> None:
+    config = given(data, tmp_path)
+    spoil(getattr(config, part), 0)
+    with pytest.raises(ValueError, match=rf"{part}\.json: annotation .*outside"):
+        split(config, 0, UPath(tmp_path / "split"), redo=False)
+
+
+def mixed(data: Artifact, folder: Path, *, validated: bool = True) -> DataConfig:
+    """One file of all pictures to learn from; one annotation has only a point, off the picture."""
+    parts = given(data, folder, strong=Records.read(data / ALL))
+    assert parts.strong is not None
+    content = json.loads(Path(parts.strong).read_text())
+    entry = content["annotations"][0]
+    content["annotations"][0] = {key: entry[key] for key in ("id", "image_id", "category_id")}
+    Path(parts.strong).write_text(json.dumps(content))
+    spoil(parts.strong, 0)
+    validation = parts.validation if validated else None
+    return DataConfig(
+        annotations=parts.strong, images=parts.images, validation=validation, percent=50
+    )
+
+
+def test_a_picture_that_lacks_an_object_is_weak(data: Artifact, tmp_path: Path) -> None:
+    config = mixed(data, tmp_path)
+    for seed in range(4):
+        made = split(config, seed, UPath(tmp_path / f"split{seed}"), redo=False)
+        (line,) = lines(made / REJECTED)
+        assert line["image_id"] in ids(Records.read(made / WEAK))
+        assert len(Records.read(made / STRONG)) == 4
+        assert not (made / WEAK_TRUTH).exists() and not (made / ALL).exists()
+
+
+def test_no_validation_pictures_are_held_out_of_what_lacks_an_object(
+    data: Artifact, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="not every object has a mask"):
+        split(mixed(data, tmp_path, validated=False), 0, UPath(tmp_path / "split"), redo=False)
+
+
+def test_a_bad_mask_in_a_mixed_file_is_fatal(data: Artifact, tmp_path: Path) -> None:
+    config = mixed(data, tmp_path)
+    spoil(config.annotations, 1)
+    with pytest.raises(ValueError, match=r"annotation .*outside"):
+        split(config, 0, UPath(tmp_path / "split"), redo=False)

@@ -1,0 +1,92 @@
+"""Labelling while processes and machines die: every picture once, and the same rows."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from upath import UPath
+
+from ray_wssis.streaming.shards import content_digest
+from ray_wssis.streaming.stream import stream
+from ray_wssis.streaming.table import each_row, shards
+from tests.support.slow_stream import NUM_IMAGES, WORKERS, slow_pass, write_records
+from tests.support.small_run import ROOT
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> UPath:
+    return write_records(tmp_path_factory.mktemp("many"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    records: UPath, tmp_path_factory: pytest.TempPathFactory, ray_session: None
+) -> dict[str, Any]:
+    job = slow_pass(records, UPath(tmp_path_factory.mktemp("undisturbed") / "out"))
+    stream(job, WORKERS)
+    return content_digest(job.out)
+
+
+def start(records: UPath, out: UPath, *more: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "tests.support.slow_stream", str(records), str(out), *more]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
+def has_shards(out: UPath, more_than: int) -> bool:
+    return len(shards(out)) > more_than
+
+
+def assert_whole(out: UPath, undisturbed: dict[str, Any]) -> None:
+    times = Counter(row["image_id"] for row in each_row(out))
+    assert len(times) == NUM_IMAGES and set(times.values()) == {1}
+    assert content_digest(out) == undisturbed
+
+
+def test_an_actor_that_is_killed_loses_nothing(
+    records: UPath, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    job = slow_pass(records, UPath(tmp_path / "out"))
+    pids = Path(job.arguments["pids"])
+
+    def kill_one() -> None:
+        wait_until(partial(has_shards, job.out, 2))
+        os.kill(int(pids.read_text().split()[0]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    stream(job, WORKERS)
+    killer.join()
+    assert len(pids.read_text().split()) > WORKERS.number  # another took its place
+    assert_whole(job.out, undisturbed)
+
+
+def test_a_driver_that_is_killed_again_and_again_loses_nothing(
+    records: UPath, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    out = UPath(tmp_path / "out")
+    for wanted in (1, 10, 25):
+        process = start(records, out)
+        wait_until(partial(has_shards, out, wanted))
+        process.kill()
+        process.wait()
+        assert len(shards(out)) < NUM_IMAGES / 2
+    assert start(records, out).wait(timeout=120) == 0
+    assert_whole(out, undisturbed)
+
+
+def test_a_node_that_goes_away_loses_nothing(
+    records: UPath, tmp_path: Path, undisturbed: dict[str, Any]
+) -> None:
+    out = UPath(tmp_path / "out")
+    assert start(records, out, "--lose-a-node").wait(timeout=240) == 0
+    assert_whole(out, undisturbed)

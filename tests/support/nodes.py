@@ -1,0 +1,130 @@
+"""Training on a cluster whose nodes come and go.
+
+python -m tests.support.nodes FOLDER spare | drained | elastic
+"""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.cluster_utils import Cluster
+from upath import UPath
+
+from ray_wssis.training import run
+from ray_wssis.training.run import RUN, SNAPSHOT, TrainingWorkers, train
+from ray_wssis.training.schedule import TrainingConfig
+from tests.support.line_task import Line, groups_file, hurry_file
+from tests.support.small_run import RAY
+from tests.support.waiting import wait_until
+
+CONFIG = TrainingConfig(
+    steps=400, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=20, validate_every=400
+)
+CPUS = 2  # of a node but the head, which has 1, and of a worker
+GRACE = 60  # seconds from the news that a node will go away
+
+
+class Training(threading.Thread):
+    """A training in the background, slow until it is to finish.  Nodes are added from the main
+    thread only."""
+
+    def __init__(
+        self, folder: Path, workers: TrainingWorkers, save_every: int = CONFIG.save_every
+    ) -> None:
+        super().__init__(daemon=True)  # what fails in the main thread ends it
+        self.folder, self.workers = folder / "run", workers
+        self.config = CONFIG.model_copy(update={"save_every": save_every})
+        self.task = Line(folder / "marker", "slow")
+
+    def run(self) -> None:
+        train(self.task, self.config, 0, self.workers, UPath(self.folder))
+
+    def wait_until(self, true: Callable[[], bool]) -> None:
+        wait_until(lambda: true() or not self.is_alive())
+        assert self.is_alive()
+
+    def groups(self) -> list[list[str]]:
+        """Of every group of workers so far: how many, and the node of the first."""
+        file = groups_file(self.task.marker)
+        return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
+
+    def wait_for_group(self, size: int) -> None:
+        self.wait_until(lambda: bool(self.groups()) and int(self.groups()[-1][0]) == size)
+
+    def checkpoints(self) -> bytes:
+        """Ray Train's list of them."""
+        snapshot = self.folder / RUN / SNAPSHOT
+        return snapshot.read_bytes() if snapshot.exists() else b""
+
+    def wait_for_another_checkpoint(self) -> None:
+        before = self.checkpoints()
+        self.wait_until(lambda: self.checkpoints() != before)
+
+    def finish(self) -> None:
+        hurry_file(self.task.marker).touch()
+        self.join()
+        assert (self.folder / "model").exists()  # why not, its thread has said
+
+
+def lose_a_node(cluster: Cluster, folder: Path) -> None:
+    """Two workers, three nodes: one with a worker goes away."""
+    nodes = [cluster.add_node(num_cpus=CPUS) for _ in range(3)]
+    training = Training(folder, TrainingWorkers(number=2, cpus_each=CPUS, gpu=False))
+    training.start()
+    training.wait_for_group(2)
+    training.wait_for_another_checkpoint()
+    remove(cluster, nodes, training.groups()[-1][1])
+    training.finish()
+
+
+def drain_a_node(cluster: Cluster, folder: Path) -> None:
+    """As `lose_a_node`, but it is known before: what is kept then is the only checkpoint."""
+    nodes = [cluster.add_node(num_cpus=CPUS) for _ in range(3)]
+    workers = TrainingWorkers(number=2, cpus_each=CPUS, gpu=False)
+    training = Training(folder, workers, save_every=CONFIG.steps)
+    training.start()
+    training.wait_for_group(2)
+    training.wait_until(training.task.marker.exists)
+    ((_, node),) = training.groups()
+    line = [RAY, "drain-node", "--address", cluster.address, "--node-id", node]
+    line += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "wanted elsewhere"]
+    subprocess.run([*line, "--deadline-remaining-seconds", str(GRACE)], check=True)
+    training.wait_until(lambda: training.checkpoints() != b"")
+    assert len(training.groups()) == 1
+    remove(cluster, nodes, node)
+    training.finish()
+
+
+def come_and_go(cluster: Cluster, folder: Path) -> None:
+    """A second node comes, and the first one goes away."""
+    run.RESIZE_EVERY = 2.0
+    first = cluster.add_node(num_cpus=CPUS)
+    workers = TrainingWorkers(number=1, max_number=2, cpus_each=CPUS, gpu=False)
+    training = Training(folder, workers)
+    training.start()
+    training.wait_for_group(1)
+    training.wait_for_another_checkpoint()
+    cluster.add_node(num_cpus=CPUS)
+    training.wait_for_group(2)
+    training.wait_for_another_checkpoint()
+    remove(cluster, [first], first.node_id)
+    training.finish()
+
+
+def remove(cluster: Cluster, nodes: list[Any], node_id: str) -> None:
+    """As if its plug was pulled."""
+    (node,) = [node for node in nodes if node.node_id == node_id]
+    cluster.remove_node(node, allow_graceful=False)
+
+
+if __name__ == "__main__":
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    ray.init(address=cluster.address, log_to_driver=False)
+    what = {"spare": lose_a_node, "drained": drain_a_node, "elastic": come_and_go}[sys.argv[2]]
+    what(cluster, Path(sys.argv[1]))
+    ray.shutdown()
+    cluster.shutdown()

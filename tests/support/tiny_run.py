@@ -1,0 +1,56 @@
+"""The folder of a run whose networks are tiny and have learnt nothing: quickly made, and served."""
+
+from pathlib import Path
+
+import torch
+from upath import UPath
+
+from ray_wssis.data.builtin.shapes import CATEGORIES
+from ray_wssis.instance.area_prior import AreaPrior
+from ray_wssis.instance.quality import SIGNALS, QualityModel
+from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.methods.point_wssis.refiner import Refiner
+from ray_wssis.metrics.calibration import Regression
+from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.solov2 import SOLOv2
+from ray_wssis.models.solov2_inference import InferenceConfig
+from ray_wssis.storage import write_json
+from tests.support.tiny import TINY
+
+SEGMENTER = SegmenterConfig(
+    network=TINY,
+    shorter=96,
+    longest=160,
+    inference=InferenceConfig(max_candidates=40),
+)
+REFINER = MaskRefineNetConfig(
+    encoder="resnet18", weights="none", crop_size=64, aspp_width=8, decoder_widths=(8, 8, 8, 8)
+)
+
+
+def write_run(folder: Path, seed: int = 0) -> Path:
+    """`folder` with student, teacher, refiner, calibration and figures.
+
+    Heads have large random weights, so there is something to be found in every picture.
+    """
+    torch.manual_seed(seed)
+    for name in ("student", "teacher"):
+        network = SOLOv2(TINY, len(CATEGORIES))
+        for parameter in network.instance_head.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+        Segmenter(network, SEGMENTER, CATEGORIES).save(UPath(folder / name / "model"), name)
+    refiner = Refiner(MaskRefineNet(REFINER, len(CATEGORIES)), CATEGORIES)
+    refiner.save(UPath(folder / "refiner/model"), "refiner")
+    (folder / "audit").mkdir()
+    write_json(UPath(folder / "audit/calibration.json"), QUALITY.to_json())
+    write_json(UPath(folder / "metrics.json"), {"student/val/AP": 12.5, "teacher/val/AP": None})
+    return folder
+
+
+NUM = len(SIGNALS)
+QUALITY = QualityModel(
+    prior=AreaPrior(mean=6.0, spread=1.0, means={}, spreads={}),
+    regression=Regression(
+        means=[0.0] * NUM, spreads=[1.0] * NUM, weights=[0.01] * NUM, intercept=0.6
+    ),
+)
