@@ -36,12 +36,8 @@ from benchmarks.timing import table
 from ray_wssis.data.augment import AugmentConfig, draw_geometry
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record
-from ray_wssis.instance.task import (
-    Batch,
-    SegmenterLearner,
-    SegmenterPictures,
-    collate,
-)
+from ray_wssis.instance.samples import Batch, SegmenterSamples, collate
+from ray_wssis.instance.task import SegmenterLearner
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.session import connect
 from ray_wssis.streaming.plan import padded
@@ -64,8 +60,8 @@ class Source:
     annotations: str
     images: str
 
-    def load(self) -> SegmenterPictures:
-        return SegmenterPictures(read_coco(self.annotations, self.images), AugmentConfig())
+    def load(self) -> SegmenterSamples:
+        return SegmenterSamples(read_coco(self.annotations, self.images), AugmentConfig())
 
     collate = staticmethod(collate)
 
@@ -112,7 +108,7 @@ def feeds(source: Source, number: int) -> dict[str, Feed]:
 
 
 def batches_from_ray_data(
-    pictures: SegmenterPictures, sampler: StepSampler, number: int
+    pictures: SegmenterSamples, sampler: StepSampler, number: int
 ) -> Iterator[Batch]:
     """A block for each batch, in order: what Ray Data can do that resumes at any step."""
     context = ray.data.DataContext.get_current()
@@ -210,7 +206,7 @@ def pixels_alone(record: Record) -> float:
     return statistics.mean(sizes)
 
 
-def mean_canvas(pictures: SegmenterPictures, sampler: StepSampler) -> float:
+def mean_canvas(pictures: SegmenterSamples, sampler: StepSampler) -> float:
     rng = np.random.default_rng(SEED)
     return statistics.mean(
         canvas([pictures.records[index] for _, index in keys], rng) for keys in sampler

@@ -32,8 +32,9 @@ from benchmarks.scenes import (
 )
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.instance.samples import collate
 from ray_wssis.instance.segmenter import network_image, pad_images
-from ray_wssis.instance.task import SegmenterLearner, collate
+from ray_wssis.instance.task import SegmenterLearner
 from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer

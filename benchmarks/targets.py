@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.scenes import GRIDS, RANGES, random_masks
 from benchmarks.timing import interleaved, ratio, spread, table
-from ray_wssis.instance.task import quarter_size
+from ray_wssis.instance.samples import quarter_size
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
 from tests.models.test_solov2_targets import cell_by_cell, held_by
 

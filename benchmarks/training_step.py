@@ -20,8 +20,9 @@ from torchvision.ops import masks_to_boxes
 
 from benchmarks.scenes import NUM_CLASSES, random_samples, segmenter_config
 from benchmarks.timing import interleaved, ratio, spread, table
+from ray_wssis.instance.samples import Batch, Sample, collate
 from ray_wssis.instance.segmenter import SegmenterConfig
-from ray_wssis.instance.task import Batch, Sample, SegmenterLearner, collate
+from ray_wssis.instance.task import SegmenterLearner
 from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer
 

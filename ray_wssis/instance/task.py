@@ -1,205 +1,27 @@
-"""What a teacher, a student or an upper bound learns: SOLOv2 on pictures with masks.
+"""What a teacher, a student or an upper bound learns: SOLOv2 on images with masks.
 
 A teacher and a student are the same network with other grids and scale ranges (PointWSSIS,
 arXiv:2303.15062, "Implementation Details"): the teacher's ranges are disjoint, so that each size
 of object is the business of exactly one level.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from upath import UPath
 
-from ray_wssis.data.augment import AugmentConfig, Geometry, change_colour, draw_geometry
+from ray_wssis.data.augment import AugmentConfig
 from ray_wssis.data.images import read_image
-from ray_wssis.data.records import Record, Records
-from ray_wssis.instance.segmenter import (
-    Segmenter,
-    SegmenterConfig,
-    network_image,
-    pad_images,
-)
-from ray_wssis.masks import decode
+from ray_wssis.data.records import Records
+from ray_wssis.instance.samples import Batch, SegmenterSamples, collate
+from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig, network_image
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_loss import solov2_losses
-from ray_wssis.models.solov2_targets import Instances, assign_cells
+from ray_wssis.models.solov2_targets import assign_cells
 
-VALIDATION_BATCH = 8  # pictures
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """One picture ready for the network; row i of the lists is the same object."""
-
-    image_id: int
-    image: np.ndarray  # [height, width, 3] uint8
-    labels: list[int]
-    centres: list[tuple[float, float]]  # (x, y) network pixels
-    box_sizes: list[tuple[float, float]]  # (width, height) network pixels
-    masks: list[np.ndarray]  # [height / 4, width / 4] uint8 each
-    ignored: np.ndarray | None = None  # the same size, bool: in an ignore region; None: none is
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    image_ids: list[int]
-    images: Tensor  # (B, 3, H, W) uint8
-    sizes: Tensor  # (B, 2) int64: height, width
-    instances: Instances
-    ignored: Tensor | None  # (B, h, w) bool: pixels of ignore regions; None: no picture has any
-
-    def to(self, device: torch.device) -> "Batch":
-        return self.moved(lambda tensor: tensor.to(device, non_blocking=True))
-
-    def pin_memory(self) -> "Batch":
-        """In memory from which a GPU copies while the processor goes on."""
-        return self.moved(Tensor.pin_memory)
-
-    def moved(self, move: Callable[[Tensor], Tensor]) -> "Batch":
-        return Batch(
-            image_ids=self.image_ids,
-            images=move(self.images),
-            sizes=move(self.sizes),
-            instances=self.instances.moved(move),
-            ignored=None if self.ignored is None else move(self.ignored),
-        )
-
-
-class SegmenterPictures:
-    """The pictures of a table of records, augmented anew every time they are asked for."""
-
-    def __init__(self, records: Records, augment: AugmentConfig) -> None:
-        self.records = records
-        self.augment = augment
-
-    def __len__(self) -> int:
-        return len(self.records)
-
-    def orientations(self) -> NDArray[np.bool_]:
-        if self.augment.turn:
-            return np.zeros(len(self), dtype=bool)  # nobody knows before
-        height, width = (self.records.table[side].to_numpy() for side in ("height", "width"))
-        upright: NDArray[np.bool_] = height > width
-        return upright
-
-    def sample(self, index: int, rng: np.random.Generator) -> Sample:
-        record = self.records[index]
-        image = read_image(record.file, (record.height, record.width))
-        geometry = draw_geometry(record.height, record.width, self.augment, rng)
-        masks = full_size_masks(record, crowds=False)
-        objects = [quarter_size(geometry.mask(mask)) for mask in masks]
-        labels = [
-            label
-            for label, mask, crowd in zip(record.labels, record.masks, record.crowds, strict=True)
-            if mask is not None and not crowd
-        ]
-        seen = [(label, *found) for label, found in zip(labels, objects, strict=True) if found]
-        return Sample(
-            image_id=record.image_id,
-            image=change_colour(geometry.image(image), self.augment.colour, rng),
-            labels=[label for label, *_ in seen],
-            centres=[centre for _, centre, _, _ in seen],
-            box_sizes=[size for _, _, size, _ in seen],
-            masks=[mask for *_, mask in seen],
-            ignored=ignored_pixels(record, geometry),
-        )
-
-
-def full_size_masks(record: Record, *, crowds: bool) -> Iterator[np.ndarray]:
-    """The masks of all crowds, or of all objects that are none, one at a time."""
-    for counts, crowd in zip(record.masks, record.crowds, strict=True):
-        if counts is not None and crowd == crowds:
-            yield decode(counts, record.height, record.width)
-
-
-def ignored_pixels(record: Record, geometry: Geometry) -> np.ndarray | None:
-    """[height / 4, width / 4] bool: pixels that a crowd touches; None when there is no such pixel.
-
-    Every crowd is an ignore region.  One pixel of it makes a whole quarter-size pixel ignored, so
-    that not even the smallest region is learnt as background.
-    """
-    region: np.ndarray | None = None
-    for mask in full_size_masks(record, crowds=True):
-        region = mask if region is None else region | mask
-    if region is None:
-        return None
-    moved = geometry.mask(region)
-    h, w = quarter_shape(moved)
-    touched = cv2.resize(255 * moved, (w, h), interpolation=cv2.INTER_AREA) > 0
-    return touched if touched.any() else None
-
-
-def quarter_shape(mask: np.ndarray) -> tuple[int, int]:
-    """Height and width of the quarter-size version of [height, width]: rounded, never 0."""
-    return max(int(mask.shape[0] / 4 + 0.5), 1), max(int(mask.shape[1] / 4 + 0.5), 1)
-
-
-def quarter_size(
-    mask: np.ndarray,
-) -> tuple[tuple[float, float], tuple[float, float], np.ndarray] | None:
-    """Mass centre, box size and quarter-size mask of [height, width] uint8; None if empty.
-
-    The quarter-size rule is the published one: bilinear, then at least one half.
-    """
-    per_row, per_column = (
-        cv2.reduce(mask, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for axis in (1, 0)
-    )
-    area = int(per_row.sum())
-    if area == 0:
-        return None
-    rows, columns = np.flatnonzero(per_row), np.flatnonzero(per_column)
-    x = float(per_column @ np.arange(len(per_column))) / area + 0.5
-    y = float(per_row @ np.arange(len(per_row))) / area + 0.5
-    box = (float(columns[-1] - columns[0] + 1), float(rows[-1] - rows[0] + 1))
-    h, w = quarter_shape(mask)
-    small = cv2.resize(mask, (w, h), interpolation=cv2.INTER_LINEAR)
-    return (x, y), box, small
-
-
-def collate(samples: list[Sample]) -> Batch:
-    """Pictures of different sizes on one canvas, top left, and their objects in one table."""
-    images, sizes = pad_images([sample.image for sample in samples])
-    h, w = images.shape[-2] // 4, images.shape[-1] // 4
-    num = sum(len(sample.labels) for sample in samples)
-    masks = np.zeros((num, h, w), dtype=np.uint8)
-    row = 0
-    for sample in samples:
-        for mask in sample.masks:
-            masks[row, : mask.shape[0], : mask.shape[1]] = mask
-            row += 1
-    return Batch(
-        image_ids=[sample.image_id for sample in samples],
-        images=images,
-        sizes=sizes,
-        instances=Instances(
-            image=torch.tensor(
-                [i for i, sample in enumerate(samples) for _ in sample.labels], dtype=torch.int64
-            ),
-            labels=torch.tensor([x for s in samples for x in s.labels], dtype=torch.int64),
-            centres=torch.tensor([x for s in samples for x in s.centres]).view(-1, 2),
-            box_sizes=torch.tensor([x for s in samples for x in s.box_sizes]).view(-1, 2),
-            masks=torch.from_numpy(masks),
-        ),
-        ignored=ignored_on_canvas(samples, h, w),
-    )
-
-
-def ignored_on_canvas(samples: list[Sample], h: int, w: int) -> Tensor | None:
-    """(B, h, w) bool: the ignored pixels of all samples, top left; None when there are none."""
-    if all(sample.ignored is None for sample in samples):
-        return None
-    canvas = torch.zeros(len(samples), h, w, dtype=torch.bool)
-    for i, sample in enumerate(samples):
-        if sample.ignored is not None:
-            height, width = sample.ignored.shape
-            canvas[i, :height, :width] = torch.from_numpy(sample.ignored)
-    return canvas
+VALIDATION_BATCH = 8  # images
 
 
 class SegmenterLearner(nn.Module):
@@ -232,13 +54,13 @@ class SegmenterTask:
     best_metric = "val/AP"
     collate = staticmethod(collate)
 
-    def load(self) -> SegmenterPictures:
-        return SegmenterPictures(Records.read(self.pictures), self.augment)
+    def load(self) -> SegmenterSamples:
+        return SegmenterSamples(Records.read(self.pictures), self.augment)
 
-    def learner(self, pictures: SegmenterPictures) -> SegmenterLearner:
+    def learner(self, pictures: SegmenterSamples) -> SegmenterLearner:
         return SegmenterLearner(self.config, len(pictures.records.categories))
 
-    def validate(self, learner: SegmenterLearner, pictures: SegmenterPictures) -> dict[str, float]:
+    def validate(self, learner: SegmenterLearner, pictures: SegmenterSamples) -> dict[str, float]:
         """Average precision without any prompt on the first validation pictures."""
         truth = Records.read(self.validation)
         truth = truth.select(range(min(len(truth), self.max_validation_pictures)))
@@ -246,11 +68,11 @@ class SegmenterTask:
         found = segment_records(segmenter, truth)
         return {f"val/{name}": value for name, value in average_precision(truth, found).items()}
 
-    def save(self, learner: SegmenterLearner, pictures: SegmenterPictures, folder: UPath) -> None:
+    def save(self, learner: SegmenterLearner, pictures: SegmenterSamples, folder: UPath) -> None:
         categories = pictures.records.categories
         Segmenter(learner.network, self.config, categories).save(folder, self.card(pictures))
 
-    def card(self, pictures: SegmenterPictures) -> str:
+    def card(self, pictures: SegmenterSamples) -> str:
         """What a person wants to know about the saved model."""
         names = ", ".join(category.name for category in pictures.records.categories)
         backbone = self.config.network.backbone

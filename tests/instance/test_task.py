@@ -13,16 +13,9 @@ from upath import UPath
 
 from ray_wssis.data.augment import AugmentConfig, draw_geometry
 from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.instance.samples import SegmenterSamples, collate, ignored_pixels, quarter_size
 from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
-from ray_wssis.instance.task import (
-    SegmenterLearner,
-    SegmenterPictures,
-    SegmenterTask,
-    collate,
-    ignored_pixels,
-    quarter_size,
-    segment_records,
-)
+from ray_wssis.instance.task import SegmenterLearner, SegmenterTask, segment_records
 from ray_wssis.masks import encode
 from ray_wssis.models.solov2_targets import assign_cells
 from tests.support.tiny import TINY
@@ -61,7 +54,7 @@ def record(folder: Path, image_id: int, size: tuple[int, int], masks: list[bytes
     )
 
 
-def batch_losses(pictures: SegmenterPictures) -> dict[str, float]:
+def batch_losses(pictures: SegmenterSamples) -> dict[str, float]:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     batch = collate([pictures.sample(i, rng) for i in range(len(pictures))])
@@ -113,7 +106,7 @@ def test_crowds_unmasked_and_cropped_objects_take_no_part(tmp_path: Path) -> Non
     masks = [box(*size, 10, 20, 40, 60), None, box(*size, 50, 50, 90, 90), box(*size, 0, 0, 0, 0)]
     picture = record(tmp_path, 3, size, masks)
     picture = replace(picture, crowds=[False, False, True, False])
-    pictures = SegmenterPictures(Records.from_rows([picture], CATEGORIES), AS_IT_IS)
+    pictures = SegmenterSamples(Records.from_rows([picture], CATEGORIES), AS_IT_IS)
     sample = pictures.sample(0, np.random.default_rng(0))
     assert (sample.image_id, sample.labels) == (3, [0])
     assert sample.centres == [(25, 40)] and sample.box_sizes == [(30, 40)]
@@ -125,7 +118,7 @@ def test_a_sample_is_a_function_of_the_random_state(tmp_path: Path) -> None:
     augment = AugmentConfig(shorter=(64, 96), longest=128, turn=True, min_crop=0.5, colour=0.3)
     size = (96, 128)
     rows = [record(tmp_path, 3, size, [box(*size, 10, 20, 90, 60)])]
-    pictures = SegmenterPictures(Records.from_rows(rows, CATEGORIES), augment)
+    pictures = SegmenterSamples(Records.from_rows(rows, CATEGORIES), augment)
     first, same, other = (pictures.sample(0, np.random.default_rng(seed)) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.image, same.image)
     assert first.centres == same.centres
@@ -154,7 +147,7 @@ def test_ignore_regions_move_with_the_picture(tmp_path: Path, augment: AugmentCo
     pixels = np.zeros((*size, 3), np.uint8)
     pixels[7:30, 13:62] = pixels[21:86, 90:111] = 255
     Image.fromarray(pixels).save(picture.file)
-    pictures = SegmenterPictures(Records.from_rows([picture], CATEGORIES), augment)
+    pictures = SegmenterSamples(Records.from_rows([picture], CATEGORIES), augment)
     for seed in range(12):
         sample = pictures.sample(0, np.random.default_rng(seed))
         assert sample.labels == sample.masks == [] and sample.ignored is not None
@@ -183,7 +176,7 @@ def test_without_a_region_nothing_is_ignored(tmp_path: Path) -> None:
         record(tmp_path, 1, size, [mask]),
         crowds_only(tmp_path, size, [None, box(*size, 0, 0, 0, 0)]),
     ]
-    pictures = SegmenterPictures(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
+    pictures = SegmenterSamples(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
     samples = [pictures.sample(i, np.random.default_rng(0)) for i in range(2)]
     assert [sample.ignored for sample in samples] == [None, None]
     batch = collate(samples)
@@ -196,8 +189,7 @@ def test_regions_that_are_cropped_away_are_none(tmp_path: Path) -> None:
     augment = AugmentConfig(shorter=(96,), longest=128, min_crop=0.5)
     rows = Records.from_rows([picture], CATEGORIES)
     samples = [
-        SegmenterPictures(rows, augment).sample(0, np.random.default_rng(seed))
-        for seed in range(20)
+        SegmenterSamples(rows, augment).sample(0, np.random.default_rng(seed)) for seed in range(20)
     ]
     seen = [sample.ignored is not None for sample in samples]
     assert any(seen) and not all(seen)
@@ -209,7 +201,7 @@ def test_regions_lie_on_the_canvas_like_the_pictures(tmp_path: Path) -> None:
         record(tmp_path, 1, (96, 120), [box(96, 120, 0, 0, 60, 50)]),
         crowds_only(tmp_path, (128, 96), [box(128, 96, 60, 80, 96, 128), box(128, 96, 1, 1, 2, 2)]),
     ]
-    pictures = SegmenterPictures(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
+    pictures = SegmenterSamples(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
     batch = collate([pictures.sample(i, np.random.default_rng(0)) for i in range(2)])
     ignored = batch.to(torch.device("cpu")).ignored
     assert ignored is not None and ignored.dtype == torch.bool and ignored.shape == (2, 32, 32)
@@ -224,7 +216,7 @@ def test_a_crowd_is_no_background_for_the_learner(tmp_path: Path) -> None:
     masks: list[bytes | None] = [box(*size, 50, 40, 90, 70), box(*size, 0, 0, 128, 96)]
     picture = replace(record(tmp_path, 1, size, masks), crowds=[False, True])
     with_crowd, without = (
-        batch_losses(SegmenterPictures(Records.from_rows([row], CATEGORIES), AS_IT_IS))
+        batch_losses(SegmenterSamples(Records.from_rows([row], CATEGORIES), AS_IT_IS))
         for row in (picture, picture.keep([0]))
     )
     assert 0 < with_crowd["class"] < without["class"]
@@ -236,7 +228,7 @@ def test_pictures_of_different_sizes_share_a_canvas_top_left(tmp_path: Path) -> 
         record(tmp_path, 1, (96, 120), [box(96, 120, 0, 0, 60, 50)]),
         record(tmp_path, 2, (128, 96), [box(128, 96, 60, 80, 96, 128)] * 2),
     ]
-    pictures = SegmenterPictures(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
+    pictures = SegmenterSamples(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
     samples = [pictures.sample(i, np.random.default_rng(0)) for i in range(2)]
     batch = collate(samples)
     assert batch.images.shape == (2, 3, 128, 128)
@@ -259,7 +251,7 @@ def test_600_instances_and_a_single_pixel_train(tmp_path: Path) -> None:
     ]
     masks[17] = box(*size, 70, 1, 71, 2)
     rows = [record(tmp_path, 1, size, masks[:600])]
-    pictures = SegmenterPictures(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
+    pictures = SegmenterSamples(Records.from_rows(rows, CATEGORIES), AS_IT_IS)
     sample = pictures.sample(0, np.random.default_rng(0))
     assert len(sample.labels) == 600 and sample.box_sizes[17] == (1, 1)
     batch = collate([sample])
@@ -272,7 +264,7 @@ def test_600_instances_and_a_single_pixel_train(tmp_path: Path) -> None:
 
 def test_a_batch_without_any_object_trains(tmp_path: Path) -> None:
     rows = [record(tmp_path, i, (96, 128), []) for i in (1, 2)]
-    losses = batch_losses(SegmenterPictures(Records.from_rows(rows, CATEGORIES), AS_IT_IS))
+    losses = batch_losses(SegmenterSamples(Records.from_rows(rows, CATEGORIES), AS_IT_IS))
     assert losses["mask"] == 0 and 0 < losses["class"] < np.inf
 
 

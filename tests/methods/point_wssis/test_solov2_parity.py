@@ -17,8 +17,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ray_wssis.instance.samples import Sample, collate, quarter_size
 from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter
-from ray_wssis.instance.task import Sample, collate, quarter_size
 from ray_wssis.masks import pairwise_iou
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
 from ray_wssis.methods.point_wssis.published_prompt import (
