@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ray_wssis.data.records import Category
+from ray_wssis.instance.samples import Sample, quarter_size
 from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter, SegmenterConfig
-from ray_wssis.instance.task import Sample, quarter_size
 from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config
 
