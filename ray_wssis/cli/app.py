@@ -10,12 +10,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from wssis_serve.command import serve_command
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.cli import data as data_commands
@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # it imports torch and Ray, which takes seconds
 
 STOPPED = 130  # what a shell says of a command that Ctrl-C ended
 TERMINATED = 143  # that SIGTERM ended
+COMMANDS = "ray_wssis.commands"  # entry points of packages above this one
 logger = logging.getLogger(__name__)
 
 Make = Callable[["PointWSSIS"], Artifact]
@@ -237,10 +238,11 @@ app.command("report", help="The page that shows it all.")(verb(lambda run: run.r
 
 app.command("audit")(audit_command)
 app.command("annotate")(annotate)
-app.command("serve")(serve_command)
 app.command("doctor")(doctor)
 app.command("import-checkpoint")(model_commands.import_checkpoint)
 app.command("export")(model_commands.export)
+for offered in entry_points(group=COMMANDS):  # `serve`; none where the package is not installed
+    app.command(offered.name)(offered.load())
 
 
 @app.command()
