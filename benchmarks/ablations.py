@@ -20,8 +20,9 @@ from ray_wssis.data.images import read_image, resize_image, resize_mask
 from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.mask_quality import MaskQuality
-from ray_wssis.instance.segmenter import RoughMasks, Segmenter, network_image
+from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.methods.point_wssis.labeller import Draft, PointLabeller, finish
+from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput, mask_in_box
 from ray_wssis.methods.point_wssis.refiner_task import (

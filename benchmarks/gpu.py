@@ -35,6 +35,7 @@ from ray_wssis.data.images import shortest_edge_size
 from ray_wssis.instance.samples import collate
 from ray_wssis.instance.segmenter import network_image, pad_images
 from ray_wssis.instance.task import SegmenterLearner
+from ray_wssis.methods.point_wssis.point_segmenter import draw_points
 from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.training.schedule import TrainingConfig, build_optimizer
@@ -173,7 +174,7 @@ def labelling(
         canvas, sizes = pad_images(images)
         output = shown(canvas.to(device), sizes.to(device))
         for index, image in enumerate(images):
-            segmenter.masks_of_points(output, index, image.shape[:2], ORIGINAL, points, labels)
+            draw_points(segmenter, output, index, image.shape[:2], ORIGINAL, points, labels)
 
     canvas, sizes = pad_images([network_image(picture, config) for picture in pictures])
     return Work(whole=label, network=partial(shown, canvas.to(device), sizes.to(device)))

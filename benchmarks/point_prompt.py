@@ -34,6 +34,7 @@ from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
 from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
+from ray_wssis.methods.point_wssis.point_segmenter import draw_points
 from ray_wssis.models.backbone import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_inference import mask_nms
@@ -94,7 +95,7 @@ def whole_picture(segmenter: Segmenter, picture: np.ndarray, nums: list[int], ru
             with torch.inference_mode():
                 output = segmenter.network(canvas, sizes)
             drawn = time.perf_counter()
-            segmenter.masks_of_points(output, 0, image.shape[:2], size, points[:num], labels[:num])
+            draw_points(segmenter, output, 0, image.shape[:2], size, points[:num], labels[:num])
             seconds[num].append((drawn - ready, time.perf_counter() - drawn + ready - start))
 
     rows, first = [], None

@@ -1,8 +1,8 @@
-"""A trained SOLOv2 at work: finds instances by itself, or the mask that belongs to a point.
+"""A trained SOLOv2 at work: images in, instances out.
 
 The same object serves labelling, evaluation and serving.  It knows no files but its own folder.
 
-Legend: B images, P points, H W canvas pixels.
+Legend: B images, H W canvas pixels.
 """
 
 from dataclasses import dataclass
@@ -14,13 +14,7 @@ from upath import UPath
 
 from ray_wssis.config import Config
 from ray_wssis.data.images import resize_image, shortest_edge_size
-from ray_wssis.data.records import Category, Click
-from ray_wssis.methods.point_wssis.point_prompt import (
-    MASK_THRESHOLD,
-    SAME_MASK_IOU,
-    decode_points,
-    levels_of_size,
-)
+from ray_wssis.data.records import Category
 from ray_wssis.models.compat import Compat
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
@@ -54,22 +48,11 @@ class SegmenterConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """The instances found in one picture, best first, as run-length masks of its own size."""
+    """The instances found in one image, best first, as run-length masks at its original size."""
 
     labels: list[int]
     scores: list[float]
     masks: list[bytes]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RoughMasks:
-    """One row per point of one picture; a point without a mask has None and level -1."""
-
-    masks: list[bytes | None]
-    levels: list[int]
-    class_scores: list[float]
-    maskness: list[float]
-    margins: list[float]  # class score x maskness above that of the next best level
 
 
 class Segmenter:
@@ -102,7 +85,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def forward(self, images: list[np.ndarray]) -> SOLOv2Output:
-        """The raw output for pictures [h, w, 3] uint8 at network size (see `network_image`)."""
+        """The raw output for images [h, w, 3] uint8 at network size (see `network_image`)."""
         canvas, sizes = pad_images(images)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             output: SOLOv2Output = self.network(canvas.to(self.device), sizes.to(self.device))
@@ -111,10 +94,12 @@ class Segmenter:
     def segment(
         self, images: list[np.ndarray], original_sizes: list[tuple[int, int]]
     ) -> list[Found]:
-        """All instances of each picture.  `original_sizes` are (height, width) for the masks."""
+        """All instances of each image.  `original_sizes` are (height, width) for the masks."""
         return [
-            self.full_size(seen, (image.shape[0], image.shape[1]), size)
-            for seen, image, size in zip(self.detect(images), images, original_sizes, strict=True)
+            self.full_size(detections, (image.shape[0], image.shape[1]), size)
+            for detections, image, size in zip(
+                self.detect(images), images, original_sizes, strict=True
+            )
         ]
 
     def detect(self, images: list[np.ndarray]) -> list[Detections]:
@@ -122,12 +107,12 @@ class Segmenter:
         return detect(self.forward(images), self.config.inference)
 
     def full_size(
-        self, seen: Detections, network_size: tuple[int, int], original_size: tuple[int, int]
+        self, detections: Detections, network_size: tuple[int, int], original_size: tuple[int, int]
     ) -> Found:
-        """What was detected, as masks of the original size; those that vanish are left out."""
+        """The detections as masks of the original size, without those that vanish there."""
         threshold = self.config.inference.mask_threshold
-        masks = encode_full_size(seen.masks, network_size, original_size, threshold)
-        labels, scores = seen.labels.tolist(), seen.scores.tolist()
+        masks = encode_full_size(detections.masks, network_size, original_size, threshold)
+        labels, scores = detections.labels.tolist(), detections.scores.tolist()
         kept = [i for i, mask in enumerate(masks) if mask is not None]
         return Found(
             labels=[labels[i] for i in kept],
@@ -135,60 +120,9 @@ class Segmenter:
             masks=[mask for mask in masks if mask is not None],
         )
 
-    def masks_of_points(
-        self,
-        output: SOLOv2Output,
-        index: int,
-        network_size: tuple[int, int],
-        original_size: tuple[int, int],
-        points: list[tuple[float, float]],
-        labels: list[int],
-        box_sizes: list[tuple[float, float]] | None = None,
-        clicks: list[list[Click]] | None = None,
-    ) -> RoughMasks:
-        """One mask per point of picture `index` of the batch behind `output`.
-
-        `points` are (x, y) original pixels; with `box_sizes` (width, height), also original
-        pixels, only the levels trained for that size may answer.  `clicks` are further ones on and
-        off the object of each point.  Sizes are (height, width).
-        """
-        if not points:
-            return RoughMasks(masks=[], levels=[], class_scores=[], maskness=[], margins=[])
-        factors = network_size[1] / original_size[1], network_size[0] / original_size[0]
-        scale = torch.tensor(factors, device=self.device)
-        xy = torch.tensor(points, device=self.device, dtype=torch.float32) * scale
-        allowed = None
-        if box_sizes is not None:
-            sizes = torch.tensor(box_sizes, device=self.device, dtype=torch.float32) * scale
-            allowed = levels_of_size(sizes, self.config.scale_ranges)
-        drawn = decode_points(
-            output,
-            index,
-            xy,
-            torch.tensor(labels, device=self.device),
-            allowed,
-            self.config.compat,
-            None if clicks is None else scaled(clicks, *factors),
-            max_iou=SAME_MASK_IOU,
-        )
-        masks = encode_full_size(drawn.masks, network_size, original_size, MASK_THRESHOLD)
-        levels = drawn.level.tolist()
-        return RoughMasks(
-            masks=[mask if level >= 0 else None for mask, level in zip(masks, levels, strict=True)],
-            levels=[level if mask else -1 for mask, level in zip(masks, levels, strict=True)],
-            class_scores=drawn.class_score.tolist(),
-            maskness=drawn.maskness.tolist(),
-            margins=drawn.margin.tolist(),
-        )
-
-
-def scaled(clicks: list[list[Click]], x: float, y: float) -> list[list[Click]]:
-    """The clicks with their coordinates multiplied."""
-    return [[Click(each.x * x, each.y * y, each.positive) for each in some] for some in clicks]
-
 
 def read_config(folder: UPath) -> SegmenterConfig:
-    """The configuration of a saved model; its backbone's first weights are not wanted again."""
+    """The configuration of a saved model, without a source of initial backbone weights."""
     config = SegmenterConfig.model_validate(read_description(folder, KIND)["config"])
     backbone = config.network.backbone.model_copy(update={"weights": "none"})
     network = config.network.model_copy(update={"backbone": backbone})
@@ -196,14 +130,14 @@ def read_config(folder: UPath) -> SegmenterConfig:
 
 
 def network_image(image: np.ndarray, config: SegmenterConfig) -> np.ndarray:
-    """A picture [H, W, 3] at the size the network wants, sides in proportion."""
+    """The image [H, W, 3] resized for the network, its aspect ratio kept."""
     height, width = image.shape[:2]
     return resize_image(image, *shortest_edge_size(height, width, config.shorter, config.longest))
 
 
 def pad_images(images: list[np.ndarray]) -> tuple[Tensor, Tensor]:
-    """Pictures [h, w, 3] uint8 -> (B, 3, H, W) uint8, each top left on the canvas, and their
-    sizes (B, 2) as height, width."""
+    """Images [h, w, 3] uint8 -> a canvas (B, 3, H, W) uint8 with each image at its top left, and
+    their sizes (B, 2) as height, width."""
     sizes = torch.tensor([image.shape[:2] for image in images])
     height, width = (
         -(-int(side) // PADDING_MULTIPLE) * PADDING_MULTIPLE for side in sizes.amax(dim=0)

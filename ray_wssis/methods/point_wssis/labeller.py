@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ray_wssis.data.records import Record
-from ray_wssis.instance.segmenter import RoughMasks, Segmenter
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks, draw_points
 from ray_wssis.methods.point_wssis.refined_mask import Answer, mend
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.solov2 import SOLOv2Output
@@ -94,7 +95,8 @@ class PointLabeller:
         asked as often as somebody clicks."""
         known = pointed(record)
         points = [point for point in known.points if point is not None]
-        rough = self.teacher.masks_of_points(
+        rough = draw_points(
+            self.teacher,
             output,
             index,
             (network_size[0], network_size[1]),

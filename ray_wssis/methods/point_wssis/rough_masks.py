@@ -17,6 +17,7 @@ from ray_wssis.data.records import Record
 from ray_wssis.instance.label import best_device
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.masks import bounding_box
+from ray_wssis.methods.point_wssis.point_segmenter import draw_points
 from ray_wssis.streaming.decode import Picture
 
 SCHEMA = pa.schema(
@@ -57,7 +58,8 @@ def draw(teacher: Segmenter, pictures: list[Picture]) -> list[dict[str, Any]]:
     for index, picture in enumerate(pictures):
         record = picture.record.keep(drawable(picture.record))
         for sizes in (box_sizes(record), None):
-            rough = teacher.masks_of_points(
+            rough = draw_points(
+                teacher,
                 output,
                 index,
                 picture.network_image.shape[:2],
