@@ -33,7 +33,8 @@ from torch import nn
 
 from benchmarks.scenes import segmenter_config
 from benchmarks.timing import table
-from ray_wssis.data.augment import AugmentConfig, draw_geometry
+from ray_wssis.data.augment import draw_geometry
+from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record
 from ray_wssis.instance.samples import Batch, SegmenterSamples, collate
@@ -41,9 +42,10 @@ from ray_wssis.instance.task import SegmenterLearner
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.session import connect
 from ray_wssis.streaming.plan import padded
+from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
 from ray_wssis.training.input_wait import Waiting
-from ray_wssis.training.schedule import TrainingConfig, build_optimizer
+from ray_wssis.training.schedule import build_optimizer
 from ray_wssis.training.streams import SeededSamples, StepSampler
 
 SEED = 0

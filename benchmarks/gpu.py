@@ -36,9 +36,10 @@ from ray_wssis.instance.samples import collate
 from ray_wssis.instance.segmenter import network_image, pad_images
 from ray_wssis.instance.task import SegmenterLearner
 from ray_wssis.methods.point_wssis.point_segmenter import draw_points
-from ray_wssis.models.backbone import BackboneConfig
+from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2Output
-from ray_wssis.training.schedule import TrainingConfig, build_optimizer
+from ray_wssis.training.config import TrainingConfig
+from ray_wssis.training.schedule import build_optimizer
 
 ORIGINAL = (480, 640)  # height, width of the pictures and of the masks
 SCHEDULE = TrainingConfig(steps=1, learning_rate=1e-4)  # so small that random weights stay sane

@@ -29,8 +29,9 @@ from ray_wssis.instance.label import LabelPoints
 from ray_wssis.instance.label_row import SCHEMA, finish_row
 from ray_wssis.instance.segmenter import network_image, read_config
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Picture
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, Throughput, stream
+from ray_wssis.streaming.stream import Pass, Throughput, stream
 from ray_wssis.streaming.table import read_columns, shards
 
 BATCH = 8  # pictures

@@ -34,14 +34,17 @@ from ray_wssis.data.split import as_weak
 from ray_wssis.instance.label import LabelPoints
 from ray_wssis.instance.label_row import SCHEMA as LABELS
 from ray_wssis.instance.label_row import finish_row
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.solov2 import SOLOv2
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Picture
 from ray_wssis.streaming.plan import Source
 from ray_wssis.streaming.shards import with_common, write_table
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, stream
+from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import each_row, read_columns, shards
 from tests.support.tiny import TINY
 

@@ -25,7 +25,7 @@ import torch
 from benchmarks.scenes import random_picture, random_segmenter, segmenter_config
 from benchmarks.timing import table
 from ray_wssis.instance.segmenter import Segmenter, network_image
-from ray_wssis.models.solov2_inference import InferenceConfig
+from ray_wssis.models.solov2_config import InferenceConfig
 
 ORIGINAL = (1080, 1920)  # height, width
 GIB = 2**20  # in kB, the unit of /proc

@@ -26,12 +26,8 @@ from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.masks import centroid, encode
 from ray_wssis.methods.point_wssis.refiner import Refiner, maskness, to_tensors
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput
-from ray_wssis.models.mask_refine_net import (
-    LABEL_TO_HEAT_CHANNEL,
-    MaskRefineNet,
-    MaskRefineNetConfig,
-    draw_gaussian,
-)
+from ray_wssis.models.mask_refine_net import LABEL_TO_HEAT_CHANNEL, MaskRefineNet, draw_gaussian
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 PICTURE = (480, 640)
 Work = tuple[NDArray[np.uint8], list[bytes], list[tuple[float, float]], list[int]]

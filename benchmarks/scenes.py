@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ray_wssis.data.records import Category
 from ray_wssis.instance.samples import Sample, quarter_size
-from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter, SegmenterConfig
-from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import OVERLAPPING_RANGES, SegmenterConfig
+from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.solov2 import SOLOv2
+from ray_wssis.models.solov2_config import SOLOv2Config
 
 NUM_CLASSES = 80
 GRIDS = {"student": (40, 36, 24, 16, 12), "teacher": (80, 64, 32, 24, 12)}

@@ -21,10 +21,11 @@ from torchvision.ops import masks_to_boxes
 from benchmarks.scenes import NUM_CLASSES, random_samples, segmenter_config
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.instance.samples import Batch, Sample, collate
-from ray_wssis.instance.segmenter import SegmenterConfig
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.instance.task import SegmenterLearner
-from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.training.schedule import TrainingConfig, build_optimizer
+from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.training.config import TrainingConfig
+from ray_wssis.training.schedule import build_optimizer
 
 SCHEDULE = TrainingConfig(steps=1, learning_rate=1e-4)  # so small that random weights stay sane
 WHOLE = BackboneConfig(name="resnet50", weights="none", frozen_stages=0, norm="batch")

@@ -9,7 +9,7 @@ import timm
 
 from ray_wssis.config import load_config, shipped_configs, to_yaml
 from ray_wssis.recipes.point_wssis import PointWSSISConfig, SegmenterStage
-from ray_wssis.training.schedule import TrainingConfig
+from ray_wssis.training.config import TrainingConfig
 
 COCO = {  # percent: the teacher's steps, its drops, and where the refiner's rough masks come from
     1: (10_001, (5_000, 8_000), (5_000, 10_000)),

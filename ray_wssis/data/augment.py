@@ -8,28 +8,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from pydantic import Field
 
-from ray_wssis.config import Config
+from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import resize_image, shortest_edge_size
 
 COLOUR_LIMITS = (0, 255)
-
-
-class AugmentConfig(Config):
-    shorter: tuple[int, ...] = (
-        640,
-        672,
-        704,
-        736,
-        768,
-        800,
-    )  # one is drawn, network pixels
-    longest: int = 1333  # network pixels
-    flip: bool = True  # left and right
-    turn: bool = False  # quarter turns and upside down, for pictures without an up
-    min_crop: float = Field(default=1.0, gt=0, le=1)  # smallest share of a side that is kept
-    colour: float = Field(default=0.0, ge=0, le=1)  # strength of brightness and contrast changes
 
 
 @dataclass(frozen=True, kw_only=True)

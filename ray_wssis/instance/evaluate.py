@@ -23,8 +23,9 @@ from ray_wssis.instance.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.shards import finish_with_rows
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, stream
+from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import RowsById, read_rows
 
 METRICS = "metrics.json"

@@ -10,12 +10,11 @@ from collections import Counter
 from typing import Any
 
 import torch
-from pydantic import Field
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.config import Config
 from ray_wssis.data.records import Category, Records
+from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.label_row import SCHEMA, finish_row
 from ray_wssis.instance.segmenter import Segmenter, read_config
 from ray_wssis.instance.split import AUDIT, REJECTED, WEAK
@@ -23,8 +22,9 @@ from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.storage import read_json, write_json
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Picture
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, stream
+from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import each_row
 
 ROWS = "rows"
@@ -33,13 +33,6 @@ THROUGHPUT = "throughput.json"
 FAILED = "failed.jsonl"
 
 logger = logging.getLogger(__name__)
-
-
-class LabelLimits(Config):
-    """When labelling has gone wrong.  It changes nothing that comes out."""
-
-    max_failures: int | None = Field(default=None, ge=0)  # pictures; null: any number
-    min_coverage: float = Field(default=0, ge=0, le=1)  # share of the points that get a mask
 
 
 class LabelPoints:

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ray_wssis.data.augment import AugmentConfig, Geometry, change_colour, draw_geometry
+from ray_wssis.data.augment import Geometry, change_colour, draw_geometry
+from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.segmenter import pad_images

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 from upath import UPath
 
-from ray_wssis.config import Config
 from ray_wssis.data.images import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
-from ray_wssis.models.compat import Compat
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
     categories_of,
@@ -23,27 +22,10 @@ from ray_wssis.models.model_folder import (
     read_description,
     save_model,
 )
-from ray_wssis.models.solov2 import PADDING_MULTIPLE, SOLOv2, SOLOv2Config, SOLOv2Output
-from ray_wssis.models.solov2_inference import Detections, InferenceConfig, detect
+from ray_wssis.models.solov2 import PADDING_MULTIPLE, SOLOv2, SOLOv2Output
+from ray_wssis.models.solov2_inference import Detections, detect
 
 KIND = "segmenter"
-OVERLAPPING_RANGES = ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
-ScaleRange = tuple[float, float]
-
-
-class SegmenterConfig(Config):
-    network: SOLOv2Config = SOLOv2Config()
-    scale_ranges: tuple[ScaleRange, ScaleRange, ScaleRange, ScaleRange, ScaleRange] = (
-        OVERLAPPING_RANGES  # sqrt(width * height) in network pixels, from fine to coarse level
-    )
-    shorter: int = 800  # network pixels, when labelling and evaluating
-    longest: int = 1333
-    inference: InferenceConfig = InferenceConfig()
-    compat: Compat = "fixed"  # which points get a mask
-
-    @property
-    def sides(self) -> tuple[int, int]:
-        return self.shorter, self.longest
 
 
 @dataclass(frozen=True, kw_only=True)

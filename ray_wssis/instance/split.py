@@ -10,17 +10,16 @@ import logging
 from dataclasses import replace
 from typing import NamedTuple
 
-from pydantic import Field, model_validator
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
-from ray_wssis.config import Config
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Category, Records
 from ray_wssis.data.split import Split, as_weak, count_classes, draw_audit, split_records
 from ray_wssis.data.split_files import counts, split_name, write_split
+from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.storage import hash_file, locate
 
 STRONG = "strong.parquet"
@@ -35,52 +34,6 @@ NUM_REASONS = 3  # of rejected annotations, in the log
 ID_COLUMNS = ("image_id", "annotation_id")
 
 logger = logging.getLogger(__name__)
-
-
-class ShapesConfig(Config):
-    """The built-in data set, drawn from a seed."""
-
-    num_images: int = Field(default=400, ge=2)  # to learn from
-    num_validation_images: int = Field(default=100, ge=1)
-    size: int = Field(default=128, ge=64)  # pixels, both sides
-
-
-class DataConfig(Config):
-    """Exactly one of `shapes`, `annotations`, or `strong` with `weak`."""
-
-    name: str = "instances"  # output files begin with it
-    shapes: ShapesConfig | None = None
-    annotations: str | None = None  # a fully labelled COCO file
-    strong: str | None = None  # a COCO file with masks
-    weak: str | None = None  # a COCO file with points, or boxes instead; masks are not looked at
-    images: str | None = None  # folder or URI of the pictures
-    weak_images: str | None = None  # of the weak file, if elsewhere
-    validation: str | None = None  # a COCO file with masks; null: held out of `annotations`
-    validation_images: str | None = None
-    validation_percent: float = Field(default=20, gt=0, lt=100)  # held out where there is no file
-    percent: float = Field(default=10, gt=0, lt=100)  # of the pictures that keep their masks
-    audit: float = Field(default=0.1, ge=0, le=0.5)  # share of those that the teacher never sees
-    point: PointKind = PointKind.CENTROID  # how points are drawn from masks
-    corrections: tuple[str, ...] = ()  # COCO files whose masks win over pseudo masks; last one wins
-
-    @model_validator(mode="after")
-    def check_source(self) -> "DataConfig":
-        given = [
-            self.shapes is not None,
-            self.annotations is not None,
-            self.strong is not None or self.weak is not None,
-        ]
-        if sum(given) != 1:
-            raise ValueError("give exactly one of shapes, annotations, or strong with weak")
-        if given[2] and (self.strong is None or self.weak is None or self.validation is None):
-            raise ValueError("strong and weak go together, and need a validation file")
-        if not given[0] and self.images is None:
-            raise ValueError("images is missing: the folder of the pictures")
-        return self
-
-    def files(self) -> list[str]:
-        named = [self.annotations, self.strong, self.weak, self.validation]
-        return [file for file in named if file is not None]
 
 
 class Gathered(NamedTuple):

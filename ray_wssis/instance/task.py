@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from upath import UPath
 
-from ray_wssis.data.augment import AugmentConfig
+from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
 from ray_wssis.data.records import Records
 from ray_wssis.instance.samples import Batch, SegmenterSamples, collate
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig, network_image
+from ray_wssis.instance.segmenter import Segmenter, network_image
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_loss import solov2_losses

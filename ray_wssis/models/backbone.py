@@ -8,7 +8,7 @@ Legend: B images, H W padded input pixels.
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import timm
 import torch
@@ -18,22 +18,10 @@ from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-from ray_wssis.config import Config
+from ray_wssis.models.backbone_config import PIXEL_MEAN, PIXEL_STD, BackboneConfig
 
-PIXEL_MEAN = (0.485, 0.456, 0.406)  # ImageNet, RGB in 0..1
-PIXEL_STD = (0.229, 0.224, 0.225)
 FEATURE_STRIDES = (4, 8, 16, 32)
 OFFLINE_BACKBONE = "tf_efficientnet_lite0"
-
-
-class BackboneConfig(Config):
-    name: str = "resnet50"  # any convolutional network of timm
-    weights: str = "hub"  # hub | offline | none | a file with a state dict
-    frozen_stages: Literal[0, 1] = 1  # 1: nothing up to and including stride 4 is trained
-    norm: Literal["frozen", "batch"] = "frozen"  # batch norm as learnt on ImageNet, or trained
-    stride_in_1x1: bool = (
-        False  # a bottleneck halves in its first convolution, as published weights
-    )
 
 
 class Backbone(nn.Module):

@@ -19,28 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ray_wssis.config import Config
-from ray_wssis.models.backbone import (
-    Backbone,
-    BackboneConfig,
-    FeaturePyramid,
-    pixel_statistics,
-)
+from ray_wssis.models.backbone import Backbone, FeaturePyramid, pixel_statistics
+from ray_wssis.models.solov2_config import SOLOv2Config
 
 MASK_STRIDE = 4  # input pixels per pixel of the mask features
 PADDING_MULTIPLE = 32  # the canvas is a multiple of the coarsest stride
 CLASS_PRIOR = 0.01  # every cell starts as background with this much doubt
-
-
-class SOLOv2Config(Config):
-    backbone: BackboneConfig = BackboneConfig()
-    grids: tuple[int, int, int, int, int] = (40, 36, 24, 16, 12)  # cells per side, fine to coarse
-    pyramid_channels: int = 256
-    head_channels: int = 512
-    num_head_convs: int = 4
-    mask_channels: int = 128
-    kernel_channels: int = 256  # E
-    norm_groups: int = 32
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,19 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
-from ray_wssis.config import Config
 from ray_wssis.models.solov2 import SOLOv2Output
+from ray_wssis.models.solov2_config import InferenceConfig
 
 LEVEL_STRIDES = (8, 8, 16, 32, 32)  # a mask must have more quarter-size pixels than this
-
-
-class InferenceConfig(Config):
-    min_class_score: float = 0.1
-    max_candidates: int = 500
-    mask_threshold: float = 0.5
-    nms_sigma: float = 2.0
-    min_score: float = 0.05
-    max_instances: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,14 +18,8 @@ from ray_wssis.data.points import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
 from ray_wssis.data.split import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio
-from ray_wssis.instance.label import (
-    ROWS,
-    SUMMARY,
-    THROUGHPUT,
-    LabelLimits,
-    check_coverage,
-    label,
-)
+from ray_wssis.instance.label import ROWS, SUMMARY, THROUGHPUT, check_coverage, label
+from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.merge import pseudo
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter import KIND as SEGMENTER
@@ -33,8 +27,8 @@ from ray_wssis.instance.split import AUDIT, REJECTED, WEAK, write_rejected
 from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.shards import finish_with_rows
-from ray_wssis.streaming.stream import LabellingWorkers
 from ray_wssis.streaming.table import RowsById
 
 LABELS = "labels.json"

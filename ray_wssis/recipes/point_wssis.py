@@ -15,34 +15,37 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, hash_of_values, open_stage, short_hash
 from ray_wssis.config import Config, to_yaml
-from ray_wssis.data.augment import AugmentConfig
+from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.records import Records, named
 from ray_wssis.data.split_files import split_name
 from ray_wssis.instance.audit import audit
 from ray_wssis.instance.evaluate import METRICS, evaluate
-from ray_wssis.instance.label import ROWS, THROUGHPUT, LabelLimits, check_coverage, label
+from ray_wssis.instance.label import ROWS, THROUGHPUT, check_coverage, label
+from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.quality import QualityConfig
 from ray_wssis.instance.segmenter import KIND as SEGMENTER
-from ray_wssis.instance.segmenter import SegmenterConfig
-from ray_wssis.instance.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, DataConfig, split
+from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.instance.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, split
+from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
-from ray_wssis.methods.point_wssis.refiner_augment import RefinerAugmentConfig
+from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import SCHEMA as DRILL
 from ray_wssis.methods.point_wssis.rough_masks import DrawRoughMasks
-from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.model_folder import FILES, categories_of, copy_model, read_description
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.report.mlflow_log import log_to_mlflow
 from ray_wssis.report.page import write_report
 from ray_wssis.storage import Place, hash_file, locate, write_atomically
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.shards import finish_with_rows
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, stream
+from ray_wssis.streaming.stream import Pass, stream
+from ray_wssis.training.config import ScaledTraining, TrainingConfig, TrainingWorkers
 from ray_wssis.training.loop import Task
-from ray_wssis.training.run import LOGS, TrainingWorkers, train
-from ray_wssis.training.schedule import ScaledTraining, TrainingConfig
+from ray_wssis.training.run import LOGS, train
 
 RESOLVED = "config.resolved.yaml"
 ROUGH_MASKS = "masks"

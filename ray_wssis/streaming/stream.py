@@ -23,15 +23,14 @@ import numpy as np
 import pyarrow as pa
 import ray
 import ray.data
-from pydantic import Field
 from ray.data import ActorPoolStrategy, DataContext
 from ray.util.annotations import RayDeprecationWarning
 from upath import UPath
 
-from ray_wssis.config import Config
 from ray_wssis.live_metrics import LabellingMetrics
 from ray_wssis.logs import run_id
 from ray_wssis.session import connect
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import (
     BATCH,
     TASK,
@@ -56,18 +55,6 @@ STEPS = ("read", "decode", "model", "encode")
 SAY_EVERY = 10.0  # seconds
 MOST_SAID = 3  # reasons of failures that the log shows
 logger = logging.getLogger(__name__)
-
-
-class LabellingWorkers(Config):
-    """How streaming is shared out.  It never changes what comes out."""
-
-    number: int = Field(default=1, ge=1)  # actors to begin with, each with networks of its own
-    max_number: int | None = Field(default=None, ge=1)  # null: one a GPU, without GPUs `number`
-    gpus_each: float | None = None  # null: one where the cluster has any, else none
-    cpus_each: float = Field(default=1, gt=0)
-    batch_size: int = Field(default=8, ge=1)  # pictures per forward pass
-    shard_size: int = Field(default=128, ge=1)  # pictures whose rows are written together
-    max_megapixels: float = Field(default=100, gt=0)  # of a picture; a larger one is not read
 
 
 class PictureWorker(Protocol):

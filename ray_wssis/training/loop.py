@@ -20,10 +20,11 @@ from ray.actor import ActorHandle
 from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
 from ray_wssis.training.input_wait import Waiting
 from ray_wssis.training.metrics_log import MetricsLog
-from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
+from ray_wssis.training.schedule import build_optimizer, learning_rate
 from ray_wssis.training.stop_signal import Notices
 from ray_wssis.training.streams import Samples, StepSampler
 

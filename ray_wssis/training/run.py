@@ -15,20 +15,18 @@ import pyarrow.fs
 import ray
 import ray.train
 import torch
-from pydantic import Field, model_validator
 from ray.actor import ActorHandle
 from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from upath import UPath
 
-from ray_wssis.config import Config
 from ray_wssis.logs import run_id
 from ray_wssis.session import Terminated, connect, is_lent
 from ray_wssis.storage import is_local
+from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.loop import STATE, Setup, Task, learn
 from ray_wssis.training.metrics_log import NAME, TENSORBOARD
 from ray_wssis.training.progress import Board, ProgressPrinter
-from ray_wssis.training.schedule import TrainingConfig
 
 RUN = "ray_train"  # the folder in which Ray Train keeps checkpoints
 LOGS = (NAME, TENSORBOARD, RUN)  # what tells of times, and differs from run to run
@@ -42,32 +40,6 @@ Resources = Mapping[str, float]  # of a node: CPU, GPU
 
 class TrainingStopped(ValueError):
     """Training ended early for a reason that another try would not mend."""
-
-
-class TrainingWorkers(Config):
-    """How training is shared out.  It never changes what is learnt."""
-
-    number: int = Field(default=1, ge=1)  # to begin with; the least where max_number is given
-    max_number: int | None = Field(default=None, ge=1)  # as many as there is room for, up to this
-    gpu: bool | None = None  # one GPU a worker; null: if the cluster has enough now
-    cpus_each: int | None = Field(default=None, ge=1)  # null: all there are, shared; 1 with a GPU
-    loader_workers: int | None = Field(default=None, ge=0)  # processes that make batches, for each
-    loader_actors: int = Field(default=0, ge=0)  # for each, on nodes with CPUs to spare, instead
-    max_failures: int = Field(default=3, ge=-1)  # crashed workers that are made up for
-
-    @model_validator(mode="after")
-    def check_range(self) -> "TrainingWorkers":
-        if self.max_number is not None and self.max_number < self.number:
-            raise ValueError(f"max_number {self.max_number} is below number {self.number}")
-        return self
-
-    @property
-    def most(self) -> int:
-        return self.max_number or self.number
-
-    def possible(self) -> range:
-        """The numbers of workers that training may have."""
-        return range(self.number, self.most + 1)
 
 
 def train(

@@ -24,7 +24,8 @@ from ray_wssis.instance.split import WEAK
 from ray_wssis.recipes.annotate import LABELS, Annotate, AnnotateConfig
 from ray_wssis.session import connect
 from ray_wssis.storage import is_local, locate, names_in, read_json, write_json
-from ray_wssis.streaming.stream import TASK_CPUS, LabellingWorkers
+from ray_wssis.streaming.config import LabellingWorkers
+from ray_wssis.streaming.stream import TASK_CPUS
 from ray_wssis.streaming.table import progress, read_footer
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.errors import ApiError

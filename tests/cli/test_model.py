@@ -11,7 +11,8 @@ from upath import UPath
 
 from ray_wssis.cli.app import app
 from ray_wssis.data.records import Category
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.models.solov2 import SOLOv2
 from tests.support.published import published_segmenter
 from tests.support.tiny import TINY

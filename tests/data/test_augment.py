@@ -3,7 +3,8 @@ import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ray_wssis.data.augment import AugmentConfig, Geometry, change_colour, draw_geometry
+from ray_wssis.data.augment import Geometry, change_colour, draw_geometry
+from ray_wssis.data.augment_config import AugmentConfig
 
 SEEDS = range(12)
 

@@ -14,7 +14,8 @@ from ray_wssis.instance.audit import CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE, 
 from ray_wssis.instance.audit_figures import Audit
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.quality import QualityConfig, QualityModel
-from ray_wssis.instance.split import AUDIT, WEAK_TRUTH, DataConfig, ShapesConfig, split
+from ray_wssis.instance.split import AUDIT, WEAK_TRUTH, split
+from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from tests.support.drawn_labels import failed_row, label_row, write_rows
 
 SHAPES = ShapesConfig(num_images=24, num_validation_images=2, size=96)

@@ -14,7 +14,8 @@ from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit import CALIBRATION, audit
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.quality import QualityConfig, QualityModel
-from ray_wssis.instance.split import AUDIT, STRONG, WEAK_TRUTH, DataConfig, ShapesConfig, split
+from ray_wssis.instance.split import AUDIT, STRONG, WEAK_TRUTH, split
+from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.masks import encode
 from tests.support.drawn_labels import failed_row, label_row, write_rows
 

@@ -7,14 +7,10 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.instance.segmenter import (
-    Segmenter,
-    SegmenterConfig,
-    network_image,
-    pad_images,
-)
+from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.models.solov2 import SOLOv2
-from ray_wssis.models.solov2_inference import InferenceConfig
+from ray_wssis.models.solov2_config import InferenceConfig
 from tests.support.tiny import TINY
 
 CONFIG = SegmenterConfig(

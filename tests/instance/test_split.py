@@ -18,10 +18,9 @@ from ray_wssis.instance.split import (
     VALIDATION,
     WEAK,
     WEAK_TRUTH,
-    DataConfig,
-    ShapesConfig,
     split,
 )
+from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.masks import bounding_box
 
 

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from upath import UPath
 
-from ray_wssis.data.augment import AugmentConfig, draw_geometry
+from ray_wssis.data.augment import draw_geometry
+from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.samples import SegmenterSamples, collate, ignored_pixels, quarter_size
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.instance.task import SegmenterLearner, SegmenterTask, segment_records
 from ray_wssis.masks import encode
 from ray_wssis.models.solov2_targets import assign_cells

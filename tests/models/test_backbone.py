@@ -5,13 +5,8 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from ray_wssis.models.backbone import (
-    OFFLINE_BACKBONE,
-    Backbone,
-    BackboneConfig,
-    FeaturePyramid,
-    pixel_statistics,
-)
+from ray_wssis.models.backbone import OFFLINE_BACKBONE, Backbone, FeaturePyramid, pixel_statistics
+from ray_wssis.models.backbone_config import BackboneConfig
 
 
 def make(name: str = "resnet18", **options: object) -> Backbone:

@@ -5,11 +5,11 @@ from torch.nn import functional as F
 
 from ray_wssis.models.mask_refine_net import (
     MaskRefineNet,
-    MaskRefineNetConfig,
     PromptedFirstLayer,
     draw_gaussian,
     take_first_conv,
 )
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 SMALL = MaskRefineNetConfig(
     encoder="resnet18",

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config, with_coordinates
+from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.solov2 import SOLOv2, with_coordinates
+from ray_wssis.models.solov2_config import SOLOv2Config
 
 SMALL = SOLOv2Config(
     backbone=BackboneConfig(name="resnet18", weights="none", frozen_stages=0, norm="batch"),

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from ray_wssis.models.solov2 import SOLOv2Output
+from ray_wssis.models.solov2_config import InferenceConfig
 from ray_wssis.models.solov2_inference import (
-    InferenceConfig,
     detect,
     draw,
     keep_peaks,

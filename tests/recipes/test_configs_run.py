@@ -26,10 +26,10 @@ from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.recipes import point_wssis
 from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
 from ray_wssis.streaming.table import read_rows
+from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.feeding import batches_from_processes
 from ray_wssis.training.loop import Task
-from ray_wssis.training.run import TrainingWorkers
-from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
+from ray_wssis.training.schedule import build_optimizer, learning_rate
 from ray_wssis.training.streams import StepSampler
 from tests.support.in_process import stream_here
 from tests.support.real_data import COCO_MINI

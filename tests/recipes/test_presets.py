@@ -8,7 +8,7 @@ import pytest
 from ray_wssis.config import load_config, shipped_configs
 from ray_wssis.recipes.point_wssis import PointWSSISConfig
 from ray_wssis.recipes.presets import fast
-from ray_wssis.training.schedule import TrainingConfig
+from ray_wssis.training.config import TrainingConfig
 
 each_config = pytest.mark.parametrize("name", sorted(shipped_configs()))
 

@@ -2,13 +2,8 @@
 
 import pytest
 
-from ray_wssis.streaming.stream import (
-    DECODE_CPUS,
-    TASK_CPUS,
-    LabellingWorkers,
-    Pool,
-    task_size,
-)
+from ray_wssis.streaming.config import LabellingWorkers
+from ray_wssis.streaming.stream import DECODE_CPUS, TASK_CPUS, Pool, task_size
 
 
 def pool(cpus: float, gpus: float = 0, nodes: int = 1, **workers: float) -> Pool:

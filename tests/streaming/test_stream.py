@@ -16,9 +16,10 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.split import STRONG, WEAK
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Picture
 from ray_wssis.streaming.shards import content_digest
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, TooManyFailures, stream
+from ray_wssis.streaming.stream import Pass, TooManyFailures, stream
 from ray_wssis.streaming.table import read_rows
 
 pytestmark = pytest.mark.slow

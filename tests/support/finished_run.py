@@ -18,7 +18,8 @@ from ray_wssis.instance.evaluate import read_prediction
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.predict import SCHEMA as PREDICTIONS
 from ray_wssis.instance.quality import QualityConfig
-from ray_wssis.instance.split import DataConfig, ShapesConfig, split
+from ray_wssis.instance.split import split
+from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.metrics.coco_ap import average_precision
 from ray_wssis.streaming.table import each_row
 from tests.support.drawn_labels import failed_row, label_row, moved, write_rows

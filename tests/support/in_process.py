@@ -2,10 +2,11 @@
 
 import pyarrow as pa
 
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Decoder, Picture, one_row, read_task
 from ray_wssis.streaming.plan import Source, plan_batches
 from ray_wssis.streaming.shards import finish_and_write
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, StreamActor, Throughput
+from ray_wssis.streaming.stream import Pass, StreamActor, Throughput
 
 
 def batches_of(job: Pass, batch_size: int) -> list[list[Picture]]:

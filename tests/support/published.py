@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.published.weights import SEGMENTER_NAMES, published_name, refiner_shapes
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config
+from ray_wssis.models.solov2 import SOLOv2
+from ray_wssis.models.solov2_config import SOLOv2Config
 
 SEGMENTER = SOLOv2Config(
     backbone=BackboneConfig(name="resnet50", weights="none", stride_in_1x1=True),

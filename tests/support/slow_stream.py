@@ -16,8 +16,9 @@ from upath import UPath
 
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
+from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Picture
-from ray_wssis.streaming.stream import LabellingWorkers, Pass, stream
+from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import shards
 from tests.support.waiting import wait_until
 

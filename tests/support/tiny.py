@@ -1,7 +1,7 @@
 """The smallest SOLOv2 that is built like a real one."""
 
-from ray_wssis.models.backbone import BackboneConfig
-from ray_wssis.models.solov2 import SOLOv2Config
+from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.solov2_config import SOLOv2Config
 
 TINY = SOLOv2Config(
     backbone=BackboneConfig(name="resnet18", weights="none", frozen_stages=0, norm="batch"),

@@ -8,12 +8,14 @@ from upath import UPath
 from ray_wssis.data.builtin.shapes import CATEGORIES
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.quality import SIGNALS, QualityModel
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.metrics.calibration import Regression
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.solov2 import SOLOv2
-from ray_wssis.models.solov2_inference import InferenceConfig
+from ray_wssis.models.solov2_config import InferenceConfig
 from ray_wssis.storage import write_json
 from tests.support.tiny import TINY
 

@@ -10,7 +10,8 @@ from ray_wssis.artifacts import Artifact
 from ray_wssis.config import load_config
 from ray_wssis.data.records import Records
 from ray_wssis.instance.segmenter import Segmenter
-from ray_wssis.instance.split import STRONG, DataConfig, ShapesConfig, split
+from ray_wssis.instance.split import STRONG, split
+from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.solov2 import SOLOv2

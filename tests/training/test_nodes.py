@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from ray_wssis.training.run import TrainingWorkers, train
+from ray_wssis.training.config import TrainingWorkers
+from ray_wssis.training.run import train
 from tests.support.line_task import Line, groups_file, weights
 from tests.support.nodes import CONFIG
 from tests.support.small_run import ROOT

@@ -12,16 +12,8 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.session import Terminated
-from ray_wssis.training.run import (
-    RUN,
-    SNAPSHOT,
-    TrainingStopped,
-    TrainingWorkers,
-    rescue,
-    train,
-    wants_gpu,
-)
-from ray_wssis.training.schedule import TrainingConfig
+from ray_wssis.training.config import TrainingConfig, TrainingWorkers
+from ray_wssis.training.run import RUN, SNAPSHOT, TrainingStopped, rescue, train, wants_gpu
 from tests.support.line_task import Line, groups_file, hurry_file, steps_in, weights
 from tests.support.training_workers import held_in_a_step
 from tests.support.waiting import wait_until

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from ray_wssis.training.schedule import TrainingConfig, build_optimizer, learning_rate
+from ray_wssis.training.config import TrainingConfig
+from ray_wssis.training.schedule import build_optimizer, learning_rate
 
 
 def test_the_published_steps_warm_up_and_drop() -> None:

@@ -2,13 +2,8 @@
 
 import pytest
 
-from ray_wssis.training.run import (
-    Resources,
-    TrainingWorkers,
-    check_loader_actors,
-    cpu_share,
-    loader_workers,
-)
+from ray_wssis.training.config import TrainingWorkers
+from ray_wssis.training.run import Resources, check_loader_actors, cpu_share, loader_workers
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from upath import UPath
 
 from ray_wssis.data.coco import read_categories
 from ray_wssis.data.records import Category
-from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter, SegmenterConfig
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import OVERLAPPING_RANGES, SegmenterConfig
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.published.checkpoint import read_checkpoint
 from ray_wssis.models.published.weights import (

@@ -18,7 +18,8 @@ from ray_wssis.data.records import Category
 from ray_wssis.masks import area
 from ray_wssis.methods.point_wssis.refined_mask import Answer, Refined, mend
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, build_input
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.model_folder import (
     categories_of,
     load_weights,

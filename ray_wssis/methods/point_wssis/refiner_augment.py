@@ -13,26 +13,14 @@ from dataclasses import replace
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from ray_wssis.config import Config
 from ray_wssis.data.augment import change_colour
 from ray_wssis.masks import area, bounding_box, pixels
 from ray_wssis.methods.point_wssis.refined_mask import Box, encode_in_box
+from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, mask_in_box
 
 LARGEST_WINDOW = 256  # pixels of a side; masks are perturbed at this size at most
-
-
-class RefinerAugmentConfig(Config):
-    min_scale: float = Field(default=1.0, gt=0)  # crop sides over those of the rough mask
-    max_scale: float = Field(default=2.0, gt=0)
-    flip: bool = True  # left and right
-    turn: bool = False  # quarter turns and upside down, for pictures without an up
-    colour: float = Field(default=0.0, ge=0, le=1)  # strength of brightness and contrast changes
-    point_jitter: float = Field(default=0.015, ge=0, le=1)  # largest move per axis, in crop sides
-    random_point: float = Field(default=0.0, ge=0, le=1)  # share of points drawn anew in the mask
-    rough_noise: float = Field(default=0.0, ge=0, le=1)  # share of rough masks that are changed
 
 
 def draw_point(

@@ -20,7 +20,7 @@ from ray_wssis.data.images import resize_image, resize_mask
 from ray_wssis.masks import Mask, bounding_box, run_lengths
 from ray_wssis.methods.point_wssis.published_prompt import DIGITS
 from ray_wssis.methods.point_wssis.refined_mask import Box
-from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 Point = tuple[float, float]
 

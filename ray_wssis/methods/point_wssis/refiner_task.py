@@ -26,14 +26,11 @@ from ray_wssis.data.images import RGB, read_image
 from ray_wssis.data.records import Record, Records
 from ray_wssis.masks import area, iou
 from ray_wssis.methods.point_wssis.refiner import Refiner, to_tensors
-from ray_wssis.methods.point_wssis.refiner_augment import (
-    RefinerAugmentConfig,
-    augment_input,
-    draw_point,
-    perturb_mask,
-)
+from ray_wssis.methods.point_wssis.refiner_augment import augment_input, draw_point, perturb_mask
+from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, build_input, mask_crop
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.refiner_loss import soft_dice_loss
 
 ROUGH_COLUMNS = ["image_id", "annotation_id", "rough"]

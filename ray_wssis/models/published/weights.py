@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ray_wssis.models.backbone import PIXEL_STD, BackboneConfig
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
-from ray_wssis.models.solov2 import SOLOv2, SOLOv2Config
+from ray_wssis.models.backbone_config import PIXEL_STD, BackboneConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
+from ray_wssis.models.solov2 import SOLOv2
+from ray_wssis.models.solov2_config import SOLOv2Config
 
 # How a published name and ours begin; the first pair that fits.  {a:s} counts a, a + s, a + 2 s,
 # and so on ({a}: by ones); the n-th number on one side belongs to the n-th on the other.

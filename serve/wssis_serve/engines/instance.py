@@ -17,7 +17,8 @@ from ray_wssis.artifacts import short_hash
 from ray_wssis.data.records import Category, Record
 from ray_wssis.instance.label_row import finish_row
 from ray_wssis.instance.quality import QualityModel
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.model_folder import hash_model

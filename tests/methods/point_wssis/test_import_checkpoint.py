@@ -9,14 +9,15 @@ from torch import Tensor
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import OVERLAPPING_RANGES
 from ray_wssis.methods.point_wssis.import_checkpoint import (
     GRIDS,
     import_checkpoint,
     known_categories,
 )
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.models.backbone import PIXEL_STD
+from ray_wssis.models.backbone_config import PIXEL_STD
 from ray_wssis.models.published.weights import SEGMENTER_NAMES, refiner_name, renamed
 from tests.support.published import (
     REFINER,

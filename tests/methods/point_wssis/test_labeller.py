@@ -2,10 +2,12 @@ import numpy as np
 import torch
 
 from ray_wssis.data.records import Category, Record
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig, network_image
+from ray_wssis.instance.segmenter import Segmenter, network_image
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.solov2 import SOLOv2
 from tests.support.tiny import TINY
 

@@ -4,7 +4,8 @@ import torch
 from numpy.typing import NDArray
 
 from ray_wssis.data.records import Category, Click
-from ray_wssis.instance.segmenter import Segmenter, SegmenterConfig
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.masks import decode
 from ray_wssis.methods.point_wssis.point_prompt import SAME_MASK_IOU, decode_points
 from ray_wssis.methods.point_wssis.point_segmenter import draw_points

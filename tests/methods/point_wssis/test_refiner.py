@@ -9,7 +9,8 @@ from upath import UPath
 from ray_wssis.data.records import Category
 from ray_wssis.masks import decode, encode, iou
 from ray_wssis.methods.point_wssis.refiner import Refiner, maskness
-from ray_wssis.models.mask_refine_net import MaskRefineNet, MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net import MaskRefineNet
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 SMALL = MaskRefineNetConfig(
     encoder="resnet18", weights="none", crop_size=64, aspp_width=16, decoder_widths=(16, 12, 8, 8)

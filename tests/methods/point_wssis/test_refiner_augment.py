@@ -3,13 +3,13 @@ import pytest
 
 from ray_wssis.masks import decode, encode, iou
 from ray_wssis.methods.point_wssis.refiner_augment import (
-    RefinerAugmentConfig,
     augment_input,
     draw_point,
     jitter_point,
     perturb_mask,
     turn_input,
 )
+from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput
 
 

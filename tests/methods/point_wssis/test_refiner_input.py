@@ -13,7 +13,7 @@ from ray_wssis.methods.point_wssis.refiner_input import (
     mask_in_box,
     point_as_published,
 )
-from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 CONFIG = MaskRefineNetConfig(crop_size=64)
 

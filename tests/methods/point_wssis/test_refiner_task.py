@@ -12,7 +12,7 @@ from upath import UPath
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.masks import decode, encode
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.methods.point_wssis.refiner_augment import RefinerAugmentConfig
+from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_task import (
     RefinerLearner,
     RefinerPairs,
@@ -21,7 +21,7 @@ from ray_wssis.methods.point_wssis.refiner_task import (
     read_rough,
     validate,
 )
-from ray_wssis.models.mask_refine_net import MaskRefineNetConfig
+from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 SMALL = MaskRefineNetConfig(
     encoder="resnet18", weights="none", crop_size=64, aspp_width=16, decoder_widths=(16, 12, 8, 8)

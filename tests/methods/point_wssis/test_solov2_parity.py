@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from ray_wssis.instance.samples import Sample, collate, quarter_size
-from ray_wssis.instance.segmenter import OVERLAPPING_RANGES, Segmenter
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.segmenter_config import OVERLAPPING_RANGES
 from ray_wssis.masks import pairwise_iou
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
 from ray_wssis.methods.point_wssis.published_prompt import (
@@ -29,7 +30,8 @@ from ray_wssis.methods.point_wssis.published_prompt import (
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.published.weights import SEGMENTER_NAMES, renamed
 from ray_wssis.models.solov2 import SOLOv2Output
-from ray_wssis.models.solov2_inference import InferenceConfig, detect, draw, maskness
+from ray_wssis.models.solov2_config import InferenceConfig
+from ray_wssis.models.solov2_inference import detect, draw, maskness
 from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
 from tests.support.recordings import PARITY, imported_model

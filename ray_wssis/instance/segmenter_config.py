@@ -1,0 +1,23 @@
+"""A segmenter: its network, the sizes it sees, its inference."""
+
+from ray_wssis.config import Config
+from ray_wssis.models.compat import Compat
+from ray_wssis.models.solov2_config import InferenceConfig, SOLOv2Config
+
+OVERLAPPING_RANGES = ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
+ScaleRange = tuple[float, float]
+
+
+class SegmenterConfig(Config):
+    network: SOLOv2Config = SOLOv2Config()
+    scale_ranges: tuple[ScaleRange, ScaleRange, ScaleRange, ScaleRange, ScaleRange] = (
+        OVERLAPPING_RANGES  # sqrt(width * height) in network pixels, from fine to coarse level
+    )
+    shorter: int = 800  # network pixels, when labelling and evaluating
+    longest: int = 1333
+    inference: InferenceConfig = InferenceConfig()
+    compat: Compat = "fixed"  # which points get a mask
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        return self.shorter, self.longest

@@ -1,0 +1,24 @@
+"""What a command imports before it has anything to do: users wait for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+HEAVY = {"torch", "torchvision", "timm", "ray", "pandas", "matplotlib"}  # half a second or more
+
+
+def imported_by(*modules: str) -> set[str]:
+    """The packages that a fresh Python holds after it has imported these modules."""
+    program = f"import sys, {', '.join(modules)}\nprint(*sys.modules)"
+    shown = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[0] for name in shown.stdout.split()}
+
+
+def test_configuration_classes_load_neither_torch_nor_ray() -> None:
+    files = sorted((ROOT / "ray_wssis").rglob("*config.py"))
+    modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
+    assert {"ray_wssis.training.config", "ray_wssis.models.solov2_config"} <= set(modules)
+    assert not imported_by(*modules) & HEAVY
