@@ -21,7 +21,7 @@ from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.segmenter import Segmenter, network_image
-from ray_wssis.methods.point_wssis.labeller import Draft, PointLabeller, finish
+from ray_wssis.methods.point_wssis.labeller import Draft, PointLabeller, finish, pointed
 from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput, mask_in_box
@@ -107,13 +107,13 @@ class Bench:
         teacher.config = teacher.config.model_copy(update={"compat": compat})
         labeller, drawn = PointLabeller(teacher, None), []
         for record in self.truth:
-            bare = replace(record, points=[None] * len(record.points))
-            pointed = with_points(bare, PointKind(kind), self.config.seed)
-            pointed = pointed.keep(i for i, it in enumerate(pointed.points) if it is not None)
+            bare = tuple(replace(obj, point=None) for obj in record.objects)
+            bare_record = replace(record, objects=bare)
+            clicked = pointed(with_points(bare_record, PointKind(kind), self.config.seed))
             image = read_image(record.file)
             small = network_image(image, teacher.config)
-            (labels,) = labeller.label([pointed], [image], [small])
-            drawn.append(Drawn(record=pointed, rough=labels.rough))
+            (labels,) = labeller.label([clicked], [image], [small])
+            drawn.append(Drawn(record=clicked, rough=labels.rough))
         return drawn
 
     def measure(self, drawn: list[Drawn], refiner: Refiner | None) -> MaskQuality:
@@ -124,7 +124,8 @@ class Bench:
             answers = labeller.answer(read_image(record.file), each.rough, record)
             draft = Draft(record=record, rough=each.rough, answers=answers)
             labels = finish(draft, record.height, record.width)
-            quality.add(record, dict(zip(record.annotation_ids, labels.refined, strict=True)))
+            numbers = [obj.annotation_id for obj in record.objects]
+            quality.add(record, dict(zip(numbers, labels.refined, strict=True)))
         return quality
 
     def recut(self, refiner: Refiner) -> Refiner:
@@ -183,8 +184,8 @@ class SquareCrops(RefinerPairs):
         height, width = (max(1, round(side * factor)) for side in (y1 - y0, x1 - x0))
         image = np.ascontiguousarray(self.images.read(record)[y0:y1, x0:x1])
         rough_part = mask_in_box(rough, record.height, made.input.box)
-        truth_part = mask_in_box(record.masks[item] or b"", record.height, made.input.box)
-        x, y = record.points[item] or NOWHERE
+        truth_part = mask_in_box(record.objects[item].mask or b"", record.height, made.input.box)
+        x, y = record.objects[item].point or NOWHERE
         rgb, dx, dy = middle(resize_image(image, height, width), self.config.crop_size)
         crop = RefinerInput(
             rgb=rgb,

@@ -15,14 +15,14 @@ used are noted there and left out.  `wssis data check` lists all of them.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
 
 from upath import UPath
 
 from ray_wssis import masks
-from ray_wssis.data.records import Category, Click, Point, Record, Records
+from ray_wssis.data.records import Category, Click, Object, Point, Record, Records
 
 CLICK_KEYS = {"more_points": True, "negative_points": False}  # and whether they are positive
 
@@ -105,16 +105,22 @@ def records_from_coco(
     """Records of a parsed COCO file; see `read_coco`."""
     categories = _categories(data["categories"])
     label_of = {category.id: label for label, category in enumerate(categories)}
-    rows = _empty_rows(data["images"], str(images))
+    records = _empty_records(data["images"], str(images))
+    objects: dict[int, list[Object]] = {image_id: [] for image_id in records}
     seen: set[int] = set()
     for annotation in data["annotations"]:
         try:
-            _add_object(annotation, rows, label_of, seen, boxes_as_points)
+            record, obj = _read_object(annotation, records, label_of, seen, boxes_as_points)
         except ValueError as error:
             if rejected is None or (not reject_masks and _has_mask(annotation)):
                 raise
-            rejected.append(_rejection(annotation, rows, str(error)))
-    return Records.from_rows(rows.values(), categories)
+            rejected.append(_rejection(annotation, records, str(error)))
+        else:
+            objects[record.image_id].append(obj)
+    return Records.from_rows(
+        (replace(record, objects=tuple(objects[key])) for key, record in records.items()),
+        categories,
+    )
 
 
 def read_mask_and_point(
@@ -174,16 +180,16 @@ def read_point(point: Any, height: int, width: int) -> Point | None:
     return x, y
 
 
-def read_clicks(annotation: dict[str, Any], height: int, width: int) -> list[Click]:
+def read_clicks(annotation: dict[str, Any], height: int, width: int) -> tuple[Click, ...]:
     """The further points of a COCO annotation, the positive ones first.
 
     Raises ValueError, naming the key, for what is no list, no point, or off the picture.
     """
-    return [
+    return tuple(
         read_click(key, point, height, width)
         for key in CLICK_KEYS
         for point in listed_points(annotation, key)
-    ]
+    )
 
 
 def listed_points(annotation: dict[str, Any], key: str) -> Sequence[Any]:
@@ -263,22 +269,20 @@ def coco_image(record: Record) -> dict[str, Any]:
 
 def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterable[dict[str, Any]]:
     """The annotations of one picture as a COCO file has them."""
-    for i, annotation_id in enumerate(record.annotation_ids):
+    for obj in record.objects:
         entry: dict[str, Any] = {
-            "id": annotation_id,
+            "id": obj.annotation_id,
             "image_id": record.image_id,
-            "category_id": categories[record.labels[i]].id,
-            "iscrowd": int(record.crowds[i]),
+            "category_id": categories[obj.label].id,
+            "iscrowd": int(obj.crowd),
         }
-        point = record.points[i]
-        if point is not None:
-            entry["point"] = list(point)
+        if obj.point is not None:
+            entry["point"] = list(obj.point)
         for key, positive in CLICK_KEYS.items():
-            more = [[x, y] for x, y, side in record.clicks[i] if side == positive]
-            entry |= {key: more} if more else {}
-        counts = record.masks[i]
-        if counts is not None:
-            entry |= coco_mask(counts, record.height, record.width)
+            extra = [[x, y] for x, y, side in obj.clicks if side == positive]
+            entry |= {key: extra} if extra else {}
+        if obj.mask is not None:
+            entry |= coco_mask(obj.mask, record.height, record.width)
         yield entry
 
 
@@ -309,72 +313,69 @@ def _categories(entries: list[dict[str, Any]]) -> list[Category]:
     return sorted(categories.values(), key=lambda category: category.id)
 
 
-def _empty_rows(entries: list[dict[str, Any]], images: str) -> dict[int, Record]:
+def _empty_records(entries: list[dict[str, Any]], images: str) -> dict[int, Record]:
     """A record without objects for each image, by image id, in the order of the file."""
-    rows: dict[int, Record] = {}
+    records: dict[int, Record] = {}
     for entry in entries:
         key = whole_number(entry, "id", "an image")
         where = f"image {key}"
-        if key in rows:
+        if key in records:
             raise ValueError(f"{where}: the id occurs twice")
         if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
             raise ValueError(f"{where}: no file_name")
         width, height = whole_number(entry, "width", where), whole_number(entry, "height", where)
         if width < 1 or height < 1:
             raise ValueError(f"{where}: width {width} and height {height}, both must be positive")
-        rows[key] = Record(
+        records[key] = Record(
             image_id=key,
             file=picture_uri(images, entry["file_name"]),
             width=width,
             height=height,
-            annotation_ids=[],
-            labels=[],
-            masks=[],
-            points=[],
-            crowds=[],
         )
-    return rows
+    return records
 
 
-def _add_object(
+def _read_object(
     annotation: Any,
-    rows: dict[int, Record],
+    records: dict[int, Record],
     label_of: dict[int, int],
     seen: set[int],
     boxes_as_points: bool,
-) -> None:
-    """Append the object of an annotation to its row, or raise ValueError and change no row."""
+) -> tuple[Record, Object]:
+    """The object of an annotation, after the record of its image.  Raises ValueError."""
     key = whole_number(annotation, "id", "an annotation")
     where = f"annotation {key}"
     if key in seen:
         raise ValueError(f"{where}: the id occurs twice")
     seen.add(key)
-    row = rows.get(whole_number(annotation, "image_id", where))
-    if row is None:
+    record = records.get(whole_number(annotation, "image_id", where))
+    if record is None:
         raise ValueError(f"{where}: there is no image {annotation['image_id']}")
     label = label_of.get(whole_number(annotation, "category_id", where))
     if label is None:
         raise ValueError(f"{where}: there is no category {annotation['category_id']}")
     try:
         mask, point = read_mask_and_point(
-            annotation, row.height, row.width, boxes_as_points=boxes_as_points
+            annotation, record.height, record.width, boxes_as_points=boxes_as_points
         )
-        clicks = read_clicks(annotation, row.height, row.width)
+        clicks = read_clicks(annotation, record.height, record.width)
     except ValueError as error:
-        raise ValueError(f"{where} (image {row.image_id}): {error}") from error
-    row.annotation_ids.append(key)
-    row.labels.append(label)
-    row.masks.append(mask)
-    row.points.append(point)
-    row.crowds.append(bool(annotation.get("iscrowd", 0)))
-    row.clicks.append(clicks)
+        raise ValueError(f"{where} (image {record.image_id}): {error}") from error
+    return record, Object(
+        annotation_id=key,
+        label=label,
+        mask=mask,
+        point=point,
+        crowd=bool(annotation.get("iscrowd", 0)),
+        clicks=clicks,
+    )
 
 
 def _has_mask(annotation: Any) -> bool:
     return isinstance(annotation, dict) and bool(annotation.get("segmentation"))
 
 
-def _rejection(annotation: Any, rows: dict[int, Record], complaint: str) -> Rejected:
+def _rejection(annotation: Any, records: dict[int, Record], complaint: str) -> Rejected:
     """`complaint` without the name of the annotation that it begins with."""
     numbers: dict[str, int | None] = {}
     for key in ("image_id", "id"):
@@ -383,7 +384,7 @@ def _rejection(annotation: Any, rows: dict[int, Record], complaint: str) -> Reje
         except ValueError:
             numbers[key] = None
     return Rejected(
-        image_id=numbers["image_id"] if numbers["image_id"] in rows else None,
+        image_id=numbers["image_id"] if numbers["image_id"] in records else None,
         annotation_id=numbers["id"],
         reason=complaint.partition(": ")[2],
     )

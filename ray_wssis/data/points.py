@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from ray_wssis import masks
-from ray_wssis.data.records import Point, Record
+from ray_wssis.data.records import Object, Point, Record
 
 
 class PointKind(StrEnum):
@@ -45,18 +45,21 @@ def with_points(record: Record, kind: PointKind | str, seed: int) -> Record:
 
     A point that the record already has stays: somebody clicked it.  Crowds get none.
     """
-    points = list(record.points)
-    for i, counts in enumerate(record.masks):
-        if points[i] is None and counts is not None and not record.crowds[i]:
-            points[i] = draw_point(
-                counts,
-                record.height,
-                record.width,
-                kind=kind,
-                seed=seed,
-                annotation_id=record.annotation_ids[i],
-            )
-    return replace(record, points=points)
+
+    def pointed(obj: Object) -> Object:
+        if obj.point is not None or obj.mask is None or obj.crowd:
+            return obj
+        point = draw_point(
+            obj.mask,
+            record.height,
+            record.width,
+            kind=kind,
+            seed=seed,
+            annotation_id=obj.annotation_id,
+        )
+        return replace(obj, point=point)
+
+    return replace(record, objects=tuple(map(pointed, record.objects)))
 
 
 def chance(seed: int, of: str, key: int) -> int:

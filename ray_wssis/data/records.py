@@ -1,14 +1,16 @@
-"""A data set in memory: one row per picture, in a compact Arrow table.
+"""A data set in memory: one record per image.
 
 `Records` is what stages hand to each other.  It holds no pixels, only where they are, and what is
-known about each object: a class, perhaps a mask, perhaps a point.  A *strong* picture knows the
-masks, a *weak* one only the points; one table may hold both kinds.  COCO files are read into
-records and written from them (`ray_wssis.data.coco`), and exist nowhere else.
+known about each image: its objects, each with a class and perhaps a mask or a point, and perhaps a
+class map, tags, and the part that somebody looked at.  A *strong* image knows the masks, a *weak*
+one only the points; one table may hold both kinds.  COCO files are read into records and written
+from them (`ray_wssis.data.coco`), and exist nowhere else.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from math import isnan
 from typing import Any, NamedTuple
 
@@ -25,7 +27,7 @@ SCHEMA = pa.schema(
         ("file", pa.string()),
         ("width", pa.int32()),
         ("height", pa.int32()),
-        ("annotation_id", pa.list_(pa.int64())),
+        ("annotation_id", pa.list_(pa.int64())),  # from here to clicks: one entry per object
         ("label", pa.list_(pa.int32())),
         ("mask", pa.list_(pa.binary())),
         ("x", pa.list_(pa.float64())),
@@ -39,16 +41,20 @@ SCHEMA = pa.schema(
                 )
             ),
         ),
+        ("class_map", pa.binary()),
+        ("tags", pa.list_(pa.int32())),
+        ("annotated", pa.binary()),
     ]
 )
-_CLICKS = "clicks"  # the column that older files lack
+_CLICKS = "clicks"
+_ADDED = (_CLICKS, "class_map", "tags", "annotated")  # columns that older files lack
 _CATEGORIES = b"categories"  # key in the schema's metadata
 
 
 class Click(NamedTuple):
-    """A further point that somebody clicked, beside the one of `Record.points`."""
+    """An extra point that somebody clicked for an object, besides `Object.point`."""
 
-    x: float  # pixels of the original picture, pixel centres at +0.5
+    x: float  # pixels of the original image, pixel centres at +0.5
     y: float
     positive: bool  # on the object; False: off it
 
@@ -63,53 +69,60 @@ class Category:
 
 def named(categories: Sequence[Category]) -> str:
     """Classes for people: `6 classes (1 disc, 2 ring, ...)`."""
-    some = ", ".join(f"{category.id} {category.name}" for category in categories[:4])
-    return f"{len(categories)} classes ({some}{', ...' if len(categories) > 4 else ''})"
+    first = ", ".join(f"{category.id} {category.name}" for category in categories[:4])
+    return f"{len(categories)} classes ({first}{', ...' if len(categories) > 4 else ''})"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Object:
+    """One annotated object of an image."""
+
+    annotation_id: int
+    label: int  # 0..C-1, the place of the category among the sorted ids
+    mask: bytes | None = None  # run-length counts for (height, width); None: no mask known
+    point: Point | None = None  # (x, y), pixel centres at +0.5; None: no point known
+    crowd: bool = False  # COCO's iscrowd: an ignore region, neither an object nor background
+    clicks: tuple[Click, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Record:
-    """One picture and its objects; entry i of every list is the same object."""
+    """One image and what is known about it."""
 
     image_id: int
-    file: str  # path or URI of the picture
-    width: int  # pixels of the original picture, after its EXIF rotation
+    file: str  # path or URI of the image
+    width: int  # pixels of the original image, after its EXIF rotation
     height: int
-    annotation_ids: list[int]
-    labels: list[int]  # 0..C-1, the place of the category among the sorted ids
-    masks: list[bytes | None]  # run-length counts for (height, width); None: no mask known
-    points: list[Point | None]  # (x, y), pixel centres at +0.5; None: no point known
-    crowds: list[bool]  # COCO's iscrowd: an ignore region, neither an object nor background
-    clicks: list[list[Click]] = field(default_factory=list)  # left out: none for any object
-
-    def __post_init__(self) -> None:
-        if not self.clicks:  # a list of its own: `replace` would share the default
-            object.__setattr__(self, "clicks", [[] for _ in self.annotation_ids])
-        sizes = {
-            len(self.annotation_ids),
-            len(self.labels),
-            len(self.masks),
-            len(self.points),
-            len(self.crowds),
-            len(self.clicks),
-        }
-        assert len(sizes) == 1, f"image {self.image_id}: lists of different lengths {sizes}"
+    objects: tuple[Object, ...] = ()
+    class_map: bytes | None = None  # PNG [height, width] of labels, 255: unknown; None: no map
+    tags: tuple[int, ...] | None = None  # labels of the classes it shows; None: nobody said
+    annotated: bytes | None = None  # run-length counts of what somebody looked at; None: all of it
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Record":
         """The record of a table row, as Ray Data or `Table.to_pylist` hand it over."""
-        points = zip(row["x"], row["y"], strict=True)
+        columns = (row[name] for name in ("annotation_id", "label", "mask", "x", "y", "crowd"))
         return cls(
             image_id=int(row["image_id"]),
             file=row["file"],
             width=int(row["width"]),
             height=int(row["height"]),
-            annotation_ids=list(row["annotation_id"]),
-            labels=list(row["label"]),
-            masks=list(row["mask"]),
-            points=[None if x is None or y is None or isnan(x) else (x, y) for x, y in points],
-            crowds=list(row["crowd"]),
-            clicks=[[Click(**click) for click in each] for each in row["clicks"]],
+            objects=tuple(
+                Object(
+                    annotation_id=annotation_id,
+                    label=label,
+                    mask=mask,
+                    point=None if x is None or y is None or isnan(x) else (x, y),
+                    crowd=crowd,
+                    clicks=tuple(Click(**click) for click in clicks),
+                )
+                for annotation_id, label, mask, x, y, crowd, clicks in zip(
+                    *columns, row[_CLICKS], strict=True
+                )
+            ),
+            class_map=row["class_map"],
+            tags=None if row["tags"] is None else tuple(row["tags"]),
+            annotated=row["annotated"],
         )
 
     def to_row(self) -> dict[str, Any]:
@@ -119,66 +132,65 @@ class Record:
             "file": self.file,
             "width": self.width,
             "height": self.height,
-            "annotation_id": self.annotation_ids,
-            "label": self.labels,
-            "mask": self.masks,
-            "x": [None if point is None else point[0] for point in self.points],
-            "y": [None if point is None else point[1] for point in self.points],
-            "crowd": self.crowds,
-            "clicks": [[click._asdict() for click in each] for each in self.clicks],
+            "annotation_id": [obj.annotation_id for obj in self.objects],
+            "label": [obj.label for obj in self.objects],
+            "mask": [obj.mask for obj in self.objects],
+            "x": [None if obj.point is None else obj.point[0] for obj in self.objects],
+            "y": [None if obj.point is None else obj.point[1] for obj in self.objects],
+            "crowd": [obj.crowd for obj in self.objects],
+            "clicks": [[click._asdict() for click in obj.clicks] for obj in self.objects],
+            "class_map": self.class_map,
+            "tags": None if self.tags is None else list(self.tags),
+            "annotated": self.annotated,
         }
-
-    def keep(self, indices: Iterable[int]) -> "Record":
-        """The same picture with only these of its objects, in this order."""
-        indices = list(indices)
-        return Record(
-            image_id=self.image_id,
-            file=self.file,
-            width=self.width,
-            height=self.height,
-            annotation_ids=[self.annotation_ids[i] for i in indices],
-            labels=[self.labels[i] for i in indices],
-            masks=[self.masks[i] for i in indices],
-            points=[self.points[i] for i in indices],
-            crowds=[self.crowds[i] for i in indices],
-            clicks=[self.clicks[i] for i in indices],
-        )
 
 
 class Records:
-    """Pictures with their objects; iterating gives one `Record` per picture."""
+    """Images with their objects; iterating gives one `Record` per image.
 
-    def __init__(self, table: pa.Table, categories: Sequence[Category]) -> None:
-        self.table = table
+    Made from an Arrow table or from records, and turned into the other only where it is asked for.
+    """
+
+    def __init__(
+        self, content: pa.Table | Sequence[Record], categories: Sequence[Category]
+    ) -> None:
+        self._content = content
         self.categories = tuple(sorted(categories, key=lambda category: category.id))
 
     @classmethod
     def from_rows(cls, records: Iterable[Record], categories: Sequence[Category]) -> "Records":
-        """A table of these records."""
-        rows = [record.to_row() for record in records]
-        return cls(pa.Table.from_pylist(rows, schema=SCHEMA), categories)
+        """These records; the Arrow table is built when it is first needed."""
+        return cls(tuple(records), categories)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """An Arrow table of schema `SCHEMA`."""
+        if isinstance(self._content, pa.Table):
+            return self._content
+        return pa.Table.from_pylist([record.to_row() for record in self._content], schema=SCHEMA)
 
     @classmethod
     def read(cls, uri: str | UPath) -> "Records":
-        """The records of a Parquet file that `write` made, perhaps before there were clicks.
+        """The records of a Parquet file that `write` made, perhaps an older one with fewer columns.
 
         Raises ValueError when the file is Parquet of another kind.
         """
         with UPath(uri).open("rb") as file:
             table = pq.read_table(file)
         metadata = table.schema.metadata or {}
-        missing = [name for name in SCHEMA.names if name not in [*table.schema.names, _CLICKS]]
+        missing = [name for name in SCHEMA.names if name not in [*table.schema.names, *_ADDED]]
         if missing or _CATEGORIES not in metadata:
             what = f"columns {missing}" if missing else "its categories"
             raise ValueError(f"{uri}: no records, the file lacks {what}; read a COCO file instead?")
-        if _CLICKS not in table.schema.names:
-            table = table.append_column(SCHEMA.field(_CLICKS), _no_clicks(table))
+        for name in _ADDED:
+            if name not in table.schema.names:
+                table = table.append_column(SCHEMA.field(name), _unknown(name, table))
         categories = [Category(**entry) for entry in json.loads(metadata[_CATEGORIES])]
         return cls(table.select(SCHEMA.names).cast(SCHEMA), categories)
 
     @property
     def schema(self) -> pa.Schema:
-        """That of the file: columns, and the categories in its metadata."""
+        """The schema of the file: columns, and the categories in its metadata."""
         entries = [{"id": category.id, "name": category.name} for category in self.categories]
         return SCHEMA.with_metadata({_CATEGORIES: json.dumps(entries).encode()})
 
@@ -191,27 +203,37 @@ class Records:
             pq.write_table(table, file)
 
     def select(self, indices: Sequence[int]) -> "Records":
-        """The rows at these places, in this order."""
-        return Records(self.table.take(pa.array(indices, type=pa.int64())), self.categories)
+        """The records at these places, in this order."""
+        if isinstance(self._content, pa.Table):
+            taken = self._content.take(pa.array(indices, type=pa.int64()))
+            return Records(taken, self.categories)
+        return Records([self._content[index] for index in indices], self.categories)
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return len(self._content)
 
     def __getitem__(self, index: int) -> Record:
         if not -len(self) <= index < len(self):
             raise IndexError(f"record {index} of {len(self)}")
-        return Record.from_row(self.table.slice(index % len(self), 1).to_pylist()[0])
+        if isinstance(self._content, pa.Table):
+            return Record.from_row(self._content.slice(index % len(self), 1).to_pylist()[0])
+        return self._content[index]
 
     def __iter__(self) -> Iterator[Record]:
-        for batch in self.table.to_batches(max_chunksize=1024):
-            yield from map(Record.from_row, batch.to_pylist())
+        if isinstance(self._content, pa.Table):
+            for batch in self._content.to_batches(max_chunksize=1024):
+                yield from map(Record.from_row, batch.to_pylist())
+        else:
+            yield from self._content
 
     def __repr__(self) -> str:
         names = ", ".join(category.name for category in self.categories[:4])
         return f"Records({len(self)} images, {len(self.categories)} classes: {names}, ...)"
 
 
-def _no_clicks(table: pa.Table) -> pa.Array:
-    """A column of an empty list for each object of each picture."""
+def _unknown(column: str, table: pa.Table) -> pa.Array:
+    """A column that says nothing: null for each image, or no clicks for each of its objects."""
+    if column != _CLICKS:
+        return pa.nulls(len(table), SCHEMA.field(column).type)
     counts = pc.list_value_length(table["annotation_id"]).to_pylist()
     return pa.array([[[]] * count for count in counts], type=SCHEMA.field(_CLICKS).type)

@@ -48,11 +48,11 @@ def split_records(
     pointed = [with_points(record, point_kind, seed) for record in records]
     strong = _draw_strong(pointed, percent, seed, incomplete)
     rest = [record for i, record in enumerate(pointed) if i not in strong]
-    known = all(record.image_id not in incomplete and None not in record.masks for record in rest)
+    known = all(_knows_masks(record, incomplete) for record in rest)
     categories = records.categories
     return Split(
         strong=Records.from_rows((pointed[i] for i in sorted(strong)), categories),
-        weak=Records.from_rows(map(_without_masks, map(_without_crowds, rest)), categories),
+        weak=Records.from_rows(map(_forget_masks, rest), categories),
         weak_truth=Records.from_rows(rest, categories) if known else None,
     )
 
@@ -88,19 +88,14 @@ def as_weak(records: Records, kind: PointKind | str, seed: int) -> Records:
     For published `_w.json` files, which still hold everything.  Crowds are dropped.
     """
     return Records.from_rows(
-        (_without_masks(_without_crowds(with_points(record, kind, seed))) for record in records),
+        (_forget_masks(with_points(record, kind, seed)) for record in records),
         records.categories,
     )
 
 
 def count_classes(records: Records) -> dict[str, int]:
     """Number of objects of each class by name, crowds left out; classes without any included."""
-    counts = [0] * len(records.categories)
-    for labels, crowds in zip(
-        records.table["label"].to_pylist(), records.table["crowd"].to_pylist(), strict=True
-    ):
-        for label, crowd in zip(labels, crowds, strict=True):
-            counts[label] += not crowd
+    counts = Counter(label for record in records for label in _labels(record))
     return {entry.name: counts[label] for label, entry in enumerate(records.categories)}
 
 
@@ -119,11 +114,7 @@ def _draw_strong(
     """Places of the strong pictures.  Pictures that cannot be strong lose their place in line."""
     # The small term repairs products like 0.07 * 100, which come out a hair below the whole number.
     wanted = max(1, int(len(records) * percent / 100 + 1e-9))
-    able = [
-        i
-        for i, record in enumerate(records)
-        if None not in record.masks and record.image_id not in incomplete
-    ]
+    able = [i for i, record in enumerate(records) if _knows_masks(record, incomplete)]
     if len(able) < wanted:
         raise ValueError(
             f"{percent:g} % of {len(records)} images are {wanted}, but only {len(able)} have a "
@@ -139,17 +130,20 @@ def _in_line(records: list[Record], able: Iterable[int], of: str, seed: int) -> 
 
 def _labels(record: Record) -> list[int]:
     """Classes of the objects, crowds left out."""
-    return [label for label, crowd in zip(record.labels, record.crowds, strict=True) if not crowd]
+    return [obj.label for obj in record.objects if not obj.crowd]
+
+
+def _knows_masks(record: Record, incomplete: Container[int]) -> bool:
+    """Whether every object of the image has a mask, and none is missing from the record."""
+    return record.image_id not in incomplete and all(obj.mask is not None for obj in record.objects)
 
 
 def _can_audit(record: Record) -> bool:
-    objects = _without_crowds(record)
-    return bool(objects.labels) and None not in objects.masks and None not in objects.points
+    objects = [obj for obj in record.objects if not obj.crowd]
+    return bool(objects) and all(obj.mask is not None and obj.point is not None for obj in objects)
 
 
-def _without_crowds(record: Record) -> Record:
-    return record.keep(i for i, crowd in enumerate(record.crowds) if not crowd)
-
-
-def _without_masks(record: Record) -> Record:
-    return replace(record, masks=[None] * len(record.masks))
+def _forget_masks(record: Record) -> Record:
+    """The record as a weak one: no crowds, and no masks."""
+    objects = tuple(replace(obj, mask=None) for obj in record.objects if not obj.crowd)
+    return replace(record, objects=objects)

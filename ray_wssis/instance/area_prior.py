@@ -32,10 +32,10 @@ class AreaPrior:
         labels: list[int] = []
         areas: list[int] = []
         for record in records:
-            for label, mask, crowd in zip(record.labels, record.masks, record.crowds, strict=True):
-                if mask is not None and not crowd:
-                    labels.append(label)
-                    areas.append(area(mask, record.height, record.width))
+            for obj in record.objects:
+                if obj.mask is not None and not obj.crowd:
+                    labels.append(obj.label)
+                    areas.append(area(obj.mask, record.height, record.width))
         if not areas:
             raise ValueError("no true mask is known, so nothing says how large objects are")
         logs, of = np.log(np.maximum(areas, 1)), np.array(labels)

@@ -220,7 +220,7 @@ def class_counts(records: Iterable[Record], num_classes: int) -> NDArray[np.int6
     """Objects of each class, crowds left out."""
     counts = np.zeros(num_classes, np.int64)
     for record in records:
-        labels = np.array(record.labels, np.int64)[~np.array(record.crowds, bool)]
+        labels = np.array([obj.label for obj in record.objects if not obj.crowd], np.int64)
         counts += np.bincount(labels, minlength=num_classes)
     return counts
 

@@ -107,13 +107,7 @@ def drift(counts: NDArray[np.int64], others: NDArray[np.int64]) -> float | None:
 def _compare(row: Mapping[str, Any], truth: Record | None) -> Iterable[tuple[float, ...]]:
     objects: dict[int, bytes | None] = {}
     if truth is not None:
-        objects = {
-            annotation: mask
-            for annotation, mask, crowd in zip(
-                truth.annotation_ids, truth.masks, truth.crowds, strict=True
-            )
-            if not crowd
-        }
+        objects = {obj.annotation_id: obj.mask for obj in truth.objects if not obj.crowd}
     for item, annotation in enumerate(row["annotation_id"] or []):
         drawn = row["rough"][item], row["refined"][item]
         known: tuple[float, ...] = (np.nan, np.nan, np.nan)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.data.images import ImageError, read_image
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.label_numbers import RecordsById, pieces
 from ray_wssis.masks import bounding_box, pairwise_iou
 from ray_wssis.report.drawing import Pixels, Window, draw_pixels, outline, whole_picture
@@ -123,14 +123,16 @@ def is_ours(row: dict[str, Any]) -> bool:
 
 def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
     """Best score first, each instance takes the object of its class that it covers best."""
-    record = real_objects(record)
+    objects = real_objects(record)
     scores = np.asarray(row["score"] or [], dtype=np.float64)
     order = np.argsort(-scores, kind="stable")
     labels = np.asarray(row["label"] or [], dtype=np.int64)[order]
     found = [(row["mask"])[i] for i in order]
-    wanted = [mask for mask in record.masks if mask is not None]
+    wanted = [obj.mask for obj in objects if obj.mask is not None]
     overlap = pairwise_iou(found, wanted, record.height, record.width)
-    overlap = overlap * (labels[:, None] == np.asarray(record.labels, dtype=np.int64)[None, :])
+    overlap = overlap * (
+        labels[:, None] == np.asarray([obj.label for obj in objects], dtype=np.int64)
+    )
     ious = np.zeros(len(found))
     for i in range(len(found) if wanted else 0):
         best = int(overlap[i].argmax())
@@ -146,13 +148,9 @@ def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
     )
 
 
-def real_objects(record: Record) -> Record:
-    """Without crowds, and without objects whose mask is not known."""
-    return record.keep(
-        i
-        for i, (mask, crowd) in enumerate(zip(record.masks, record.crowds, strict=True))
-        if mask is not None and not crowd
-    )
+def real_objects(record: Record) -> list[Object]:
+    """The objects whose mask is known, without crowds."""
+    return [obj for obj in record.objects if obj.mask is not None and not obj.crowd]
 
 
 def best_threshold(agreements: list[Agreement]) -> float:
@@ -170,7 +168,6 @@ def best_threshold(agreements: list[Agreement]) -> float:
 def draw_picture(
     agreement: Agreement, record: Record, threshold: float, names: list[str], num_colors: int
 ) -> Picture:
-    record = real_objects(record)
     with agreement.file.open("rb") as stream:
         table = pq.read_table(stream, filters=[("image_id", "=", agreement.image_id)])
     row = next(filter(is_ours, table.select(COLUMNS).to_pylist()))
@@ -183,7 +180,7 @@ def draw_picture(
         if score >= threshold
     ]
     true: list[tuple[int, bytes | None, float | None]] = [
-        (label, mask, None) for label, mask in zip(record.labels, record.masks, strict=True)
+        (obj.label, obj.mask, None) for obj in real_objects(record)
     ]
     try:
         image = read_image(record.file, (record.height, record.width))

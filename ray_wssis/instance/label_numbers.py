@@ -128,7 +128,7 @@ def measure(row: dict[str, Any], truth: Record | None) -> Iterator[tuple[float, 
     """(image id, item, level, score, IoU of the rough mask, of the refined one) of each point."""
     true_masks: dict[int, bytes | None] = {}
     if truth is not None:
-        true_masks = dict(zip(truth.annotation_ids, truth.masks, strict=True))
+        true_masks = {obj.annotation_id: obj.mask for obj in truth.objects}
     for item, annotation in enumerate(row["annotation_id"] or []):
         true_mask = true_masks.get(annotation)
         ious = [np.nan, np.nan]

@@ -19,15 +19,15 @@ class MaskQuality:
 
     def add(self, truth: Record, drawn: dict[int, bytes | None]) -> None:
         """Compare the masks `drawn`, by annotation id, with the truth of one picture."""
-        for annotation, label, mask, crowd in zip(
-            truth.annotation_ids, truth.labels, truth.masks, truth.crowds, strict=True
-        ):
-            if mask is None or crowd:
+        for obj in truth.objects:
+            if obj.mask is None or obj.crowd:
                 continue
-            found = drawn.get(annotation)
+            found = drawn.get(obj.annotation_id)
             self.num_missing += found is None
-            self.ious.append(0.0 if found is None else iou(found, mask, truth.height, truth.width))
-            self.labels.append(label)
+            self.ious.append(
+                0.0 if found is None else iou(found, obj.mask, truth.height, truth.width)
+            )
+            self.labels.append(obj.label)
 
     def figures(self, names: Iterable[str]) -> dict[str, float]:
         """mIoU and shares, in percent; mIoU of each class under its name."""

@@ -7,7 +7,7 @@ ignore regions: neither an object to learn nor background.  What a person correc
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +16,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, open_stage
 from ray_wssis.data.coco_writer import CocoWriter
 from ray_wssis.data.corrections import Correction, read_corrections
-from ray_wssis.data.records import Record, Records
+from ray_wssis.data.records import Object, Record, Records
 from ray_wssis.instance.audit import CALIBRATION, read_quality
 from ray_wssis.instance.label import ROWS
 from ray_wssis.instance.quality import QualityConfig, QualityModel
@@ -93,7 +93,7 @@ def merge(
             for record in first:
                 refined.add(record)
             records.write(
-                [Merged(record=record, more=[{}] * len(record.labels)) for record in first]
+                [Merged(record=record, more=[{}] * len(record.objects)) for record in first]
             )
         for some in pieces(merging.refined(weak), PICTURES_AT_A_TIME):
             for each in some:
@@ -117,9 +117,10 @@ class Merging:
         """The weak pictures with all their rough masks."""
         for record, row in self.labelled(weak):
             kept = [i for i, mask in enumerate(row["rough"]) if mask is not None]
-            if kept or not record.labels:
-                drawn = replace(record, masks=row["rough"]).keep(kept)
-                yield Merged(record=drawn, more=[pseudo(self.lineage, row, i) for i in kept])
+            if kept or not record.objects:
+                drawn = tuple(replace(record.objects[i], mask=row["rough"][i]) for i in kept)
+                more = [pseudo(self.lineage, row, i) for i in kept]
+                yield Merged(record=replace(record, objects=drawn), more=more)
 
     def refined(self, weak: Iterable[Record]) -> Iterator[Merged]:
         """The weak pictures with what is to be learnt, and with ignore regions."""
@@ -127,20 +128,20 @@ class Merging:
             expected = self.model.expected_iou(row)
             corrections = self.corrections.get(record.image_id, {})
             objects = [
-                self.corrected(record.annotation_ids[i], correction)
-                if (correction := corrections.get(record.annotation_ids[i])) is not None
-                and correction.corrects(record.labels[i], row["refined"][i])
+                self.corrected(obj.annotation_id, correction)
+                if (correction := corrections.get(obj.annotation_id)) is not None
+                and correction.corrects(obj.label, row["refined"][i])
                 else self.judged(record, row, i, expected[i])
-                for i in range(len(record.labels))
+                for i, obj in enumerate(record.objects)
             ]
-            known = set(record.annotation_ids)
+            known = {obj.annotation_id for obj in record.objects}
             objects += [
                 self.corrected(number, correction)
                 for number, correction in sorted(corrections.items())
                 if number not in known
             ]
             kept = [each for each in objects if each is not None]
-            if kept or not record.labels:
+            if kept or not record.objects:
                 yield gathered(record, kept)
 
     def labelled(self, weak: Iterable[Record]) -> Iterator[tuple[Record, Row]]:
@@ -149,56 +150,54 @@ class Merging:
             row = self.rows.get(record.image_id)
             if row is None or row["error"] is not None or record.image_id in self.incomplete:
                 continue
-            pointed = record.keep(i for i, p in enumerate(record.points) if p is not None)
-            assert pointed.annotation_ids == row["annotation_id"], f"image {record.image_id}"
-            yield pointed, row
+            pointed = tuple(obj for obj in record.objects if obj.point is not None)
+            numbers = [obj.annotation_id for obj in pointed]
+            assert numbers == row["annotation_id"], f"image {record.image_id}"
+            yield replace(record, objects=pointed), row
 
-    def judged(self, record: Record, row: Row, i: int, expected: float | None) -> "Object | None":
+    def judged(self, record: Record, row: Row, i: int, expected: float | None) -> "Learnt | None":
         """Point `i` as an object or an ignore region; None where it is dropped."""
-        mask, more = row["refined"][i], pseudo(self.lineage, row, i, expected)
+        obj, mask = record.objects[i], row["refined"][i]
         poor = expected is not None and expected < self.quality.threshold
         if (mask is None or poor) and self.quality.below == "drop":
             return None
         if mask is None:
-            point = record.points[i]
-            assert point is not None
-            usual = self.model.prior.typical(record.labels[i])
-            mask, poor = disc(point, usual, record.height, record.width), True
+            assert obj.point is not None
+            usual = self.model.prior.typical(obj.label)
+            mask, poor = disc(obj.point, usual, record.height, record.width), True
         elif self.quality.below == "keep":
             poor = False
-        return Object(
-            annotation_id=record.annotation_ids[i],
-            label=record.labels[i],
-            mask=mask,
-            point=record.points[i],
-            ignored=poor,
-            more=more,
+        return Learnt(
+            Object(
+                annotation_id=obj.annotation_id,
+                label=obj.label,
+                mask=mask,
+                point=obj.point,
+                crowd=poor,
+            ),
+            more=pseudo(self.lineage, row, i, expected),
         )
 
-    def corrected(self, number: int, correction: Correction) -> "Object | None":
+    def corrected(self, number: int, correction: Correction) -> "Learnt | None":
         """What a person says; None where there is no object."""
         if correction.mask is None:
             return None
-        return Object(
-            annotation_id=number,
-            label=correction.label,
-            mask=correction.mask,
-            point=None,
-            ignored=correction.crowd,
+        return Learnt(
+            Object(
+                annotation_id=number,
+                label=correction.label,
+                mask=correction.mask,
+                crowd=correction.crowd,
+            ),
             more={"corrected": True},
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Object:
+class Learnt(NamedTuple):
     """One annotation of the training set."""
 
-    annotation_id: int
-    label: int
-    mask: bytes
-    point: tuple[float, float] | None
-    ignored: bool  # a region, no object
-    more: dict[str, Any]
+    obj: Object  # as a crowd: an ignore region
+    more: dict[str, Any]  # further keys
 
 
 def pseudo(
@@ -214,21 +213,11 @@ def pseudo(
     return more
 
 
-def gathered(record: Record, objects: list[Object]) -> Merged:
+def gathered(record: Record, learnt: list[Learnt]) -> Merged:
     """The picture of `record` with these objects."""
     return Merged(
-        record=Record(
-            image_id=record.image_id,
-            file=record.file,
-            width=record.width,
-            height=record.height,
-            annotation_ids=[each.annotation_id for each in objects],
-            labels=[each.label for each in objects],
-            masks=[each.mask for each in objects],
-            points=[each.point for each in objects],
-            crowds=[each.ignored for each in objects],
-        ),
-        more=[each.more for each in objects],
+        record=replace(record, objects=tuple(entry.obj for entry in learnt)),
+        more=[entry.more for entry in learnt],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.artifacts import code_version
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.sheets import draw_tile
 from ray_wssis.report.template import template
 from ray_wssis.storage import write_atomically
@@ -36,11 +36,14 @@ class Suspect:
             file=self.row["file"],
             width=self.row["width"],
             height=self.row["height"],
-            annotation_ids=[self.row["annotation_id"][self.item]],
-            labels=[self.label],
-            masks=[self.row["refined"][self.item]],
-            points=[(self.row["x"][self.item], self.row["y"][self.item])],
-            crowds=[False],
+            objects=(
+                Object(
+                    annotation_id=self.row["annotation_id"][self.item],
+                    label=self.label,
+                    mask=self.row["refined"][self.item],
+                    point=(self.row["x"][self.item], self.row["y"][self.item]),
+                ),
+            ),
         )
 
 

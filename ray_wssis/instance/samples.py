@@ -77,14 +77,11 @@ class SegmenterSamples:
         record = self.records[index]
         image = read_image(record.file, (record.height, record.width))
         geometry = draw_geometry(record.height, record.width, self.augment, rng)
-        masks = full_size_masks(record, crowds=False)
-        objects = [quarter_size(geometry.mask(mask)) for mask in masks]
-        labels = [
-            label
-            for label, mask, crowd in zip(record.labels, record.masks, record.crowds, strict=True)
-            if mask is not None and not crowd
+        seen = [
+            (label, *found)
+            for label, mask in full_size_masks(record, crowds=False)
+            if (found := quarter_size(geometry.mask(mask)))
         ]
-        seen = [(label, *found) for label, found in zip(labels, objects, strict=True) if found]
         return Sample(
             image_id=record.image_id,
             image=change_colour(geometry.image(image), self.augment.colour, rng),
@@ -96,11 +93,11 @@ class SegmenterSamples:
         )
 
 
-def full_size_masks(record: Record, *, crowds: bool) -> Iterator[np.ndarray]:
-    """The masks of all crowds, or of all objects that are none, one at a time."""
-    for counts, crowd in zip(record.masks, record.crowds, strict=True):
-        if counts is not None and crowd == crowds:
-            yield decode(counts, record.height, record.width)
+def full_size_masks(record: Record, *, crowds: bool) -> Iterator[tuple[int, np.ndarray]]:
+    """Label and mask of all crowds, or of all objects that are none, one at a time."""
+    for obj in record.objects:
+        if obj.mask is not None and obj.crowd == crowds:
+            yield obj.label, decode(obj.mask, record.height, record.width)
 
 
 def ignored_pixels(record: Record, geometry: Geometry) -> np.ndarray | None:
@@ -110,7 +107,7 @@ def ignored_pixels(record: Record, geometry: Geometry) -> np.ndarray | None:
     that not even the smallest region is learnt as background.
     """
     region: np.ndarray | None = None
-    for mask in full_size_masks(record, crowds=True):
+    for _, mask in full_size_masks(record, crowds=True):
         region = mask if region is None else region | mask
     if region is None:
         return None

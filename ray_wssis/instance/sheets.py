@@ -112,9 +112,9 @@ def draw_tile(
     """The window around one point of a row of labels, with all masks that are known of it."""
     height, width = row["height"], row["width"]
     masks = {"rough": row["rough"][item], "refined": row["refined"][item]}
-    if truth is not None and row["annotation_id"][item] in truth.annotation_ids:
-        place = truth.annotation_ids.index(row["annotation_id"][item])
-        masks["truth"] = truth.masks[place]
+    for obj in () if truth is None else truth.objects:
+        if obj.annotation_id == row["annotation_id"][item]:
+            masks["truth"] = obj.mask
     x, y = row["x"][item], row["y"][item]
     boxes = [bounding_box(mask, height, width) for mask in masks.values() if mask]
     window = window_around(

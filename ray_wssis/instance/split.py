@@ -7,6 +7,7 @@ kept from the teacher, to audit it with.
 
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.points import PointKind, with_points
-from ray_wssis.data.records import Category, Records
+from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.data.split import Split, as_weak, count_classes, draw_audit, split_records
 from ray_wssis.data.split_files import counts, split_name, write_split
 from ray_wssis.instance.split_config import DataConfig
@@ -31,7 +32,6 @@ ALL = "all.parquet"  # strong and weak pictures with all true masks
 VALIDATION = "val.parquet"
 REJECTED = "rejected.jsonl"  # weak annotations that cannot be used
 NUM_REASONS = 3  # of rejected annotations, in the log
-ID_COLUMNS = ("image_id", "annotation_id")
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         logger.info("ids of weak pictures and objects are taken by strong ones: %d is added", more)
         weak_records = renumbered(weak_records, more)
         rejected = [renumbered_rejection(entry, more) for entry in rejected]
-    known = all(mask is not None for record in weak_records for mask in record.masks)
+    known = all(obj.mask is not None for record in weak_records for obj in record.objects)
     parts = Split(
         strong=pointed(strong_records, config.point, seed),
         weak=as_weak(weak_records, config.point, seed),
@@ -198,14 +198,18 @@ def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records
         sum(counts[name] for name in unknown),
         ", ".join(unknown),
     )
-    kept = (
-        record.keep(i for i, label in enumerate(record.labels) if label in label_of)
-        for record in weak
+    return Records.from_rows((with_labels(record, label_of) for record in weak), known)
+
+
+def with_labels(record: Record, label_of: Mapping[int, int]) -> Record:
+    """The record with the labels that `label_of` gives for its own, without the others."""
+    objects = tuple(
+        replace(obj, label=label_of[obj.label]) for obj in record.objects if obj.label in label_of
     )
-    return Records.from_rows(
-        (replace(record, labels=[label_of[label] for label in record.labels]) for record in kept),
-        known,
-    )
+    tags = record.tags
+    if tags is not None:
+        tags = tuple(label_of[label] for label in tags if label in label_of)
+    return replace(record, objects=objects, tags=tags)
 
 
 def number_to_add(weak: Records, strong: Records) -> int:
@@ -213,10 +217,11 @@ def number_to_add(weak: Records, strong: Records) -> int:
 
     Converters number every file from 1, and both come into one training set.
     """
-    if not any(ids(weak, column) & ids(strong, column) for column in ID_COLUMNS):
+    ours, theirs = ids(strong), ids(weak)
+    if not any(strong_ids & weak_ids for strong_ids, weak_ids in zip(ours, theirs, strict=True)):
         return 0
-    taken = max(max(ids(strong, column), default=0) for column in ID_COLUMNS)
-    lowest = min(min(ids(weak, column), default=0) for column in ID_COLUMNS)
+    taken = max(max(numbers, default=0) for numbers in ours)
+    lowest = min(min(numbers, default=0) for numbers in theirs)
     return int(10 ** len(str(max(taken - lowest, 0))))
 
 
@@ -227,7 +232,9 @@ def renumbered(weak: Records, more: int) -> Records:
             replace(
                 record,
                 image_id=record.image_id + more,
-                annotation_ids=[number + more for number in record.annotation_ids],
+                objects=tuple(
+                    replace(obj, annotation_id=obj.annotation_id + more) for obj in record.objects
+                ),
             )
             for record in weak
         ),
@@ -244,10 +251,10 @@ def renumbered_rejection(entry: Rejected, more: int) -> Rejected:
     )
 
 
-def ids(records: Records, column: str) -> set[int]:
-    """All numbers in a column, or in the lists of a column."""
-    values = records.table[column].combine_chunks()
-    return set((values.flatten() if column == "annotation_id" else values).to_pylist())
+def ids(records: Records) -> tuple[set[int], set[int]]:
+    """Ids of all images, and of all objects."""
+    images = {record.image_id for record in records}
+    return images, {obj.annotation_id for record in records for obj in record.objects}
 
 
 def pointed(records: Records, kind: PointKind, seed: int) -> Records:

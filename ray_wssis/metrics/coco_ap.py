@@ -52,18 +52,18 @@ def ground_truth(records: Records) -> dict[str, list[dict[str, object]]]:
     for record in records:
         height, width = record.height, record.width
         images.append({"id": record.image_id, "height": height, "width": width})
-        for label, mask, crowd in zip(record.labels, record.masks, record.crowds, strict=True):
-            if mask is None:
+        for obj in record.objects:
+            if obj.mask is None:
                 continue
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": record.image_id,
-                    "category_id": label + 1,
-                    "segmentation": {"size": [height, width], "counts": mask},
+                    "category_id": obj.label + 1,
+                    "segmentation": {"size": [height, width], "counts": obj.mask},
                     "bbox": [0, 0, 0, 0],
-                    "area": area(mask, height, width),
-                    "iscrowd": int(crowd),
+                    "area": area(obj.mask, height, width),
+                    "iscrowd": int(obj.crowd),
                 }
             )
     categories: list[dict[str, object]] = [

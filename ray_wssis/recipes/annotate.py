@@ -151,14 +151,18 @@ def with_masks(
 ) -> tuple[Record, list[dict[str, Any]]]:
     """The record with the masks of its row of labels, and what is known about each of them."""
     if row["error"] is not None:
-        return record, [{}] * len(record.labels)
-    assert record.annotation_ids == row["annotation_id"], f"image {record.image_id}"
+        return record, [{}] * len(record.objects)
+    numbers = [obj.annotation_id for obj in record.objects]
+    assert numbers == row["annotation_id"], f"image {record.image_id}"
     masks = row["refined"]
     expected = [None] * len(masks) if model is None else model.expected_iou(row)
     more = [
         {} if mask is None else pseudo(lineage, row, i, expected[i]) for i, mask in enumerate(masks)
     ]
-    return replace(record, masks=masks), more
+    objects = tuple(
+        replace(obj, mask=mask) for obj, mask in zip(record.objects, masks, strict=True)
+    )
+    return replace(record, objects=objects), more
 
 
 def classes_of(folder: UPath, name: str) -> tuple[Category, ...]:

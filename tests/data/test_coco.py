@@ -48,19 +48,19 @@ def test_every_kind_of_mask_is_read() -> None:
     (record,) = records_from_coco(data, "pictures")
     expected = np.zeros((4, 6), bool)
     expected[1:3, 1:3] = True
-    for mask in record.masks[:3]:
-        assert mask is not None
-        assert (masks.decode(mask, 4, 6) == expected).all()
-    assert record.masks[3] is None
-    assert record.points == [None, None, None, (5.5, 0.0)]
-    assert record.labels == [1, 1, 0, 1]
-    assert record.crowds == [False, True, False, False]
+    for obj in record.objects[:3]:
+        assert obj.mask is not None
+        assert (masks.decode(obj.mask, 4, 6) == expected).all()
+    assert record.objects[3].mask is None
+    assert [obj.point for obj in record.objects] == [None, None, None, (5.5, 0.0)]
+    assert [obj.label for obj in record.objects] == [1, 1, 0, 1]
+    assert [obj.crowd for obj in record.objects] == [False, True, False, False]
     assert record.file == "pictures/a.png"
 
 
 def test_an_image_without_annotations_is_kept() -> None:
     (record,) = records_from_coco(coco(), "")
-    assert record.annotation_ids == []
+    assert record.objects == ()
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_bad_annotation_can_be_left_out(annotation: dict[str, Any], wanted: Re
     rejected: list[Rejected] = []
     data = coco(GOOD, annotation, GOOD)
     (record,) = records_from_coco(data, "", boxes_as_points=True, rejected=rejected)
-    assert record.annotation_ids == [1, 3]
+    assert [obj.annotation_id for obj in record.objects] == [1, 3]
     (entry,) = rejected
     assert entry.reason.startswith(wanted.reason)
     assert replace(entry, reason=wanted.reason) == wanted
@@ -156,7 +156,7 @@ def test_what_is_no_annotation_can_be_left_out() -> None:
     data = coco(GOOD)
     data["annotations"] += [3, None, []]
     (record,) = records_from_coco(data, "", rejected=rejected)
-    assert record.annotation_ids == [1]
+    assert [obj.annotation_id for obj in record.objects] == [1]
     assert {entry.annotation_id for entry in rejected} == {None}
     assert [entry.reason[-7:] for entry in rejected] == ["found 3", "nd None", "ound []"]
 
@@ -165,7 +165,7 @@ def test_masks_need_not_be_rejected() -> None:
     rejected: list[Rejected] = []
     data = coco({"segmentation": SQUARE}, {"point": [9, 9]})
     (record,) = records_from_coco(data, "", rejected=rejected, reject_masks=False)
-    assert record.annotation_ids == [1] and len(rejected) == 1
+    assert [obj.annotation_id for obj in record.objects] == [1] and len(rejected) == 1
     data = coco({"segmentation": SQUARE, "point": [9, 9]})
     with pytest.raises(ValueError, match=r"annotation 1 .image 5.: the point"):
         records_from_coco(data, "", rejected=rejected, reject_masks=False)
@@ -184,7 +184,7 @@ def test_no_annotation_whatever_aborts_the_reading(annotations: list[dict[str, A
     rejected: list[Rejected] = []
     data = coco(*annotations)
     (record,) = records_from_coco(data, "", boxes_as_points=True, rejected=rejected)
-    assert len(record.annotation_ids) + len(rejected) == len(annotations)
+    assert len(record.objects) + len(rejected) == len(annotations)
 
 
 @pytest.mark.parametrize("key", ["images", "categories"])
@@ -200,10 +200,10 @@ def test_further_and_negative_points_are_read_and_written(tmp_path: Path) -> Non
     data = coco({"point": [1, 1]} | clicks, {"segmentation": SQUARE}, {"point": [2, 3]})
     data["annotations"][1] |= {"more_points": [], "negative_points": [[5, 1]]}
     (record,) = records = records_from_coco(data, "")
-    assert record.clicks == [
-        [Click(4, 0.5, True), Click(5.5, 3, True), Click(0, 0, False)],
-        [Click(5, 1, False)],
-        [],
+    assert [obj.clicks for obj in record.objects] == [
+        (Click(4, 0.5, True), Click(5.5, 3, True), Click(0, 0, False)),
+        (Click(5, 1, False),),
+        (),
     ]
     file = tmp_path / "a.json"
     write_coco(records, str(file))
@@ -251,15 +251,15 @@ def test_the_centre_of_a_box_in_a_weak_file_is_a_point(
 ) -> None:
     data = coco({"bbox": box}, {"bbox": box, "segmentation": []})
     (record,) = records_from_coco(data, "", boxes_as_points=True)
-    assert record.points == [centre, centre]
-    assert record.masks == [None, None]
+    assert [obj.point for obj in record.objects] == [centre, centre]
+    assert [obj.mask for obj in record.objects] == [None, None]
 
 
 def test_a_mask_and_a_point_are_worth_more_than_a_box() -> None:
     data = coco({"bbox": [0, 0, 2, 2], "segmentation": SQUARE}, {"bbox": [0] * 4, "point": [5, 3]})
     (record,) = records_from_coco(data, "", boxes_as_points=True)
-    assert record.points == [None, (5, 3)]
-    assert record.masks[0] is not None
+    assert [obj.point for obj in record.objects] == [None, (5, 3)]
+    assert record.objects[0].mask is not None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from upath import UPath
 
 from ray_wssis.data.coco import load_json, read_coco, write_coco
 from ray_wssis.data.coco_writer import CocoWriter
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Object, Record, Records
 
 CATEGORIES = [Category(id=3, name="cat"), Category(id=7, name='"dog"')]
 
@@ -16,11 +16,10 @@ def record(image_id: int, num_objects: int) -> Record:
         file=f"{image_id}.png",
         width=2,
         height=2,
-        annotation_ids=[10 * image_id + i for i in range(num_objects)],
-        labels=[i % 2 for i in range(num_objects)],
-        masks=[b"04"] * num_objects,
-        points=[(1.0, 1.0)] * num_objects,
-        crowds=[False] * num_objects,
+        objects=tuple(
+            Object(annotation_id=10 * image_id + i, label=i % 2, mask=b"04", point=(1.0, 1.0))
+            for i in range(num_objects)
+        ),
     )
 
 

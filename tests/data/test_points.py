@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from ray_wssis import masks
 from ray_wssis.data.points import PointKind, draw_point, with_points
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 
 SOME_MASK = st.tuples(st.integers(1, 16), st.integers(1, 16)).flatmap(
     lambda shape: arrays(np.bool_, shape).filter(lambda mask: bool(mask.any()))
@@ -104,12 +104,13 @@ def test_points_that_are_known_stay_and_crowds_get_none() -> None:
         file="a.png",
         width=2,
         height=2,
-        annotation_ids=[1, 2, 3, 4],
-        labels=[0, 0, 0, 0],
-        masks=[counts, counts, counts, None],
-        points=[None, (0.25, 0.5), None, (1.0, 1.0)],
-        crowds=[False, False, True, False],
+        objects=(
+            Object(annotation_id=1, label=0, mask=counts),
+            Object(annotation_id=2, label=0, mask=counts, point=(0.25, 0.5)),
+            Object(annotation_id=3, label=0, mask=counts, crowd=True),
+            Object(annotation_id=4, label=0, point=(1.0, 1.0)),
+        ),
     )
     pointed = with_points(record, "centroid", 0)
-    assert pointed.points == [(1.0, 1.0), (0.25, 0.5), None, (1.0, 1.0)]
-    assert pointed.masks == record.masks
+    assert [obj.point for obj in pointed.objects] == [(1.0, 1.0), (0.25, 0.5), None, (1.0, 1.0)]
+    assert [obj.mask for obj in pointed.objects] == [obj.mask for obj in record.objects]

@@ -8,22 +8,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ray_wssis.data.records import Category, Click, Record, Records
+from ray_wssis.data.records import Category, Click, Object, Record, Records
 
 CATEGORIES = (Category(id=7, name="dog"), Category(id=3, name="cat"))
 
 
 def record(image_id: int, num_objects: int = 1) -> Record:
+    """The first object has a mask, the others have points."""
+    objects = (
+        Object(
+            annotation_id=10 * image_id + i,
+            label=1,
+            mask=b"0<" if i == 0 else None,
+            point=None if i == 0 else (1.5, 2.5),
+        )
+        for i in range(num_objects)
+    )
     return Record(
-        image_id=image_id,
-        file=f"{image_id}.png",
-        width=4,
-        height=3,
-        annotation_ids=[10 * image_id + i for i in range(num_objects)],
-        labels=[1] * num_objects,
-        masks=[b"0<" if i == 0 else None for i in range(num_objects)],
-        points=[None if i == 0 else (1.5, 2.5) for i in range(num_objects)],
-        crowds=[False] * num_objects,
+        image_id=image_id, file=f"{image_id}.png", width=4, height=3, objects=tuple(objects)
     )
 
 
@@ -60,41 +62,58 @@ def test_a_file_gives_back_rows_and_categories(tmp_path: Path) -> None:
     assert again.categories == records.categories
 
 
-CLICKS = [[], [Click(0.5, 1.5, True), Click(3.5, 2.5, False)], [Click(2.5, 0.5, False)]]
+CLICKS = [(), (Click(0.5, 1.5, True), Click(3.5, 2.5, False)), (Click(2.5, 0.5, False),)]
 
 
 def test_an_object_has_no_clicks_unless_they_are_given() -> None:
-    first, second = record(1, 2), record(2, 2)
-    assert first.clicks == [[], []]
-    first.clicks[0].append(Click(1, 1, True))
-    assert first.clicks[1] == second.clicks[0] == []
-    empty = record(3, 0)
-    full = replace(record(3, 1), clicks=empty.clicks)
-    assert (empty.clicks, full.clicks) == ([], [[]])
+    assert [obj.clicks for obj in record(1, 2).objects] == [(), ()]
 
 
 def test_clicks_are_kept_in_files_and_with_their_objects(tmp_path: Path) -> None:
-    clicked = replace(record(1, 3), clicks=CLICKS)
+    objects = zip(record(1, 3).objects, CLICKS, strict=True)
+    clicked = tuple(replace(obj, clicks=clicks) for obj, clicks in objects)
+    whole = replace(record(1, 3), objects=clicked)
     file = str(tmp_path / "records.parquet")
-    Records.from_rows([record(2, 2), clicked, record(3, 0)], CATEGORIES).write(file)
-    assert list(Records.read(file)) == [record(2, 2), clicked, record(3, 0)]
-    assert clicked.keep([2, 1]).clicks == [CLICKS[2], CLICKS[1]]
+    Records.from_rows([record(2, 2), whole, record(3, 0)], CATEGORIES).write(file)
+    again = list(Records.read(file))
+    assert again == [record(2, 2), whole, record(3, 0)]
+    assert [obj.clicks for obj in again[1].objects] == CLICKS
 
 
-def test_files_from_before_there_were_clicks_have_none(tmp_path: Path) -> None:
+def test_what_is_known_of_an_image_is_kept_in_files(tmp_path: Path) -> None:
+    known = replace(record(1), class_map=b"a PNG", tags=(1, 0), annotated=b"<0")
+    rows = [known, replace(record(2), tags=()), record(3)]
+    file = str(tmp_path / "records.parquet")
+    Records.from_rows(rows, CATEGORIES).write(file)
+    again = list(Records.read(file))
+    assert again == rows
+    assert (again[0].class_map, again[0].tags, again[0].annotated) == (b"a PNG", (1, 0), b"<0")
+    assert (again[1].tags, again[2].tags) == ((), None)  # none of the classes; nobody said
+
+
+@pytest.mark.parametrize("column", ["clicks", "class_map", "tags", "annotated"])
+def test_older_files_that_lack_a_column_are_read(column: str, tmp_path: Path) -> None:
     records = Records.from_rows([record(1, 2), record(2, 0), record(3, 1)], CATEGORIES)
     file = str(tmp_path / "old.parquet")
     records.write(file)
-    pq.write_table(pq.read_table(file).drop_columns(["clicks"]), file)
+    pq.write_table(pq.read_table(file).drop_columns([column]), file)
     again = Records.read(file)
-    assert [row.clicks for row in again] == [[[], []], [], [[]]]
     assert list(again) == list(records)
+    assert [[obj.clicks for obj in row.objects] for row in again] == [[(), ()], [], [()]]
+    assert {(row.class_map, row.tags, row.annotated) for row in again} == {(None, None, None)}
     assert again.table.schema == records.table.schema
 
 
-def test_clicks_for_other_than_all_objects_are_refused() -> None:
-    with pytest.raises(AssertionError, match="different lengths"):
-        replace(record(1, 2), clicks=[[]])
+def test_records_are_turned_into_a_table_once_and_never_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [record(1, 2), record(2, 0)]
+    records = Records.from_rows(rows, CATEGORIES)
+    monkeypatch.setattr(Record, "from_row", None)
+    assert records.select([1, 0])[1] is rows[0]
+    assert all(held is row for held, row in zip(records, rows, strict=True))
+    assert "table" not in vars(records)
+    assert records.table is records.table
 
 
 def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
@@ -107,10 +126,3 @@ def test_another_parquet_file_is_refused(tmp_path: Path) -> None:
 def test_records_travel_to_other_processes() -> None:
     records = Records.from_rows([record(1)], CATEGORIES)
     assert list(pickle.loads(pickle.dumps(records))) == list(records)
-
-
-def test_objects_can_be_picked_from_a_record() -> None:
-    picked = record(1, 3).keep([2, 0])
-    assert picked.annotation_ids == [12, 10]
-    assert picked.masks == [None, b"0<"]
-    assert picked.points == [(1.5, 2.5), None]

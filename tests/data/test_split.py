@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ray_wssis import masks
 from ray_wssis.data.points import with_points
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.data.split import (
     as_weak,
     classes_without_masks,
@@ -29,11 +29,15 @@ def record(image_id: int, label: int = 0, mask: bytes | None = COUNTS) -> Record
         file=f"{image_id}.png",
         width=2,
         height=2,
-        annotation_ids=[2 * image_id, 2 * image_id + 1],
-        labels=[label, label],
-        masks=[mask, COUNTS],
-        points=[None if mask else (0.5, 0.5), None],
-        crowds=[False, True],
+        objects=(
+            Object(
+                annotation_id=2 * image_id,
+                label=label,
+                mask=mask,
+                point=None if mask else (0.5, 0.5),
+            ),
+            Object(annotation_id=2 * image_id + 1, label=label, mask=COUNTS, crowd=True),
+        ),
     )
 
 
@@ -80,18 +84,21 @@ def test_another_seed_is_another_split() -> None:
 def test_strong_knows_masks_and_points_weak_only_points() -> None:
     strong, weak, truth = split_records(data_set(4), 50, 0, "centroid")
     for row in strong:
-        assert row.masks == [COUNTS, COUNTS]
-        assert row.points == [(1.0, 1.0), None]
-        assert row.crowds == [False, True]
+        assert [obj.mask for obj in row.objects] == [COUNTS, COUNTS]
+        assert [obj.point for obj in row.objects] == [(1.0, 1.0), None]
+        assert [obj.crowd for obj in row.objects] == [False, True]
     for row in weak:
-        assert row.masks == [None]
-        assert row.points == [(1.0, 1.0)]
-        assert row.crowds == [False]
+        (obj,) = row.objects
+        assert obj.mask is None
+        assert obj.point == (1.0, 1.0)
+        assert not obj.crowd
     assert truth is not None
     for hidden, row in zip(truth, weak, strict=True):
-        assert hidden.masks == [COUNTS, COUNTS] and hidden.crowds == [False, True]
-        assert hidden.points == [*row.points, None]
-        assert hidden.annotation_ids[:1] == row.annotation_ids
+        (known,) = row.objects
+        first, crowd = hidden.objects
+        assert (first.mask, first.crowd, crowd.mask, crowd.crowd) == (COUNTS, False, COUNTS, True)
+        assert (first.point, crowd.point) == (known.point, None)
+        assert first.annotation_id == known.annotation_id
 
 
 def test_a_picture_that_lacks_a_mask_stays_weak_and_then_there_is_no_truth() -> None:
@@ -116,8 +123,8 @@ def test_percent_is_between_0_and_100(percent: float) -> None:
 
 def test_a_published_weak_file_forgets_its_masks() -> None:
     weak = as_weak(data_set(3), "centroid", 0)
-    assert [row.masks for row in weak] == [[None]] * 3
-    assert [row.points for row in weak] == [[(1.0, 1.0)]] * 3
+    assert [[obj.mask for obj in row.objects] for row in weak] == [[None]] * 3
+    assert [[obj.point for obj in row.objects] for row in weak] == [[(1.0, 1.0)]] * 3
 
 
 def test_classes_are_counted_without_crowds_and_missing_ones_named() -> None:
@@ -190,11 +197,10 @@ def test_the_last_taught_object_of_a_class_is_not_audited(seed: int) -> None:
         file="9.png",
         width=2,
         height=2,
-        annotation_ids=[90, 91],
-        labels=[0, 1],
-        masks=[COUNTS, COUNTS],
-        points=[None, None],
-        crowds=[False, False],
+        objects=(
+            Object(annotation_id=90, label=0, mask=COUNTS),
+            Object(annotation_id=91, label=1, mask=COUNTS),
+        ),
     )
     assert 9 not in taught_and_audit([record(0), record(1), record(2), both], 0.5, seed)[1]
 
@@ -205,19 +211,19 @@ def test_a_crowd_does_not_teach_its_class() -> None:
         file="0.png",
         width=2,
         height=2,
-        annotation_ids=[0],
-        labels=[1],
-        masks=[COUNTS],
-        points=[None],
-        crowds=[False],
+        objects=(Object(annotation_id=0, label=1, mask=COUNTS),),
     )
-    others = [replace(record(i), labels=[0, 1]) for i in (1, 2)]  # their crowds are dogs
+    others = [  # their crowds are dogs
+        replace(row, objects=(row.objects[0], replace(row.objects[1], label=1)))
+        for row in (record(1), record(2))
+    ]
     for seed in range(5):
         assert taught_and_audit([dog, *others], 0.5, seed)[0][0] == 0
 
 
 def test_a_picture_that_cannot_be_measured_is_not_audited() -> None:
-    no_mask, no_object = record(0, mask=None), record(1).keep([1])
+    no_mask, no_object = record(0, mask=None), record(1)
+    no_object = replace(no_object, objects=no_object.objects[1:])
     for seed in range(5):
         taught, audit = taught_and_audit([no_mask, no_object, record(2), record(3)], 0.5, seed)
         assert set(taught) >= {0, 1} and set(audit) == {2, 3} - set(taught) != set()

@@ -46,7 +46,7 @@ def test_a_weak_file_holds_nothing_of_the_masks(annotations: UPath, tmp_path: Pa
         "point",
     }
     strong = read_coco(files.strong, "")
-    assert all(None not in row.masks and None not in row.points for row in strong)
+    assert all(None not in (obj.mask, obj.point) for row in strong for obj in row.objects)
 
 
 def test_half_a_percent_has_a_name_too(annotations: UPath, tmp_path: Path) -> None:

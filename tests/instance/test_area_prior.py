@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.area_prior import FEWEST, LEAST_SPREAD, AreaPrior
 from ray_wssis.masks import encode
 
@@ -19,11 +19,12 @@ def record(areas: list[int], labels: list[int], crowds: list[bool] | None = None
         file="a.png",
         width=100,
         height=50,
-        annotation_ids=list(range(len(areas))),
-        labels=labels,
-        masks=list(masks),
-        points=[None] * len(areas),
-        crowds=crowds or [False] * len(areas),
+        objects=tuple(
+            Object(annotation_id=i, label=label, mask=mask, crowd=crowd)
+            for i, (label, mask, crowd) in enumerate(
+                zip(labels, masks, crowds or [False] * len(areas), strict=True)
+            )
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.coco import read_coco
-from ray_wssis.data.records import Records
+from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit import CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE, audit
 from ray_wssis.instance.audit_figures import Audit
 from ray_wssis.instance.mask_quality import MaskQuality
@@ -135,15 +135,19 @@ def test_the_review_lists_the_worst_masks_first(audited: Artifact, made: Artifac
         assert entry["segmentation"]["counts"] == point["mask"].decode()
 
 
+def annotation_ids(record: Record) -> set[int]:
+    return {obj.annotation_id for obj in record.objects}
+
+
 def test_the_review_is_a_coco_file(audited: Artifact, made: Artifact) -> None:
     records = read_coco(made / REVIEW, "")
     weak = {record.image_id: record for record in Records.read(audited / WEAK_TRUTH)}
     assert records.categories == Records.read(audited / AUDIT).categories
-    assert sum(len(record.labels) for record in records) == 10
+    assert sum(len(record.objects) for record in records) == 10
     for record in records:
         known = weak[record.image_id]
         assert record.file == known.file
-        assert set(record.annotation_ids) <= set(known.annotation_ids)
+        assert annotation_ids(record) <= annotation_ids(known)
 
 
 def test_a_page_shows_what_the_review_lists(made: Artifact) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.audit_figures import Audit, drift
 from ray_wssis.masks import encode
 
@@ -19,11 +19,12 @@ TRUTH = Record(
     file="a.png",
     width=100,
     height=40,
-    annotation_ids=[1, 2, 3, 4],
-    labels=[0, 1, 1, 0],
-    masks=[bar(0, 10), bar(10, 20), bar(40, 80), bar(80, 90)],  # 400, 400, 1600, 400 pixels
-    points=[None] * 4,
-    crowds=[False, False, False, True],
+    objects=(
+        Object(annotation_id=1, label=0, mask=bar(0, 10)),  # 400 pixels
+        Object(annotation_id=2, label=1, mask=bar(10, 20)),  # 400
+        Object(annotation_id=3, label=1, mask=bar(40, 80)),  # 1600
+        Object(annotation_id=4, label=0, mask=bar(80, 90), crowd=True),  # 400
+    ),
 )
 
 

@@ -56,8 +56,8 @@ def test_every_point_has_its_place_in_the_labels(data: Artifact, untrained: Path
     label = LabelPoints(str(untrained / "teacher"), str(untrained / "refiner"))
     for record, draft in zip(Records.read(data / WEAK), label(decoded(data, WEAK)), strict=True):
         row = finish_row(draft)
-        assert row["annotation_id"] == record.annotation_ids
-        assert list(zip(row["x"], row["y"], strict=True)) == record.points
+        assert row["annotation_id"] == [obj.annotation_id for obj in record.objects]
+        assert list(zip(row["x"], row["y"], strict=True)) == [obj.point for obj in record.objects]
         for rough, refined, level, pixels in zip(
             row["rough"], row["refined"], row["level"], row["area"], strict=True
         ):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.masks import encode
 
@@ -19,11 +19,12 @@ TRUTH = Record(
     file="1.png",
     width=20,
     height=10,
-    annotation_ids=[4, 5, 6, 7],
-    labels=[0, 1, 0, 2],
-    masks=[stripe(0, 10), stripe(10, 20), stripe(5, 15), None],
-    points=[None] * 4,
-    crowds=[False] * 4,
+    objects=(
+        Object(annotation_id=4, label=0, mask=stripe(0, 10)),
+        Object(annotation_id=5, label=1, mask=stripe(10, 20)),
+        Object(annotation_id=6, label=0, mask=stripe(5, 15)),
+        Object(annotation_id=7, label=2),
+    ),
 )
 
 

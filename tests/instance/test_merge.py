@@ -119,8 +119,9 @@ def test_strong_pictures_are_as_they_were_and_failed_ones_left_out(
 def test_no_point_of_a_labelled_picture_is_background(merging: Merge, weak: list[Record]) -> None:
     merged = by_id(merging())
     for record in weak[1:]:
-        assert merged[record.image_id].annotation_ids == record.annotation_ids
-        assert merged[record.image_id].labels == record.labels
+        same = zip(merged[record.image_id].objects, record.objects, strict=True)
+        for obj, wanted in same:
+            assert (obj.annotation_id, obj.label) == (wanted.annotation_id, wanted.label)
 
 
 def test_masks_below_the_threshold_are_ignore_regions(
@@ -181,7 +182,7 @@ def test_every_pseudo_mask_says_where_it_comes_from(
             for number, level in zip(row["annotation_id"], row["level"], strict=True):
                 assert drawn[number]["pseudo"] == LINEAGE | {"point_id": number, "level": level}
     for record in Records.read(data / STRONG):
-        assert not any("pseudo" in drawn[number] for number in record.annotation_ids)
+        assert not any("pseudo" in drawn[obj.annotation_id] for obj in record.objects)
 
 
 def test_rough_masks_go_unjudged_to_a_file_of_their_own(
@@ -217,7 +218,8 @@ def test_what_a_person_corrected_wins(
         "category_id": categories[2].id,
         "segmentation": {"size": [96, 96], "counts": mine.decode()},
     }
-    numbers = (record.annotation_ids[0], 999_999)  # the second is an object nobody pointed at
+    # The second is an object nobody pointed at.
+    numbers = (record.objects[0].annotation_id, 999_999)
     file = {
         "images": [{"id": record.image_id, "file_name": record.file, "width": 96, "height": 96}],
         "categories": [vars(category) for category in categories],
@@ -227,9 +229,9 @@ def test_what_a_person_corrected_wins(
     made = merging(threshold=1, corrections=[str(tmp_path / "mine.json")])
     merged = by_id(made)[record.image_id]
     for number in numbers:
-        place = merged.annotation_ids.index(number)
-        assert (merged.masks[place], merged.labels[place]) == (mine, 2)
-        assert not merged.crowds[place]
+        (obj,) = (obj for obj in merged.objects if obj.annotation_id == number)
+        assert (obj.mask, obj.label) == (mine, 2)
+        assert not obj.crowd
         entry = annotations(made)[number]
         assert entry["corrected"] is True and not {"pseudo", "expected_iou"} & entry.keys()
 

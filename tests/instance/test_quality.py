@@ -1,6 +1,7 @@
 """Rows are of the built-in shapes, their masks moved by hand: what is unsure is further off."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +105,10 @@ def test_crowds_teach_nothing(records: list[Record], rows: list[Row]) -> None:
         return QualityModel.fit(rows[:15], by_id(truth), Records.from_rows(records, []))
 
     crowd = [
-        Record(**(vars(record) | {"crowds": [True, *record.crowds[1:]]})) for record in records
+        replace(record, objects=(replace(record.objects[0], crowd=True), *record.objects[1:]))
+        for record in records
     ]
-    lacking = [record.keep(range(1, len(record.labels))) for record in records]
+    lacking = [replace(record, objects=record.objects[1:]) for record in records]
     assert fit(crowd) == fit(lacking) != fit(records)
 
 

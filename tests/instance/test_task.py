@@ -13,7 +13,7 @@ from upath import UPath
 
 from ray_wssis.data.augment import draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.instance.samples import SegmenterSamples, collate, ignored_pixels, quarter_size
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
@@ -48,12 +48,16 @@ def record(folder: Path, image_id: int, size: tuple[int, int], masks: list[bytes
         file=str(file),
         width=width,
         height=height,
-        annotation_ids=list(range(len(masks))),
-        labels=[i % 2 for i in range(len(masks))],
-        masks=masks,
-        points=[None] * len(masks),
-        crowds=[False] * len(masks),
+        objects=tuple(
+            Object(annotation_id=i, label=i % 2, mask=mask) for i, mask in enumerate(masks)
+        ),
     )
+
+
+def with_crowds(record: Record, *places: int) -> Record:
+    """The record, its objects at these places crowds."""
+    objects = (replace(obj, crowd=i in places) for i, obj in enumerate(record.objects))
+    return replace(record, objects=tuple(objects))
 
 
 def batch_losses(pictures: SegmenterSamples) -> dict[str, float]:
@@ -107,7 +111,7 @@ def test_crowds_unmasked_and_cropped_objects_take_no_part(tmp_path: Path) -> Non
     size = (96, 128)
     masks = [box(*size, 10, 20, 40, 60), None, box(*size, 50, 50, 90, 90), box(*size, 0, 0, 0, 0)]
     picture = record(tmp_path, 3, size, masks)
-    picture = replace(picture, crowds=[False, False, True, False])
+    picture = with_crowds(picture, 2)
     pictures = SegmenterSamples(Records.from_rows([picture], CATEGORIES), AS_IT_IS)
     sample = pictures.sample(0, np.random.default_rng(0))
     assert (sample.image_id, sample.labels) == (3, [0])
@@ -128,7 +132,7 @@ def test_a_sample_is_a_function_of_the_random_state(tmp_path: Path) -> None:
 
 
 def crowds_only(folder: Path, size: tuple[int, int], masks: list[bytes | None]) -> Record:
-    return replace(record(folder, 3, size, masks), crowds=[True] * len(masks))
+    return with_crowds(record(folder, 3, size, masks), *range(len(masks)))
 
 
 @pytest.mark.parametrize(
@@ -216,10 +220,10 @@ def test_a_crowd_is_no_background_for_the_learner(tmp_path: Path) -> None:
     """With a crowd over the whole picture, only the object in front of it is left to learn."""
     size = (96, 128)
     masks: list[bytes | None] = [box(*size, 50, 40, 90, 70), box(*size, 0, 0, 128, 96)]
-    picture = replace(record(tmp_path, 1, size, masks), crowds=[False, True])
+    picture = with_crowds(record(tmp_path, 1, size, masks), 1)
     with_crowd, without = (
         batch_losses(SegmenterSamples(Records.from_rows([row], CATEGORIES), AS_IT_IS))
-        for row in (picture, picture.keep([0]))
+        for row in (picture, replace(picture, objects=picture.objects[:1]))
     )
     assert 0 < with_crowd["class"] < without["class"]
     assert 0 < with_crowd["mask"] < without["mask"]

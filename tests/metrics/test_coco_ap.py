@@ -11,7 +11,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.masks import encode
 from ray_wssis.metrics.coco_ap import NAMES, Prediction, average_precision
 
@@ -30,11 +30,10 @@ def record(image_id: int, *objects: tuple[int, bytes | None, bool]) -> Record:
         file=f"{image_id}.png",
         width=160,
         height=120,
-        annotation_ids=[image_id * 10 + i for i in range(len(objects))],
-        labels=[label for label, _, _ in objects],
-        masks=[mask for _, mask, _ in objects],
-        points=[None] * len(objects),
-        crowds=[crowd for _, _, crowd in objects],
+        objects=tuple(
+            Object(annotation_id=image_id * 10 + i, label=label, mask=mask, crowd=crowd)
+            for i, (label, mask, crowd) in enumerate(objects)
+        ),
     )
 
 
@@ -72,17 +71,17 @@ def by_hand(truth: Records, found: list[Prediction]) -> list[float]:
         "annotations": [],
     }
     for r in rows:
-        for label, mask, crowd in zip(r.labels, r.masks, r.crowds, strict=True):
-            if mask is not None:
-                rle = {"size": [120, 160], "counts": mask}
+        for obj in r.objects:
+            if obj.mask is not None:
+                rle = {"size": [120, 160], "counts": obj.mask}
                 dataset["annotations"].append(
                     {
                         "id": len(dataset["annotations"]) + 1,
                         "image_id": r.image_id,
-                        "category_id": CATEGORIES[label].id,
+                        "category_id": CATEGORIES[obj.label].id,
                         "segmentation": rle,
                         "area": float(coco_mask.area(rle)),
-                        "iscrowd": int(crowd),
+                        "iscrowd": int(obj.crowd),
                     }
                 )
     results = [
@@ -117,9 +116,9 @@ def test_a_perfect_prediction_has_100() -> None:
     perfect = [
         Prediction(
             image_id=each.image_id,
-            labels=[x for x, mask in zip(each.labels, each.masks, strict=True) if mask],
-            scores=[0.9 for mask in each.masks if mask],
-            masks=[mask for mask in each.masks if mask],
+            labels=[obj.label for obj in each.objects if obj.mask],
+            scores=[0.9 for obj in each.objects if obj.mask],
+            masks=[obj.mask for obj in each.objects if obj.mask],
         )
         for each in TRUTH
     ]

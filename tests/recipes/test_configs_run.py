@@ -175,11 +175,12 @@ def check_run(run: PointWSSIS, num_classes: int) -> None:
     assert len(labelled) == len(weak)
     for record in weak:
         row = labelled[record.image_id]
-        assert row["error"] is None and row["annotation_id"] == record.annotation_ids
+        assert row["error"] is None
+        assert row["annotation_id"] == [obj.annotation_id for obj in record.objects]
 
     merged = load_json(next(run.merged.folder.glob("*_sw_refined.json")))
     num_points = sum(len(row["refined"]) for row in labelled.values())
-    known = sum(len(record.labels) for record in Records.read(run.data / STRONG))
+    known = sum(len(record.objects) for record in Records.read(run.data / STRONG))
     assert num_points and len(merged["annotations"]) == known + num_points
     assert len({entry["id"] for entry in merged["images"]}) == len(merged["images"])
     assert all("segmentation" in entry for entry in merged["annotations"])
@@ -254,7 +255,8 @@ def test_bdd100k_learns_from_masks_and_boxes(
     weak = Records.read(run.data / WEAK)
     assert [record.image_id for record in weak] == [101, 102, 103]
     for i, record in enumerate(weak, start=1):
-        assert not any(record.masks)
-        assert record.points == [(12 * k + i + 5, 8 + 5 * (k % 3) + 15) for k in range(8)]
+        assert not any(obj.mask for obj in record.objects)
+        points = [(12 * k + i + 5, 8 + 5 * (k % 3) + 15) for k in range(8)]
+        assert [obj.point for obj in record.objects] == points
     written = load_json(run.data / "bdd100k_ins_labels_train_10p_w.json")["annotations"]
     assert not any({"segmentation", "bbox", "area"} & set(entry) for entry in written)

@@ -51,7 +51,7 @@ def test_every_stage_leaves_what_the_next_one_needs(run: PointWSSIS) -> None:
 def test_no_point_is_lost_between_the_split_and_the_labels(run: PointWSSIS) -> None:
     weak = Records.read(run.data / "weak.parquet")
     summary = json.loads((run.labels / "summary.json").read_text())
-    assert summary["num_points"] == sum(len(record.labels) for record in weak)
+    assert summary["num_points"] == sum(len(record.objects) for record in weak)
     assert summary["num_images"] == len(weak)
 
 
@@ -200,9 +200,10 @@ def moved_point(folder: Path) -> tuple[int, str]:
     file = folder / "split/weak.parquet"
     records = Records.read(UPath(file))
     first, *others = records
-    assert first.points[0] is not None
-    x, y = first.points[0]
-    moved = replace(first, points=[(x + 1, y), *first.points[1:]])
+    clicked, *rest = first.objects
+    assert clicked.point is not None
+    x, y = clicked.point
+    moved = replace(first, objects=(replace(clicked, point=(x + 1, y)), *rest))
     Records.from_rows([moved, *others], records.categories).write(UPath(file))
     return first.image_id, hash_file(file)
 

@@ -183,9 +183,9 @@ def test_a_click_makes_an_object_of_the_picked_class_with_the_servers_mask(
     data, [record] = downloaded(filled, tmp_path)
     [annotation] = data["annotations"]
     assert annotation["point"] == pytest.approx((50.5, 60), abs=0.2)
-    assert record.points == [tuple(annotation["point"])]
+    assert [obj.point for obj in record.objects] == [tuple(annotation["point"])]
     drawn = ask(client, picture, **as_question(annotation))
-    assert record.masks == [drawn["rle"]["counts"].encode()]
+    assert [obj.mask for obj in record.objects] == [drawn["rle"]["counts"].encode()]
     for key in ("category_id", "score", "expected_iou", "bbox", "area"):
         assert annotation[key] == drawn[key], key
     words = f"score {drawn['score']:.2f} · expected IoU {drawn['expected_iou']:.2f}"
@@ -203,7 +203,7 @@ def test_further_clicks_refine_the_selected_object_and_undo_takes_them_back(
     wait_for_masks(filled, 1)
 
     data, [record] = downloaded(filled, tmp_path)
-    [[on, off, off_too]] = record.clicks
+    [[on, off, off_too]] = [obj.clicks for obj in record.objects]
     for found, wanted in ((on, (90, 70)), (off, (20, 30)), (off_too, (150, 140))):
         assert (found.x, found.y) == pytest.approx(wanted, abs=0.2)
     assert (on.positive, off.positive, off_too.positive) == (True, False, False)
@@ -214,7 +214,7 @@ def test_further_clicks_refine_the_selected_object_and_undo_takes_them_back(
     for _ in range(2):
         filled.keyboard.press("u")
     _, [record] = downloaded(filled, tmp_path)
-    assert record.clicks == [[on]]
+    assert [obj.clicks for obj in record.objects] == [(on,)]
     filled.keyboard.press("Control+z")
     filled.keyboard.press("Control+z")
     expect(filled.locator("#objects li")).to_have_count(0)
@@ -222,7 +222,7 @@ def test_further_clicks_refine_the_selected_object_and_undo_takes_them_back(
     filled.keyboard.press("r")
     wait_for_masks(filled, 1)
     _, [record] = downloaded(filled, tmp_path)
-    assert record.clicks == [[on]]
+    assert [obj.clicks for obj in record.objects] == [(on,)]
 
 
 def as_question(annotation: dict[str, Any]) -> dict[str, Any]:
@@ -245,8 +245,8 @@ def test_an_accepted_instance_is_an_object_with_the_students_mask_and_no_point(
     wait_for_masks(filled, 1)
 
     data, [record] = downloaded(filled, tmp_path)
-    assert record.points == [None]
-    assert data["annotations"][0]["segmentation"]["counts"].encode() == record.masks[0]
+    assert [obj.point for obj in record.objects] == [None]
+    assert data["annotations"][0]["segmentation"]["counts"].encode() == record.objects[0].mask
     assert data["annotations"][0]["score"] > 0.3
 
 
@@ -270,10 +270,10 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page, picture: bytes, tmp_
     data, records = downloaded(page, tmp_path)
     assert [record.file for record in records] == ["one.png", "two.png"]
     assert [annotation["category_id"] for annotation in data["annotations"]] == [2, 5]
-    [(x, y)] = [point for point in records[0].points if point]
+    [(x, y)] = [obj.point for obj in records[0].objects if obj.point]
     assert x > 80 > y  # one step and one fine step from the middle
     assert x - 80 > 5 * (80 - y)
-    assert records[1].points == [(80, 80)]
+    assert [obj.point for obj in records[1].objects] == [(80, 80)]
 
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys and clicks")).to_be_visible()
@@ -294,9 +294,9 @@ def test_a_picture_is_labelled_as_it_is_shown(
 
     data, [record] = downloaded(page, tmp_path)
     assert (record.width, record.height) == (120, 160)
-    assert record.points[0] == pytest.approx((20, 150), abs=0.2)
+    assert record.objects[0].point == pytest.approx((20, 150), abs=0.2)
     drawn = ask(client, buffer.getvalue(), **as_question(data["annotations"][0]))
-    assert record.masks == [drawn["rle"]["counts"].encode()]
+    assert [obj.mask for obj in record.objects] == [drawn["rle"]["counts"].encode()]
 
 
 def test_without_a_teacher_points_are_kept_as_weak_labels(
@@ -308,9 +308,9 @@ def test_without_a_teacher_points_are_kept_as_weak_labels(
     click(empty, 40, 100)
     click(empty, 140, 30, modifiers=["Shift"])
     data, [record] = downloaded(empty, tmp_path)
-    assert record.masks == [None]
-    assert record.points[0] == pytest.approx((40, 100), abs=0.2)
-    assert [click.positive for click in record.clicks[0]] == [False]
+    assert [obj.mask for obj in record.objects] == [None]
+    assert record.objects[0].point == pytest.approx((40, 100), abs=0.2)
+    assert [click.positive for click in record.objects[0].clicks] == [False]
     assert not {"segmentation", "bbox", "area", "score"} & data["annotations"][0].keys()
 
 

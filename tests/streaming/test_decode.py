@@ -20,17 +20,7 @@ def photograph(tmp_path: Path) -> Path:
 
 
 def picture(file: Path, width: int, height: int) -> Picture:
-    record = Record(
-        image_id=1,
-        file=str(file),
-        width=width,
-        height=height,
-        annotation_ids=[],
-        labels=[],
-        masks=[],
-        points=[],
-        crowds=[],
-    )
+    record = Record(image_id=1, file=str(file), width=width, height=height)
     return Picture(record=record, source="weak", key=1)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from ray_wssis.data.images import shortest_edge_size
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.streaming import plan
 from ray_wssis.streaming.decode import read_task
 from ray_wssis.streaming.plan import Batch, Source, padded, plan_batches, share_out, still_to_do
@@ -22,11 +22,7 @@ def record(image_id: int, height: int, width: int, x: float = 0.5) -> Record:
         file=f"{image_id}.png",
         width=width,
         height=height,
-        annotation_ids=[image_id],
-        labels=[0],
-        masks=[None],
-        points=[(x, 0.5)],
-        crowds=[False],
+        objects=(Object(annotation_id=image_id, label=0, point=(x, 0.5)),),
     )
 
 

@@ -127,8 +127,8 @@ def test_what_is_done_is_not_done_again(job: Pass, note: Path) -> None:
 def test_a_changed_point_is_all_that_is_done_again(job: Pass, note: Path) -> None:
     stream(job, WORKERS)
     note.unlink()
-    points = [(1.5, 2.5), *Records.read(job.records[0])[3].points[1:]]
-    changed = change(job, 3, points=points)
+    first, *others = Records.read(job.records[0])[3].objects
+    changed = change(job, 3, objects=(replace(first, point=(1.5, 2.5)), *others))
     stream(job, WORKERS)
     assert shown(note) == [changed]
     assert [row["image_id"] for row in read_rows(job.out)] == image_ids(job)

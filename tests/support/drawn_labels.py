@@ -30,15 +30,15 @@ def moved(mask: bytes, height: int, width: int, shift: int) -> bytes:
 def label_row(record: Record, pictures: str = "weak") -> dict[str, Any]:
     """The row of one picture: every object pointed at, by a point on its true mask."""
     size = record.height, record.width
-    shifts = [annotation % 7 for annotation in record.annotation_ids]
+    shifts = [obj.annotation_id % 7 for obj in record.objects]
     rough: list[bytes | None] = []
     refined: list[bytes | None] = []
-    for annotation, mask, shift in zip(record.annotation_ids, record.masks, shifts, strict=True):
-        assert mask is not None
-        is_empty = annotation % MISSING == 0
-        rough.append(None if is_empty else moved(mask, *size, 1 + shift))
-        refined.append(None if is_empty else moved(mask, *size, shift // 2))
-    points = [point for point in record.points if point is not None]
+    for obj, shift in zip(record.objects, shifts, strict=True):
+        assert obj.mask is not None
+        is_empty = obj.annotation_id % MISSING == 0
+        rough.append(None if is_empty else moved(obj.mask, *size, 1 + shift))
+        refined.append(None if is_empty else moved(obj.mask, *size, shift // 2))
+    points = [obj.point for obj in record.objects if obj.point is not None]
     both = list(zip(rough, refined, strict=True))
     areas = [0 if mask is None else area(mask, *size) for mask in refined]
     inside = [
@@ -46,8 +46,8 @@ def label_row(record: Record, pictures: str = "weak") -> dict[str, Any]:
         for mask, point in zip(refined, points, strict=True)
     ]
     return failed_row(record, None, pictures) | {
-        "annotation_id": record.annotation_ids,
-        "label": record.labels,
+        "annotation_id": [obj.annotation_id for obj in record.objects],
+        "label": [obj.label for obj in record.objects],
         "x": [x for x, _ in points],
         "y": [y for _, y in points],
         "rough": rough,

@@ -118,10 +118,11 @@ def prediction_row(record: Record, shift: int) -> dict[str, Any]:
     """Every object, further off the later it comes; the last one is called by a wrong class."""
     size = record.height, record.width
     masks = [
-        moved(mask, *size, shift * (1 + i) // 2)
-        for i, mask in enumerate(record.masks)
-        if mask is not None
+        moved(obj.mask, *size, shift * (1 + i) // 2)
+        for i, obj in enumerate(record.objects)
+        if obj.mask is not None
     ]
-    labels = [*record.labels[:-1], (record.labels[-1] + 1) % 6]
+    labels = [obj.label for obj in record.objects]
+    labels[-1] = (labels[-1] + 1) % 6
     scores = [0.9 - 0.1 * i for i in range(len(masks))]
     return {"image_id": record.image_id, "label": labels, "score": scores, "mask": masks}

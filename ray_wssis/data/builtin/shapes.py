@@ -21,7 +21,7 @@ from ray_wssis import masks
 from ray_wssis.data.builtin.png import stored_png
 from ray_wssis.data.builtin.textures import Dice, ground, paint
 from ray_wssis.data.coco import write_coco
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Object, Record, Records
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -167,9 +167,8 @@ def _record(index: int, size: int, labels: list[int], visible: list[Mask]) -> Re
         file=f"{index + 1:06d}.png",
         width=size,
         height=size,
-        annotation_ids=[first + i for i in range(len(labels))],
-        labels=labels,
-        masks=[masks.encode(mask) for mask in visible],
-        points=[None] * len(labels),
-        crowds=[False] * len(labels),
+        objects=tuple(
+            Object(annotation_id=first + i, label=label, mask=masks.encode(mask))
+            for i, (label, mask) in enumerate(zip(labels, visible, strict=True))
+        ),
     )

@@ -26,7 +26,7 @@ from ray_wssis.data.imports.tools import (
     read_export,
     recognise,
 )
-from ray_wssis.data.records import Category, Click, Record, Records, named
+from ray_wssis.data.records import Category, Click, Object, Record, Records, named
 
 AT_A_TIME = 16  # pictures looked at; a thread that waits for a bucket takes no core
 
@@ -186,10 +186,13 @@ def _record(
         file=file,
         width=width,
         height=height,
-        annotation_ids=[annotation_id + i for i in range(len(objects))],
-        labels=[each.label for each in objects],
-        masks=[None] * len(objects),
-        points=[(each.clicks[0].x, each.clicks[0].y) for each in objects],
-        crowds=[False] * len(objects),
-        clicks=[each.clicks[1:] for each in objects],
+        objects=tuple(
+            Object(
+                annotation_id=annotation_id + i,
+                label=clicked.label,
+                point=(clicked.clicks[0].x, clicked.clicks[0].y),
+                clicks=tuple(clicked.clicks[1:]),
+            )
+            for i, clicked in enumerate(objects)
+        ),
     )

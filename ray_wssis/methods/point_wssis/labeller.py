@@ -3,12 +3,12 @@
 The same object labels the weak pictures on a cluster and answers a person's clicks.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Point, Record
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks, draw_points
 from ray_wssis.methods.point_wssis.refined_mask import Answer, mend
@@ -26,14 +26,15 @@ class Draft:
 
     def to_row(self) -> dict[str, Any]:
         """The same as a row of labels that `stages.label_row.finish_row` finishes."""
-        points = [point for point in self.record.points if point is not None]
+        objects = self.record.objects
+        points = points_of(self.record)
         return {
             "image_id": self.record.image_id,
             "file": self.record.file,
             "width": self.record.width,
             "height": self.record.height,
-            "annotation_id": self.record.annotation_ids,
-            "label": self.record.labels,
+            "annotation_id": [obj.annotation_id for obj in objects],
+            "label": [obj.label for obj in objects],
             "x": [x for x, _ in points],
             "y": [y for _, y in points],
             "rough": self.rough.masks,
@@ -94,30 +95,29 @@ class PointLabeller:
         """The draft of picture `index` of the batch behind the teacher's `output`, which may be
         asked as often as somebody clicks."""
         known = pointed(record)
-        points = [point for point in known.points if point is not None]
         rough = draw_points(
             self.teacher,
             output,
             index,
             (network_size[0], network_size[1]),
             (record.height, record.width),
-            points,
-            known.labels,
-            clicks=known.clicks,
+            points_of(known),
+            [obj.label for obj in known.objects],
+            clicks=[obj.clicks for obj in known.objects],
         )
         return Draft(record=known, rough=rough, answers=self.answer(image, rough, known))
 
     def answer(self, image: np.ndarray, rough: RoughMasks, record: Record) -> list[Answer | None]:
         """What the refiner says about each rough mask."""
-        answers: list[Answer | None] = [None] * len(record.labels)
+        answers: list[Answer | None] = [None] * len(record.objects)
         drawn = [i for i, mask in enumerate(rough.masks) if mask is not None]
-        points = [point for point in record.points if point is not None]
+        points = points_of(record)
         if self.refiner is not None and drawn:
             found = self.refiner.answer(
                 image,
                 [mask for mask in rough.masks if mask is not None],
                 [points[i] for i in drawn],
-                [record.labels[i] for i in drawn],
+                [record.objects[i].label for i in drawn],
             )
             for i, each in zip(drawn, found, strict=True):
                 answers[i] = each
@@ -126,7 +126,12 @@ class PointLabeller:
 
 def pointed(record: Record) -> Record:
     """The record without objects that nobody pointed at."""
-    return record.keep(i for i, point in enumerate(record.points) if point is not None)
+    return replace(record, objects=tuple(obj for obj in record.objects if obj.point is not None))
+
+
+def points_of(record: Record) -> list[Point]:
+    """The points of the objects that have one."""
+    return [obj.point for obj in record.objects if obj.point is not None]
 
 
 def finish(draft: Draft, height: int, width: int) -> Labels:

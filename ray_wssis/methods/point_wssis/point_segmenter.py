@@ -3,6 +3,7 @@
 Legend: P points.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,7 @@ def draw_points(
     points: list[tuple[float, float]],
     labels: list[int],
     box_sizes: list[tuple[float, float]] | None = None,
-    clicks: list[list[Click]] | None = None,
+    clicks: Sequence[Sequence[Click]] | None = None,
 ) -> RoughMasks:
     """One mask per point of image `index` of the batch behind `output`.
 
@@ -77,7 +78,7 @@ def draw_points(
     )
 
 
-def scaled(clicks: list[list[Click]], x: float, y: float) -> list[list[Click]]:
+def scaled(clicks: Sequence[Sequence[Click]], x: float, y: float) -> list[list[Click]]:
     """The clicks with their coordinates multiplied."""
     return [
         [Click(click.x * x, click.y * y, click.positive) for click in of_object]

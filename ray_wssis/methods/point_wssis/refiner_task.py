@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from upath import UPath
 
 from ray_wssis.data.images import RGB, read_image
-from ray_wssis.data.records import Record, Records
+from ray_wssis.data.records import Object, Record, Records
 from ray_wssis.masks import area, iou
 from ray_wssis.methods.point_wssis.refiner import Refiner, to_tensors
 from ray_wssis.methods.point_wssis.refiner_augment import augment_input, draw_point, perturb_mask
@@ -103,17 +103,18 @@ class RefinerPairs:
     def sample(self, index: int, rng: np.random.Generator) -> RefinerSample:
         """One training crop; all randomness comes from `rng`."""
         record, item, rough = self.pair(index)
-        truth = record.masks[item]
+        obj = record.objects[item]
+        truth = obj.mask
         assert truth is not None
         height, width, augment = record.height, record.width, self.augment
-        point = draw_point(record.points[item], truth, height, augment.random_point, rng)
+        point = draw_point(obj.point, truth, height, augment.random_point, rng)
         if rng.random() < augment.rough_noise:
             rough = perturb_mask(rough, height, width, rng)
         crop = build_input(
             self.images.read(record),
             rough,
             point,
-            record.labels[item],
+            obj.label,
             scale=rng.uniform(augment.min_scale, augment.max_scale),
             config=self.config,
         )
@@ -161,14 +162,15 @@ def find_pairs(records: Records, rough: pa.Table) -> NDArray[np.int64]:
         record = records[row_of[image_id]]
         masks = rough["rough"][row].as_py()
         for place, item in enumerate(objects_of(record, rough["annotation_id"][row].as_py())):
-            if not record.crowds[item] and both_masks(record, masks[place], record.masks[item]):
+            obj = record.objects[item]
+            if not obj.crowd and both_masks(record, masks[place], obj.mask):
                 found.append((row, place, row_of[image_id], item))
     return np.asarray(found, dtype=np.int64).reshape(-1, 4)
 
 
 def objects_of(record: Record, annotation_ids: Iterable[int]) -> list[int]:
-    """The places of these annotations in the picture's lists."""
-    place_of = {annotation_id: i for i, annotation_id in enumerate(record.annotation_ids)}
+    """The places of these annotations among the objects of the image."""
+    place_of = {obj.annotation_id: i for i, obj in enumerate(record.objects)}
     lost = [annotation_id for annotation_id in annotation_ids if annotation_id not in place_of]
     if lost:
         raise ValueError(
@@ -284,9 +286,9 @@ def validate(refiner: Refiner, pairs: RefinerPairs) -> dict[str, float]:
         found = [pairs.pair(int(index)) for index in np.flatnonzero(pairs.places[:, 0] == row)]
         record, roughs = found[0][0], [rough for *_, rough in found]
         items = [item for _, item, _ in found]
-        truths = [record.masks[item] or b"" for item in items]
-        points = [point_of(record, item) for item in items]
-        labels = [record.labels[item] for item in items]
+        truths = [record.objects[item].mask or b"" for item in items]
+        points = [point_of(record, record.objects[item]) for item in items]
+        labels = [record.objects[item].label for item in items]
         refined = refiner.refine(pairs.images.read(record), roughs, points, labels)
         for rough, answer, truth in zip(roughs, refined, truths, strict=True):
             before.append(iou(rough, truth, record.height, record.width))
@@ -295,7 +297,7 @@ def validate(refiner: Refiner, pairs: RefinerPairs) -> dict[str, float]:
     return {name: 100 * float(mean) for name, mean in means.items()}
 
 
-def point_of(record: Record, item: int) -> Point:
-    """The point of an object; without one, some point of its mask, always the same."""
-    rng = np.random.default_rng(record.annotation_ids[item])
-    return draw_point(record.points[item], record.masks[item] or b"", record.height, 0, rng)
+def point_of(record: Record, obj: Object) -> Point:
+    """The point of an object; without one, a point of its mask, always the same."""
+    rng = np.random.default_rng(obj.annotation_id)
+    return draw_point(obj.point, obj.mask or b"", record.height, 0, rng)

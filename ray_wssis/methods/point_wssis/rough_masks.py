@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from upath import UPath
 
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.label import best_device
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.masks import bounding_box
@@ -56,40 +56,39 @@ def draw(teacher: Segmenter, pictures: list[Picture]) -> list[dict[str, Any]]:
     output = teacher.forward([picture.network_image for picture in pictures])
     rows = []
     for index, picture in enumerate(pictures):
-        record = picture.record.keep(drawable(picture.record))
-        for sizes in (box_sizes(record), None):
+        record = picture.record
+        objects = drawable(record)
+        for sizes in (box_sizes(objects, record.height, record.width), None):
             rough = draw_points(
                 teacher,
                 output,
                 index,
                 picture.network_image.shape[:2],
                 (record.height, record.width),
-                [point for point in record.points if point is not None],
-                record.labels,
+                [obj.point for obj in objects if obj.point is not None],
+                [obj.label for obj in objects],
                 sizes,
             )
             rows.append(
                 {
                     "image_id": record.image_id,
-                    "annotation_id": record.annotation_ids,
+                    "annotation_id": [obj.annotation_id for obj in objects],
                     "rough": rough.masks,
                 }
             )
     return rows
 
 
-def drawable(record: Record) -> list[int]:
+def drawable(record: Record) -> list[Object]:
     """Objects with both a mask and a point, crowds left out."""
     return [
-        index
-        for index, (mask, point) in enumerate(zip(record.masks, record.points, strict=True))
-        if mask is not None and point is not None and not record.crowds[index]
+        obj
+        for obj in record.objects
+        if obj.mask is not None and obj.point is not None and not obj.crowd
     ]
 
 
-def box_sizes(record: Record) -> list[tuple[float, float]]:
-    """(width, height) of each object in original pixels."""
-    boxes = [
-        bounding_box(mask, record.height, record.width) for mask in record.masks if mask is not None
-    ]
+def box_sizes(objects: list[Object], height: int, width: int) -> list[tuple[float, float]]:
+    """(width, height) of each object in pixels of the original image, `height` x `width`."""
+    boxes = [bounding_box(obj.mask, height, width) for obj in objects if obj.mask is not None]
     return [(float(x1 - x0), float(y1 - y0)) for x0, y0, x1, y1 in boxes]

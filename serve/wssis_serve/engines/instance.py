@@ -14,7 +14,7 @@ import torch
 from upath import UPath
 
 from ray_wssis.artifacts import short_hash
-from ray_wssis.data.records import Category, Record
+from ray_wssis.data.records import Category, Object, Record
 from ray_wssis.instance.label_row import finish_row
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter import Segmenter
@@ -259,12 +259,15 @@ def record_of(picture: Decoded, points: Sequence[PointQuery]) -> Record:
         file=picture.id,
         width=picture.width,
         height=picture.height,
-        annotation_ids=list(range(len(points))),
-        labels=[point.label for point in points],
-        masks=[None] * len(points),
-        points=[(point.x, point.y) for point in points],
-        crowds=[False] * len(points),
-        clicks=[point.clicks for point in points],
+        objects=tuple(
+            Object(
+                annotation_id=place,
+                label=point.label,
+                point=(point.x, point.y),
+                clicks=tuple(point.clicks),
+            )
+            for place, point in enumerate(points)
+        ),
     )
 
 

@@ -53,24 +53,26 @@ def test_fewer_pictures_are_the_first_ones(folder: Path, tmp_path: Path) -> None
 
 
 def test_every_class_is_there_and_one_to_eight_objects_a_picture(records: Records) -> None:
-    counts = {len(row.labels) for row in records}
+    counts = {len(row.objects) for row in records}
     assert min(counts) == 1 and max(counts) == 8
-    assert {label for row in records for label in row.labels} == set(range(len(SHAPES)))
+    assert {obj.label for row in records for obj in row.objects} == set(range(len(SHAPES)))
 
 
 def test_sizes_range_over_a_factor_of_six(records: Records) -> None:
     sides = []
     for row in records:
-        for mask in row.masks:
-            assert mask is not None
-            x0, y0, x1, y1 = masks.bounding_box(mask, row.height, row.width)
+        for obj in row.objects:
+            assert obj.mask is not None
+            x0, y0, x1, y1 = masks.bounding_box(obj.mask, row.height, row.width)
             sides.append(max(x1 - x0, y1 - y0))
     assert max(sides) >= 6 * min(sides)
 
 
 def test_no_pixel_belongs_to_two_objects_and_no_object_is_nearly_hidden(records: Records) -> None:
     for row in records:
-        layers = np.stack([masks.decode(mask, 128, 128) for mask in row.masks if mask is not None])
+        layers = np.stack(
+            [masks.decode(obj.mask, 128, 128) for obj in row.objects if obj.mask is not None]
+        )
         assert layers.sum(0).max() == 1
         assert layers.sum((1, 2)).min() >= 15
 
@@ -95,9 +97,10 @@ def test_colour_does_not_tell_the_class(records: Records) -> None:
     colours: dict[int, list[np.ndarray]] = {}
     for row in records:
         image = read_image(row.file, (128, 128))
-        for mask, label in zip(row.masks, row.labels, strict=True):
-            assert mask is not None
-            colours.setdefault(label, []).append(image[masks.decode(mask, 128, 128)].mean(0))
+        for obj in row.objects:
+            assert obj.mask is not None
+            inside = masks.decode(obj.mask, 128, 128)
+            colours.setdefault(obj.label, []).append(image[inside].mean(0))
     means = np.array([np.mean(found, 0) for found in colours.values()])
     spread = np.mean([np.std(found, 0) for found in colours.values()])
     assert means.std(0).max() < spread / 2

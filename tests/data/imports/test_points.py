@@ -44,10 +44,10 @@ def points(found: Imported) -> list[tuple[Any, ...]]:
     """File, class and place of each object."""
     names = [category.name for category in found.records.categories]
     return [
-        (record.file, names[label], *point)
+        (record.file, names[obj.label], *obj.point)
         for record in found.records
-        for label, point in zip(record.labels, record.points, strict=True)
-        if point is not None
+        for obj in record.objects
+        if obj.point is not None
     ]
 
 
@@ -117,7 +117,8 @@ def test_every_format_is_recognised_and_read(folder: Path, name: str) -> None:
         ("a.png", "dog", 31, pytest.approx(2)),
     ]
     (record,) = found.records
-    assert (record.width, record.height, record.annotation_ids) == (40, 30, [1, 2])
+    assert (record.width, record.height) == (40, 30)
+    assert [obj.annotation_id for obj in record.objects] == [1, 2]
     assert [category.id for category in found.records.categories] == [7, 9]
 
 
@@ -158,7 +159,7 @@ def test_files_of_labelme_itself(folder: Path) -> None:
         ("turned.jpg", "cat", 250.5, 390.25),
         ("turned.jpg", "cat", 10, 20),
     ]
-    assert [click[:2] for clicks in found.records[1].clicks for click in clicks] == [(30, 20)]
+    assert [click[:2] for obj in found.records[1].objects for click in obj.clicks] == [(30, 20)]
     assert findings(found) == [
         ("point outside the picture", "plain.json, shape 1"),
         ("unknown class 'Cat'", "turned.json, shape 3"),
@@ -173,8 +174,8 @@ def test_points_of_one_object_stay_together(folder: Path) -> None:
         "a.png,8,8,dog,1,1\na.png,9,9,cat,,\n"
     )
     (record,) = imported(folder, "points.csv", table).records
-    assert record.points == [(6, 6), (8, 8), (9, 9)]
-    assert record.clicks == [[(7, 7, True), (5, 5, False)], [], []]
+    assert [obj.point for obj in record.objects] == [(6, 6), (8, 8), (9, 9)]
+    assert [obj.clicks for obj in record.objects] == [((7, 7, True), (5, 5, False)), (), ()]
 
 
 def test_cvat_points_of_a_shape_are_objects_and_those_of_a_group_are_one(folder: Path) -> None:
@@ -185,7 +186,7 @@ def test_cvat_points_of_a_shape_are_objects_and_those_of_a_group_are_one(folder:
     )
     found = imported(folder, "a.xml", cvat(cvat_image(shapes)))
     assert [point[2] for point in points(found)] == [1, 2, 3]
-    assert [click.x for click in found.records[0].clicks[2]] == [4, 5]
+    assert [click.x for click in found.records[0].objects[2].clicks] == [4, 5]
     assert found.others == {"skeleton": 1}
 
 

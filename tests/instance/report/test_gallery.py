@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.gallery import FALLBACK, Agreement, best_threshold, compare
 from ray_wssis.masks import encode
 
@@ -19,11 +19,10 @@ def record(masks: list[bytes], labels: list[int], crowds: list[bool]) -> Record:
         file="a.png",
         width=20,
         height=10,
-        annotation_ids=list(range(len(masks))),
-        labels=labels,
-        masks=list(masks),
-        points=[None] * len(masks),
-        crowds=crowds,
+        objects=tuple(
+            Object(annotation_id=i, label=label, mask=mask, crowd=crowd)
+            for i, (label, mask, crowd) in enumerate(zip(labels, masks, crowds, strict=True))
+        ),
     )
 
 

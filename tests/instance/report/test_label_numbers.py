@@ -16,7 +16,7 @@ def truth(run: UPath) -> RecordsById:
 def test_every_point_of_every_file_has_its_numbers(run: UPath, truth: RecordsById) -> None:
     numbers = read_label_numbers(run / "labels/rows", truth)
     readable = truth.records.select(range(len(truth.records) - 1))  # the last one is not
-    assert len(numbers) == sum(len(record.labels) for record in readable)
+    assert len(numbers) == sum(len(record.objects) for record in readable)
     assert (numbers.refined_iou[~numbers.has_mask] == 0).all()
     assert (numbers.refined_iou[numbers.has_mask] >= numbers.rough_iou[numbers.has_mask]).all()
     assert set(numbers.file.tolist()) == {0, 1}

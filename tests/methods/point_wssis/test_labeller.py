@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from ray_wssis.data.records import Category, Record
+from ray_wssis.data.records import Category, Object, Record
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
@@ -28,11 +28,10 @@ def record(image_id: int, points: list[tuple[float, float] | None], labels: list
         file="",
         width=120,
         height=100,
-        annotation_ids=list(range(len(points))),
-        labels=labels,
-        masks=[None] * len(points),
-        points=points,
-        crowds=[False] * len(points),
+        objects=tuple(
+            Object(annotation_id=i, label=label, point=point)
+            for i, (label, point) in enumerate(zip(labels, points, strict=True))
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from upath import UPath
 
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.masks import decode, encode
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
@@ -59,11 +59,16 @@ def records(tmp_path: Path) -> Records:
                 file=str(file),
                 width=100,
                 height=80,
-                annotation_ids=[image_id * 10 + i for i in range(3)],
-                labels=[0, 1, 0],
-                masks=[encode(disc) for disc in DISCS],
-                points=[CENTRES[0], None, CENTRES[2]],
-                crowds=[False, False, True],
+                objects=tuple(
+                    Object(
+                        annotation_id=image_id * 10 + i,
+                        label=i % 2,
+                        mask=encode(disc),
+                        point=None if i == 1 else CENTRES[i],
+                        crowd=i == 2,
+                    )
+                    for i, disc in enumerate(DISCS)
+                ),
             )
         )
     return Records.from_rows(rows, [Category(id=1, name="a"), Category(id=2, name="b")])
@@ -85,7 +90,7 @@ ROUGH = rough_table(
 def test_pairs_are_all_rough_masks_whose_object_has_a_true_one(records: Records) -> None:
     pairs = RefinerPairs(records, ROUGH, SMALL, AUGMENT)
     found = [pairs.pair(i) for i in range(len(pairs))]
-    assert [(record.annotation_ids[item], rough) for record, item, rough in found] == [
+    assert [(record.objects[item].annotation_id, rough) for record, item, rough in found] == [
         (91, SQUARES[1]),
         (90, SQUARES[0]),
         (40, SQUARES[0]),

@@ -51,7 +51,7 @@ def test_a_coco_file_of_the_picture_can_be_read(
     (tmp_path / "found.json").write_bytes(answer.content)
     (record,) = read_coco(str(tmp_path / "found.json"), "")
     assert record.file == "cat.png"
-    assert len(record.masks) == len(answer.json()["annotations"]) > 0
+    assert len(record.objects) == len(answer.json()["annotations"]) > 0
 
 
 def test_points_get_masks_in_their_order(client: httpx2.Client, picture: bytes) -> None:
