@@ -24,7 +24,6 @@ PICTURES = 8
 SAME_IOU = 0.5  # from here on, two masks are of one object
 MOST_NAMES = 14  # written on a picture; the others only show theirs when pointed at
 FALLBACK = 0.3  # score, where no instance of any score is right
-MODEL = "student"
 COLUMNS = ["model", "image_id", "label", "score", "mask"]
 
 
@@ -86,15 +85,17 @@ class Gallery:
     pictures: list[Picture]
 
 
-def gallery(folder: UPath, truth: RecordsById, names: list[str], num_colors: int) -> Gallery:
-    """Pictures chosen from the student's predictions in the Parquet files of `folder`."""
-    agreements = [each for each in agree(folder, truth) if each.num_true]
+def gallery(
+    folder: UPath, model: str, truth: RecordsById, names: list[str], num_colors: int
+) -> Gallery:
+    """Images chosen from the predictions of `model` in the Parquet files of `folder`."""
+    agreements = [found for found in agree(folder, model, truth) if found.num_true]
     threshold = best_threshold(agreements)
     order = sorted(agreements, key=lambda each: (-each.quality(threshold), each.image_id))
     spread = np.linspace(0, len(order) - 1, min(PICTURES, len(order))).round().astype(int)
     records = truth.some([order[i].image_id for i in spread])
     pictures = [
-        draw_picture(order[i], records[order[i].image_id], threshold, names, num_colors)
+        draw_picture(order[i], model, records[order[i].image_id], threshold, names, num_colors)
         for i in spread
     ]
     return Gallery(
@@ -105,20 +106,20 @@ def gallery(folder: UPath, truth: RecordsById, names: list[str], num_colors: int
     )
 
 
-def agree(folder: UPath, truth: RecordsById) -> Iterator[Agreement]:
+def agree(folder: UPath, model: str, truth: RecordsById) -> Iterator[Agreement]:
     """Each picture's predictions held against its truth, file by file."""
     for file in sorted(folder.glob("*.parquet"), key=str):
         for some in pieces(file, COLUMNS):
-            rows = [row for row in some if is_ours(row)]
+            rows = [row for row in some if is_of(model, row)]
             records = truth.some([row["image_id"] for row in rows])
             for row in rows:
                 if row["image_id"] in records:
                     yield compare(file, row, records[row["image_id"]])
 
 
-def is_ours(row: dict[str, Any]) -> bool:
-    """Whether the student has been here: it found these, or no model could read the picture."""
-    return row["model"] in (MODEL, None)
+def is_of(model: str, row: dict[str, Any]) -> bool:
+    """Tell whether `model` has been here: it found these, or no model could read the image."""
+    return row["model"] in (model, None)
 
 
 def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
@@ -166,11 +167,16 @@ def best_threshold(agreements: list[Agreement]) -> float:
 
 
 def draw_picture(
-    agreement: Agreement, record: Record, threshold: float, names: list[str], num_colors: int
+    agreement: Agreement,
+    model: str,
+    record: Record,
+    threshold: float,
+    names: list[str],
+    num_colors: int,
 ) -> Picture:
     with agreement.file.open("rb") as stream:
         table = pq.read_table(stream, filters=[("image_id", "=", agreement.image_id)])
-    row = next(filter(is_ours, table.select(COLUMNS).to_pylist()))
+    row = next(row for row in table.select(COLUMNS).to_pylist() if is_of(model, row))
     window = whole_picture(record.height, record.width, PICTURE)
     found = [
         (label, mask, score)

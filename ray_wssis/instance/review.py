@@ -9,7 +9,7 @@ from upath import UPath
 from ray_wssis.artifacts import code_version
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.sheets import draw_tile
-from ray_wssis.report.template import template
+from ray_wssis.report.template import render
 from ray_wssis.storage import write_atomically
 
 
@@ -58,8 +58,12 @@ def write_review(file: UPath, suspects: Sequence[Suspect], names: Sequence[str])
         name = f"{rank}. {names[suspect.label]}, point {point}"
         tiles.append(draw_tile(suspect.row, suspect.item, name, judge(suspect)))
     is_calibrated = any(suspect.expected_iou is not None for suspect in suspects)
-    page = template("review").render(
-        tiles=tiles, is_calibrated=is_calibrated, code_version=code_version()
+    page = render(
+        "review",
+        "ray_wssis.instance",
+        tiles=tiles,
+        is_calibrated=is_calibrated,
+        code_version=code_version(),
     )
     write_atomically(file, page.encode())
 

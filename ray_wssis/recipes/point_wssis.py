@@ -24,6 +24,7 @@ from ray_wssis.instance.label import ROWS, THROUGHPUT, check_coverage, label
 from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.quality import QualityConfig
+from ray_wssis.instance.report import write_report
 from ray_wssis.instance.segmenter import KIND as SEGMENTER
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.instance.split import ALL, AUDIT, TAUGHT, VALIDATION, WEAK, split
@@ -38,7 +39,6 @@ from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.model_folder import FILES, categories_of, copy_model, read_description
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.report.mlflow_log import log_to_mlflow
-from ray_wssis.report.page import write_report
 from ray_wssis.storage import Place, hash_file, locate, write_atomically
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.shards import finish_with_rows

@@ -1,74 +1,90 @@
-"""What the small files of a run folder say: figures, counts, notes and logs."""
+"""Small files of a run folder: the manifests, figures, logs and failures of its stages."""
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from upath import UPath
 
-from ray_wssis.data.records import Records
+MANIFEST = "manifest.json"
+METRICS = "metrics.json"
+REPORT = "report"  # stage of the page itself
 
-STAGES = {  # in the order in which they run
-    "split": "Split the data into masks and points",
-    "teacher": "Train the teacher on the masks",
-    "rough": "Draw rough masks to practise on",
-    "refiner": "Train the refiner to mend them",
-    "labels": "Turn every point into a mask",
-    "audit": "Judge the masks by pictures whose truth is known",
-    "merged": "Merge true and pseudo masks",
-    "student": "Train the student on both",
-    "upper_bound": "Train the upper bound on all true masks",
-    "evaluation": "Measure",
-}
+Figures = Mapping[str, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """What the small files of a run folder say; what is not there is empty."""
+class Stage:
+    """A finished stage as its folder describes it."""
 
-    folder: UPath
-    metrics: dict[str, float | None]
-    counts: dict[str, Any]  # of the split: strong, weak, percent, ...
-    manifests: dict[str, dict[str, Any]]  # by stage
-    logs: dict[str, list[dict[str, float | None]]]  # by stage
-    failed: list[dict[str, Any]]  # pictures
-    rejected: list[dict[str, Any]]  # points
-    audit: dict[str, Any]  # figures of the audit
-    has_review: bool  # the page of the worst masks is there
-    config: str
+    name: str
+    says: str  # one sentence: what the stage does
+    started: str  # UTC, ISO 8601
+    seconds: float
+    digest: str
+    seed: int | None
+    code_version: str
+    log: list[dict[str, float | None]]  # of a training, a line for some steps
+    figures: Figures  # measured by this stage
+    failed: list[dict[str, Any]]  # images that could not be read
+    rejected: list[dict[str, Any]]  # labels that could not be used
 
     @classmethod
-    def read(cls, folder: UPath) -> "Run":
-        splits = sorted((folder / "split").glob("*_split.json"), key=str)
-        manifests = {stage: read_json(folder / stage / "manifest.json") for stage in STAGES}
-        failures = read_lines(folder / "labels" / "failed.jsonl")
+    def read(cls, folder: UPath) -> "Stage":
+        """Read the finished stage in `folder`."""
+        manifest = read_json(folder / MANIFEST)
+        failures = read_lines(folder / "failed.jsonl")
         return cls(
-            folder=folder,
-            metrics=read_json(folder / "metrics.json")
-            or read_json(folder / "evaluation" / "metrics.json"),
-            counts=read_json(splits[0]) if splits else {},
-            manifests={stage: note for stage, note in manifests.items() if note},
-            logs={stage: read_lines(folder / stage / "metrics.jsonl") for stage in STAGES},
+            name=folder.name,
+            says=manifest.get("says") or "",
+            started=manifest.get("started") or "",
+            seconds=float(manifest.get("seconds") or 0),
+            digest=manifest.get("digest") or "",
+            seed=manifest.get("seed"),
+            code_version=manifest.get("code_version") or "",
+            log=read_lines(folder / "metrics.jsonl"),
+            figures=read_json(folder / METRICS),
             failed=[line for line in failures if "annotation_id" not in line],
             rejected=[line for line in failures if "annotation_id" in line],
-            audit=read_json(folder / "audit" / "audit.json"),
-            has_review=(folder / "audit" / "review.html").exists(),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFolder:
+    """A run as its folder describes it; what is missing from the folder is empty here."""
+
+    folder: UPath
+    stages: Mapping[str, Stage]  # the finished ones by name, in the order in which they started
+    figures: Figures
+    config: str  # YAML
+
+    @classmethod
+    def read(cls, folder: UPath) -> "RunFolder":
+        """Read the run in `folder`."""
+        stages = [Stage.read(file.parent) for file in folder.glob(f"*/{MANIFEST}")]
+        stages.sort(key=lambda stage: (stage.started, stage.name))
+        measured = {name: value for stage in stages for name, value in stage.figures.items()}
+        return cls(
+            folder=folder,
+            stages={stage.name: stage for stage in stages},
+            figures=read_json(folder / METRICS) or measured,
             config=read_text(folder / "config.resolved.yaml"),
         )
 
-    def figure(self, name: str) -> float | None:
-        """A figure that has a finite value."""
-        value = self.metrics.get(name)
-        return value if value is not None and math.isfinite(value) else None
+    @property
+    def name(self) -> str:
+        return self.folder.name
 
-    def class_names(self) -> list[str]:
-        """Names of the classes, in the order of their labels."""
-        for name in ("val", "weak", "strong"):
-            file = self.folder / f"split/{name}.parquet"
-            if file.exists():
-                return [category.name for category in Records.read(file).categories]
-        return []
+    def figure(self, name: str) -> float | None:
+        """The figure of this name if it has a finite value."""
+        return finite(self.figures.get(name))
+
+
+def finite(value: float | None) -> float | None:
+    """`value`, or None for NaN and infinity."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def read_text(file: UPath) -> str:

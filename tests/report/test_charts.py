@@ -1,13 +1,9 @@
-import numpy as np
+from ray_wssis.report.charts import MOST_POINTS, Curve, loss_chart, read_curve, thin
 
-from ray_wssis.report.charts import (
-    MOST_POINTS,
-    curve,
-    iou_histogram,
-    loss_chart,
-    reliability_chart,
-    thin,
-)
+
+def curve(values: list[float]) -> Curve:
+    steps = [float(step) for step in range(1, len(values) + 1)]
+    return Curve(label="upper bound", color="orange", steps=steps, values=values)
 
 
 def test_a_curve_skips_lines_without_the_figure() -> None:
@@ -16,30 +12,25 @@ def test_a_curve_skips_lines_without_the_figure() -> None:
         {"step": 2, "val/AP": 1.0},
         {"step": 3, "loss": None},
     ]
-    assert curve(lines, "loss") == ([1.0], [2.0])
+    found = read_curve(lines, "loss", label="teacher", color="orange")
+    assert found == Curve(label="teacher", color="orange", steps=[1.0], values=[2.0])
 
 
 def test_long_curves_are_thinned_to_means() -> None:
-    steps, values = thin(range(4 * MOST_POINTS), [1.0, 3.0] * 2 * MOST_POINTS)
+    steps, values = thin(range(4 * MOST_POINTS)), thin([1.0, 3.0] * 2 * MOST_POINTS)
     assert len(steps) == MOST_POINTS
     assert steps[0] == 1.5
     assert set(values) == {2.0}
 
 
 def test_charts_take_the_colours_of_the_page() -> None:
-    svg = loss_chart({"teacher": ([1, 2, 3], [100.0, 10.0, 1.0])}, "a")
-    assert "var(--teacher)" in svg
+    svg = loss_chart([curve([100.0, 10.0, 1.0])], "a")
+    assert "var(--orange)" in svg
     assert "#fe01" not in svg
     assert "http" not in svg
 
 
-def test_the_same_numbers_give_the_same_chart() -> None:
-    values = np.array([0.1, 0.5, 1.0])
-    assert iou_histogram(values, values, "a") == iou_histogram(values, values, "a")
-
-
-def test_a_reliability_chart_has_a_dot_for_each_bin() -> None:
-    bins = [{"expected": 0.2, "true": 0.3}, {"expected": 0.6, "true": 0.5}]
-    fewer, more = reliability_chart(bins[:1], "a"), reliability_chart(bins, "a")
-    assert more.count("<use") == fewer.count("<use") + 1
-    assert "expected IoU" in more
+def test_only_charts_of_several_curves_have_a_legend() -> None:
+    one = curve([1.0, 2.0])
+    assert "upper bound" not in loss_chart([one], "a")
+    assert loss_chart([one, one], "a").count("upper bound") == 2

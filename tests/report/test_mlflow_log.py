@@ -111,7 +111,7 @@ def test_a_server_that_is_gone_is_a_warning(
     start = time.monotonic()
     log_to_mlflow(UPath(run))
     assert time.monotonic() - start < 30
-    assert "MLflow: http://127.0.0.1:1 takes nothing: " in caplog.text
+    assert "MLflow: cannot log to http://127.0.0.1:1: " in caplog.text
 
 
 def test_without_a_server_nothing_happens(
