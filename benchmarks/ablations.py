@@ -21,6 +21,7 @@ from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.segmenter import Segmenter, network_image
+from ray_wssis.instance.truth import compare
 from ray_wssis.methods.point_wssis.labeller import Draft, PointLabeller, finish, pointed
 from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks
 from ray_wssis.methods.point_wssis.refiner import Refiner
@@ -125,7 +126,8 @@ class Bench:
             draft = Draft(record=record, rough=each.rough, answers=answers)
             labels = finish(draft, record.height, record.width)
             numbers = [obj.annotation_id for obj in record.objects]
-            quality.add(record, dict(zip(numbers, labels.refined, strict=True)))
+            masks = dict(zip(numbers, labels.refined, strict=True))
+            quality.add(record, compare(masks, record))
         return quality
 
     def recut(self, refiner: Refiner) -> Refiner:

@@ -16,7 +16,8 @@ import numpy as np
 from upath import UPath
 
 from ray_wssis.data.records import Record, Records
-from ray_wssis.instance.quality import COLUMNS, QualityModel, judged
+from ray_wssis.instance.audit_figures import Audit
+from ray_wssis.instance.quality import COLUMNS, QualityModel
 from ray_wssis.instance.split import TAUGHT, WEAK_TRUTH
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.streaming.table import read_rows
@@ -78,7 +79,8 @@ def calibrate(run: UPath, num_pictures: int, num_draws: int) -> Iterator[Draw]:
 def judge(
     model: QualityModel, rows: list[dict[str, Any]], truth: dict[int, Record], num_objects: int
 ) -> Draw:
-    expected, true = judged(model, rows, truth)
+    audit = Audit.of(rows, truth)
+    expected, true = model.expected_ious(rows)[audit.is_judged], audit.refined[audit.is_judged]
     kept = np.argsort(expected, kind="stable")[int(WORST * len(expected)) :]
     return Draw(
         num_objects=num_objects,

@@ -4,7 +4,7 @@ Figures are as those of a run are: mIoU and shares in percent, an object without
 as 0.  Sizes are COCO's, by the area of the true mask.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_wssis.data.records import Record
-from ray_wssis.masks import area, iou
+from ray_wssis.instance.truth import compare_row, iou_or_nan, true_masks
+from ray_wssis.masks import area
 
 POOR_IOU = 0.5
 SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, np.inf)}  # pixels
@@ -35,7 +36,7 @@ class Audit:
 
         Crowds are no objects, so their masks count as not known.
         """
-        lines = [line for row in rows for line in _compare(row, truth.get(row["image_id"]))]
+        lines = [line for row in rows for line in _lines(row, truth.get(row["image_id"]))]
         table = np.array(lines, dtype=np.float64).reshape(-1, 6)
         return cls(
             image_id=table[:, 0].astype(np.int64),
@@ -104,16 +105,19 @@ def drift(counts: NDArray[np.int64], others: NDArray[np.int64]) -> float | None:
     return 0.5 * float(np.abs(counts / counts.sum() - others / others.sum()).sum())
 
 
-def _compare(row: Mapping[str, Any], truth: Record | None) -> Iterable[tuple[float, ...]]:
-    objects: dict[int, bytes | None] = {}
+def _lines(row: Mapping[str, Any], truth: Record | None) -> Iterator[tuple[float, ...]]:
+    """Columns of `Audit` for each point of a row."""
+    areas = {}
     if truth is not None:
-        objects = {obj.annotation_id: obj.mask for obj in truth.objects if not obj.crowd}
+        masks = true_masks(truth)
+        areas = {key: area(mask, truth.height, truth.width) for key, mask in masks.items()}
+    rough, refined = (compare_row(row, column, truth) for column in ("rough", "refined"))
     for item, annotation in enumerate(row["annotation_id"] or []):
-        drawn = row["rough"][item], row["refined"][item]
-        known: tuple[float, ...] = (np.nan, np.nan, np.nan)
-        mask = objects.get(annotation)
-        if truth is not None and mask is not None:
-            size = truth.height, truth.width
-            ious = [0.0 if each is None else iou(each, mask, *size) for each in drawn]
-            known = (area(mask, *size), *ious)
-        yield row["image_id"], row["label"][item], row["area"][item] > 0, *known
+        yield (
+            row["image_id"],
+            row["label"][item],
+            row["area"][item] > 0,
+            areas.get(annotation, np.nan),
+            iou_or_nan(rough, annotation),
+            iou_or_nan(refined, annotation),
+        )

@@ -6,6 +6,7 @@ were hidden from training.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ from ray_wssis.instance.audit import read_quality
 from ray_wssis.instance.label import ROWS
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.predict import SCHEMA, FindInstances
-from ray_wssis.instance.quality import COLUMNS, judged
+from ray_wssis.instance.quality import COLUMNS, QualityModel, read_column
 from ray_wssis.instance.segmenter import read_config
 from ray_wssis.instance.split import VALIDATION, WEAK, WEAK_TRUTH
+from ray_wssis.instance.truth import Ious, compare_row, iou_or_nan
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
@@ -30,7 +32,7 @@ from ray_wssis.streaming.table import RowsById, read_rows
 
 METRICS = "metrics.json"
 PREDICTIONS = "predictions"
-LOOKED_AT = ["image_id", "annotation_id", "rough", "refined", *COLUMNS]
+LOOKED_AT = ["image_id", "annotation_id", *COLUMNS]  # of labels, to expect an IoU
 
 
 def evaluate(
@@ -74,8 +76,7 @@ def evaluate(
         precision = average_precision(truth, map(read_prediction, found))
         figures |= {f"{name}/val/{figure}": value for figure, value in precision.items()}
     if (data / WEAK_TRUTH).exists():
-        hidden = Records.read(data / WEAK_TRUTH)
-        figures |= pseudo_mask_figures(hidden, labels) | trust_figures(hidden, labels, audit)
+        figures |= label_figures(Records.read(data / WEAK_TRUTH), labels, audit)
     known = {name: value if value == value else None for name, value in figures.items()}
     (stage / METRICS).write_text(json.dumps(known, indent=2) + "\n")
     return finish_with_rows(stage, PREDICTIONS)
@@ -90,28 +91,44 @@ def read_prediction(row: dict[str, Any]) -> Prediction:
     )
 
 
-def pseudo_mask_figures(truth: Records, labels: Artifact) -> dict[str, float]:
-    """Quality of the rough and the refined masks against the hidden ones."""
+def label_figures(truth: Records, labels: Artifact, audit: Artifact) -> dict[str, float]:
+    """Quality of the rough and the refined masks against the hidden ones, and of what was expected
+    of the refined ones.  Every mask is compared once."""
     rows = RowsById(labels / ROWS, UPath(WEAK).stem)
+    quality = {"rough": MaskQuality(), "refined": MaskQuality()}
+    refined: dict[int, Ious] = {}
+    for record in truth:
+        row = rows.get(record.image_id) or {}
+        ious = {column: compare_row(row, column, record) for column in quality}
+        for column, measured in quality.items():
+            measured.add(record, ious[column])
+        refined[record.image_id] = ious["refined"]
     names = [category.name for category in truth.categories]
-    figures: dict[str, float] = {}
-    for column in ("rough", "refined"):
-        quality = MaskQuality()
-        for record in truth:
-            row = rows.get(record.image_id) or {}
-            drawn = dict(zip(row.get("annotation_id") or [], row.get(column) or [], strict=True))
-            quality.add(record, drawn)
-        measured = quality.figures(names)
-        figures |= {f"pseudo/{column}/{figure}": value for figure, value in measured.items()}
-    return figures
+    return {
+        f"pseudo/{column}/{figure}": value
+        for column, measured in quality.items()
+        for figure, value in measured.figures(names).items()
+    } | trust_figures(refined, labels, read_quality(audit))
 
 
-def trust_figures(truth: Records, labels: Artifact, audit: Artifact) -> dict[str, float]:
-    """How far the expected IoU of the refined masks is off, over ten groups of equal count, and
-    mIoU of the masks without the tenth of which the least is expected; in percent."""
-    model = read_quality(audit)
+def trust_figures(
+    refined: Mapping[int, Ious], labels: Artifact, model: QualityModel
+) -> dict[str, float]:
+    """Calibration error of the expected IoU over ten groups of equal count, and mIoU of all masks
+    and of the 90 % with the highest expected IoU; in percent.
+
+    `refined` are the IoUs of the refined masks by image id.
+    """
     rows = read_rows(labels / ROWS, LOOKED_AT, pictures=UPath(WEAK).stem)
-    expected, true = judged(model, rows, {record.image_id: record for record in truth})
+    true = np.array(
+        [
+            iou_or_nan(refined.get(row["image_id"], {}), annotation)
+            for row in rows
+            for annotation in row["annotation_id"] or ()
+        ]
+    )
+    usable = np.isfinite(true) & (read_column(rows, "area") > 0)
+    true, expected = true[usable], model.expected_ious(rows)[usable]
     if not np.isfinite(expected).any():
         return {}
     best = true[np.argsort(expected, kind="stable")[len(true) // 10 :]]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.data.records import Record, Records
-from ray_wssis.masks import iou
+from ray_wssis.instance.truth import compare_row, iou_or_nan
 
 ROWS_AT_A_TIME = 64  # pictures
 WEAK = "weak"  # of the pictures in the rows, those that nobody has masks of
@@ -125,18 +125,16 @@ def pieces(file: UPath, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
 
 
 def measure(row: dict[str, Any], truth: Record | None) -> Iterator[tuple[float, ...]]:
-    """(image id, item, level, score, IoU of the rough mask, of the refined one) of each point."""
-    true_masks: dict[int, bytes | None] = {}
-    if truth is not None:
-        true_masks = {obj.annotation_id: obj.mask for obj in truth.objects}
+    """Image id, item, level, score, IoU of the rough mask, IoU of the refined one of each point."""
+    rough, refined = (compare_row(row, column, truth) for column in ("rough", "refined"))
     for item, annotation in enumerate(row["annotation_id"] or []):
-        true_mask = true_masks.get(annotation)
-        ious = [np.nan, np.nan]
-        if truth is not None and true_mask is not None:
-            drawn = [row["rough"][item], row["refined"][item]]
-            size = truth.height, truth.width
-            ious = [0.0 if mask is None else iou(mask, true_mask, *size) for mask in drawn]
         has_mask = row["refined"][item] is not None
-        level = row["level"][item] if has_mask else -1
         score = row["refined_score"][item] if has_mask else None
-        yield row["image_id"], item, level, np.nan if score is None else score, *ious
+        yield (
+            row["image_id"],
+            item,
+            row["level"][item] if has_mask else -1,
+            np.nan if score is None else score,
+            iou_or_nan(rough, annotation),
+            iou_or_nan(refined, annotation),
+        )

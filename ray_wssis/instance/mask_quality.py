@@ -1,36 +1,31 @@
-"""How good are masks drawn for points, where the hidden truth is known?"""
+"""Quality of masks drawn for points, where the hidden truth is known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ray_wssis.data.records import Record
-from ray_wssis.masks import iou
+from ray_wssis.instance.truth import Ious
 
 GOOD_IOU = 0.5
 
 
 @dataclass
 class MaskQuality:
-    """Intersection over union of every object, a missing mask counting as 0."""
+    """IoU of every object; a missing mask counts as 0."""
 
     ious: list[float] = field(default_factory=list)
     labels: list[int] = field(default_factory=list)
     num_missing: int = 0
 
-    def add(self, truth: Record, drawn: dict[int, bytes | None]) -> None:
-        """Compare the masks `drawn`, by annotation id, with the truth of one picture."""
-        for obj in truth.objects:
-            if obj.mask is None or obj.crowd:
-                continue
-            found = drawn.get(obj.annotation_id)
-            self.num_missing += found is None
-            self.ious.append(
-                0.0 if found is None else iou(found, obj.mask, truth.height, truth.width)
-            )
-            self.labels.append(obj.label)
+    def add(self, truth: Record, ious: Ious) -> None:
+        """Add the objects of one image, compared with its `truth`."""
+        labels = {obj.annotation_id: obj.label for obj in truth.objects}
+        self.num_missing += sum(iou is None for iou in ious.values())
+        self.ious += [iou or 0.0 for iou in ious.values()]
+        self.labels += [labels[annotation] for annotation in ious]
 
     def figures(self, names: Iterable[str]) -> dict[str, float]:
-        """mIoU and shares, in percent; mIoU of each class under its name."""
+        """mIoU and shares in percent, and the mIoU of each class under its name."""
         if not self.ious:
             return {"mIoU": float("nan"), "share_good": float("nan"), "num_missing": 0}
         figures = {

@@ -116,15 +116,6 @@ def held_out(
     return expected, audit.refined[usable]
 
 
-def judged(
-    model: QualityModel, rows: Sequence[Row], truth: Mapping[int, Record]
-) -> tuple[Floats, Floats]:
-    """Expected and true IoU of every mask of `rows` whose truth is known."""
-    audit = Audit.of(rows, truth)
-    usable = audit.is_judged
-    return model.expected_ious(rows)[usable], audit.refined[usable]
-
-
 def read_signals(rows: Sequence[Row], prior: AreaPrior) -> Floats:
     """(N, F) of all points of the rows, in order.  A signal that is missing is 0.
 

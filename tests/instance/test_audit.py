@@ -16,6 +16,7 @@ from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.quality import QualityConfig, QualityModel
 from ray_wssis.instance.split import AUDIT, WEAK_TRUTH, split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
+from ray_wssis.instance.truth import compare_row
 from tests.support.drawn_labels import failed_row, label_row, write_rows
 
 SHAPES = ShapesConfig(num_images=24, num_validation_images=2, size=96)
@@ -84,8 +85,7 @@ def test_figures_are_those_of_the_audit_pictures(audited: Artifact, made: Artifa
     quality = MaskQuality()
     truth = Records.read(audited / AUDIT)
     for record in truth:
-        row = label_row(record, "audit")
-        quality.add(record, dict(zip(row["annotation_id"], row["refined"], strict=True)))
+        quality.add(record, compare_row(label_row(record, "audit"), "refined", record))
     figures = read(made, FIGURES)["audit"]
     assert figures["num_pictures"] == 6
     assert figures["num_objects"] == len(quality.ious)

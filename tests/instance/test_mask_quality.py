@@ -5,6 +5,7 @@ import pytest
 
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.mask_quality import MaskQuality
+from ray_wssis.instance.truth import compare
 from ray_wssis.masks import encode
 
 
@@ -30,7 +31,7 @@ TRUTH = Record(
 
 def test_a_missing_mask_counts_as_nothing_found() -> None:
     quality = MaskQuality()
-    quality.add(TRUTH, {4: stripe(0, 8), 5: None, 7: stripe(0, 3)})
+    quality.add(TRUTH, compare({4: stripe(0, 8), 5: None, 7: stripe(0, 3)}, TRUTH))
     assert quality.ious == pytest.approx([0.8, 0, 0])
     assert quality.figures(["ring", "disc", "star"]) == pytest.approx(
         {
@@ -43,10 +44,13 @@ def test_a_missing_mask_counts_as_nothing_found() -> None:
     )
 
 
-def test_pictures_add_up() -> None:
+def test_images_add_up() -> None:
     quality = MaskQuality()
-    quality.add(TRUTH, {4: stripe(0, 10), 5: stripe(10, 20), 6: stripe(5, 15)})
-    quality.add(TRUTH, {4: stripe(0, 5), 5: stripe(10, 16), 6: stripe(5, 15)})
+    for masks in (
+        {4: stripe(0, 10), 5: stripe(10, 20), 6: stripe(5, 15)},
+        {4: stripe(0, 5), 5: stripe(10, 16), 6: stripe(5, 15)},
+    ):
+        quality.add(TRUTH, compare(masks, TRUTH))
     assert quality.figures([])["mIoU"] == pytest.approx(100 * (1 + 1 + 1 + 0.5 + 0.6 + 1) / 6)
     assert quality.figures([])["share_good"] == pytest.approx(500 / 6)  # one half is not above it
 

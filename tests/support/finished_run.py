@@ -20,6 +20,7 @@ from ray_wssis.instance.predict import SCHEMA as PREDICTIONS
 from ray_wssis.instance.quality import QualityConfig
 from ray_wssis.instance.split import split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
+from ray_wssis.instance.truth import compare_row
 from ray_wssis.metrics.coco_ap import average_precision
 from ray_wssis.streaming.table import each_row
 from tests.support.drawn_labels import failed_row, label_row, moved, write_rows
@@ -103,9 +104,7 @@ def evaluate(stage: Workspace, data: Artifact, labels: Artifact) -> None:
     for column in ("rough", "refined"):
         quality = MaskQuality()
         for record in hidden:
-            row = rows_of[record.image_id]
-            drawn = zip(row["annotation_id"] or [], row[column] or [], strict=True)
-            quality.add(record, dict(drawn))
+            quality.add(record, compare_row(rows_of[record.image_id], column, record))
         names = [category.name for category in hidden.categories]
         measured = quality.figures(names)
         figures |= {f"pseudo/{column}/{key}": value for key, value in measured.items()}
