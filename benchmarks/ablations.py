@@ -21,8 +21,9 @@ from ray_wssis.data.points import PointKind, with_points
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.segmenter import Segmenter, network_image
-from ray_wssis.instance.truth import compare
-from ray_wssis.methods.point_wssis.labeller import Draft, PointLabeller, finish, pointed
+from ray_wssis.instance.truth import compare_row
+from ray_wssis.methods.point_wssis.drafts import Draft, PointNetworks, pointed
+from ray_wssis.methods.point_wssis.labeller import finish_row
 from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput, mask_in_box
@@ -34,7 +35,7 @@ from ray_wssis.methods.point_wssis.refiner_task import (
     read_rough,
 )
 from ray_wssis.models.mask_refine_net import MaskRefineNet
-from ray_wssis.recipes.point_wssis import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.feeding import batches_from_processes
 from ray_wssis.training.schedule import build_optimizer, learning_rate
 from ray_wssis.training.streams import StepSampler
@@ -106,28 +107,26 @@ class Bench:
         """The teacher's masks for a point of this kind in every object of the weak pictures."""
         teacher = Segmenter.load(self.run / "teacher/model", CPU)
         teacher.config = teacher.config.model_copy(update={"compat": compat})
-        labeller, drawn = PointLabeller(teacher, None), []
+        networks, drawn = PointNetworks(teacher, None), []
         for record in self.truth:
             bare = tuple(replace(obj, point=None) for obj in record.objects)
             bare_record = replace(record, objects=bare)
             clicked = pointed(with_points(bare_record, PointKind(kind), self.config.seed))
-            image = read_image(record.file)
-            small = network_image(image, teacher.config)
-            (labels,) = labeller.label([clicked], [image], [small])
-            drawn.append(Drawn(record=clicked, rough=labels.rough))
+            pixels = read_image(record.file)
+            small = network_image(pixels, teacher.config)
+            output = teacher.forward([small])
+            draft = networks.draft_of(output, 0, clicked, pixels, small.shape[:2])
+            drawn.append(Drawn(record=clicked, rough=draft.rough))
         return drawn
 
     def measure(self, drawn: list[Drawn], refiner: Refiner | None) -> MaskQuality:
-        labeller = PointLabeller(Segmenter.load(self.run / "teacher/model", CPU), refiner)
+        networks = PointNetworks(Segmenter.load(self.run / "teacher/model", CPU), refiner)
         quality = MaskQuality()
-        for each in drawn:
-            record = each.record
-            answers = labeller.answer(read_image(record.file), each.rough, record)
-            draft = Draft(record=record, rough=each.rough, answers=answers)
-            labels = finish(draft, record.height, record.width)
-            numbers = [obj.annotation_id for obj in record.objects]
-            masks = dict(zip(numbers, labels.refined, strict=True))
-            quality.add(record, compare(masks, record))
+        for case in drawn:
+            record = case.record
+            answers = networks.answer(read_image(record.file), case.rough, record)
+            row = finish_row(Draft(record=record, rough=case.rough, answers=answers).to_row())
+            quality.add(record, compare_row(row, "refined", record))
         return quality
 
     def recut(self, refiner: Refiner) -> Refiner:

@@ -17,8 +17,9 @@ from upath import UPath
 
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit_figures import Audit
-from ray_wssis.instance.quality import COLUMNS, QualityModel
+from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.split import TAUGHT, WEAK_TRUTH
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.streaming.table import read_rows
 
@@ -64,8 +65,8 @@ def read_options() -> argparse.Namespace:
 
 
 def calibrate(run: UPath, num_pictures: int, num_draws: int) -> Iterator[Draw]:
-    columns = ["image_id", "annotation_id", "rough", "refined", *COLUMNS]
-    rows = [row for row in read_rows(run / "labels/rows", columns, pictures="weak") if row["label"]]
+    columns = ["image_id", "annotation_id", "rough", "refined", "label", *PointLabeller.signals]
+    rows = [row for row in read_rows(run / "labels/rows", columns, source="weak") if row["label"]]
     truth = {record.image_id: record for record in Records.read(run / "split" / WEAK_TRUTH)}
     taught = Records.read(run / "split" / TAUGHT)
     for seed in range(num_draws):
@@ -73,7 +74,9 @@ def calibrate(run: UPath, num_pictures: int, num_draws: int) -> Iterator[Draw]:
         some, rest = (
             [rows[i] for i in part] for part in (order[:num_pictures], order[num_pictures:])
         )
-        yield judge(QualityModel.fit(some, truth, taught), rest, truth, count(some))
+        yield judge(
+            QualityModel.fit(some, truth, taught, PointLabeller.signals), rest, truth, count(some)
+        )
 
 
 def judge(

@@ -19,20 +19,21 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from benchmarks.timing import significant, table
+from ray_wssis.artifacts import Part
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.images import read_image
 from ray_wssis.data.points import PointKind
 from ray_wssis.data.records import Records
 from ray_wssis.data.split import as_weak
-from ray_wssis.instance.label import LabelPoints
-from ray_wssis.instance.label_row import SCHEMA, finish_row
 from ray_wssis.instance.segmenter import network_image, read_config
-from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.models.model_folder import hash_model
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.decode import Picture
-from ray_wssis.streaming.stream import Pass, Throughput, stream
+from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import read_columns, shards
+from ray_wssis.streaming.throughput import Throughput
 
 BATCH = 8  # pictures
 
@@ -83,41 +84,38 @@ def pointed_shapes(folder: Path, num_images: int) -> UPath:
     return UPath(folder / "weak.parquet")
 
 
+def labeller_of(models: dict[str, str]) -> PointLabeller:
+    parts = {name: UPath(folder) for name, folder in models.items()}
+    teacher, refiner = (
+        Part(path=parts[name], digest=hash_model(parts[name])) for name in ("teacher", "refiner")
+    )
+    return PointLabeller.of(teacher, refiner)
+
+
 def on_ray(records: UPath, models: dict[str, str], out: UPath) -> Throughput:
     """What `wssis label` does."""
-    job = Pass(
-        name="labels",
-        records=[records],
-        worker=LabelPoints,
-        arguments=models,
-        schema=SCHEMA,
-        finish=finish_row,
-        made_from="",
-        network_size=read_config(UPath(models["teacher"])).sides,
-        canvas_multiple=PADDING_MULTIPLE,
-        needs_original=True,
-        out=out,
-    )
+    job = Pass(name="labels", records=[records], labeller=labeller_of(models), out=out)
     return stream(job, LabellingWorkers(batch_size=BATCH))
 
 
 def by_hand(records: UPath, models: dict[str, str]) -> float:
     """Images per second."""
-    label, config = LabelPoints(**models), read_config(UPath(models["teacher"]))
+    labeller, config = labeller_of(models), read_config(UPath(models["teacher"]))
+    infer = labeller.open()
     all_records, rows = list(Records.read(records)), []
     start = 0.0
     for first in range(0, len(all_records), BATCH):
-        pictures = []
+        images = []
         for record in all_records[first : first + BATCH]:
-            image = read_image(record.file, (record.height, record.width))
-            small = network_image(image, config)
-            pictures.append(
-                Picture(record=record, source="weak", key=0, image=image, network_image=small)
+            pixels = read_image(record.file, (record.height, record.width))
+            small = network_image(pixels, config)
+            images.append(
+                Image(record=record, source="weak", key=0, pixels=pixels, network_image=small)
             )
-        rows += [finish_row(draft) for draft in label(pictures)]
+        rows += [labeller.finish(draft) for draft in infer(images)]
         if first == 0:
             start = time.perf_counter()
-    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), "/dev/null")
+    pq.write_table(pa.Table.from_pylist(rows, schema=labeller.schema), "/dev/null")
     return (len(all_records) - BATCH) / (time.perf_counter() - start)
 
 

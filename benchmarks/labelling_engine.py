@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,24 @@ from matplotlib.figure import Figure
 from upath import UPath
 
 from benchmarks.timing import significant, table
+from ray_wssis.artifacts import Part
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.points import PointKind
 from ray_wssis.data.records import SCHEMA as RECORDS
 from ray_wssis.data.records import Category, Records
 from ray_wssis.data.split import as_weak
-from ray_wssis.instance.label import LabelPoints
-from ray_wssis.instance.label_row import SCHEMA as LABELS
-from ray_wssis.instance.label_row import finish_row
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
+from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.decode import Picture
+from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.labeller import Infer, Row
 from ray_wssis.streaming.plan import Source
 from ray_wssis.streaming.shards import with_common, write_table
 from ray_wssis.streaming.stream import Pass, stream
@@ -55,13 +57,27 @@ SHARD = 1000  # made-up rows
 SAMPLE_EVERY = 2.0  # seconds
 
 
+@dataclass(frozen=True)
 class StandIn:
-    """Takes its time and says when it was done."""
+    """A labeller that takes its time and says when it was done."""
 
-    def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
-        time.sleep(STEP)
-        done = {"actor": os.getpid(), "at": time.time()}
-        return [{"image_id": picture.record.image_id} | done for picture in pictures]
+    made_from = ""
+    schema = pa.schema([("image_id", pa.int64()), ("actor", pa.int64()), ("at", pa.float64())])
+    network_size = (SIZE, SIZE)
+    canvas_multiple = 32
+    needs_original = True
+
+    def open(self) -> Infer:
+        return wait
+
+    def finish(self, row: Row) -> Row:
+        return row
+
+
+def wait(images: list[Image]) -> list[Row]:
+    time.sleep(STEP)
+    done = {"actor": os.getpid(), "at": time.time()}
+    return [{"image_id": image.record.image_id} | done for image in images]
 
 
 def main() -> None:
@@ -79,26 +95,6 @@ def main() -> None:
                 rerun(Path(folder), options.images)
             case "memory":
                 memory(Path(folder), options.images, options.plot)
-
-
-def a_pass(records: UPath, out: UPath, **fields: Any) -> Pass:
-    plain: dict[str, Any] = {
-        "worker": StandIn,
-        "arguments": {},
-        "schema": pa.schema(
-            [("image_id", pa.int64()), ("actor", pa.int64()), ("at", pa.float64())]
-        ),
-    }
-    return Pass(
-        **(plain | fields),
-        name="benchmark",
-        records=[records],
-        made_from="",
-        network_size=(SIZE, SIZE),
-        canvas_multiple=32,
-        needs_original=True,
-        out=out,
-    )
 
 
 def pictures(folder: Path, num: int) -> UPath:
@@ -122,7 +118,7 @@ def scaling(folder: Path, actors: list[int]) -> None:
         records = pictures(folder / f"{number}", BATCHES_EACH * number)
         workers = LabellingWorkers(number=number, batch_size=1, shard_size=32)
         out = UPath(folder / f"out{number}")
-        stream(a_pass(records, out), workers)
+        stream(Pass(name="scaling", records=[records], labeller=StandIn(), out=out), workers)
         rate = steady_rate(out)
         share = rate * STEP / number
         rows.append([f"{number}", significant(rate), f"**{share:.2f}**"])
@@ -164,6 +160,8 @@ def rerun(folder: Path, num: int) -> None:
     for field in RECORDS:
         if field.name in made_up:
             columns.append(pa.array(made_up[field.name], type=field.type))
+        elif field.name not in lists:
+            columns.append(pa.nulls(num, field.type))
         elif field.name == "clicks":
             none = pa.array([[]] * (num * points), type=field.type.value_type)
             columns.append(pa.ListArray.from_arrays(offsets, none).cast(field.type))
@@ -172,16 +170,18 @@ def rerun(folder: Path, num: int) -> None:
             columns.append(pa.ListArray.from_arrays(offsets, values).cast(field.type))
     whole = pa.Table.from_arrays(columns, schema=RECORDS)
     Records(whole, [Category(id=i, name=f"class {i}") for i in range(80)]).write(UPath(records))
-    job = a_pass(UPath(records), UPath(folder / "out"), schema=LABELS)
-    source = Source(UPath(records), job.made_from, job.network_size, needs_original=True)
-    empty = {field.name: pa.nulls(SHARD, field.type) for field in with_common(LABELS)}
+    labeller, out = StandIn(), UPath(folder / "out")
+    job = Pass(name="rerun", records=[UPath(records)], labeller=labeller, out=out)
+    source = Source(UPath(records), labeller.made_from, labeller.network_size, needs_original=True)
+    schema = with_common(PointLabeller.schema)
+    empty = {field.name: pa.nulls(SHARD, field.type) for field in schema}
     for first in range(0, num, SHARD):
         keys = source.keys[first : first + SHARD]
         known = {"key": pa.array(keys), "hash": pa.array(keys)}
         rows = {
             name: known.get(name, nothing.slice(0, len(keys))) for name, nothing in empty.items()
         }
-        write_table(job.out, pa.table(rows, schema=with_common(LABELS)))
+        write_table(job.out, pa.table(rows, schema=schema))
     start = time.perf_counter()
     assert stream(job, LabellingWorkers()).num_images == 0
     print(f"{num} images in {len(shards(job.out))} shards: {time.perf_counter() - start:.1f} s")
@@ -195,11 +195,12 @@ def memory(folder: Path, num: int, plot: Path | None) -> None:
     Segmenter(SOLOv2(TINY, len(categories)), config, categories).save(UPath(folder / "t"), "")
     small = MaskRefineNetConfig(encoder="resnet18", weights="none", crop_size=32)
     Refiner(MaskRefineNet(small, len(categories)), categories).save(UPath(folder / "r"), "")
-    models = {"teacher": str(folder / "t"), "refiner": str(folder / "r")}
-    out = UPath(folder / "out")
-    job = a_pass(
-        records, out, worker=LabelPoints, arguments=models, schema=LABELS, finish=finish_row
+    teacher, refiner = (
+        Part(path=UPath(folder / name), digest=hash_model(UPath(folder / name))) for name in "tr"
     )
+    out = UPath(folder / "out")
+    labeller = PointLabeller.of(teacher, refiner)
+    job = Pass(name="memory", records=[records], labeller=labeller, out=out)
     sampler = Sampler(out)
     sampler.start()
     stream(job, LabellingWorkers())

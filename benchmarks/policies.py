@@ -2,8 +2,8 @@
 
     python -m benchmarks.policies runs/demo /tmp/policies --seeds 0 1 2
 
-Merges the labels of a finished run three times, with each value of `quality.below`, and trains a
-student on each, with every seed.  AP is on the validation pictures.
+Merges the labels of a finished run three times, with each value of `merge.below`, and trains a
+student on each, with every seed.  AP is on the validation images.
 """
 
 import argparse
@@ -12,13 +12,15 @@ import statistics
 from upath import UPath
 
 from benchmarks.timing import table
+from ray_wssis.artifacts import read_artifact
 from ray_wssis.config import load_config
 from ray_wssis.data.split_files import split_name
+from ray_wssis.instance.label_config import MergeConfig
 from ray_wssis.instance.merge import MERGED, merge
-from ray_wssis.instance.quality import QualityConfig
 from ray_wssis.instance.split import VALIDATION
 from ray_wssis.instance.task import SegmenterTask
-from ray_wssis.recipes.point_wssis import RESOLVED, PointWSSIS, PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.run import RESOLVED, Run
 from ray_wssis.session import configure
 from ray_wssis.storage import locate
 from ray_wssis.training.metrics_log import read_metrics
@@ -35,11 +37,11 @@ def main() -> None:
     options = parser.parse_args()
     configure()
     folder, out = locate(options.run), locate(options.out)
-    run = PointWSSIS(load_config(PointWSSISConfig, folder / RESOLVED), folder)
+    config = load_config(PointWSSISConfig, folder / RESOLVED)
     found: dict[str, list[float]] = {policy: [] for policy in POLICIES}
     for seed in options.seeds:
         for policy in POLICIES:
-            found[policy].append(student(run, policy, seed, out))
+            found[policy].append(student(folder, config, policy, seed, out))
             print(policy, seed, found[policy][-1], flush=True)
     rows = [
         [POLICIES[policy], *(f"{ap:.1f}" for ap in aps), f"**{statistics.mean(aps):.1f}**"]
@@ -48,28 +50,19 @@ def main() -> None:
     print(table(["poor masks are", *(f"seed {seed}" for seed in options.seeds), "mean AP"], rows))
 
 
-def student(run: PointWSSIS, policy: str, seed: int, out: UPath) -> float:
-    """Validation AP at the end of its training."""
-    config, data = run.config, run.config.data
+def student(folder: UPath, config: PointWSSISConfig, policy: str, seed: int, out: UPath) -> float:
+    """Train a student; its validation AP at the end."""
+    data, labels, audit = (read_artifact(folder / name) for name in ("split", "labels", "audit"))
     merged = merge(
-        run.data,
-        run.labels,
-        run.audit,
-        QualityConfig.model_validate({"threshold": config.quality.threshold, "below": policy}),
-        data.corrections,
+        Run(config, out / policy),
+        data,
+        labels,
+        audit,
         {},
-        split_name(data.name, data.percent),
-        out / policy,
-        redo=False,
+        split_name(config.data.name, config.data.percent),
+        MergeConfig.model_validate({"below": policy}),
     )
-    task = SegmenterTask(
-        name="student",
-        config=config.student.model,
-        augment=config.student.augment,
-        pictures=str(merged / MERGED),
-        validation=str(run.data / VALIDATION),
-        max_validation_pictures=config.student.training.max_validation_pictures,
-    )
+    task = SegmenterTask.of("student", config.student, merged.part(MERGED), data.part(VALIDATION))
     place = out / f"{policy}_{seed}"
     place.mkdir(parents=True, exist_ok=True)
     train(task, config.student.training, seed, config.training_workers, place)

@@ -33,8 +33,8 @@ from wssis_serve.models import ServedModels, find_models
 from wssis_serve.replicas import SIDE_THREADS, Student, run
 
 from ray_wssis.config import apply_override, check_config
-from ray_wssis.instance.label import best_device
 from ray_wssis.instance.segmenter import read_config
+from ray_wssis.models.device import best_device
 from ray_wssis.session import connect
 
 HOST = "127.0.0.1"

@@ -1,30 +1,26 @@
-"""PointWSSIS from end to end: a few masks and many points in, a trained segmenter out.
+"""A whole run, whatever its recipe: every stage is one folder of the run.
 
 python jobs/full_pipeline.py --config shapes --out /data/run
 ray job submit --working-dir . -- python jobs/full_pipeline.py --config shapes --out /data/run
 
-Every line of the page makes one folder of the run; a line whose folder is finished is skipped.
+The stages of `recipe: point_wssis`, in order (`--until STAGE` ends after one of them):
+
+  split         strong images with masks, weak ones with points, some for validation
+  teacher       learns from the strong images
+  rough_masks   what half-trained teachers draw on strong images, truth known
+  refiner       learns from those to improve a rough mask
+  labels        a mask for every point of the weak images, refined
+  audit         how good they are, by images whose truth is known
+  merged        true and pseudo masks, one training set
+  student       learns from all of it
+  evaluation    teacher and student on the validation images
+  report        the page to look at
+
+A stage that is finished is skipped, an interrupted one continues.
 """
 
-from ray_wssis.artifacts import Artifact
-from ray_wssis.cli.app import start
-from ray_wssis.recipes.point_wssis import PointWSSIS
-
-
-def full_pipeline(run: PointWSSIS) -> Artifact:
-    steps = [
-        run.data,  # strong images with masks, weak ones with points, some for validation
-        run.teacher,  # learns from the strong images
-        run.rough,  # what a half-trained teacher draws for strong images, truth known
-        run.refiner,  # learns from those to mend a rough mask
-        run.labels,  # a mask for every point of the weak images, mended
-        run.merged,  # strong and pseudo masks, one training set
-        run.student,  # learns from all of it
-        run.evaluation,  # teacher and student on the validation images
-        run.report,  # the page to look at
-    ]
-    return steps[-1]
-
+from ray_wssis.cli.pipeline import run
+from ray_wssis.cli.sentences import start_command
 
 if __name__ == "__main__":
-    start(full_pipeline)
+    start_command(run, __doc__)

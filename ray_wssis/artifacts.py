@@ -1,14 +1,16 @@
 """Artifacts: what a stage makes, in a folder of its own, with a note of what it was made from.
 
 The folder may be local or any URI.  A stage writes `started.json` first and `manifest.json` last,
-so an artifact with a manifest is whole.  Opening a stage that is finished skips it; one that was
-interrupted goes on in place; one that was made from something else is refused, never reused.
+so an artifact with a manifest is whole.  Opening a finished stage skips it; an interrupted one
+continues in place; one that was made from something else is refused, never reused.
 
     stage = open_stage(out / "teacher", {"teacher": config, "split": split}, seed=0)
     if isinstance(stage, Workspace):
         train(..., stage / "model")
         stage = stage.finish()
     return stage
+
+`ray_wssis.run` does this for the stages of a recipe.
 """
 
 import functools
@@ -17,7 +19,7 @@ import importlib.metadata
 import json
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -26,6 +28,7 @@ from typing import Any
 from pydantic import BaseModel
 from upath import UPath
 
+from ray_wssis.staleness import FORMAT, name_some, objection, too_old
 from ray_wssis.storage import (
     Place,
     files_under,
@@ -39,14 +42,23 @@ from ray_wssis.storage import (
 
 STARTED, MANIFEST = "started.json", "manifest.json"
 DRAFTS = {f".{STARTED}.draft", f".{MANIFEST}.draft"}  # what a kill may leave of the two
-MOST_DIFFERENCES = 5  # named in an error
-LONGEST_VALUE = 60  # characters of a value in an error
 
 logger = logging.getLogger(__name__)
 
 
 class StaleArtifact(ValueError):
-    """There is something in the folder, and it was made from something else."""
+    """A folder holds something that was made from something else."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One file or folder of an artifact, with the hash that stands for it.
+
+    A stage that is made from a part alone does not mind if other parts change.
+    """
+
+    path: UPath
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,19 +70,20 @@ class Artifact:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over what it was made from and what came out (but not over its logs)."""
+        """SHA-256 over what it was made from and what it holds, except for its logs."""
         return str(self.manifest["digest"])
 
     def hash_of(self, name: str) -> str:
-        """SHA-256 of one of its files, or over those of a folder in it.
-
-        For a stage that is made from this part alone: others may then change.
-        """
+        """Return the SHA-256 of one of its files, or the one over the files of a folder in it."""
         lasting = self.manifest["outputs"]
         inside = {file: lasting[file] for file in lasting if _is_under(file, [name])}
         if not inside:
             raise ValueError(f"{self.folder} has no {name}")
         return hash_of_values(inside)
+
+    def part(self, name: str) -> Part:
+        """Return one of its files or folders, for a stage that is made from this alone."""
+        return Part(path=self.folder / name, digest=self.hash_of(name))
 
     def __truediv__(self, name: str) -> UPath:
         return self.folder / name
@@ -81,6 +94,7 @@ class Workspace:
     """A folder in which a stage is at work.  `workspace / "model"` is where to write."""
 
     folder: UPath
+    says: str  # what the stage does, in a sentence for people
     made_from: dict[str, Any]  # plain JSON values
     seed: int | None
     started: str  # UTC, ISO 8601; of the first attempt
@@ -104,7 +118,9 @@ class Workspace:
         outputs = {name: lasting.get(name) for name in names}
         facts = {"made_from": self.made_from, "seed": self.seed, "outputs": lasting}
         manifest = {
+            "format": FORMAT,
             "stage": self.folder.name,
+            "says": self.says,
             "made_from": self.made_from,
             "code_version": code_version(),
             "seed": self.seed,
@@ -114,8 +130,8 @@ class Workspace:
             "digest": hashlib.sha256(_json(facts).encode()).hexdigest(),
         }
         write_atomically(self.folder / MANIFEST, _json(manifest).encode())
-        said = {"stage": self.folder.name, "seconds": manifest["seconds"]}
-        logger.info("%s: done in %.0f s", self.folder.name, manifest["seconds"], extra=said)
+        numbers = {"stage": self.folder.name, "seconds": manifest["seconds"]}
+        logger.info("%s: done in %.0f s", self.folder.name, manifest["seconds"], extra=numbers)
         return Artifact(folder=self.folder, manifest=manifest)
 
 
@@ -123,38 +139,40 @@ def open_stage(
     folder: Place,
     made_from: Mapping[str, Any],
     *,
+    says: str = "",
     redo: bool = False,
     resume: bool = True,
     reopen: bool = False,
     keep: Collection[str] = (),
     seed: int | None = None,
 ) -> Artifact | Workspace:
-    """The finished artifact in `folder`, or the workspace in which to make it.
+    """Return the finished artifact in `folder`, or the workspace in which to make it.
 
-    `made_from` is everything that decides what comes out; values may be plain, configurations and
-    artifacts (which stand for their digest).  What is there from other values is refused with
-    `StaleArtifact`, or with `redo` thrown away; what fits is kept, with and without `redo`.
-    What an interrupted attempt left is kept too, unless the stage cannot go on from it (`resume`).
-    Of what is thrown away the folders `keep` stay, for a stage that can tell what in them still
-    holds.  With `reopen` a finished artifact becomes a workspace again.
+    `made_from` is everything that decides the result; its values may be plain, configurations,
+    artifacts and parts of them (which stand for their digests).  A folder that was made from other
+    values is refused with `StaleArtifact`, or with `redo` emptied; one that fits is kept, with and
+    without `redo`.  The remains of an interrupted attempt are kept too, unless the stage cannot
+    continue from them (`resume`).  When a folder is emptied, the folders `keep` in it stay, for a
+    stage that can tell which of their content is still valid.  With `reopen` a finished artifact
+    becomes a workspace again.  `says` is a sentence about the stage, for the manifest.
     """
     place = locate(folder)
     if place.is_file():
-        raise ValueError(f"{place} is a file. Use another --out: a folder is wanted.")
-    wanted = {"made_from": plain(made_from), "seed": seed}
+        raise ValueError(f"{place} is a file, not a folder. Use another --out.")
+    wanted = {"format": FORMAT, "made_from": plain(made_from), "seed": seed}
     manifest = _read_note(place / MANIFEST, "digest", "made_from", "seed", "outputs")
     started = _read_note(place / STARTED, "made_from", "seed", "started")
     if not manifest and not started and (here := set(names_in(place)) - DRAFTS):
         if STARTED not in here:
             raise ValueError(
-                f"{place} holds {_some(here)} that no stage of ours made, so nothing is written "
-                "there. Use another --out, or move that away."
+                f"{place} holds {name_some(here)}, which no stage of ray-wssis made, so nothing is "
+                "written there. Use another --out, or move that away."
             )
         _empty(place, keep)  # ours, but nobody can tell what it was made from
-    if objection := _objection(place, manifest, started, wanted):
+    if reason := objection(manifest, started, wanted, _outputs(place)):
         if not redo:
             raise StaleArtifact(
-                f"{place} {objection}. Use another --out, or pass --redo to make it again."
+                f"{place} {reason}. Use another --out, or pass --redo to remake it."
             )
         _empty(place, keep)
         manifest = started = None
@@ -165,25 +183,31 @@ def open_stage(
         _empty(place)
         started = None
     if manifest:
-        logger.info("%s: nothing to do, done before", place.name, extra={"stage": place.name})
+        logger.info("%s: nothing to do, already finished", place.name, extra={"stage": place.name})
         return Artifact(folder=place, manifest=manifest)
-    how = "goes on" if started else "begins"
-    logger.info("%s: %s", place.name, how, extra={"stage": place.name})
-    return _begin(place, wanted, started)
+    how = "continues" if started else "starts"
+    detail = f": {says}" if says else ""
+    logger.info("%s %s%s", place.name, how, detail, extra={"stage": place.name})
+    return _begin(place, wanted, started, says)
 
 
 def read_artifact(folder: Place) -> Artifact:
-    """The finished artifact in `folder`, whatever it was made from."""
+    """Return the finished artifact in `folder`, whatever it was made from.
+
+    Raises ValueError if there is none, or if an earlier version of ray-wssis made it.
+    """
     place = locate(folder)
     manifest = _read_note(place / MANIFEST, "digest", "made_from", "seed", "outputs")
     if manifest is None:
         raise ValueError(f"{place} holds no finished artifact: it has no usable {MANIFEST}")
+    if manifest.get("format") != FORMAT:
+        raise ValueError(f"{place} {too_old(manifest)}. Make the run again with this version.")
     return Artifact(folder=place, manifest=manifest)
 
 
 @functools.cache
 def code_version() -> str:
-    """The version of this package and a short hash over its sources, which tells edits apart."""
+    """Return the version of this package and a short hash over its sources, to tell edits apart."""
     digest = hashlib.sha256()
     package = Path(__file__).parent
     for file in sorted(package.rglob("*.py")):
@@ -196,29 +220,32 @@ def code_version() -> str:
 
 
 def hash_of_values(value: Any) -> str:
-    """SHA-256 of plain values, configurations and artifacts."""
+    """Return the SHA-256 over plain values, configurations and artifacts."""
     return "sha256:" + hashlib.sha256(_json(value).encode()).hexdigest()
 
 
 def short_hash(digest: str) -> str:
-    """The first digits of a hash: enough to tell one model from another."""
+    """Return the first digits of a hash: enough to tell one model from another."""
     return digest.removeprefix("sha256:")[:12]
 
 
 def plain(value: Any) -> Any:
-    """`value` as plain JSON values: configurations as mappings, artifacts as their digests."""
+    """Convert to plain JSON values: configurations to mappings, artifacts to their digests."""
     return json.loads(_json(value))
 
 
-def _begin(place: UPath, wanted: dict[str, Any], started: dict[str, Any] | None) -> Workspace:
+def _begin(
+    place: UPath, wanted: dict[str, Any], started: dict[str, Any] | None, says: str
+) -> Workspace:
     resumed = started is not None
     if started is None:
-        started = wanted | {"started": datetime.now(UTC).isoformat(timespec="seconds")}
+        started = wanted | {"started": datetime.now(UTC).isoformat(timespec="milliseconds")}
         if is_local(place):
             place.mkdir(parents=True, exist_ok=True)
         write_atomically(place / STARTED, _json(started).encode())
     return Workspace(
         folder=place,
+        says=says,
         made_from=wanted["made_from"],
         seed=wanted["seed"],
         started=started["started"],
@@ -227,59 +254,8 @@ def _begin(place: UPath, wanted: dict[str, Any], started: dict[str, Any] | None)
     )
 
 
-def _objection(
-    place: UPath,
-    manifest: dict[str, Any] | None,
-    started: dict[str, Any] | None,
-    wanted: dict[str, Any],
-) -> str:
-    """Why what is in `place` is not what is wanted, to follow its name; empty when it fits."""
-    past = manifest or started
-    if past is None:
-        return ""
-    differences = list(_differences({key: past[key] for key in wanted}, wanted))
-    if differences:
-        named = "; ".join(differences[:MOST_DIFFERENCES])
-        more = len(differences) - MOST_DIFFERENCES
-        return f"was made with {named}" + (f"; and {more} more" if more > 0 else "")
-    gone = sorted(set(manifest["outputs"]) - set(_outputs(place))) if manifest else []
-    return f"is finished, but {_some(gone)} is gone from it" if gone else ""
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    """`a.b = 1, now 2` for every value that is not the same."""
-    before, after = dict(_leaves(old)), dict(_leaves(new))
-    for key in before | after:
-        if key not in before or key not in after or before[key] != after[key]:
-            name = key.removeprefix("made_from.")
-            yield f"{name} = {_shown(before, key)}, now {_shown(after, key)}"
-
-
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value that is not a mapping, with its dotted path."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else key)
-    else:
-        yield path, value
-
-
-def _shown(values: dict[str, Any], key: str) -> str:
-    if key not in values:
-        return "(absent)"
-    text = json.dumps(values[key], ensure_ascii=False)
-    if text.startswith('"sha256:'):
-        return text.strip('"')[:19]
-    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
-
-
-def _some(names: Collection[str]) -> str:
-    shown = ", ".join(sorted(names)[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
-
-
 def _read_note(file: UPath, *keys: str) -> dict[str, Any] | None:
-    """The note in `file`; None, with a warning when it is there but not usable."""
+    """Read the note in `file`; None if there is none, with a warning if it is not usable."""
     try:
         note = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
@@ -288,18 +264,18 @@ def _read_note(file: UPath, *keys: str) -> dict[str, Any] | None:
         note = None
     if isinstance(note, dict) and all(key in note for key in keys):
         return note
-    logger.warning("%s was not written to its end: %s counts as unfinished", file, file.parent)
+    logger.warning("%s is incomplete, so %s counts as unfinished", file, file.parent)
     return None
 
 
 def _outputs(folder: UPath) -> list[str]:
-    """Relative paths of all files in `folder` except the notes about it."""
+    """List the relative paths of all files in `folder` except the notes about it."""
     return [name for name in files_under(folder) if not _is_note(name)]
 
 
 def _empty(folder: UPath, keep: Collection[str] = ()) -> None:
-    """Remove everything in `folder` but `keep`; killed half-way, the next `open_stage` empties it
-    again."""
+    """Remove everything in `folder` but `keep`.  If this is killed half-way, the next `open_stage`
+    empties the folder again."""
     write_atomically(folder / STARTED, b"{}")
     for name in sorted(names_in(folder), key=lambda name: name != MANIFEST):  # manifest first
         if name != STARTED and name not in keep:
@@ -324,6 +300,8 @@ def _plain(value: object) -> Any:
             return value.model_dump(mode="json")
         case Artifact():
             return f"sha256:{value.digest}"
+        case Part():
+            return value.digest
         case PurePath() | UPath():
             return str(value)
-    raise TypeError(f"{value!r} cannot stand in the note of what an artifact was made from")
+    raise TypeError(f"{value!r} cannot be noted as something that an artifact was made from")

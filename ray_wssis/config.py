@@ -1,8 +1,8 @@
 """Configuration: YAML plus `--set a.b=c`, checked against one typed schema.
 
 A configuration class derives from `Config` and lives next to the code that it configures; larger
-ones hold smaller ones.  YAML holds values only.  Everything that is wrong with a file is said at
-once, each problem with its dotted path, and an unknown key with the key that was probably meant.
+ones hold smaller ones.  YAML holds values only.  All problems of a file are reported at once, each
+with its dotted path, and an unknown key with the key that was probably meant.
 """
 
 import difflib
@@ -15,15 +15,16 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from upath import UPath
 
+from ray_wssis.renamed_keys import new_name, with_new_names
 from ray_wssis.storage import Place
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; the text names every problem."""
+    """A configuration cannot be used; the text names every problem."""
 
 
 class Config(BaseModel):
-    """Base of every configuration class: cannot be changed, knows no unknown keys."""
+    """Base of every configuration class: immutable, refuses unknown keys."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -43,21 +44,14 @@ def load_config(
     overrides: Sequence[str] = (),
     preset: Callable[[AnyConfig], AnyConfig] | None = None,
 ) -> AnyConfig:
-    """The configuration in `file`, a path, a URI or the name of one that comes with the package;
-    without a file, that of all defaults.
+    """Load the configuration in `file`: a path, a URI or the name of one that comes with the
+    package; without a file, all values are defaults.
 
     `preset` changes what the file holds.  Then come the overrides, each `a.b=c`, where c is YAML; a
     later one wins.  Raises `ConfigError`.
     """
-    source = None if file is None else find_config(file)
-    found = "the default" if source is None else str(source)
-    values = None if source is None else _parse(_read(source), found)
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"{found} should hold keys with values (`key: value`), it holds {_kind(values)}"
-        )
+    values = {} if file is None else read_values(file)
+    found = "the default" if file is None else str(find_config(file))
     if preset is not None:
         values = preset(check_config(cls, values, found)).model_dump(mode="json")
     for override in overrides:
@@ -66,14 +60,27 @@ def load_config(
     return check_config(cls, values, where)
 
 
+def read_values(file: Place) -> dict[str, Any]:
+    """Return the values in a configuration file, unchecked.  Raises `ConfigError`."""
+    source = find_config(file)
+    values = _parse(_read(source), str(source))
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(
+            f"{source} should hold keys with values (`key: value`), it holds {_kind(values)}"
+        )
+    return with_new_names(values)
+
+
 def to_yaml(config: BaseModel) -> str:
-    """Every value, defaults included, as YAML that `load_config` reads back."""
+    """Write every value, defaults included, as YAML that `load_config` reads back."""
     values = config.model_dump(mode="json")
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)
 
 
 def find_config(name: Place) -> UPath:
-    """Where `name` is: an existing file (path or URI), or one that comes with the package."""
+    """Find a configuration: an existing file (path or URI), or one that comes with the package."""
     file = UPath(name)
     if file.is_file():
         return file
@@ -89,7 +96,7 @@ def find_config(name: Place) -> UPath:
 
 
 def shipped_configs() -> dict[str, Path]:
-    """The configurations that come with the package, by name."""
+    """List the configurations that come with the package, by name."""
     package = Path(__file__).parent
     for folder in (package / "configs", package.parent / "configs"):  # a wheel, a checkout
         if folder.is_dir():
@@ -98,14 +105,14 @@ def shipped_configs() -> dict[str, Path]:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML, but 1e-3 is a number and a key that stands twice is an error."""
+    """YAML, except that 1e-3 is a number and a repeated key is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if key.value in seen and key.value != "<<":
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value} stands here twice", key.start_mark
+                    None, None, f"the key {key.value} is here twice", key.start_mark
                 )
             if isinstance(key, yaml.ScalarNode):
                 seen.add(key.value)
@@ -140,7 +147,7 @@ def _parse(text: str, source: str) -> Any:
 def apply_override(values: dict[str, Any], override: str) -> None:
     """Set one `a.b=c` in `values`."""
     path, equals, text = override.partition("=")
-    keys = path.strip().split(".")
+    keys = new_name(path.strip()).split(".")
     if not equals or not all(keys):
         raise ConfigError(f"--set {override}: wanted a.b=c")
     for depth, key in enumerate(keys[:-1], start=1):
@@ -160,9 +167,9 @@ def _kind(value: object) -> str:
 
 
 def check_config(cls: type[AnyConfig], values: dict[str, Any], where: str) -> AnyConfig:
-    """The configuration with these values.  Raises `ConfigError` that begins with `where`."""
+    """Build the configuration with these values.  Raises `ConfigError`, starting with `where`."""
     try:
-        return cls.model_validate(values)
+        return cls.model_validate(with_new_names(values))
     except ValidationError as error:
         problems = [_describe(problem, cls) for problem in error.errors()]
         text = "\n".join(f"  {problem}" for problem in problems)
@@ -171,7 +178,7 @@ def check_config(cls: type[AnyConfig], values: dict[str, Any], where: str) -> An
 
 
 def _describe(problem: Any, cls: type[BaseModel]) -> str:
-    """One pydantic problem as one line that begins with the dotted path."""
+    """Describe one pydantic problem in a line that begins with the dotted path."""
     path = ".".join(str(part) for part in problem["loc"]) or "the whole file"
     if problem["type"] == "extra_forbidden":
         return f"{path}: unknown key{_suggestion(path, list(_known_keys(cls)))}"
@@ -184,7 +191,7 @@ def _describe(problem: Any, cls: type[BaseModel]) -> str:
 
 
 def _suggestion(unknown: str, known: Sequence[str]) -> str:
-    """The key next to it that is spelled alike, else the same key elsewhere, else its siblings."""
+    """Suggest the sibling that is spelled alike, else the same key elsewhere, else all siblings."""
     parent, _, leaf = unknown.rpartition(".")
     siblings = [key.rpartition(".")[2] for key in known if key.rpartition(".")[0] == parent]
     near = [f"{parent}.{key}".lstrip(".") for key in difflib.get_close_matches(leaf, siblings, n=1)]
@@ -196,7 +203,7 @@ def _suggestion(unknown: str, known: Sequence[str]) -> str:
 
 
 def _known_keys(cls: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """The dotted path of every key of `cls` and of the configurations inside it."""
+    """Yield the dotted path of every key of `cls` and of the configurations inside it."""
     for name, field in cls.model_fields.items():
         yield prefix + name
         for inner in _configs_in([field.annotation]):

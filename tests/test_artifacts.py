@@ -101,7 +101,7 @@ def test_another_configuration_is_refused_with_key_old_and_new_value(place: UPat
         open_stage(place, {**MADE_FROM, "training": {"steps": 500}})
     assert str(error.value).endswith(
         "run/teacher was made with training.steps = 400, now 500. "
-        "Use another --out, or pass --redo to make it again."
+        "Use another --out, or pass --redo to remake it."
     )
 
 
@@ -191,7 +191,7 @@ def test_a_folder_that_is_not_ours_is_refused_rather_than_emptied(place: UPath) 
     place.mkdir(parents=True)
     (place / "thesis.tex").write_text("x")
     for redo in (False, True):
-        with pytest.raises(ValueError, match=r"thesis\.tex that no stage of ours made"):
+        with pytest.raises(ValueError, match=r"thesis\.tex, which no stage of ray-wssis made"):
             open_stage(place, MADE_FROM, redo=redo)
     assert (place / "thesis.tex").read_text() == "x"
 
@@ -259,7 +259,7 @@ def test_configurations_artifacts_and_paths_stand_in_made_from_as_plain_values()
         "out": "a/b",
         "t": [1],
     }
-    with pytest.raises(TypeError, match="cannot stand"):
+    with pytest.raises(TypeError, match="cannot be noted"):
         plain({"x": object()})
 
 

@@ -181,7 +181,7 @@ def test_an_override_that_is_not_yaml_is_refused(file: Path) -> None:
 
 def test_a_key_that_stands_twice_is_refused(file: Path) -> None:
     file.write_text("teacher:\n  training: {}\n  training: {}\n")
-    assert f"{file}, line 3, column 3: the key training stands here twice" in problems(file)
+    assert f"{file}, line 3, column 3: the key training is here twice" in problems(file)
 
 
 def test_a_file_that_is_not_yaml_names_the_line(file: Path) -> None:

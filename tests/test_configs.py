@@ -8,7 +8,8 @@ import pytest
 import timm
 
 from ray_wssis.config import load_config, shipped_configs, to_yaml
-from ray_wssis.recipes.point_wssis import PointWSSISConfig, SegmenterStage
+from ray_wssis.instance.segmenter_config import SegmenterStage
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.config import TrainingConfig
 
 COCO = {  # percent: the teacher's steps, its drops, and where the refiner's rough masks come from

@@ -26,7 +26,7 @@ from wssis_serve.config import ServeConfig
 from ray_wssis.cli.app import app
 from ray_wssis.config import apply_override, check_config, load_config, shipped_configs
 from ray_wssis.recipes.annotate import AnnotateConfig
-from ray_wssis.recipes.point_wssis import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("benchmarks", "cluster", "configs", "docs", "jobs", "ray_wssis", "serve", "tests")

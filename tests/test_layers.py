@@ -9,11 +9,11 @@ PACKAGE = Path(__file__).parent.parent / "ray_wssis"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
 
 LAYERS = [  # a module imports from its own line and from the lines above
-    {"storage", "config", "artifacts", "masks", "logs"},
+    {"storage", "config", "renamed_keys", "artifacts", "staleness", "masks", "logs"},
     {"data", "models", "metrics"},
     {"session", "live_metrics", "report"},
     {"training", "streaming"},
-    {"run"},
+    {"run_config", "run"},
     {"instance"},
     {"methods"},
     {"recipes"},

@@ -53,6 +53,6 @@ def annotate(
     config = load_config(AnnotateConfig, None, [*(overrides or []), *given])
     made = Annotate(
         run, points, images, folder, config, redo=redo, retry_failed=retry_failed
-    ).labels
+    ).label()
     typer.echo(made / LABELS)
     print_closing_table(made.folder, read_json(made / "summary.json")["mean_expected_iou"])

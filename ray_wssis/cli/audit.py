@@ -41,7 +41,7 @@ def show_audit(
         console.print("There were no audit pictures (data.audit): no mask has an expected IoU.")
         return
     console.print(
-        f"{audit['num_objects']} objects on {audit['num_pictures']} audit pictures: "
+        f"{audit['num_objects']} objects on {audit['num_images']} audit pictures: "
         f"mIoU [bold]{show(audit['mIoU'])} %[/] (rough masks {show(audit['rough_mIoU'])} %), "
         f"{show(audit['share_below_half'])} % below 0.5, "
         f"{audit['num_without_mask']} without a mask"
@@ -79,14 +79,14 @@ def show_weak(console: Console, weak: Mapping[str, Any]) -> None:
     """Masks whose truth nobody knows."""
     num_masks = weak["num_points"] - weak["num_without_mask"]
     console.print(
-        f"{num_masks} masks for {weak['num_points']} points on {weak['num_pictures']} weak "
+        f"{num_masks} masks for {weak['num_points']} points on {weak['num_images']} weak "
         f"pictures: mean expected IoU [bold]{show(weak['mean_expected_iou'], 2)}[/], "
         f"{show(weak['share_below_threshold'])} % below {weak['threshold']:g}"
     )
-    alarms = ", ".join(f"{name} {count}" for name, count in weak["alarms"].items())
-    console.print(f"Alarms: {escape(alarms) or 'none'}")
+    flags = ", ".join(f"{name} {count}" for name, count in weak["flags"].items())
+    console.print(f"Flags: {escape(flags) or 'none'}")
     drift = f"Class drift {show(weak['class_drift'], 2)}"
-    if weak["class_drift_alarm"]:
+    if weak["class_drift_flag"]:
         drift = f"[red]{drift}: masks that can be trusted are of other classes than the points[/]"
     console.print(
         f"{drift} (from true objects to points: {show(weak['class_drift_from_strong'], 2)})"

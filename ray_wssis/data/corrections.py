@@ -26,7 +26,7 @@ from ray_wssis.storage import write_atomically
 
 CORRECTED = "corrected"  # key of an annotation
 DELETED = "deleted"
-ABOUT_PSEUDO_MASKS = ("expected_iou", "alarms", "pseudo")  # keys that do not hold for drawn masks
+ABOUT_PSEUDO_MASKS = ("expected_iou", "flags", "pseudo")  # keys that do not hold for drawn masks
 
 
 @dataclass(frozen=True, kw_only=True)

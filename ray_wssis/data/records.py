@@ -48,6 +48,7 @@ SCHEMA = pa.schema(
 )
 _CLICKS = "clicks"
 _ADDED = (_CLICKS, "class_map", "tags", "annotated")  # columns that older files lack
+WRITTEN_AT_A_TIME = 512  # records
 _CATEGORIES = b"categories"  # key in the schema's metadata
 
 
@@ -229,6 +230,37 @@ class Records:
     def __repr__(self) -> str:
         names = ", ".join(category.name for category in self.categories[:4])
         return f"Records({len(self)} images, {len(self.categories)} classes: {names}, ...)"
+
+
+class RecordsWriter:
+    """Writes any number of records to one Parquet file, a few at a time in memory.
+
+    For use with `with`; the file is whole when that ends without an exception.
+    """
+
+    def __init__(self, file: UPath, categories: Sequence[Category]) -> None:
+        self.empty = Records.from_rows([], categories)
+        self.pending: list[Record] = []
+        self.stream = file.open("wb")
+        self.writer = pq.ParquetWriter(self.stream, self.empty.schema)
+
+    def __enter__(self) -> "RecordsWriter":
+        return self
+
+    def add(self, record: Record) -> None:
+        self.pending.append(record)
+        if len(self.pending) == WRITTEN_AT_A_TIME:
+            self.flush()
+
+    def flush(self) -> None:
+        rows = [record.to_row() for record in self.pending]
+        self.writer.write_table(pa.Table.from_pylist(rows, schema=self.empty.schema))
+        self.pending = []
+
+    def __exit__(self, *_: object) -> None:
+        self.flush()
+        self.writer.close()
+        self.stream.close()
 
 
 def _unknown(column: str, table: pa.Table) -> pa.Array:

@@ -60,7 +60,7 @@ class Audit:
         """Counts and figures, of all objects and by class and size; `names` are the classes'."""
         known = self.is_known
         return {
-            "num_pictures": len(np.unique(self.image_id[known])),
+            "num_images": len(np.unique(self.image_id[known])),
             "num_objects": int(known.sum()),
             "num_without_mask": int((known & ~self.has_mask).sum()),
             "mIoU": percent(self.refined[known]),

@@ -80,7 +80,7 @@ class Picture:
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
     threshold: float  # score
-    num_pictures: int  # of which these were chosen
+    num_images: int  # of which these were chosen
     any_found: bool  # whether any instance of any picture and score is right
     pictures: list[Picture]
 
@@ -100,7 +100,7 @@ def gallery(
     ]
     return Gallery(
         threshold=threshold,
-        num_pictures=len(order),
+        num_images=len(order),
         any_found=any((each.ious > 0).any() for each in order),
         pictures=pictures,
     )

@@ -1,106 +1,84 @@
-"""The weak pictures get masks: every point becomes a rough mask, and the refiner mends it.
+"""Masks for the points of the weak images, drawn by any labeller.
 
-The audit pictures, whose true masks are known and which the teacher has never seen, go through
-the very same processes; what becomes of them tells how good the masks of the others are.
+The audit images, whose true masks are known and which no network was trained on, take the same
+path; how good their masks are tells how good the others are.
 """
 
 import json
-import logging
 from collections import Counter
-from typing import Any
+from typing import Any, Protocol
 
-import torch
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.records import Category, Records
 from ray_wssis.instance.label_config import LabelLimits
-from ray_wssis.instance.label_row import SCHEMA, finish_row
-from ray_wssis.instance.segmenter import Segmenter, read_config
 from ray_wssis.instance.split import AUDIT, REJECTED, WEAK
-from ray_wssis.methods.point_wssis.labeller import PointLabeller
-from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.run import ROWS, Run, streamed_from
 from ray_wssis.storage import read_json, write_json
-from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.decode import Picture
-from ray_wssis.streaming.stream import Pass, stream
+from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.table import each_row
+from ray_wssis.streaming.throughput import Throughput
 
-ROWS = "rows"
 SUMMARY = "summary.json"
 THROUGHPUT = "throughput.json"
 FAILED = "failed.jsonl"
 
-logger = logging.getLogger(__name__)
+
+class InstanceLabeller(Labeller, Protocol):
+    """A labeller whose rows have the columns of `label_row.SCHEMA`."""
+
+    @property
+    def signals(self) -> tuple[str, ...]: ...  # columns that tell how good a mask is
+    @property
+    def lineage(self) -> dict[str, str]: ...  # what draws, in short; every mask carries it
 
 
-class LabelPoints:
-    """Pictures with points -> rows of labels, to be finished by `finish_row`."""
+def label(run: Run, data: Artifact, by: InstanceLabeller, limits: LabelLimits) -> Artifact:
+    """Label the weak and the audit images: `rows/`, `summary.json` and `failed.jsonl`.
 
-    def __init__(self, teacher: str, refiner: str | None) -> None:
-        device = best_device()
-        self.labeller = PointLabeller(
-            Segmenter.load(UPath(teacher), device),
-            None if refiner is None else Refiner.load(UPath(refiner), device),
-        )
-
-    def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
-        drafts = self.labeller.draft(
-            [picture.record for picture in pictures],
-            [picture.image for picture in pictures],
-            [picture.network_image for picture in pictures],
-        )
-        return [draft.to_row() for draft in drafts]
-
-
-def label(
-    stage: Workspace,
-    data: Artifact | Workspace,
-    models: dict[str, UPath],
-    workers: LabellingWorkers,
-    limits: LabelLimits,
-    *,
-    made_from: str,
-    retry_failed: bool,
-) -> None:
-    """Rows for the weak and the audit pictures.  `models` are the folders of teacher and refiner.
-
-    Raises ValueError when too many pictures fail or too few points get a mask; what was labelled
-    stays, and with other limits the same command goes on.
+    Raises ValueError if too many images fail or too few points get a mask; finished rows are kept,
+    and with other limits the same command continues.
     """
-    throughput = stream(
-        Pass(
-            name="labels",
-            records=[data / AUDIT, data / WEAK],
-            worker=LabelPoints,
-            arguments={name: str(folder) for name, folder in models.items()},
-            schema=SCHEMA,
-            finish=finish_row,
-            made_from=made_from,
-            network_size=read_config(models["teacher"]).sides,
-            canvas_multiple=PADDING_MULTIPLE,
-            needs_original=True,
-            out=stage / ROWS,
-        ),
-        workers,
-        retry_failed=retry_failed,
-        max_failures=limits.max_failures,
+    images = [data.part(AUDIT), data.part(WEAK)]
+
+    def make(stage: Workspace) -> None:
+        throughput = run.infer(stage, images, by, limits.max_failures)
+        rejected = (data / REJECTED).read_text()
+        summarise(stage, throughput, rejected, Records.read(data / WEAK).categories)
+        check_coverage(stage, limits)
+
+    made = run.stage(
+        "labels",
+        "Turn every point into a mask",
+        streamed_from(images, by),
+        make,
+        logs=[ROWS, THROUGHPUT],
+        keep=[ROWS],
+        reopen=run.retry_failed,
     )
+    check_coverage(made, limits)
+    return made
+
+
+def summarise(
+    stage: Workspace, throughput: Throughput, rejected: str, categories: tuple[Category, ...]
+) -> None:
+    """Write the counts, the speed and the failures of rows that are complete.
+
+    `rejected` are the lines about points that cannot be used.
+    """
     if throughput.num_images:
         write_json(stage / THROUGHPUT, throughput.figures())
-    rejected = (data / REJECTED).read_text()
-    summary = summarise(stage / ROWS, Records.read(data / WEAK).categories)
-    summary["num_rejected_points"] = len(rejected.splitlines())
-    write_json(stage / SUMMARY, summary)
+    counts = count_labels(stage / ROWS, categories)
+    write_json(stage / SUMMARY, counts | {"num_rejected_points": len(rejected.splitlines())})
     (stage / FAILED).write_text(rejected + failures(stage / ROWS))
-    check_coverage(stage, limits)
 
 
-def summarise(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
-    """Counts of the weak pictures' labels."""
+def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
+    """Count the images, points and masks of the weak images."""
     counts, classes = Counter[str](), Counter[int]()
-    for row in each_row(rows, ["label", "refined", "error"], pictures=UPath(WEAK).stem):
+    for row in each_row(rows, ["label", "refined", "error"], source=UPath(WEAK).stem):
         counts["num_images"] += 1
         counts["num_failed_images"] += row["error"] is not None
         masks = row["refined"] or []
@@ -118,7 +96,7 @@ def summarise(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
 
 
 def failures(rows: UPath) -> str:
-    """A line of JSON for each picture that failed, by image id."""
+    """Return a line of JSON for every image that failed, by image id."""
     columns = ["image_id", "file", "stage", "error"]
     failed = [
         {name: row[name] for name in ("image_id", "file", "stage")} | {"reason": row["error"]}
@@ -130,7 +108,7 @@ def failures(rows: UPath) -> str:
 
 
 def check_coverage(labels: Artifact | Workspace, limits: LabelLimits) -> None:
-    """Raise ValueError when no point, or too few of them, got a mask."""
+    """Raise ValueError if no point, or too few of them, got a mask."""
     summary = read_json(labels / SUMMARY)
     num_points = summary["num_points"]
     num_masks = num_points - summary["num_points_without_mask"]
@@ -144,7 +122,3 @@ def check_coverage(labels: Artifact | Workspace, limits: LabelLimits) -> None:
             f"labels: {num_masks} of {num_points} points got a mask, a share of "
             f"{num_masks / num_points:.3f}; min_coverage is {limits.min_coverage:g}"
         )
-
-
-def best_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,4 +1,6 @@
-"""Limits of labelling."""
+"""Configuration of labels, their audit and their merge."""
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -6,7 +8,19 @@ from ray_wssis.config import Config
 
 
 class LabelLimits(Config):
-    """When labelling has gone wrong.  It changes nothing that comes out."""
+    """Bounds beyond which labelling counts as failed.  They do not change any label."""
 
-    max_failures: int | None = Field(default=None, ge=0)  # pictures; null: any number
+    max_failures: int | None = Field(default=None, ge=0)  # images; null: any number
     min_coverage: float = Field(default=0, ge=0, le=1)  # share of the points that get a mask
+
+
+class AuditConfig(Config):
+    threshold: float = Field(default=0.5, ge=0, le=1)  # expected IoU below which a mask is poor
+    review: int = Field(default=50, ge=0)  # how many of the worst masks are listed
+
+
+class MergeConfig(Config):
+    """What happens to poor masks, and to those that people corrected."""
+
+    below: Literal["keep", "ignore", "drop"] = "ignore"  # ignore: neither object nor background
+    corrections: tuple[str, ...] = ()  # COCO files whose masks win over pseudo masks; last one wins

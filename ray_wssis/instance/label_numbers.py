@@ -19,7 +19,7 @@ from ray_wssis.instance.truth import compare_row, iou_or_nan
 ROWS_AT_A_TIME = 64  # pictures
 WEAK = "weak"  # of the pictures in the rows, those that nobody has masks of
 COLUMNS = [
-    "pictures",
+    "source",
     "image_id",
     "annotation_id",
     "level",
@@ -64,7 +64,7 @@ class LabelNumbers:
         for file in np.unique(self.file[chosen]).tolist():
             here = {int(self.image_id[i]) for i in chosen if self.file[i] == file}
             with self.files[file].open("rb") as stream:
-                wanted = [("image_id", "in", sorted(here)), ("pictures", "==", WEAK)]
+                wanted = [("image_id", "in", sorted(here)), ("source", "==", WEAK)]
                 table = pq.read_table(stream, filters=wanted)
             found |= {row["image_id"]: row for row in table.to_pylist()}
         return found
@@ -95,7 +95,7 @@ def read_label_numbers(folder: UPath, truth: RecordsById | None) -> LabelNumbers
     parts = [np.zeros((0, 7))]
     for index, file in enumerate(files):
         for some in pieces(file, COLUMNS):
-            rows = [row for row in some if row["pictures"] == WEAK]
+            rows = [row for row in some if row["source"] == WEAK]
             records = truth.some([row["image_id"] for row in rows]) if truth else {}
             lines = [
                 (index, *line)

@@ -1,58 +1,45 @@
-"""What trained segmenters find in every picture, without any prompt."""
+"""Segmenters at work on the images of a stream, without any prompt."""
 
-from typing import Any
+from collections.abc import Mapping
 
-import pyarrow as pa
 from upath import UPath
 
-from ray_wssis.instance.label import best_device
 from ray_wssis.instance.segmenter import Segmenter, network_image
-from ray_wssis.streaming.decode import Picture
-
-SCHEMA = pa.schema(
-    [
-        ("model", pa.string()),  # null in the row of a picture that failed
-        ("image_id", pa.int64()),
-        ("label", pa.list_(pa.int32())),
-        ("score", pa.list_(pa.float32())),  # best first
-        ("mask", pa.list_(pa.binary())),  # run-length counts
-    ]
-)
+from ray_wssis.models.device import best_device
+from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.labeller import Infer, Row
 
 
-class FindInstances:
-    """Pictures -> one row per picture and model.  `models` are folders by name."""
+def open_segmenters(models: Mapping[str, str], network_size: tuple[int, int]) -> Infer:
+    """Load the models in these folders, by name; `network_size` is what images are decoded for."""
+    device = best_device()
+    segmenters = {name: Segmenter.load(UPath(folder), device) for name, folder in models.items()}
 
-    def __init__(self, models: dict[str, str]) -> None:
-        device = best_device()
-        self.segmenters = {
-            name: Segmenter.load(UPath(folder), device) for name, folder in models.items()
-        }
-        self.first = next(iter(self.segmenters.values()))  # pictures come at its size
-
-    def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
-        rows = []
-        for name, segmenter in self.segmenters.items():
-            rows += [{"model": name} | row for row in self.find(segmenter, pictures)]
-        return rows
-
-    def find(self, segmenter: Segmenter, pictures: list[Picture]) -> list[dict[str, Any]]:
-        same_size = segmenter.config.sides == self.first.config.sides
-        found = segmenter.segment(
-            [
-                picture.network_image
-                if same_size
-                else network_image(picture.image, segmenter.config)
-                for picture in pictures
-            ],
-            [(picture.record.height, picture.record.width) for picture in pictures],
-        )
+    def infer(images: list[Image]) -> list[Row]:
         return [
-            {
-                "image_id": picture.record.image_id,
-                "label": seen.labels,
-                "score": seen.scores,
-                "mask": seen.masks,
-            }
-            for picture, seen in zip(pictures, found, strict=True)
+            {"model": name} | row
+            for name, segmenter in segmenters.items()
+            for row in predict(segmenter, images, network_size)
         ]
+
+    return infer
+
+
+def predict(segmenter: Segmenter, images: list[Image], network_size: tuple[int, int]) -> list[Row]:
+    same_size = segmenter.config.sides == network_size
+    found = segmenter.segment(
+        [
+            image.network_image if same_size else network_image(image.pixels, segmenter.config)
+            for image in images
+        ],
+        [(image.record.height, image.record.width) for image in images],
+    )
+    return [
+        {
+            "image_id": image.record.image_id,
+            "label": instances.labels,
+            "score": instances.scores,
+            "mask": instances.masks,
+        }
+        for image, instances in zip(images, found, strict=True)
+    ]

@@ -196,7 +196,7 @@ def predictions_section(folder: UPath, models: Models, names: list[str]) -> Sect
     truth = read_records(folder / "split/val.parquet")
     found = None
     if truth is not None and "student" in models:
-        predictions = folder / "evaluation/predictions"
+        predictions = folder / "evaluation/rows"
         found = gallery(predictions, models["student"], truth, names, NUM_COLORS)
     html = render("predictions", HERE, gallery=found)
     return Section(anchor="predictions", title="Predictions", html=html, style=style())

@@ -26,8 +26,8 @@ class Suspect:
         return int(self.row["label"][self.item])
 
     @property
-    def alarms(self) -> list[str]:
-        return list(self.row["alarms"][self.item])
+    def flags(self) -> list[str]:
+        return list(self.row["flags"][self.item])
 
     def record(self) -> Record:
         """The picture with this object and its refined mask."""
@@ -71,4 +71,4 @@ def write_review(file: UPath, suspects: Sequence[Suspect], names: Sequence[str])
 def judge(suspect: Suspect) -> str:
     """`0.12, duplicate`: what is expected, and what is odd."""
     known = [] if suspect.expected_iou is None else [f"{suspect.expected_iou:.2f}"]
-    return ", ".join([*known, *suspect.alarms])
+    return ", ".join([*known, *suspect.flags])

@@ -1,8 +1,10 @@
 """A segmenter: its network, the sizes it sees, its inference."""
 
 from ray_wssis.config import Config
+from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.models.compat import Compat
 from ray_wssis.models.solov2_config import InferenceConfig, SOLOv2Config
+from ray_wssis.training.config import ScaledTraining
 
 OVERLAPPING_RANGES = ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
 ScaleRange = tuple[float, float]
@@ -21,3 +23,12 @@ class SegmenterConfig(Config):
     @property
     def sides(self) -> tuple[int, int]:
         return self.shorter, self.longest
+
+
+class SegmenterStage(Config):
+    """A stage that trains a segmenter, or adopts one."""
+
+    model: SegmenterConfig
+    augment: AugmentConfig = AugmentConfig()
+    training: ScaledTraining
+    ready: str | None = None  # a model folder to use as it is: nothing is trained

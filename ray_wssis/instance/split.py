@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Workspace, open_stage
+from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.points import PointKind, with_points
@@ -21,6 +21,7 @@ from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.data.split import Split, as_weak, count_classes, draw_audit, split_records
 from ray_wssis.data.split_files import counts, split_name, write_split
 from ray_wssis.instance.split_config import DataConfig
+from ray_wssis.run import Run
 from ray_wssis.storage import hash_file, locate
 
 STRONG = "strong.parquet"
@@ -44,25 +45,30 @@ class Gathered(NamedTuple):
     rejected: list[Rejected]  # with the ids of `parts`
 
 
-def split(config: DataConfig, seed: int, folder: UPath, *, redo: bool) -> Artifact:
-    """Strong, weak and validation records in `folder`, and the COCO files of the split.
+def split(run: Run, config: DataConfig) -> Artifact:
+    """Split the data into strong, weak and validation records, and COCO files of them.
 
-    The strong records are there once more in two parts, taught and audit.  Weak annotations that
-    cannot be used are in `rejected.jsonl`; the other points of their pictures are kept.  Where the
-    weak pictures' masks are known, `weak_truth.parquet` and `all.parquet` are there too: only to
-    measure, nothing is learnt from them but an upper bound.
+    The strong records are there a second time in two parts, taught and audit.  Weak annotations
+    that cannot be used are in `rejected.jsonl`; the other points of their images are kept.  If the
+    masks of the weak images are known, `weak_truth.parquet` and `all.parquet` are there too: only
+    to measure, and nothing but an upper bound learns from them.
     """
     hashes = {file: hash_file(file) for file in config.files() if UPath(file).exists()}
-    made_from = {"data": config.model_dump(mode="json", exclude={"corrections"}), "files": hashes}
-    stage = open_stage(folder, made_from, redo=redo, seed=seed)
-    if isinstance(stage, Artifact):
-        return stage
+    return run.stage(
+        "split",
+        "Split the data into masks and points",
+        {"data": config, "files": hashes},
+        lambda stage: write_parts(config, run.config.seed, stage),
+    )
+
+
+def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
     validation, parts, rejected = gather(config, seed, stage)
     taught, audit = draw_audit(parts.strong, config.audit, seed)
     if config.audit and not len(audit):
         logger.warning(
-            "none of the %d strong pictures can be spared for the audit, so nothing will tell how "
-            "good the pseudo masks are: more pictures with masks are needed",
+            "none of the %d strong images can be spared for the audit, so nothing will tell how "
+            "good the pseudo masks are: more images with masks are needed",
             len(parts.strong),
         )
     made_how = {
@@ -83,7 +89,6 @@ def split(config: DataConfig, seed: int, folder: UPath, *, redo: bool) -> Artifa
         lacking = incomplete(rejected)
         whole = (record for record in parts.weak_truth if record.image_id not in lacking)
         Records.from_rows([*parts.strong, *whole], parts.strong.categories).write(stage / ALL)
-    return stage.finish()
 
 
 def write_rejected(rejected: list[Rejected], file: UPath) -> None:

@@ -1,4 +1,4 @@
-"""Where the data of a run come from, and how they are split."""
+"""The data of a run: where they come from, and how they are split."""
 
 from pydantic import Field, model_validator
 
@@ -22,15 +22,14 @@ class DataConfig(Config):
     annotations: str | None = None  # a fully labelled COCO file
     strong: str | None = None  # a COCO file with masks
     weak: str | None = None  # a COCO file with points, or boxes instead; masks are not looked at
-    images: str | None = None  # folder or URI of the pictures
+    images: str | None = None  # folder or URI of the images
     weak_images: str | None = None  # of the weak file, if elsewhere
     validation: str | None = None  # a COCO file with masks; null: held out of `annotations`
     validation_images: str | None = None
-    validation_percent: float = Field(default=20, gt=0, lt=100)  # held out where there is no file
-    percent: float = Field(default=10, gt=0, lt=100)  # of the pictures that keep their masks
+    validation_percent: float = Field(default=20, gt=0, lt=100)  # held out if there is no file
+    percent: float = Field(default=10, gt=0, lt=100)  # of the images that keep their masks
     audit: float = Field(default=0.1, ge=0, le=0.5)  # share of those that the teacher never sees
     point: PointKind = PointKind.CENTROID  # how points are drawn from masks
-    corrections: tuple[str, ...] = ()  # COCO files whose masks win over pseudo masks; last one wins
 
     @model_validator(mode="after")
     def check_source(self) -> "DataConfig":
@@ -44,7 +43,7 @@ class DataConfig(Config):
         if given[2] and (self.strong is None or self.weak is None or self.validation is None):
             raise ValueError("strong and weak go together, and need a validation file")
         if not given[0] and self.images is None:
-            raise ValueError("images is missing: the folder of the pictures")
+            raise ValueError("images is missing: the folder of the images")
         return self
 
     def files(self) -> list[str]:

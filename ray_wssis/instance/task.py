@@ -6,18 +6,21 @@ of object is the business of exactly one level.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.artifacts import Part
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
 from ray_wssis.data.records import Records
 from ray_wssis.instance.samples import Batch, SegmenterSamples, collate
-from ray_wssis.instance.segmenter import Segmenter, network_image
-from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.instance.segmenter import KIND, Segmenter, network_image
+from ray_wssis.instance.segmenter_config import SegmenterConfig, SegmenterStage
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
+from ray_wssis.models.model_folder import check_model
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import assign_cells
@@ -50,10 +53,35 @@ class SegmenterTask:
     augment: AugmentConfig
     pictures: str  # records with masks
     validation: str  # records with masks
-    max_validation_pictures: int
+    max_validation_images: int
+    made_from: dict[str, Any] = field(default_factory=dict)  # all that decides what is learnt
 
     best_metric = "val/AP"
     collate = staticmethod(collate)
+
+    @classmethod
+    def of(
+        cls, name: str, stage: SegmenterStage, images: Part, validation: Part
+    ) -> "SegmenterTask":
+        """Compose the task of a stage that learns from `images`, records with masks."""
+        return cls(
+            name=name,
+            config=stage.model,
+            augment=stage.augment,
+            pictures=str(images.path),
+            validation=str(validation.path),
+            max_validation_images=stage.training.max_validation_images,
+            made_from={
+                "images": images,
+                "validation": validation,
+                "model": stage.model,
+                "augment": stage.augment,
+            },
+        )
+
+    def accept(self, folder: UPath) -> None:
+        """Raise ValueError unless the model in `folder` can replace one that is trained here."""
+        check_model(folder, KIND, Records.read(self.validation).categories)
 
     def load(self) -> SegmenterSamples:
         return SegmenterSamples(Records.read(self.pictures), self.augment)
@@ -64,7 +92,7 @@ class SegmenterTask:
     def validate(self, learner: SegmenterLearner, pictures: SegmenterSamples) -> dict[str, float]:
         """Average precision without any prompt on the first validation pictures."""
         truth = Records.read(self.validation)
-        truth = truth.select(range(min(len(truth), self.max_validation_pictures)))
+        truth = truth.select(range(min(len(truth), self.max_validation_images)))
         segmenter = Segmenter(learner.network, self.config, truth.categories)
         found = segment_records(segmenter, truth)
         return {f"val/{name}": value for name, value in average_precision(truth, found).items()}

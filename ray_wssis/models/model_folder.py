@@ -1,6 +1,7 @@
 """A trained network on disk: `model.safetensors`, `config.json` and a model card, no pickle."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import safetensors
@@ -9,7 +10,7 @@ from torch import nn
 from upath import UPath
 
 from ray_wssis.artifacts import hash_of_values
-from ray_wssis.data.records import Category
+from ray_wssis.data.records import Category, named
 from ray_wssis.storage import hash_file
 
 WEIGHTS = "model.safetensors"
@@ -36,6 +37,16 @@ def read_description(folder: UPath, kind: str) -> dict[str, Any]:
     if description.get("kind") != kind:
         raise ValueError(f"{folder}: holds a {description.get('kind')}, wanted a {kind}")
     return description
+
+
+def check_model(folder: UPath, kind: str, categories: Sequence[Category]) -> None:
+    """Raise ValueError unless the folder holds a model of this kind, trained for these classes."""
+    known = categories_of(read_description(folder, kind))
+    if known != tuple(categories):
+        raise ValueError(
+            f"{folder} was trained for {named(known)}, the data has {named(categories)}; numbers, "
+            "names and order must be the same"
+        )
 
 
 def hash_model(folder: UPath) -> str:

@@ -1,6 +1,6 @@
-"""A trained run labels more: points on new pictures in, a COCO file with their masks out.
+"""Labelling by a trained run: points on new images in, a COCO file with their masks out.
 
-Teacher and refiner draw as they drew for the student (`ray_wssis.instance.label`): every picture
+Teacher and refiner draw as they drew for the student (`ray_wssis.instance.label`): every image
 once, whatever dies meanwhile, and what cannot be used is listed.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Workspace, open_stage, short_hash
+from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage, short_hash
 from ray_wssis.config import Config
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.coco_writer import CocoWriter
@@ -18,17 +18,20 @@ from ray_wssis.data.points import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
 from ray_wssis.data.split import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio
-from ray_wssis.instance.label import ROWS, SUMMARY, THROUGHPUT, check_coverage, label
+from ray_wssis.instance.label import SUMMARY, THROUGHPUT, check_coverage, summarise
 from ray_wssis.instance.label_config import LabelLimits
-from ray_wssis.instance.merge import pseudo
+from ray_wssis.instance.merging import pseudo
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter import KIND as SEGMENTER
-from ray_wssis.instance.split import AUDIT, REJECTED, WEAK, write_rejected
+from ray_wssis.instance.split import REJECTED, WEAK, write_rejected
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
+from ray_wssis.run import ROWS
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.shards import finish_with_rows
+from ray_wssis.streaming.shards import write_content
+from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import RowsById
 
 LABELS = "labels.json"
@@ -41,16 +44,16 @@ class AnnotateConfig(Config):
 
 
 class Points(NamedTuple):
-    """What the file of points holds."""
+    """The content of a file of points."""
 
     records: Records  # without masks
     rejected: list[Rejected]  # what cannot be used
 
 
 class Annotate:
-    """Masks for the points of a COCO file, drawn by the networks of `run`, in folder `out`.
+    """Draws masks for the points of a COCO file with the networks of `run`, in folder `out`.
 
-    Raises ValueError when `run` has no teacher and refiner.
+    Raises ValueError if `run` has no teacher and refiner.
     """
 
     def __init__(
@@ -69,13 +72,17 @@ class Annotate:
         self.redo = redo
         self.retry_failed = retry_failed
         self.calibration = locate(run) / "audit" / CALIBRATION  # without: no expected IoU
-        self.networks = {name: locate(run) / name / "model" for name in NETWORKS}
-        self.known = {name: classes_of(folder, name) for name, folder in self.networks.items()}
-        self.drawn_by = {name: hash_model(folder) for name, folder in self.networks.items()}
+        networks = {name: locate(run) / name / "model" for name in NETWORKS}
+        self.known = {name: classes_of(folder, name) for name, folder in networks.items()}
+        self.drawn_by = {name: hash_model(folder) for name, folder in networks.items()}
+        teacher, refiner = (
+            Part(path=networks[name], digest=self.drawn_by[name]) for name in NETWORKS
+        )
+        self.labeller = PointLabeller.of(teacher, refiner)
 
     @cached_property
     def made_from(self) -> dict[str, Any]:
-        """Everything that decides what comes out."""
+        """Everything that decides the labels."""
         is_calibrated = self.calibration.exists()
         return self.drawn_by | {
             "calibration": hash_file(self.calibration) if is_calibrated else None,
@@ -85,9 +92,9 @@ class Annotate:
 
     @cached_property
     def points(self) -> Points:
-        """Boxes stand in for points that are missing; masks are not looked at.
+        """The points; boxes stand in for missing ones, and masks are not looked at.
 
-        Raises ValueError for a file that cannot be read, or of classes that the networks do not
+        Raises ValueError for a file that cannot be read, or whose classes the networks do not
         know.
         """
         rejected: list[Rejected] = []
@@ -100,33 +107,45 @@ class Annotate:
                 )
         return Points(as_weak(read, PointKind.CENTROID, seed=0), rejected)
 
-    @cached_property
-    def labels(self) -> Artifact:
-        """`labels.json`, with the rows and lists that it was made from."""
-        points = self.points  # what is refused leaves no folder
-        stage = open_stage(
-            self.out, self.made_from, redo=self.redo, reopen=self.retry_failed, keep=[ROWS]
+    def label(self) -> Artifact:
+        """Make `labels.json`, with the rows and lists that it is made from."""
+        points = self.points  # a file that is refused leaves no folder
+        opened = open_stage(
+            self.out,
+            self.made_from,
+            says="Draw a mask for every point",
+            redo=self.redo,
+            reopen=self.retry_failed,
+            keep=[ROWS],
         )
-        if isinstance(stage, Artifact):
-            check_coverage(stage, self.config.labelling)
-            return stage
+        if isinstance(opened, Workspace):
+            self.make(opened, points)
+            opened = opened.finish(logs=[ROWS, THROUGHPUT])
+        check_coverage(opened, self.config.labelling)
+        return opened
+
+    def make(self, stage: Workspace, points: Points) -> None:
         points.records.write(stage / WEAK)
-        Records.from_rows([], points.records.categories).write(stage / AUDIT)
         write_rejected(points.rejected, stage / REJECTED)
-        label(
-            stage,
-            stage,
-            self.networks,
+        throughput = stream(
+            Pass(
+                name="labels",
+                records=[stage / WEAK],
+                labeller=self.labeller,
+                out=stage / ROWS,
+            ),
             self.config.labelling_workers,
-            self.config.labelling,
-            made_from=" ".join(self.drawn_by.values()),
             retry_failed=self.retry_failed,
+            max_failures=self.config.labelling.max_failures,
         )
+        write_content(stage / ROWS)
+        rejected = (stage / REJECTED).read_text()
+        summarise(stage, throughput, rejected, points.records.categories)
+        check_coverage(stage, self.config.labelling)
         self.write_labels(stage)
-        return finish_with_rows(stage, ROWS, logs=[THROUGHPUT])
 
     def write_labels(self, stage: Workspace) -> None:
-        """All pictures and points, with masks where there are any; file names as they were."""
+        """Write all images and points, with the masks that there are; file names stay as given."""
         rows, records = RowsById(stage / ROWS, UPath(WEAK).stem), self.points.records
         model = None
         if self.calibration.exists():
@@ -149,7 +168,7 @@ class Annotate:
 def with_masks(
     record: Record, row: dict[str, Any], model: QualityModel | None, lineage: dict[str, str]
 ) -> tuple[Record, list[dict[str, Any]]]:
-    """The record with the masks of its row of labels, and what is known about each of them."""
+    """Add the masks of its row of labels to a record; also return what is known about each."""
     if row["error"] is not None:
         return record, [{}] * len(record.objects)
     numbers = [obj.annotation_id for obj in record.objects]
@@ -166,10 +185,10 @@ def with_masks(
 
 
 def classes_of(folder: UPath, name: str) -> tuple[Category, ...]:
-    """Those that a network was trained for."""
+    """Return the classes that a network was trained for."""
     try:
         return categories_of(read_description(folder, NETWORKS[name]))
     except ValueError as error:
         raise ValueError(
-            f"{error}; the folder of a run is wanted whose teacher and refiner are trained"
+            f"{error}; give the folder of a run whose teacher and refiner are trained"
         ) from error

@@ -1,8 +1,8 @@
-"""Rows that are finished, in Parquet files that are whole or not there at all.
+"""Finished rows in Parquet files that are whole or do not exist at all.
 
-A shard holds all rows of each of its pictures.  Its name is a hash of their keys, so writing it
-twice writes it once.  What a folder of shards is worth is told by its rows alone, whichever
-shards they came to lie in (`content_digest`).
+A shard holds all rows of each of its images.  Its name is a hash of their keys, so writing it
+twice writes it once.  The digest of a folder depends on its rows alone, not on the shards that
+they ended up in (`content_digest`).
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import io
 import logging
 import pickle
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,24 +21,21 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.storage import remove, write_atomically, write_json
 from ray_wssis.streaming.decode import BATCH
+from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.table import read_columns, shards
 
-COMMON = [  # columns of every shard, beside those of the worker that made the rows
-    pa.field("pictures", pa.string()),  # name of the records file: weak, audit, val, ...
+COMMON = [  # columns of every shard, beside those of the labeller
+    pa.field("source", pa.string()),  # name of the records file: weak, audit, val, ...
     pa.field("image_id", pa.int64()),
     pa.field("key", pa.int64()),
-    pa.field("stage", pa.string()),  # where it failed: read, decode or model; null when fine
+    pa.field("stage", pa.string()),  # where it failed: read, decode or model; null: it did not
     pa.field("error", pa.string()),
     pa.field("hash", pa.int64()),  # of all the other columns
 ]
 CONTENT = "content.json"
 READERS = 16  # files read at the same time; they may be far away
-
-Row = dict[str, Any]
-Finish = Callable[[Row], Row]  # the part of a row's making that needs no network
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +46,7 @@ def with_common(schema: pa.Schema) -> pa.Schema:
 
 
 def write_shard(folder: UPath, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
-    """Write `rows` to one file of `folder`.  Raises OSError when that is not possible."""
+    """Write `rows` to one file of `folder`.  Raises OSError if that is not possible."""
     table = pa.Table.from_pylist(
         [row | {"hash": row_hash(row, schema)} for row in rows], schema=with_common(schema)
     )
@@ -72,7 +69,7 @@ def row_hash(row: dict[str, Any], schema: pa.Schema) -> int:
 
 
 def finished(folder: UPath) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Keys of the pictures that have rows, and of those of them that failed."""
+    """Return the keys of the images that have rows, and the keys of those that failed."""
     keys, fine = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
     for _, table in tables(folder, ["key", "error"]):
         keys.append(table["key"].to_numpy())
@@ -82,10 +79,10 @@ def finished(folder: UPath) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def tidy(folder: UPath, wanted: NDArray[np.int64]) -> None:
-    """Leave the rows of each picture of `wanted` once, and nothing else.
+    """Keep the rows of each image of `wanted` once, and nothing else.
 
-    Others are left from an earlier configuration, or were written twice by a node that died.
-    Of a picture that failed once and then did not, the rows that are fine stay.
+    Other rows are left over from an earlier configuration, or were written twice by a node that
+    died.  If an image failed once and later did not, its good rows stay.
     """
     files: list[UPath] = []
     parts = [np.zeros((3, 0), dtype=np.int64)]
@@ -98,22 +95,22 @@ def tidy(folder: UPath, wanted: NDArray[np.int64]) -> None:
     order = np.lexsort((shard, failed, keys))  # of each key, the best shard first
     known, first = np.unique(keys[order], return_index=True)
     best = shard[order][first]
-    stands = (shard == best[np.searchsorted(known, keys)]) & np.isin(keys, wanted)
-    for place in np.unique(shard[~stands]).tolist():
-        keep_rows(files[place], stands[shard == place])
+    kept = (shard == best[np.searchsorted(known, keys)]) & np.isin(keys, wanted)
+    for place in np.unique(shard[~kept]).tolist():
+        keep_rows(files[place], kept[shard == place])
 
 
-def keep_rows(file: UPath, stands: NDArray[np.bool_]) -> None:
-    """Write a shard again without the rows that do not stand."""
+def keep_rows(file: UPath, kept: NDArray[np.bool_]) -> None:
+    """Rewrite a shard with only some of its rows."""
     with file.open("rb") as stream:
-        table = pq.read_table(stream).filter(pa.array(stands))
+        table = pq.read_table(stream).filter(pa.array(kept))
     if table.num_rows:
         write_table(file.parent, table)
     remove(file)
 
 
 def content_digest(folder: UPath) -> dict[str, Any]:
-    """How many rows there are, and a SHA-256 that says which, in whatever shards they lie."""
+    """Return the number of rows and a SHA-256 over them, the same in whichever shards they lie."""
     found = [np.zeros((0, 2), dtype=np.int64)]
     for _, table in tables(folder, ["key", "hash"]):
         found.append(np.stack([table["key"].to_numpy(), table["hash"].to_numpy()], axis=1))
@@ -122,18 +119,17 @@ def content_digest(folder: UPath) -> dict[str, Any]:
     return {"num_rows": len(rows), "sha256": hashlib.sha256(rows.tobytes()).hexdigest()}
 
 
-def finish_with_rows(stage: Workspace, folder: str, *, logs: Sequence[str] = ()) -> Artifact:
-    """Finish a stage whose result is a folder of shards.
+def write_content(folder: UPath) -> None:
+    """Write `content.json` beside a folder of shards.
 
-    The shards stand in the manifest as logs do, for chance named them; which rows they hold is in
-    `content.json`, and so in the digest.
+    The names of shards are up to chance, so a manifest lists them as it lists logs; which rows
+    they hold is in this file, and therefore in the digest of the artifact.
     """
-    write_json(stage / CONTENT, content_digest(stage / folder))
-    return stage.finish(logs=[folder, *logs])
+    write_json(folder.parent / CONTENT, content_digest(folder))
 
 
 def tables(folder: UPath, columns: list[str]) -> Iterator[tuple[UPath, pa.Table]]:
-    """Some columns of every shard.  What cannot be read is removed: it will be done again."""
+    """Yield some columns of every shard.  Removes shards that cannot be read: they are redone."""
 
     def read(file: UPath) -> tuple[UPath, pa.Table | None]:
         try:
@@ -144,17 +140,20 @@ def tables(folder: UPath, columns: list[str]) -> Iterator[tuple[UPath, pa.Table]
     with ThreadPoolExecutor(READERS) as pool:
         for file, table in pool.map(read, shards(folder)):
             if table is None:
-                logger.warning("%s is damaged and removed; its pictures are done again", file)
+                logger.warning(
+                    "%s is damaged: it is removed, and its images are labelled again", file
+                )
                 remove(file)
             else:
                 yield file, table
 
 
-def finish_and_write(
-    batches: pa.Table, folder: UPath, schema: pa.Schema, finish: Finish | None
-) -> pa.Table:
-    """Write a shard with the rows of some batches, each row finished first.  One row comes back:
-    what was done, how long every step took, and why the shard could not be written."""
+def finish_and_write(batches: pa.Table, folder: UPath, labeller: Labeller) -> pa.Table:
+    """Write a shard with the rows of some batches, each row finished first.
+
+    Returns one row: what was done, how long every step took, and why the shard could not be
+    written, if so.
+    """
     start = time.perf_counter()
     rows = [row for cell in batches[BATCH] for row in pickle.loads(cell.as_buffer())]
     failures = [row["error"] for row in rows if row["error"] is not None]
@@ -165,9 +164,9 @@ def finish_and_write(
         "cannot_write": None,
     }
     try:
-        finished_rows = [row if finish is None or row["error"] else finish(row) for row in rows]
-        write_shard(folder, finished_rows, schema)
-    except OSError as error:  # not raised: a task that fails is taken for a picture that kills
+        finished_rows = [row if row["error"] else labeller.finish(row) for row in rows]
+        write_shard(folder, finished_rows, labeller.schema)
+    except OSError as error:  # not raised: a task that fails is taken for an image that kills
         done["cannot_write"] = str(error)
     steps = {name: pc.sum(batches[name]).as_py() for name in ("read", "decode", "model")}
     return pa.Table.from_pylist([done | steps | {"encode": time.perf_counter() - start}])

@@ -26,7 +26,7 @@ class TrainingConfig(Config):
     max_grad_norm: float = Field(default=35.0, gt=0)
     save_every: int = Field(default=5000, ge=1)  # steps between checkpoints
     validate_every: int = Field(default=5000, ge=1)  # steps; a checkpoint is kept then too
-    max_validation_pictures: int = Field(default=500, ge=1)
+    max_validation_images: int = Field(default=500, ge=1)
     early: tuple[int, ...] = ()  # steps whose model is kept beside the last one
 
     @model_validator(mode="after")

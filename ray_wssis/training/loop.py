@@ -7,7 +7,7 @@ from its last checkpoint ends with the same weights as one that was not.
 import errno
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +40,10 @@ class Task(Protocol):
     def name(self) -> str: ...
     @property
     def best_metric(self) -> str: ...  # one of the figures of `validate`, larger is better
+    @property
+    def made_from(self) -> Mapping[str, Any]: ...  # all that decides what is learnt
 
+    def accept(self, folder: UPath) -> None: ...  # ValueError: this model cannot be adopted
     def load(self) -> Samples: ...
     def collate(self, samples: list[Any]) -> Any: ...
     def learner(self, samples: Any) -> nn.Module: ...

@@ -19,13 +19,14 @@ from upath import UPath
 
 from ray_wssis.artifacts import hash_of_values
 from ray_wssis.data.records import Records
-from ray_wssis.instance.label import ROWS, SUMMARY
+from ray_wssis.instance.label import SUMMARY
 from ray_wssis.instance.split import WEAK
 from ray_wssis.recipes.annotate import LABELS, Annotate, AnnotateConfig
+from ray_wssis.run import ROWS
 from ray_wssis.session import connect
 from ray_wssis.storage import is_local, locate, names_in, read_json, write_json
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.stream import TASK_CPUS
+from ray_wssis.streaming.pool import TASK_CPUS
 from ray_wssis.streaming.table import progress, read_footer
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.errors import ApiError
@@ -224,7 +225,7 @@ class Annotator:
             note.run, note.points, note.images, out, config, retry_failed=note.retry_failed
         )
         check_places(recipe.points.records, roots)
-        _ = recipe.labels
+        recipe.label()
 
 
 def read_notes(folder: UPath) -> dict[str, Note]:

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from ray_wssis.data.records import Category
-from ray_wssis.instance.label import best_device
+from ray_wssis.models.device import best_device
 from ray_wssis.models.solov2_inference import Detections
 from wssis_serve.backend import PointQuery, Replicas, Segmented
 from wssis_serve.config import ReplicaConfig, ServeConfig

@@ -11,28 +11,21 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.cli.app import Sentences, app, verb
-from ray_wssis.recipes.point_wssis import PointWSSIS
+from ray_wssis.cli.app import app
+from ray_wssis.cli.sentences import Sentences
 from ray_wssis.session import IN_A_RAY_JOB
 
 runner = CliRunner()
+FEW = ["--set", "data.shapes={num_images: 12, num_validation_images: 4, size: 64}"]
+SPLIT = ["run", "--until", "split"]  # the quickest of all stages
 
 
-def commands_that(make: Callable[[PointWSSIS], Artifact]) -> typer.Typer:
-    """`wssis` with one verb more, `make`, and one that does something else."""
-    extended = typer.Typer(cls=Sentences, pretty_exceptions_enable=False)
-    extended.command("make")(verb(make))
-    extended.command("other")(lambda: None)
-    return extended
-
-
-def page(run: PointWSSIS) -> Artifact:
-    stage = run.open("page", {})
-    if isinstance(stage, Workspace):
-        (stage / "index.html").write_text(str(run.config.upper_bound))
-        return stage.finish()
-    return stage
+def commands_that(fail: Callable[[], None]) -> typer.Typer:
+    """Return a `wssis` of one command, `fail`, and one that does something else."""
+    commands = typer.Typer(cls=Sentences, pretty_exceptions_enable=False)
+    commands.command("fail")(fail)
+    commands.command("other")(lambda: None)
+    return commands
 
 
 def test_help_comes_at_once() -> None:
@@ -52,67 +45,65 @@ def test_help_comes_at_once() -> None:
     assert os.times().children_user - before + time.process_time() - start < 3  # on a busy machine
 
 
-def test_a_verb_says_where_its_result_is(tmp_path: Path) -> None:
+def test_a_command_says_where_its_result_is(tmp_path: Path) -> None:
     out = str(tmp_path / "run")
-    result = runner.invoke(
-        commands_that(page), ["make", "-c", "shapes", "-o", out, "--upper-bound"]
-    )
+    result = runner.invoke(app, [*SPLIT, "-c", "shapes", "-o", out, "--upper-bound", *FEW])
     assert result.exit_code == 0, result.output
-    assert result.stdout.strip() == f"{out}/page/index.html"
-    assert Path(out, "page/index.html").read_text() == "True"
+    assert result.stdout.strip() == f"{out}/split"
+    assert yaml.safe_load(Path(out, "config.resolved.yaml").read_text())["upper_bound"] is True
 
 
-def test_without_config_a_verb_goes_on_with_the_one_of_the_run(tmp_path: Path) -> None:
-    commands, out = commands_that(page), str(tmp_path)
-    assert runner.invoke(commands, ["make", "-c", "shapes", "-o", out, "--set", "seed=3"])
-    result = runner.invoke(commands, ["make", "-o", out])
+def test_an_unknown_stage_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    out = str(tmp_path / "run")
+    result = runner.invoke(app, ["run", "--until", "lables", "-c", "shapes", "-o", out, *FEW])
+    assert result.exit_code == 1
+    assert "--until lables: no such stage, did you mean labels?" in result.stderr
+    assert not Path(out).exists()
+
+
+def test_without_config_a_command_continues_with_the_one_of_the_run(tmp_path: Path) -> None:
+    out = str(tmp_path)
+    assert runner.invoke(app, [*SPLIT, "-c", "shapes", "-o", out, "--set", "seed=3", *FEW])
+    result = runner.invoke(app, [*SPLIT, "-o", out])
     assert result.exit_code == 0, result.output
     assert "seed: 3" in (tmp_path / "config.resolved.yaml").read_text()
 
 
-def test_a_first_run_wants_a_configuration(tmp_path: Path) -> None:
+def test_a_first_run_needs_a_configuration(tmp_path: Path) -> None:
     result = runner.invoke(app, ["run", "-o", str(tmp_path)])
     assert result.exit_code == 1
-    assert "no --config, and there is no" in result.stderr
+    assert "--config is missing, and there is no" in result.stderr
 
 
 def test_another_configuration_is_refused_and_redone_when_asked(tmp_path: Path) -> None:
-    line = ["make", "-c", "shapes", "-o", str(tmp_path), "--set"]
-    assert runner.invoke(commands_that(page), [*line, "seed=0"]).exit_code == 0
-    refused = runner.invoke(commands_that(page), [*line, "seed=1"])
+    line = [*SPLIT, "-c", "shapes", "-o", str(tmp_path), *FEW, "--set"]
+    assert runner.invoke(app, [*line, "seed=0"]).exit_code == 0
+    refused = runner.invoke(app, [*line, "seed=1"])
     assert refused.exit_code == 1
-    assert "page was made with seed = 0, now 1. Use another --out, or pass --redo" in refused.stderr
-    assert runner.invoke(commands_that(page), [*line, "seed=1", "--redo"]).exit_code == 0
+    assert "split was made with seed = 0, now 1. Use another --out, or pass --redo" in (
+        refused.stderr
+    )
+    assert runner.invoke(app, [*line, "seed=1", "--redo"]).exit_code == 0
 
 
 def test_a_preset_is_resolved_once_and_says_what_it_gives_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="ray_wssis")
-    commands, out = commands_that(page), str(tmp_path)
-    line = [
-        "make",
-        "-c",
-        "shapes",
-        "--preset",
-        "fast",
-        "-o",
-        out,
-        "--set",
-        "student.training.steps=9",
-    ]
-    result = runner.invoke(commands, line)
+    out = str(tmp_path)
+    line = [*SPLIT, "-c", "shapes", "--preset", "fast", "-o", out, *FEW]
+    result = runner.invoke(app, [*line, "--set", "student.training.steps=9"])
     assert result.exit_code == 0, result.output
     assert "teacher 300 -> 25" in caplog.text and "gives up accuracy" in caplog.text
     resolved = yaml.safe_load((tmp_path / "config.resolved.yaml").read_text())
     assert resolved["teacher"]["training"]["steps"] == 25
     assert resolved["student"]["training"]["steps"] == 9
 
-    again = runner.invoke(commands, ["make", "-o", out])
+    again = runner.invoke(app, [*SPLIT, "-o", out])
     assert again.exit_code == 0, again.output
     assert yaml.safe_load((tmp_path / "config.resolved.yaml").read_text()) == resolved
 
-    twice = runner.invoke(commands, ["make", "-o", out, "--preset", "fast"])
+    twice = runner.invoke(app, [*SPLIT, "-o", out, "--preset", "fast"])
     assert twice.exit_code == 1
     assert "--preset changes the configuration of --config, which is missing" in twice.stderr
 
@@ -144,35 +135,29 @@ def test_what_a_user_did_wrong_is_a_sentence(
     assert isinstance(runner.invoke(app, line).exception, ValueError)
 
 
-def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
-    def make(run: PointWSSIS) -> Artifact:
+def test_a_full_disk_is_a_sentence() -> None:
+    def fail() -> None:
         raise OSError(28, "No space left on device")
 
-    result = runner.invoke(
-        commands_that(make), ["make", "-c", "shapes", "-o", str(tmp_path / "run")]
-    )
+    result = runner.invoke(commands_that(fail), ["fail"])
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr
 
 
-def test_ctrl_c_says_that_the_same_command_goes_on(tmp_path: Path) -> None:
-    def make(run: PointWSSIS) -> Artifact:
+def test_ctrl_c_says_that_the_same_command_continues() -> None:
+    def fail() -> None:
         raise KeyboardInterrupt
 
-    result = runner.invoke(
-        commands_that(make), ["make", "-c", "shapes", "-o", str(tmp_path / "run")]
-    )
+    result = runner.invoke(commands_that(fail), ["fail"])
     assert result.exit_code == 130
-    assert result.stderr == "Stopped. The same command goes on from here.\n"
+    assert result.stderr == "Stopped. The same command continues from here.\n"
 
 
-def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
-    def make(run: PointWSSIS) -> Artifact:
+def test_a_bug_keeps_its_traceback() -> None:
+    def fail() -> None:
         raise ZeroDivisionError
 
-    result = runner.invoke(
-        commands_that(make), ["make", "-c", "shapes", "-o", str(tmp_path / "run")]
-    )
+    result = runner.invoke(commands_that(fail), ["fail"])
     assert isinstance(result.exception, ZeroDivisionError)
 
 

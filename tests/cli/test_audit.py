@@ -16,7 +16,7 @@ PART = {"num_objects": 8, "mIoU": 81.25, "share_below_half": 12.5}
 FIGURES: dict[str, Any] = {
     "audit": PART
     | {
-        "num_pictures": 3,
+        "num_images": 3,
         "num_without_mask": 1,
         "rough_mIoU": 63.0,
         "by_class": [{"name": "[ring]"} | PART],
@@ -28,16 +28,16 @@ FIGURES: dict[str, Any] = {
         "bins": [{"count": 8, "expected": 0.8, "true": 0.75, "spread": 0.1}],
     },
     "weak": {
-        "num_pictures": 20,
+        "num_images": 20,
         "num_failed_pictures": 0,
         "num_points": 90,
         "num_without_mask": 2,
         "mean_expected_iou": 0.78,
         "threshold": 0.5,
         "share_below_threshold": 6.8,
-        "alarms": {"duplicate": 4, "empty": 2},
+        "flags": {"duplicate": 4, "empty": 2},
         "class_drift": 0.02,
-        "class_drift_alarm": False,
+        "class_drift_flag": False,
         "class_drift_from_strong": 0.11,
     },
 }
@@ -63,7 +63,7 @@ def test_all_figures_are_shown(tmp_path: Path) -> None:
         "Expected calibration error 0.031 (chance alone would show about 0.020)",
         "-0.05",
         "88 masks for 90 points on 20 weak pictures: mean expected IoU 0.78, 6.8 % below 0.5",
-        "Alarms: duplicate 4, empty 2",
+        "Flags: duplicate 4, empty 2",
         "Class drift 0.02 (from true objects to points: 0.11)",
         f"The worst masks: {tmp_path / 'audit' / 'review.html'}",
     ):
@@ -71,10 +71,10 @@ def test_all_figures_are_shown(tmp_path: Path) -> None:
 
 
 def test_a_drift_is_an_alarm(tmp_path: Path) -> None:
-    weak = FIGURES["weak"] | {"class_drift": 0.2, "class_drift_alarm": True, "alarms": {}}
+    weak = FIGURES["weak"] | {"class_drift": 0.2, "class_drift_flag": True, "flags": {}}
     output = said(tmp_path, FIGURES | {"weak": weak}).output
     assert "of other classes than the points" in output
-    assert "Alarms: none" in output
+    assert "Flags: none" in output
 
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from wssis_serve.config import ServeConfig
 
 from ray_wssis.config import load_config
-from ray_wssis.recipes.point_wssis import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from tests.cluster.kuberay import (
     Claim,
     ClusterSpec,

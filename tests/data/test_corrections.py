@@ -36,7 +36,7 @@ def pseudo(number: int, counts: bytes, image: int = 5) -> Entry:
         "bbox": [0, 0, 2, 4],
         "area": 8,
         "expected_iou": 0.3,
-        "alarms": ["duplicate"],
+        "flags": ["duplicate"],
         "pseudo": {"teacher": "0123456789ab", "point_id": number},
         "colour": {"of": [1e-7, None, "é"]},
     }
@@ -81,7 +81,7 @@ def test_a_drawn_mask_and_its_class_win_and_all_else_stays(tmp_path: Path) -> No
     assert numbers == Merged(corrected=1, added=0, deleted=0, unchanged=2)
     expected = copy.deepcopy(BASE)
     first = expected["annotations"][0]
-    for key in ("expected_iou", "alarms", "pseudo"):
+    for key in ("expected_iou", "flags", "pseudo"):
         del first[key]
     first |= {"category_id": 2, "segmentation": rle(MIDDLE), "bbox": [2, 0, 2, 4], "area": 8}
     first["corrected"] = True

@@ -12,27 +12,31 @@ from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit import CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE, audit
 from ray_wssis.instance.audit_figures import Audit
+from ray_wssis.instance.label_config import AuditConfig
 from ray_wssis.instance.mask_quality import MaskQuality
-from ray_wssis.instance.quality import QualityConfig, QualityModel
+from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.split import AUDIT, WEAK_TRUTH, split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.instance.truth import compare_row
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from tests.support.drawn_labels import failed_row, label_row, write_rows
+from tests.support.run_in import run_in
 
+SIGNALS = PointLabeller.signals
 SHAPES = ShapesConfig(num_images=24, num_validation_images=2, size=96)
 
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    """A split with six audit pictures."""
-    folder = UPath(tmp_path_factory.mktemp("audited") / "split")
-    made = split(DataConfig(shapes=SHAPES, percent=50, audit=0.5), 0, folder, redo=False)
+    """A split with six audit images."""
+    run = run_in(tmp_path_factory.mktemp("audited"))
+    made = split(run, DataConfig(shapes=SHAPES, percent=50, audit=0.5))
     assert len(Records.read(made / AUDIT)) == 6
     return made
 
 
 def rows_of(data: Artifact) -> list[dict[str, Any]]:
-    """The last weak picture cannot be read."""
+    """The last weak image cannot be read."""
     weak = list(Records.read(data / WEAK_TRUTH))
     rows = [label_row(record, "audit") for record in Records.read(data / AUDIT)]
     rows += [label_row(record) for record in weak[:-1]]
@@ -54,8 +58,8 @@ def labels(audited: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artif
 
 @pytest.fixture(scope="module")
 def made(audited: Artifact, labels: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = UPath(tmp_path_factory.mktemp("made") / "audit")
-    return audit(audited, labels, QualityConfig(review=10), folder, redo=False)
+    run = run_in(tmp_path_factory.mktemp("made"))
+    return audit(run, audited, labels, SIGNALS, AuditConfig(review=10))
 
 
 def read(artifact: Artifact, name: str) -> dict[str, Any]:
@@ -70,24 +74,24 @@ def weak_points(rows: list[dict[str, Any]], model: QualityModel) -> list[dict[st
             "id": row["annotation_id"][i],
             "label": row["label"][i],
             "expected": expected,
-            "alarms": row["alarms"][i],
+            "flags": row["flags"][i],
             "score": row["refined_score"][i],
             "mask": row["refined"][i],
         }
         for row in rows
-        if row["pictures"] == "weak" and row["error"] is None
+        if row["source"] == "weak" and row["error"] is None
         for i, expected in enumerate(model.expected_iou(row))
         if row["refined"][i] is not None
     ]
 
 
-def test_figures_are_those_of_the_audit_pictures(audited: Artifact, made: Artifact) -> None:
+def test_figures_are_those_of_the_audit_images(audited: Artifact, made: Artifact) -> None:
     quality = MaskQuality()
     truth = Records.read(audited / AUDIT)
     for record in truth:
         quality.add(record, compare_row(label_row(record, "audit"), "refined", record))
     figures = read(made, FIGURES)["audit"]
-    assert figures["num_pictures"] == 6
+    assert figures["num_images"] == 6
     assert figures["num_objects"] == len(quality.ious)
     assert figures["mIoU"] == pytest.approx(quality.figures([])["mIoU"])
     assert figures["rough_mIoU"] < figures["mIoU"]
@@ -95,7 +99,7 @@ def test_figures_are_those_of_the_audit_pictures(audited: Artifact, made: Artifa
     assert {row["name"] for row in figures["by_class"]} <= set(names)
 
 
-def test_the_calibration_holds_for_the_weak_pictures(audited: Artifact, made: Artifact) -> None:
+def test_the_calibration_holds_for_the_weak_images(audited: Artifact, made: Artifact) -> None:
     model = QualityModel.from_json(read(made, CALIBRATION))
     weak = list(Records.read(audited / WEAK_TRUTH))
     rows = [label_row(record) for record in weak]
@@ -107,31 +111,31 @@ def test_the_calibration_holds_for_the_weak_pictures(audited: Artifact, made: Ar
     assert sum(each["count"] for each in reliability["bins"]) > 15
 
 
-def test_weak_pictures_are_counted(audited: Artifact, made: Artifact) -> None:
-    rows = [row for row in rows_of(audited) if row["pictures"] == "weak"]
+def test_weak_images_are_counted(audited: Artifact, made: Artifact) -> None:
+    rows = [row for row in rows_of(audited) if row["source"] == "weak"]
     points = weak_points(rows, QualityModel.from_json(read(made, CALIBRATION)))
     weak = read(made, FIGURES)["weak"]
     num_points = sum(len(row.get("label", [])) for row in rows)
-    assert (weak["num_pictures"], weak["num_failed_pictures"]) == (12, 1)
+    assert (weak["num_images"], weak["num_failed_images"]) == (12, 1)
     assert (weak["num_points"], weak["num_without_mask"]) == (num_points, num_points - len(points))
     expected = np.array([point["expected"] for point in points])
     assert weak["mean_expected_iou"] == pytest.approx(expected.mean(), abs=1e-5)
     assert weak["share_below_threshold"] == pytest.approx(100 * (expected < 0.5).mean(), abs=1e-3)
-    alarms = [alarm for row in rows for each in row.get("alarms", []) for alarm in each]
-    assert weak["alarms"] == {name: alarms.count(name) for name in set(alarms)}
-    assert weak["alarms"]["empty"] == weak["num_without_mask"] > 0
+    flags = [flag for row in rows for each in row.get("flags", []) for flag in each]
+    assert weak["flags"] == {name: flags.count(name) for name in set(flags)}
+    assert weak["flags"]["empty"] == weak["num_without_mask"] > 0
 
 
 def test_the_review_lists_the_worst_masks_first(audited: Artifact, made: Artifact) -> None:
     model = QualityModel.from_json(read(made, CALIBRATION))
     points = weak_points(rows_of(audited), model)
-    points.sort(key=lambda p: (p["expected"], not p["alarms"], p["score"], p["id"]))
+    points.sort(key=lambda p: (p["expected"], not p["flags"], p["score"], p["id"]))
     review = read(made, REVIEW)
     assert [entry["id"] for entry in review["annotations"]] == [p["id"] for p in points[:10]]
     assert [entry["rank"] for entry in review["annotations"]] == list(range(1, 11))
     for entry, point in zip(review["annotations"], points, strict=False):
         assert entry["expected_iou"] == pytest.approx(point["expected"], abs=1e-4)
-        assert entry["alarms"] == point["alarms"]
+        assert entry["flags"] == point["flags"]
         assert entry["segmentation"]["counts"] == point["mask"].decode()
 
 
@@ -158,13 +162,14 @@ def test_a_page_shows_what_the_review_lists(made: Artifact) -> None:
     assert f"{first['expected_iou']:.2f}" in page
 
 
-def test_a_finished_audit_is_kept_and_the_policy_does_not_matter(
+def test_a_finished_audit_is_kept_and_a_changed_one_refused(
     audited: Artifact, labels: Artifact, made: Artifact
 ) -> None:
-    again = audit(audited, labels, QualityConfig(review=10, below="drop"), made.folder, redo=False)
+    run = run_in(made.folder.parent)
+    again = audit(run, audited, labels, SIGNALS, AuditConfig(review=10))
     assert again.manifest == made.manifest
-    with pytest.raises(ValueError, match=r"quality.threshold = 0.5, now 0.7"):
-        audit(audited, labels, QualityConfig(review=10, threshold=0.7), made.folder, redo=False)
+    with pytest.raises(ValueError, match=r"audit.threshold = 0.5, now 0.7"):
+        audit(run, audited, labels, SIGNALS, AuditConfig(review=10, threshold=0.7))
 
 
 def test_neither_files_nor_their_order_matter(
@@ -173,18 +178,18 @@ def test_neither_files_nor_their_order_matter(
     rows = rows_of(audited)
     np.random.default_rng(0).shuffle(rows)
     labels = labels_of(rows, tmp_path / "labels")
-    again = audit(audited, labels, QualityConfig(review=10), UPath(tmp_path / "a"), redo=False)
+    again = audit(run_in(tmp_path), audited, labels, SIGNALS, AuditConfig(review=10))
     for name in (CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE):
         assert (again / name).read_bytes() == (made / name).read_bytes()
 
 
-def test_without_audit_pictures_nothing_is_expected_and_nothing_fails(
+def test_without_audit_images_nothing_is_expected_and_nothing_fails(
     data: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert not len(Records.read(data / AUDIT))
     rows = rows_of(data)
     labels = labels_of(rows, tmp_path / "labels")
-    made = audit(data, labels, QualityConfig(), UPath(tmp_path / "audit"), redo=False)
+    made = audit(run_in(tmp_path), data, labels, SIGNALS, AuditConfig())
     figures = read(made, FIGURES)
     assert figures["audit"]["num_objects"] == 0
     assert figures["reliability"] is None
@@ -193,30 +198,30 @@ def test_without_audit_pictures_nothing_is_expected_and_nothing_fails(
     assert {each for row in rows[:-1] for each in model.expected_iou(row)} == {None}
     listed = read(made, REVIEW)["annotations"]
     assert all(entry["expected_iou"] is None for entry in listed)
-    quiet = [not entry["alarms"] for entry in listed]
+    quiet = [not entry["flags"] for entry in listed]
     assert quiet == sorted(quiet)
     assert "No IoU is known to expect" in (made / REVIEW_PAGE).read_text()
-    assert "no audit pictures" in caplog.text
+    assert "no audit images" in caplog.text
 
 
 def test_no_review_is_an_empty_one(audited: Artifact, labels: Artifact, tmp_path: Path) -> None:
-    made = audit(audited, labels, QualityConfig(review=0), UPath(tmp_path / "audit"), redo=False)
+    made = audit(run_in(tmp_path), audited, labels, SIGNALS, AuditConfig(review=0))
     assert read(made, REVIEW)["annotations"] == []
     assert "There is no pseudo mask to show" in (made / REVIEW_PAGE).read_text()
 
 
-def test_masks_of_other_classes_than_the_points_are_an_alarm(
+def test_masks_of_other_classes_than_the_points_are_an_flag(
     audited: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     rows = rows_of(audited)
     for row in rows:
         for i, label in enumerate(row.get("label", [])):
-            if label == 0 and row["pictures"] == "weak":
+            if label == 0 and row["source"] == "weak":
                 row["refined"][i], row["area"][i] = None, 0
     labels = labels_of(rows, tmp_path / "labels")
-    config = QualityConfig(threshold=0)
-    made = audit(audited, labels, config, UPath(tmp_path / "audit"), redo=False)
+    config = AuditConfig(threshold=0)
+    made = audit(run_in(tmp_path), audited, labels, SIGNALS, config)
     weak = read(made, FIGURES)["weak"]
     assert weak["class_drift"] > 0.1
-    assert weak["class_drift_alarm"]
+    assert weak["class_drift_flag"]
     assert "class drift" in caplog.text

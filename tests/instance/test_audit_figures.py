@@ -56,7 +56,7 @@ def test_crowds_and_strangers_have_no_true_mask() -> None:
 
 def test_figures_count_a_missing_mask_as_0() -> None:
     figures = Audit.of([row()], {5: TRUTH}).figures(["ring", "star", "square"])
-    assert figures["num_pictures"] == 1
+    assert figures["num_images"] == 1
     assert (figures["num_objects"], figures["num_without_mask"]) == (3, 1)
     assert figures["mIoU"] == pytest.approx(100 * (0.8 + 0 + 0.5) / 3)
     assert figures["rough_mIoU"] == pytest.approx(25)

@@ -2,8 +2,8 @@ from typing import Any
 
 import numpy as np
 
-from ray_wssis.instance.label_row import finish_row
 from ray_wssis.masks import decode, encode
+from ray_wssis.methods.point_wssis.labeller import finish_row
 from ray_wssis.methods.point_wssis.refined_mask import Answer
 
 SIZE = (40, 60)
@@ -60,11 +60,11 @@ def test_points_are_looked_for_in_the_masks() -> None:
     assert row["point_inside"] == [True, True, False, False]
 
 
-def test_alarms() -> None:
+def test_flags() -> None:
     masks = [None, box(0, 0, 60, 40), box(3, 3, 9, 9), box(3, 3, 9, 9), box(30, 3, 39, 9)]
     points = [(50.0, 30.0), (50.0, 30.0), (5.0, 5.0), (6.0, 6.0), (1.0, 1.0)]
     row = finished(masks, [None] * 5, points)
-    assert row["alarms"] == [
+    assert row["flags"] == [
         ["empty"],
         ["whole image"],
         ["duplicate"],

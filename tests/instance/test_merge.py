@@ -12,21 +12,24 @@ from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit import CALIBRATION, audit
+from ray_wssis.instance.label_config import AuditConfig, MergeConfig
 from ray_wssis.instance.merge import MERGED, merge
-from ray_wssis.instance.quality import QualityConfig, QualityModel
+from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.split import AUDIT, STRONG, WEAK_TRUTH, split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.masks import encode
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from tests.support.drawn_labels import failed_row, label_row, write_rows
+from tests.support.run_in import run_in
 
-LINEAGE = {"teacher": "aaaa", "refiner": "bbbb", "config": "cccc"}
+LINEAGE = {"teacher": "aaaa", "refiner": "bbbb"}
 SHAPES = ShapesConfig(num_images=24, num_validation_images=2, size=96)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = UPath(tmp_path_factory.mktemp("data") / "split")
-    return split(DataConfig(shapes=SHAPES, percent=50, audit=0.5), 0, folder, redo=False)
+    run = run_in(tmp_path_factory.mktemp("data"))
+    return split(run, DataConfig(shapes=SHAPES, percent=50, audit=0.5))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def weak(data: Artifact) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def rows(data: Artifact, weak: list[Record]) -> list[dict[str, Any]]:
-    """The first weak picture failed."""
+    """The first weak image failed."""
     known = [label_row(record, "audit") for record in Records.read(data / AUDIT)]
     return [*known, failed_row(weak[0], "cut short"), *map(label_row, weak[1:])]
 
@@ -51,8 +54,8 @@ def labels(rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def judged(data: Artifact, labels: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    folder = UPath(tmp_path_factory.mktemp("audit") / "audit")
-    return audit(data, labels, QualityConfig(), folder, redo=False)
+    run = run_in(tmp_path_factory.mktemp("audit"))
+    return audit(run, data, labels, PointLabeller.signals, AuditConfig())
 
 
 class Merge:
@@ -69,17 +72,13 @@ class Merge:
         corrections: list[str] | None = None,
     ) -> Artifact:
         self.times += 1
-        return merge(
-            self.data,
-            self.labels,
-            self.judged,
-            QualityConfig(threshold=threshold, below=below),
-            corrections or [],
-            LINEAGE,
-            "shapes_50p",
-            UPath(self.folder / f"{self.times}"),
-            redo=False,
-        )
+        run = run_in(self.folder / f"{self.times}")
+        judged = self.judged
+        if threshold != 0.5:
+            signals = PointLabeller.signals
+            judged = audit(run, self.data, self.labels, signals, AuditConfig(threshold=threshold))
+        config = MergeConfig(below=below, corrections=tuple(corrections or ()))
+        return merge(run, self.data, self.labels, judged, LINEAGE, "shapes_50p", config)
 
 
 @pytest.fixture
@@ -102,12 +101,12 @@ def expected(judged: Artifact, rows: list[dict[str, Any]]) -> dict[int, float | 
     return {
         annotation: value
         for row in rows
-        if row["pictures"] == "weak" and row["error"] is None
+        if row["source"] == "weak" and row["error"] is None
         for annotation, value in zip(row["annotation_id"], model.expected_iou(row), strict=True)
     }
 
 
-def test_strong_pictures_are_as_they_were_and_failed_ones_left_out(
+def test_strong_images_are_as_they_were_and_failed_ones_left_out(
     merging: Merge, data: Artifact, weak: list[Record]
 ) -> None:
     merged = by_id(merging())
@@ -116,7 +115,7 @@ def test_strong_pictures_are_as_they_were_and_failed_ones_left_out(
     assert merged.keys() == {record.image_id for record in [*strong, *weak[1:]]}
 
 
-def test_no_point_of_a_labelled_picture_is_background(merging: Merge, weak: list[Record]) -> None:
+def test_no_point_of_a_labelled_image_is_background(merging: Merge, weak: list[Record]) -> None:
     merged = by_id(merging())
     for record in weak[1:]:
         same = zip(merged[record.image_id].objects, record.objects, strict=True)
@@ -146,7 +145,7 @@ def test_a_point_without_a_mask_is_surrounded_by_an_ignore_region(
     lacking = [
         (row["annotation_id"][i], row["x"][i], row["y"][i])
         for row in rows
-        if row["pictures"] == "weak" and row["error"] is None
+        if row["source"] == "weak" and row["error"] is None
         for i, mask in enumerate(row["refined"])
         if mask is None
     ]
@@ -177,10 +176,11 @@ def test_every_pseudo_mask_says_where_it_comes_from(
 ) -> None:
     made = merging()
     drawn = annotations(made)
+    lineage = {**LINEAGE, "labels": merging.labels.digest[:12]}
     for row in rows:
-        if row["pictures"] == "weak" and row["error"] is None:
+        if row["source"] == "weak" and row["error"] is None:
             for number, level in zip(row["annotation_id"], row["level"], strict=True):
-                assert drawn[number]["pseudo"] == LINEAGE | {"point_id": number, "level": level}
+                assert drawn[number]["pseudo"] == lineage | {"point_id": number, "level": level}
     for record in Records.read(data / STRONG):
         assert not any("pseudo" in drawn[obj.annotation_id] for obj in record.objects)
 
@@ -190,7 +190,7 @@ def test_rough_masks_go_unjudged_to_a_file_of_their_own(
 ) -> None:
     drawn = annotations(merging(), "shapes_50p_sw.json")
     for row in rows:
-        if row["pictures"] == "weak" and row["error"] is None:
+        if row["source"] == "weak" and row["error"] is None:
             for number, mask in zip(row["annotation_id"], row["rough"], strict=True):
                 assert (number in drawn) == (mask is not None)
                 if mask is not None:

@@ -16,13 +16,15 @@ from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.audit_figures import Audit
 from ray_wssis.instance.quality import (
     MOST_UNUSUAL,
-    SIGNALS,
     QualityModel,
     Row,
     held_out,
     read_signals,
 )
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from tests.support.drawn_labels import failed_row, label_row
+
+SIGNALS = PointLabeller.signals
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +45,10 @@ def by_id(records: list[Record]) -> dict[int, Record]:
 
 @pytest.fixture(scope="module")
 def model(records: list[Record], rows: list[Row]) -> QualityModel:
-    return QualityModel.fit(rows[:15], by_id(records[:15]), records[:15])
+    return QualityModel.fit(rows[:15], by_id(records[:15]), records[:15], SIGNALS)
 
 
-def test_masks_of_other_pictures_are_expected_to_be_as_good_as_they_are(
+def test_masks_of_other_images_are_expected_to_be_as_good_as_they_are(
     model: QualityModel, records: list[Record], rows: list[Row]
 ) -> None:
     expected = model.expected_ious(rows[15:])
@@ -73,15 +75,15 @@ def test_where_there_is_no_mask_nothing_is_expected(model: QualityModel, rows: l
     assert not all(mask is not None for row in rows for mask in row["refined"])
 
 
-def test_a_picture_that_failed_has_no_points(model: QualityModel, records: list[Record]) -> None:
+def test_an_image_that_failed_has_no_points(model: QualityModel, records: list[Record]) -> None:
     lists = dict.fromkeys(["annotation_id", "label", "rough", "refined", *SIGNALS])
     row = failed_row(records[0], "cut short") | lists
     assert model.expected_iou(row) == []
     assert model.expected_ious([]).shape == (0,)
 
 
-def test_without_audit_pictures_nothing_is_expected(records: list[Record], rows: list[Row]) -> None:
-    model = QualityModel.fit([], {}, records)
+def test_without_audit_images_nothing_is_expected(records: list[Record], rows: list[Row]) -> None:
+    model = QualityModel.fit([], {}, records, SIGNALS)
     assert model.expected_iou(rows[0]) == [None] * len(rows[0]["label"])
     assert model.prior == AreaPrior.of(records)
     assert QualityModel.from_json(json.loads(json.dumps(model.to_json()))) == model
@@ -91,7 +93,7 @@ def test_a_handful_of_masks_gives_their_mean(records: list[Record], rows: list[R
     few = by_id(records[:2])
     audit = Audit.of(rows[:2], few)
     assert audit.has_mask.sum() < 12
-    model = QualityModel.fit(rows[:2], few, records)
+    model = QualityModel.fit(rows[:2], few, records, SIGNALS)
     expected = model.expected_ious(rows)
     assert model.regression is not None
     np.testing.assert_array_equal(expected[np.isfinite(expected)], model.regression.intercept)
@@ -102,7 +104,7 @@ def test_a_handful_of_masks_gives_their_mean(records: list[Record], rows: list[R
 
 def test_crowds_teach_nothing(records: list[Record], rows: list[Row]) -> None:
     def fit(truth: list[Record]) -> QualityModel:
-        return QualityModel.fit(rows[:15], by_id(truth), Records.from_rows(records, []))
+        return QualityModel.fit(rows[:15], by_id(truth), Records.from_rows(records, []), SIGNALS)
 
     crowd = [
         replace(record, objects=(replace(record.objects[0], crowd=True), *record.objects[1:]))
@@ -117,22 +119,29 @@ def test_json_brings_the_model_back(model: QualityModel, rows: list[Row]) -> Non
     np.testing.assert_array_equal(again.expected_ious(rows), model.expected_ious(rows))
 
 
-def test_a_calibration_for_other_signals_is_refused(model: QualityModel) -> None:
+def test_a_calibration_for_other_signals_is_refused(model: QualityModel, rows: list[Row]) -> None:
     values = json.loads(json.dumps(model.to_json()))
     values["signals"] = ["class_score", "colour"]
-    with pytest.raises(ValueError, match=r"colour.*--redo"):
-        QualityModel.from_json(values)
+    with pytest.raises(ValueError, match=r"no colour.*--redo"):
+        QualityModel.from_json(values).expected_ious(rows)
+
+
+def test_a_labeller_may_have_other_signals(records: list[Record], rows: list[Row]) -> None:
+    model = QualityModel.fit(rows[:15], by_id(records[:15]), records[:15], ("maskness", "area"))
+    assert model.columns == ("label", "area", "maskness")
+    bare = [{name: row[name] for name in ("image_id", *model.columns)} for row in rows[15:]]
+    assert np.isfinite(model.expected_ious(bare)).any()
 
 
 def test_held_out_masks_are_those_with_a_known_truth(
     records: list[Record], rows: list[Row]
 ) -> None:
-    prior = AreaPrior.of(records)
-    expected, true = held_out(rows, by_id(records[:20]), prior)
+    model = QualityModel.fit(rows, by_id(records), records, SIGNALS)
+    expected, true = held_out(model, rows, by_id(records[:20]))
     audit = Audit.of(rows, by_id(records[:20]))
     np.testing.assert_array_equal(true, audit.refined[audit.is_known & audit.has_mask])
     assert np.corrcoef(expected, true)[0, 1] > 0.7
-    assert all(not each.size for each in held_out(rows[:1], by_id(records), prior))
+    assert all(not each.size for each in held_out(model, rows[:1], by_id(records)))
 
 
 def test_signals_are_finite_whatever_a_row_holds(records: list[Record], rows: list[Row]) -> None:
@@ -141,6 +150,6 @@ def test_signals_are_finite_whatever_a_row_holds(records: list[Record], rows: li
     row["level_margin"] = [float("inf"), None, *[0.1] * (num - 2)]
     row["refined_score"] = [1.0, None, *[0.5] * (num - 2)]
     row["area"] = [10**6] * num
-    signals = read_signals([row], AreaPrior.of(records))
+    signals = read_signals([row], SIGNALS, AreaPrior.of(records))
     assert np.isfinite(signals).all()
     assert (signals[:, SIGNALS.index("area")] <= MOST_UNUSUAL).all()

@@ -22,9 +22,10 @@ from ray_wssis.instance.split import (
 )
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.masks import bounding_box
+from tests.support.run_in import run_in
 
 
-def test_every_picture_is_in_one_part(data: Artifact) -> None:
+def test_every_image_is_in_one_part(data: Artifact) -> None:
     strong, weak, validation = (Records.read(data / name) for name in (STRONG, WEAK, VALIDATION))
     ids = [record.image_id for part in (strong, weak, validation) for record in part]
     assert len(ids) == len(set(ids)) == 10
@@ -32,7 +33,7 @@ def test_every_picture_is_in_one_part(data: Artifact) -> None:
     assert len(Records.read(data / ALL)) == 8
 
 
-def test_weak_pictures_have_points_and_no_masks(data: Artifact) -> None:
+def test_weak_images_have_points_and_no_masks(data: Artifact) -> None:
     for weak, truth in zip(Records.read(data / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
         for obj, known in zip(weak.objects, truth.objects, strict=True):
             assert not obj.mask and obj.point and known.mask
@@ -42,8 +43,8 @@ def test_weak_pictures_have_points_and_no_masks(data: Artifact) -> None:
 def test_the_same_seed_makes_the_same_split(data: Artifact, tmp_path: Path) -> None:
     shapes = ShapesConfig(num_images=8, num_validation_images=2, size=64)
     config = DataConfig(name="shapes", shapes=shapes, percent=25)
-    again = split(config, 0, UPath(tmp_path / "again"), redo=False)
-    other = split(config, 1, UPath(tmp_path / "other"), redo=False)
+    again = split(run_in(tmp_path / "again"), config)
+    other = split(run_in(tmp_path / "other", seed=1), config)
     first = [record.image_id for record in Records.read(data / STRONG)]
     assert [record.image_id for record in Records.read(again / STRONG)] == first
     assert again.manifest["outputs"].keys() == data.manifest["outputs"].keys()
@@ -62,10 +63,10 @@ def annotation_ids(record: Record) -> list[int]:
     return [obj.annotation_id for obj in record.objects]
 
 
-def test_the_strong_pictures_are_there_again_as_taught_and_audit(tmp_path: Path) -> None:
+def test_the_strong_images_are_there_again_as_taught_and_audit(tmp_path: Path) -> None:
     shapes = ShapesConfig(num_images=40, num_validation_images=2, size=64)
     config = DataConfig(name="shapes", shapes=shapes, percent=50, audit=0.2)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     strong, taught, audit = (Records.read(made / name) for name in (STRONG, TAUGHT, AUDIT))
     assert (len(strong), len(taught), len(audit)) == (20, 16, 4)
     everything = {record.image_id: record for record in strong}
@@ -77,30 +78,23 @@ def test_the_strong_pictures_are_there_again_as_taught_and_audit(tmp_path: Path)
     assert manifest["audit"]["num_instances"] == sum(len(record.objects) for record in audit)
 
 
-def test_without_an_audit_all_strong_pictures_are_taught(tmp_path: Path) -> None:
+def test_without_an_audit_all_strong_images_are_taught(tmp_path: Path) -> None:
     shapes = ShapesConfig(num_images=16, num_validation_images=2, size=64)
     config = DataConfig(name="shapes", shapes=shapes, percent=50, audit=0)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     assert list(Records.read(made / TAUGHT)) == list(Records.read(made / STRONG))
     assert len(Records.read(made / AUDIT)) == 0
     assert Records.read(made / AUDIT).categories == Records.read(made / STRONG).categories
 
 
-def test_too_few_strong_pictures_for_an_audit_are_a_warning(
+def test_too_few_strong_images_for_an_audit_are_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shapes = ShapesConfig(num_images=8, num_validation_images=2, size=64)
     config = DataConfig(name="shapes", shapes=shapes, percent=25)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     assert len(Records.read(made / AUDIT)) == 0 and len(Records.read(made / TAUGHT)) == 2
-    assert "none of the 2 strong pictures can be spared for the audit" in caplog.text
-
-
-def test_corrections_are_no_reason_to_split_again(data: Artifact, tmp_path: Path) -> None:
-    config = given(data, tmp_path)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
-    corrected = config.model_copy(update={"corrections": ("fixes.json",)})
-    assert split(corrected, 0, UPath(tmp_path / "split"), redo=False).digest == made.digest
+    assert "none of the 2 strong images can be spared for the audit" in caplog.text
 
 
 def given(data: Artifact, folder: Path, **changed: Records) -> DataConfig:
@@ -122,19 +116,19 @@ def given(data: Artifact, folder: Path, **changed: Records) -> DataConfig:
 
 
 def test_masks_in_a_weak_file_are_hidden(data: Artifact, tmp_path: Path) -> None:
-    made = split(given(data, tmp_path), 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), given(data, tmp_path))
     assert not any(obj.mask for record in Records.read(made / WEAK) for obj in record.objects)
     assert all(obj.mask for record in Records.read(made / WEAK_TRUTH) for obj in record.objects)
 
 
-def test_a_class_that_no_strong_picture_has_keeps_its_place(data: Artifact, tmp_path: Path) -> None:
+def test_a_class_that_no_strong_image_has_keeps_its_place(data: Artifact, tmp_path: Path) -> None:
     strong = Records.read(data / STRONG)
     without = [
         replace(record, objects=tuple(obj for obj in record.objects if obj.label))
         for record in strong
     ]
     config = given(data, tmp_path, strong=Records.from_rows(without, strong.categories))
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     assert Records.read(made / STRONG).categories == strong.categories
     assert 0 not in labels(Records.read(made / STRONG))
     assert 0 in labels(Records.read(made / WEAK))
@@ -145,7 +139,7 @@ def test_files_with_other_categories_are_refused(data: Artifact, tmp_path: Path)
     renamed = [*weak.categories[:-1], Category(id=weak.categories[-1].id, name="cog")]
     config = given(data, tmp_path, weak=Records.from_rows(weak, renamed))
     with pytest.raises(ValueError, match=r"weak\.json has other categories than .*'cog'"):
-        split(config, 0, UPath(tmp_path / "split"), redo=False)
+        split(run_in(tmp_path), config)
 
 
 def boxes_only(file: str) -> None:
@@ -164,7 +158,7 @@ def test_boxes_of_a_weak_file_become_points_and_are_forgotten(
     config = given(data, tmp_path)
     assert config.weak is not None
     boxes_only(config.weak)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     for weak, truth in zip(Records.read(made / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
         assert not any(obj.mask for obj in weak.objects)
         boxes = [bounding_box(obj.mask, 64, 64) for obj in truth.objects if obj.mask is not None]
@@ -183,7 +177,7 @@ def test_boxes_alone_are_refused_where_masks_are_wanted(
     config = given(data, tmp_path)
     boxes_only(getattr(config, part))
     with pytest.raises(ValueError, match=rf'{part}\.json: annotation .* neither a "segmentation"'):
-        split(config, 0, UPath(tmp_path / "split"), redo=False)
+        split(run_in(tmp_path), config)
 
 
 def test_classes_that_only_the_weak_file_lists_are_left_out(
@@ -202,7 +196,7 @@ def test_classes_that_only_the_weak_file_lists_are_left_out(
         for record in weak
     ]
     config = given(data, tmp_path, weak=Records.from_rows(signs, more))
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     for record, whole in zip(Records.read(made / WEAK), weak, strict=True):
         assert annotation_ids(record) == annotation_ids(whole)[1:]
         assert [obj.label for obj in record.objects] == [obj.label for obj in whole.objects[1:]]
@@ -212,7 +206,7 @@ def test_classes_that_only_the_weak_file_lists_are_left_out(
 
 
 def from_one(records: Records) -> Records:
-    """The same pictures and objects, numbered from 1 as converters do."""
+    """The same images and objects, numbered from 1 as converters do."""
     numbers = itertools.count(1)
     return Records.from_rows(
         (
@@ -230,7 +224,7 @@ def from_one(records: Records) -> Records:
 def test_ids_that_both_files_use_are_kept_apart(data: Artifact, tmp_path: Path) -> None:
     strong, weak = (from_one(Records.read(data / name)) for name in (STRONG, WEAK_TRUTH))
     config = given(data, tmp_path, strong=strong, weak=weak)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     assert [record.image_id for record in Records.read(made / STRONG)] == [1, 2]
     weak_ids = [record.image_id for record in Records.read(made / WEAK)]
     assert weak_ids == [101, 102, 103, 104, 105, 106]  # strong objects are numbered up to 11
@@ -239,14 +233,14 @@ def test_ids_that_both_files_use_are_kept_apart(data: Artifact, tmp_path: Path) 
 
 
 def test_ids_that_are_free_stay(data: Artifact, tmp_path: Path) -> None:
-    made = split(given(data, tmp_path), 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), given(data, tmp_path))
     for weak, truth in zip(Records.read(made / WEAK), Records.read(data / WEAK_TRUTH), strict=True):
         assert weak.image_id == truth.image_id
         assert annotation_ids(weak) == annotation_ids(truth)
 
 
 def spoil(file: str | None, *places: int) -> list[int]:
-    """Move the points of some annotations off the picture; the ids of their pictures."""
+    """Move the points of some annotations off the image; the ids of their images."""
     assert file is not None
     content = json.loads(Path(file).read_text())
     for place in places:
@@ -264,7 +258,7 @@ def test_a_bad_weak_annotation_is_noted_and_its_neighbours_stay(
 ) -> None:
     config = given(data, tmp_path)
     (image_id,) = spoil(config.weak, 0)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     whole, kept = Records.read(data / WEAK), Records.read(made / WEAK)
     assert ids(kept) == ids(whole)
     assert annotation_ids(kept[0]) == annotation_ids(whole[0])[1:]
@@ -287,7 +281,7 @@ def test_a_rejected_annotation_has_the_ids_of_the_run(data: Artifact, tmp_path: 
     strong, weak = (from_one(Records.read(data / name)) for name in (STRONG, WEAK_TRUTH))
     config = given(data, tmp_path, strong=strong, weak=weak)
     assert spoil(config.weak, 0) == [1]
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     (line,) = lines(made / REJECTED)
     assert (line["image_id"], line["annotation_id"]) == (101, 101)
 
@@ -297,7 +291,7 @@ def test_only_a_few_reasons_are_logged(
 ) -> None:
     config = given(data, tmp_path)
     spoil(config.weak, 0, 1, 2, 3, 4)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     assert len(lines(made / REJECTED)) == 5
     assert caplog.text.count("outside the 64 x 64 picture") == 3
 
@@ -311,11 +305,11 @@ def test_a_bad_point_of_another_part_is_fatal(data: Artifact, tmp_path: Path, pa
     config = given(data, tmp_path)
     spoil(getattr(config, part), 0)
     with pytest.raises(ValueError, match=rf"{part}\.json: annotation .*outside"):
-        split(config, 0, UPath(tmp_path / "split"), redo=False)
+        split(run_in(tmp_path), config)
 
 
 def mixed(data: Artifact, folder: Path, *, validated: bool = True) -> DataConfig:
-    """One file of all pictures to learn from; one annotation has only a point, off the picture."""
+    """One file of all images to learn from; one annotation has only a point, off the image."""
     parts = given(data, folder, strong=Records.read(data / ALL))
     assert parts.strong is not None
     content = json.loads(Path(parts.strong).read_text())
@@ -329,28 +323,28 @@ def mixed(data: Artifact, folder: Path, *, validated: bool = True) -> DataConfig
     )
 
 
-def test_a_picture_that_lacks_an_object_is_weak(data: Artifact, tmp_path: Path) -> None:
+def test_an_image_that_lacks_an_object_is_weak(data: Artifact, tmp_path: Path) -> None:
     config = mixed(data, tmp_path)
     for seed in range(4):
-        made = split(config, seed, UPath(tmp_path / f"split{seed}"), redo=False)
+        made = split(run_in(tmp_path / f"{seed}", seed=seed), config)
         (line,) = lines(made / REJECTED)
         assert line["image_id"] in ids(Records.read(made / WEAK))
         assert len(Records.read(made / STRONG)) == 4
         assert not (made / WEAK_TRUTH).exists() and not (made / ALL).exists()
 
 
-def test_no_validation_pictures_are_held_out_of_what_lacks_an_object(
+def test_no_validation_images_are_held_out_of_what_lacks_an_object(
     data: Artifact, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="not every object has a mask"):
-        split(mixed(data, tmp_path, validated=False), 0, UPath(tmp_path / "split"), redo=False)
+        split(run_in(tmp_path), mixed(data, tmp_path, validated=False))
 
 
 def test_a_bad_mask_in_a_mixed_file_is_fatal(data: Artifact, tmp_path: Path) -> None:
     config = mixed(data, tmp_path)
     spoil(config.annotations, 1)
     with pytest.raises(ValueError, match=r"annotation .*outside"):
-        split(config, 0, UPath(tmp_path / "split"), redo=False)
+        split(run_in(tmp_path), config)
 
 
 def test_a_file_is_cut_without_a_way_through_arrow_and_back(
@@ -359,5 +353,5 @@ def test_a_file_is_cut_without_a_way_through_arrow_and_back(
     parts = given(data, tmp_path, strong=Records.read(data / ALL))
     monkeypatch.setattr(Record, "from_row", None)
     config = DataConfig(annotations=parts.strong, images=parts.images, percent=50)
-    made = split(config, 0, UPath(tmp_path / "split"), redo=False)
+    made = split(run_in(tmp_path), config)
     assert [len(Records.read(made / name)) for name in (STRONG, WEAK, VALIDATION)] == [3, 4, 1]

@@ -299,7 +299,7 @@ def test_what_is_saved_says_what_it_is(tmp_path: Path) -> None:
         augment=AS_IT_IS,
         pictures=str(tmp_path / "train.parquet"),
         validation=str(tmp_path / "train.parquet"),
-        max_validation_pictures=5,
+        max_validation_images=5,
     )
     pictures = task.load()
     learner = task.learner(pictures)

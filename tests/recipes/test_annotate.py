@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ray_wssis.artifacts import StaleArtifact
+from ray_wssis.artifacts import Artifact, StaleArtifact
 from ray_wssis.cli.app import app
 from ray_wssis.config import load_config
-from ray_wssis.instance.label import ROWS
 from ray_wssis.masks import area
 from ray_wssis.recipes.annotate import LABELS, Annotate, AnnotateConfig
-from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import progress, read_rows
+from tests.support.made import make
 from tests.support.small_run import SMALL
 from tests.support.tiny_run import write_run
 
@@ -33,24 +34,29 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None) -> PointWSSIS:
-    """The run whose teacher and refiner are ready; it has labelled and audited."""
+def made(
+    tiny_run: Path, tmp_path_factory: pytest.TempPathFactory, ray_session: None
+) -> dict[str, Artifact]:
+    """A run whose teacher and refiner are ready; it has labelled and merged."""
     ready = [f"{name}.ready={tiny_run / name / 'model'}" for name in ("teacher", "refiner")]
     config = load_config(PointWSSISConfig, "shapes", [*SMALL, "data.shapes.size=96", *ready])
-    made = PointWSSIS(config, tmp_path_factory.mktemp("run"))
-    _ = made.audit
-    return made
+    return make(config, tmp_path_factory.mktemp("run"), until="merged")
 
 
 @pytest.fixture(scope="module")
-def images(run: PointWSSIS) -> Path:
-    return Path(str(run.data / "shapes/images"))
+def run(made: dict[str, Artifact]) -> Path:
+    return Path(str(made["split"].folder.parent))
 
 
 @pytest.fixture(scope="module")
-def weak(run: PointWSSIS) -> dict[str, Any]:
-    """The weak pictures of the run as somebody's COCO file, with names relative to `images`."""
-    file: dict[str, Any] = json.loads((run.data / "shapes_25p_w.json").read_text())
+def images(made: dict[str, Artifact]) -> Path:
+    return Path(str(made["split"] / "shapes/images"))
+
+
+@pytest.fixture(scope="module")
+def weak(made: dict[str, Artifact]) -> dict[str, Any]:
+    """The weak images of the run as somebody's COCO file, with names relative to `images`."""
+    file: dict[str, Any] = json.loads((made["split"] / "shapes_25p_w.json").read_text())
     for image in file["images"]:
         image["file_name"] = Path(image["file_name"]).name
     return file
@@ -68,20 +74,20 @@ def read(folder: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_masks_are_those_that_the_run_drew_for_the_same_points(
-    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+    made: dict[str, Artifact], run: Path, weak: dict[str, Any], images: Path, tmp_path: Path
 ) -> None:
     points = write(tmp_path / "points.json", weak)
-    _ = Annotate(run.out, points, images, tmp_path / "out").labels
+    Annotate(run, points, images, tmp_path / "out").label()
     labels = read(tmp_path / "out")
     assert labels["images"] == weak["images"] and labels["categories"] == weak["categories"]
 
-    merged = json.loads((run.merged / "shapes_25p_sw_refined.json").read_text())
+    merged = json.loads((made["merged"] / "shapes_25p_sw_refined.json").read_text())
     theirs = {entry["id"]: entry for entry in merged["annotations"] if "expected_iou" in entry}
     drawn = {entry["id"]: entry for entry in labels["annotations"] if "segmentation" in entry}
     assert drawn.keys() == theirs.keys() and len(drawn) > 10
     for number, entry in drawn.items():
         other = theirs[number]
-        del other["pseudo"]["config"]
+        del other["pseudo"]["labels"]
         assert entry | {"iscrowd": other["iscrowd"]} == other
         assert entry["area"] == area(entry["segmentation"]["counts"].encode(), 96, 96)
     given = {entry["id"]: entry["point"] for entry in weak["annotations"]}
@@ -90,7 +96,7 @@ def test_masks_are_those_that_the_run_drew_for_the_same_points(
 
 
 def damaged(weak: dict[str, Any], images: Path, folder: Path) -> Path:
-    """Pictures in a folder of their own, the second cut short, and two bad points."""
+    """Images in a folder of their own, the second cut short, and two bad points."""
     shutil.copytree(images, folder / "images")
     second = folder / "images" / weak["images"][1]["file_name"]
     second.write_bytes(second.read_bytes()[:200])
@@ -101,12 +107,12 @@ def damaged(weak: dict[str, Any], images: Path, folder: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_bad_points_and_pictures_cost_nothing_else_and_a_kill_nothing_at_all(
-    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+def test_bad_points_and_images_cost_nothing_else_and_a_kill_nothing_at_all(
+    run: Path, weak: dict[str, Any], images: Path, tmp_path: Path
 ) -> None:
     points = damaged(weak, images, tmp_path)
-    undisturbed = Annotate(run.out, points, tmp_path / "images", tmp_path / "undisturbed", SLOWLY)
-    labels = undisturbed.labels
+    undisturbed = Annotate(run, points, tmp_path / "images", tmp_path / "undisturbed", SLOWLY)
+    labels = undisturbed.label()
     bad, cut = weak["annotations"][0]["id"], weak["images"][1]["id"]
     failed = [json.loads(line) for line in (labels / "failed.jsonl").read_text().splitlines()]
     assert [line.get("annotation_id") for line in failed] == [bad, 90_001, None]
@@ -119,7 +125,7 @@ def test_bad_points_and_pictures_cost_nothing_else_and_a_kill_nothing_at_all(
     assert progress(labels / ROWS) == (12, 1)
 
     again = tmp_path / "again"
-    command = [sys.executable, "-m", "ray_wssis.cli", "annotate", str(run.out), str(points)]
+    command = [sys.executable, "-m", "ray_wssis.cli", "annotate", str(run), str(points)]
     command += ["--images", str(tmp_path / "images"), "--out", str(again)]
     command += ["--set", "labelling_workers.shard_size=1"]
     command += ["--set", "labelling_workers.batch_size=1"]
@@ -131,17 +137,17 @@ def test_bad_points_and_pictures_cost_nothing_else_and_a_kill_nothing_at_all(
     process.kill()
     process.wait()
     assert not (again / "manifest.json").exists()
-    _ = Annotate(run.out, points, tmp_path / "images", again, SLOWLY).labels
+    Annotate(run, points, tmp_path / "images", again, SLOWLY).label()
     assert (again / LABELS).read_bytes() == (tmp_path / "undisturbed" / LABELS).read_bytes()
     assert json.loads((again / "throughput.json").read_text())["num_images"] < 12
 
 
 @pytest.mark.slow
 def test_the_command_ends_with_a_table_skips_what_is_done_and_refuses_other_points(
-    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+    run: Path, weak: dict[str, Any], images: Path, tmp_path: Path
 ) -> None:
     points = write(tmp_path / "points.json", weak)
-    line = ["annotate", str(run.out), str(points), "--images", str(images)]
+    line = ["annotate", str(run), str(points), "--images", str(images)]
     line += ["--out", str(tmp_path / "out")]
     done = CliRunner().invoke(app, line)
     assert done.exit_code == 0, done.output
@@ -159,23 +165,23 @@ def test_the_command_ends_with_a_table_skips_what_is_done_and_refuses_other_poin
     moved["annotations"][0]["point"] = [x + 1, y]
     write(points, moved)
     with pytest.raises(StaleArtifact, match=r"points = .*--redo"):
-        _ = Annotate(run.out, points, images, tmp_path / "out").labels
-    redone = Annotate(run.out, points, images, tmp_path / "out", redo=True).labels
+        Annotate(run, points, images, tmp_path / "out").label()
+    redone = Annotate(run, points, images, tmp_path / "out", redo=True).label()
     assert json.loads((redone / "throughput.json").read_text())["num_images"] == 1
     first = read_rows(redone / ROWS)[0]
     assert first["x"][0] == x + 1
 
 
 @pytest.mark.slow
-def test_a_picture_that_was_mended_is_tried_again_when_asked(
-    run: PointWSSIS, weak: dict[str, Any], images: Path, tmp_path: Path
+def test_an_image_that_was_repaired_is_tried_again_when_asked(
+    run: Path, weak: dict[str, Any], images: Path, tmp_path: Path
 ) -> None:
     points, out = damaged(weak, images, tmp_path), tmp_path / "out"
-    _ = Annotate(run.out, points, tmp_path / "images", out).labels
-    assert progress(Annotate(run.out, points, tmp_path / "images", out).labels / ROWS) == (12, 1)
+    Annotate(run, points, tmp_path / "images", out).label()
+    assert progress(Annotate(run, points, tmp_path / "images", out).label() / ROWS) == (12, 1)
     name = weak["images"][1]["file_name"]
     shutil.copy(images / name, tmp_path / "images" / name)
-    again = Annotate(run.out, points, tmp_path / "images", out, retry_failed=True).labels
+    again = Annotate(run, points, tmp_path / "images", out, retry_failed=True).label()
     assert progress(again / ROWS) == (12, 0)
     assert any("segmentation" in entry for entry in read(out)["annotations"])
 
@@ -185,7 +191,7 @@ def test_other_classes_are_refused_and_leave_no_folder(tiny_run: Path, tmp_path:
     points = write(tmp_path / "points.json", other)
     wanted = r"has 1 classes \(1 nucleus\), the teacher was trained for 6 classes"
     with pytest.raises(ValueError, match=wanted):
-        _ = Annotate(tiny_run, points, tmp_path, tmp_path / "out").labels
+        Annotate(tiny_run, points, tmp_path, tmp_path / "out").label()
     assert not (tmp_path / "out").exists()
 
 

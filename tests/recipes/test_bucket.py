@@ -130,15 +130,15 @@ def test_a_whole_run_in_a_bucket(
     wait_until(lambda: bucket.exists("runs/one/teacher/metrics.jsonl"))  # its first step
     with held_in_a_step():
         first.terminate()
-        wait_until(lambda: "Told to stop" in said.read_text())
+        wait_until(lambda: "Stop requested" in said.read_text())
     assert first.wait(timeout=120) == 143
-    assert said.read_text().endswith("The same command goes on from here.\n")
+    assert said.read_text().endswith("The same command continues from here.\n")
     assert bucket.glob("runs/one/teacher/ray_train/checkpoint_*/state.pt")
     assert not bucket.exists("runs/one/teacher/manifest.json")
 
     second = subprocess.run(line, env=account, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
-    assert "teacher: goes on" in second.stderr and "split: nothing to do" in second.stderr
+    assert "teacher continues" in second.stderr and "split: nothing to do" in second.stderr
     assert b"<html" in bucket.cat("runs/one/report/index.html")
     assert bucket.glob("runs/one/student/tensorboard/events*")
     for stage in ("teacher", "refiner", "student"):

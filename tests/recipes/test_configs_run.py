@@ -14,17 +14,17 @@ import torch
 from PIL import Image
 from upath import UPath
 
+from ray_wssis import run
+from ray_wssis.artifacts import Artifact
 from ray_wssis.config import load_config, shipped_configs
 from ray_wssis.data.check import check_file
 from ray_wssis.data.coco import load_json
 from ray_wssis.data.records import Records
-from ray_wssis.instance import label
-from ray_wssis.instance.label import ROWS
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.split import STRONG, VALIDATION, WEAK
 from ray_wssis.methods.point_wssis.refiner import Refiner
-from ray_wssis.recipes import point_wssis
-from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import read_rows
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.feeding import batches_from_processes
@@ -32,6 +32,7 @@ from ray_wssis.training.loop import Task
 from ray_wssis.training.schedule import build_optimizer, learning_rate
 from ray_wssis.training.streams import StepSampler
 from tests.support.in_process import stream_here
+from tests.support.made import make
 from tests.support.real_data import COCO_MINI
 
 pytestmark = pytest.mark.slow
@@ -46,7 +47,7 @@ SMALL = [
     *(
         f"{stage}.training.{change}"
         for stage in ("teacher", "refiner", "student")
-        for change in ("reference_batch=null", "steps=2", "max_validation_pictures=1")
+        for change in ("reference_batch=null", "steps=2", "max_validation_images=1")
     ),
     *(
         f"{stage}.{change}"
@@ -125,9 +126,8 @@ def train_here(
 
 @pytest.fixture(autouse=True)
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(point_wssis, "train", train_here)
-    monkeypatch.setattr(point_wssis, "stream", stream_here)
-    monkeypatch.setattr(label, "stream", stream_here)
+    monkeypatch.setattr(run, "train", train_here)
+    monkeypatch.setattr(run, "stream", stream_here)
 
 
 @pytest.fixture(scope="module")
@@ -160,17 +160,17 @@ def write_json(file: Path, data: Any) -> None:
     file.write_text(json.dumps(data))
 
 
-def check_run(run: PointWSSIS, num_classes: int) -> None:
+def check_run(made: dict[str, Artifact], num_classes: int) -> None:
     """Every stage up to the student leaves what it should."""
-    student, cpu = run.student, torch.device("cpu")
-    categories = Records.read(run.data / VALIDATION).categories
+    data, teacher, cpu = made["split"], made["teacher"], torch.device("cpu")
+    categories = Records.read(data / VALIDATION).categories
     assert len(categories) == num_classes
-    for folder in (run.teacher / "early_1", run.teacher / "model", student / "model"):
+    for folder in (teacher / "early_1", teacher / "model", made["student"] / "model"):
         assert Segmenter.load(folder, cpu).categories == categories
-    assert Refiner.load(run.refiner / "model", cpu).categories == categories
+    assert Refiner.load(made["refiner"] / "model", cpu).categories == categories
 
-    weak = Records.read(run.data / WEAK)
-    rows = read_rows(run.labels / ROWS, pictures=UPath(WEAK).stem)
+    weak = Records.read(data / WEAK)
+    rows = read_rows(made["labels"] / ROWS, source=UPath(WEAK).stem)
     labelled = {row["image_id"]: row for row in rows}
     assert len(labelled) == len(weak)
     for record in weak:
@@ -178,9 +178,9 @@ def check_run(run: PointWSSIS, num_classes: int) -> None:
         assert row["error"] is None
         assert row["annotation_id"] == [obj.annotation_id for obj in record.objects]
 
-    merged = load_json(next(run.merged.folder.glob("*_sw_refined.json")))
+    merged = load_json(next(made["merged"].folder.glob("*_sw_refined.json")))
     num_points = sum(len(row["refined"]) for row in labelled.values())
-    known = sum(len(record.objects) for record in Records.read(run.data / STRONG))
+    known = sum(len(record.objects) for record in Records.read(data / STRONG))
     assert num_points and len(merged["annotations"]) == known + num_points
     assert len({entry["id"] for entry in merged["images"]}) == len(merged["images"])
     assert all("segmentation" in entry for entry in merged["annotations"])
@@ -193,7 +193,7 @@ def test_a_configuration_takes_its_steps_on_coco(
     monkeypatch.chdir(coco)
     changes = COCO_FILES if name in OURS else HALF_GRIDS if name == FULL_SIZE else NARROW
     config = load_config(PointWSSISConfig, name, [*SMALL, *changes])
-    check_run(PointWSSIS(config, tmp_path / "run"), num_classes=80)
+    check_run(make(config, tmp_path / "run", until="student"), num_classes=80)
 
 
 BDD_CLASSES = ["pedestrian", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"]
@@ -250,13 +250,14 @@ def test_bdd100k_learns_from_masks_and_boxes(
     bdd100k: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bdd100k)
-    run = PointWSSIS(load_config(PointWSSISConfig, "bdd100k", [*SMALL, *NARROW]), tmp_path / "run")
-    check_run(run, num_classes=8)
-    weak = Records.read(run.data / WEAK)
+    config = load_config(PointWSSISConfig, "bdd100k", [*SMALL, *NARROW])
+    made = make(config, tmp_path / "run", until="student")
+    check_run(made, num_classes=8)
+    weak = Records.read(made["split"] / WEAK)
     assert [record.image_id for record in weak] == [101, 102, 103]
     for i, record in enumerate(weak, start=1):
         assert not any(obj.mask for obj in record.objects)
         points = [(12 * k + i + 5, 8 + 5 * (k % 3) + 15) for k in range(8)]
         assert [obj.point for obj in record.objects] == points
-    written = load_json(run.data / "bdd100k_ins_labels_train_10p_w.json")["annotations"]
+    written = load_json(made["split"] / "bdd100k_ins_labels_train_10p_w.json")["annotations"]
     assert not any({"segmentation", "bbox", "area"} & set(entry) for entry in written)

@@ -1,7 +1,7 @@
 import pytest
 
 from ray_wssis.config import ConfigError, load_config
-from ray_wssis.recipes.point_wssis import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 
 
 @pytest.mark.parametrize(

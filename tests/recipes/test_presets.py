@@ -6,7 +6,7 @@ from functools import cache
 import pytest
 
 from ray_wssis.config import load_config, shipped_configs
-from ray_wssis.recipes.point_wssis import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.presets import fast
 from ray_wssis.training.config import TrainingConfig
 

@@ -11,9 +11,10 @@ from safetensors.numpy import load_file
 from upath import UPath
 
 from ray_wssis.config import load_config
-from ray_wssis.recipes.point_wssis import PointWSSIS, PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import RUN, SNAPSHOT
+from tests.support.made import make
 from tests.support.small_run import SMALL, Submitted, part_of
 from tests.support.training_workers import training_workers
 from tests.support.waiting import wait_until
@@ -22,22 +23,17 @@ pytestmark = pytest.mark.slow
 
 BEFORE = {
     "teacher": ["split"],
-    "refiner": ["split", "teacher", "rough"],
-    "student": ["split", "teacher", "rough", "refiner", "labels", "audit", "merged"],
+    "refiner": ["split", "teacher", "rough_masks"],
+    "student": ["split", "teacher", "rough_masks", "refiner", "labels", "audit", "merged"],
 }
 MORE = ["training.steps=6", "training.save_every=2"]
 
 
 def train(stage: str, small_run: Submitted, folder: Path) -> Path:
-    """The folder of a stage that two workers made in a run where all before it is finished."""
+    """Make a stage with two workers in a run where all before it is finished; its folder."""
     changes = [*SMALL, "training_workers={number: 2, cpus_each: 1}"]
-    before = load_config(PointWSSISConfig, "shapes", changes)
-    after = load_config(PointWSSISConfig, "shapes", [*changes, *(f"{stage}.{x}" for x in MORE)])
-    run = PointWSSIS(before, part_of(small_run.folder, folder, BEFORE[stage]))
-    for name in BEFORE[stage]:
-        getattr(run, "data" if name == "split" else name)  # finished, and read before the change
-    run.config = after
-    getattr(run, stage)
+    config = load_config(PointWSSISConfig, "shapes", [*changes, *(f"{stage}.{x}" for x in MORE)])
+    make(config, part_of(small_run.folder, folder, BEFORE[stage]), until=stage)
     return folder / stage
 
 

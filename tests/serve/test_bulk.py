@@ -104,7 +104,7 @@ def test_a_job_that_is_cancelled_and_one_whose_server_goes_away_lose_nothing(
     finally:
         interrupted.close()
 
-    undisturbed = Annotate(asked[0], asked[2], asked[1], tmp_path / "undisturbed").labels
+    undisturbed = Annotate(asked[0], asked[2], asked[1], tmp_path / "undisturbed").label()
     assert result.read_bytes() == (undisturbed / LABELS).read_bytes()
 
 

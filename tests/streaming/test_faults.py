@@ -1,4 +1,4 @@
-"""Labelling while processes and machines die: every picture once, and the same rows."""
+"""Labelling while processes and machines die: every image once, and the same rows."""
 
 import os
 import signal
@@ -56,7 +56,7 @@ def test_an_actor_that_is_killed_loses_nothing(
     records: UPath, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     job = slow_pass(records, UPath(tmp_path / "out"))
-    pids = Path(job.arguments["pids"])
+    pids = Path(f"{job.out}.pids")
 
     def kill_one() -> None:
         wait_until(partial(has_shards, job.out, 2))

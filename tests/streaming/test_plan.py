@@ -34,7 +34,7 @@ def source(
     moved: int = -1,
     needs_original: bool = True,
 ) -> Source:
-    """Pictures of these (height, width); the point of one of them `moved`."""
+    """Images of these (height, width); the point of one of them `moved`."""
     rows = [record(i, *size, x=1.5 if i == moved else 0.5) for i, size in enumerate(sizes)]
     file = UPath(folder / "weak.parquet")
     Records.from_rows(rows, [Category(id=1, name="thing")]).write(file)
@@ -58,11 +58,11 @@ some_sizes = st.lists(st.tuples(st.integers(20, 90), st.integers(20, 90)), min_s
 
 @given(sizes=some_sizes, batch_size=st.integers(1, 5))
 @settings(max_examples=40, deadline=None)
-def test_batches_hold_every_picture_once_and_canvases_of_one_size(
+def test_batches_hold_every_image_once_and_canvases_of_one_size(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[int, int]], batch_size: int
 ) -> None:
-    pictures = source(tmp_path_factory.mktemp("sizes"), sizes)
-    batches = plan_batches(pictures, 32, batch_size)
+    images = source(tmp_path_factory.mktemp("sizes"), sizes)
+    batches = plan_batches(images, 32, batch_size)
     assert sorted(place for batch in batches for place in batch) == list(range(len(sizes)))
     short: set[tuple[int, int]] = set()
     for batch in batches:
@@ -74,22 +74,22 @@ def test_batches_hold_every_picture_once_and_canvases_of_one_size(
 
 
 def test_a_batch_does_not_depend_on_what_is_done(tmp_path: Path) -> None:
-    pictures = source(tmp_path, [(64, 64)] * 7)
-    batches = plan_batches(pictures, 32, 3)
+    images = source(tmp_path, [(64, 64)] * 7)
+    batches = plan_batches(images, 32, 3)
     assert batches == [[0, 1, 2], [3, 4, 5], [6]]
-    assert still_to_do(pictures, batches, pictures.keys[:3]) == [[3, 4, 5], [6]]
-    assert still_to_do(pictures, batches, pictures.keys[[0, 1, 2, 3, 4, 5]]) == [[6]]
-    assert still_to_do(pictures, batches, pictures.keys[[4]]) == [[0, 1, 2], [3, 5], [6]]
-    assert still_to_do(pictures, batches, pictures.keys) == []
+    assert still_to_do(images, batches, images.keys[:3]) == [[3, 4, 5], [6]]
+    assert still_to_do(images, batches, images.keys[[0, 1, 2, 3, 4, 5]]) == [[6]]
+    assert still_to_do(images, batches, images.keys[[4]]) == [[0, 1, 2], [3, 5], [6]]
+    assert still_to_do(images, batches, images.keys) == []
 
 
-def test_large_pictures_come_in_smaller_batches(
+def test_large_images_come_in_smaller_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large, small = (1000, 1000), (64, 64)
-    pictures = source(tmp_path, [large, large, large, small, small])
+    images = source(tmp_path, [large, large, large, small, small])
     monkeypatch.setattr(plan, "BATCH_BYTES", 7_000_000)
-    assert plan_batches(pictures, 32, 8) == [[0, 1], [2, 3, 4]]
+    assert plan_batches(images, 32, 8) == [[0, 1], [2, 3, 4]]
 
 
 def test_pixels_that_nobody_looks_at_do_not_count(tmp_path: Path) -> None:
@@ -98,20 +98,20 @@ def test_pixels_that_nobody_looks_at_do_not_count(tmp_path: Path) -> None:
     assert source(tmp_path, sizes, needs_original=False).num_bytes == [3 * 64 * 64] * 2
 
 
-def test_tasks_are_bounded_in_pictures_and_in_bytes(
+def test_tasks_are_bounded_in_images_and_in_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = source(tmp_path, [(64, 64)] * 6)
+    images = source(tmp_path, [(64, 64)] * 6)
     batches: list[Batch] = [[0, 1], [2, 3], [4, 5]]
-    assert list(share_out(pictures, batches, 4)) == [[[0, 1], [2, 3]], [[4, 5]]]
-    assert list(share_out(pictures, batches, 1)) == [[[0, 1]], [[2, 3]], [[4, 5]]]
-    monkeypatch.setattr(plan, "TASK_BYTES", sum(pictures.num_bytes[:3]))
-    assert list(share_out(pictures, batches, 100)) == [[[0, 1]], [[2, 3]], [[4, 5]]]
+    assert list(share_out(images, batches, 4)) == [[[0, 1], [2, 3]], [[4, 5]]]
+    assert list(share_out(images, batches, 1)) == [[[0, 1]], [[2, 3]], [[4, 5]]]
+    monkeypatch.setattr(plan, "TASK_BYTES", sum(images.num_bytes[:3]))
+    assert list(share_out(images, batches, 100)) == [[[0, 1]], [[2, 3]], [[4, 5]]]
 
 
 def test_a_task_carries_its_batches_to_another_process(tmp_path: Path) -> None:
-    pictures = source(tmp_path, [(64, 64), (32, 64), (64, 32)])
-    first, second = read_task(pictures.task([[2, 0], [1]]))
+    images = source(tmp_path, [(64, 64), (32, 64), (64, 32)])
+    first, second = read_task(images.task([[2, 0], [1]]))
     assert [each.record.image_id for each in first] == [2, 0]
     assert second[0].record == record(1, 32, 64)
-    assert second[0].key == pictures.keys[1] and second[0].source == "weak"
+    assert second[0].key == images.keys[1] and second[0].source == "weak"

@@ -3,7 +3,7 @@
 import pytest
 
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.stream import DECODE_CPUS, TASK_CPUS, Pool, task_size
+from ray_wssis.streaming.pool import DECODE_CPUS, TASK_CPUS, Pool, task_size
 
 
 def pool(cpus: float, gpus: float = 0, nodes: int = 1, **workers: float) -> Pool:

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from upath import UPath
 
 from ray_wssis.streaming.decode import one_row
+from ray_wssis.streaming.labeller import Infer, Row
 from ray_wssis.streaming.shards import (
     content_digest,
     finish_and_write,
@@ -20,15 +22,34 @@ SCHEMA = pa.schema([("image_id", pa.int64()), ("mask", pa.list_(pa.binary()))])
 SECONDS = {"read": 1.0, "decode": 2.0, "model": 4.0}
 
 
-def row(key: int, mask: bytes = b"1", error: str | None = None, pictures: str = "weak") -> Any:
+def row(key: int, mask: bytes = b"1", error: str | None = None, source: str = "weak") -> Any:
     return {
-        "pictures": pictures,
+        "source": source,
         "image_id": key + 100,
         "key": key,
         "mask": [mask],
         "stage": None if error is None else "read",
         "error": error,
     }
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A labeller, of which only the schema and `finish` are of interest here."""
+
+    mask: bytes | None = None
+
+    schema = SCHEMA
+    made_from = ""
+    network_size = (1, 1)
+    canvas_multiple = 1
+    needs_original = False
+
+    def open(self) -> Infer:
+        raise NotImplementedError
+
+    def finish(self, row: Row) -> Row:
+        return row if self.mask is None else row | {"mask": [self.mask]}
 
 
 @pytest.fixture
@@ -72,7 +93,7 @@ def test_the_digest_sees_every_column(folder: UPath, tmp_path: Path) -> None:
     assert content_digest(folder) != content_digest(UPath(tmp_path / "other"))
 
 
-def test_finished_and_failed_pictures_are_told_apart(folder: UPath) -> None:
+def test_finished_and_failed_images_are_told_apart(folder: UPath) -> None:
     write_shard(folder, [row(1), row(2, error="gone")], SCHEMA)
     write_shard(folder, [row(3, error="gone")], SCHEMA)
     write_shard(folder, [row(3)], SCHEMA)  # tried again
@@ -81,7 +102,7 @@ def test_finished_and_failed_pictures_are_told_apart(folder: UPath) -> None:
     assert [len(each) for each in finished(folder / "nowhere")] == [0, 0]
 
 
-def test_tidying_leaves_each_wanted_picture_once(folder: UPath) -> None:
+def test_tidying_leaves_each_wanted_image_once(folder: UPath) -> None:
     write_shard(folder, [row(1), row(2), row(3, error="gone")], SCHEMA)
     write_shard(folder, [row(2), row(3), row(4)], SCHEMA)
     write_shard(folder, [row(7)], SCHEMA)
@@ -93,7 +114,7 @@ def test_tidying_leaves_each_wanted_picture_once(folder: UPath) -> None:
     assert [file.name for file in shards(folder)] == before
 
 
-def test_all_rows_of_a_picture_stay(folder: UPath) -> None:
+def test_all_rows_of_an_image_stay(folder: UPath) -> None:
     write_shard(folder, [row(1, b"1"), row(1, b"2"), row(5)], SCHEMA)
     tidy(folder, np.array([1]))
     assert [each["mask"] for each in each_row(folder)] == [[b"1"], [b"2"]]
@@ -111,7 +132,7 @@ def test_rows_of_a_batch_are_finished_and_written(folder: UPath) -> None:
     batches = pa.concat_tables(
         [one_row([row(1), row(2, error="gone")], SECONDS), one_row([row(3)], SECONDS)]
     )
-    told = finish_and_write(batches, folder, SCHEMA, lambda each: each | {"mask": [b"9"]})
+    told = finish_and_write(batches, folder, Labels(mask=b"9"))
     (done,) = told.to_pylist()
     assert (done["num_images"], done["num_failed"], done["failure"]) == (3, 1, "gone")
     assert done["model"] == 8 and done["encode"] > 0 and done["cannot_write"] is None
@@ -120,14 +141,14 @@ def test_rows_of_a_batch_are_finished_and_written(folder: UPath) -> None:
 
 def test_what_cannot_be_written_is_told(folder: UPath) -> None:
     Path(str(folder)).write_text("in the way")
-    told = finish_and_write(one_row([row(1)], SECONDS), folder, SCHEMA, None)
+    told = finish_and_write(one_row([row(1)], SECONDS), folder, Labels())
     assert "exists" in told["cannot_write"][0].as_py() or told["cannot_write"][0].is_valid
 
 
 def test_rows_are_found_by_image_id(folder: UPath) -> None:
     for first in range(0, 60, 3):
         sources = ("weak", "weak", "audit")
-        some = [row(first + i, pictures=name) for i, name in enumerate(sources)]
+        some = [row(first + i, source=name) for i, name in enumerate(sources)]
         write_shard(folder, some, SCHEMA)
     rows = RowsById(folder, "weak")
     assert len(rows) == 40

@@ -1,10 +1,10 @@
-"""Ray Data around the workers: every picture once, whatever is wrong with it."""
+"""Ray Data around the workers: every image once, whatever is wrong with it."""
 
 import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,39 @@ from ray_wssis.artifacts import Artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.split import STRONG, WEAK
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.decode import Picture
+from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.labeller import Infer, Row
 from ray_wssis.streaming.shards import content_digest
-from ray_wssis.streaming.stream import Pass, TooManyFailures, stream
+from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import read_rows
+from ray_wssis.streaming.throughput import TooManyFailures
 
 pytestmark = pytest.mark.slow
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
-SCHEMA = pa.schema([("image_id", pa.int64()), ("mean", pa.float64()), ("mended", pa.bool_())])
 WORKERS = LabellingWorkers(batch_size=2, shard_size=2)
 
 
+@dataclass(frozen=True)
 class Measure:
-    """Pictures -> their mean brightness.  Notes in a file what it was shown."""
+    """A labeller: the mean brightness of each image.  Notes in a file what it was shown."""
 
-    def __init__(self, note: str, cannot: int = -1, dies_of: int = -1) -> None:
-        self.note, self.cannot, self.dies_of = note, cannot, dies_of
+    note: str
+    cannot: int = -1
+    dies_of: int = -1
+    made_from: str = "first"
 
-    def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
-        ids = [picture.record.image_id for picture in pictures]
+    schema = pa.schema([("image_id", pa.int64()), ("mean", pa.float64()), ("finished", pa.bool_())])
+    network_size = (64, 64)
+    canvas_multiple = 32
+    needs_original = True
+
+    def open(self) -> Infer:
+        return self.measure
+
+    def measure(self, images: list[Image]) -> list[Row]:
+        ids = [image.record.image_id for image in images]
         with Path(self.note).open("a") as stream:
             stream.write(json.dumps(ids) + "\n")
         if self.dies_of in ids:
@@ -45,13 +57,12 @@ class Measure:
         if self.cannot in ids:
             raise RuntimeError("no memory on the device")
         return [
-            {"image_id": picture.record.image_id, "mean": float(picture.image.mean())}
-            for picture in pictures
+            {"image_id": image.record.image_id, "mean": float(image.pixels.mean())}
+            for image in images
         ]
 
-
-def mend(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"mended": True}
+    def finish(self, row: Row) -> Row:
+        return row | {"finished": True}
 
 
 @pytest.fixture
@@ -61,26 +72,19 @@ def note(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def job(data: Artifact, tmp_path: Path, note: Path, ray_session: None) -> Pass:
-    """All pictures of the weak file, copied so that a test may change it."""
+    """All images of the weak file, copied so that a test may change it."""
     records = Records.read(data / WEAK)
     records.write(UPath(tmp_path / WEAK))
     return Pass(
         name="measure",
         records=[UPath(tmp_path / WEAK)],
-        worker=Measure,
-        arguments={"note": str(note)},
-        schema=SCHEMA,
-        finish=mend,
-        made_from="first",
-        network_size=(64, 64),
-        canvas_multiple=32,
-        needs_original=True,
+        labeller=Measure(str(note)),
         out=UPath(tmp_path / "out"),
     )
 
 
 def shown(note: Path) -> list[int]:
-    """Ids of the pictures that a worker was shown."""
+    """Ids of the images that a worker was shown."""
     lines = note.read_text().splitlines() if note.exists() else []
     return sorted(image_id for line in lines for image_id in json.loads(line))
 
@@ -90,7 +94,7 @@ def image_ids(job: Pass) -> list[int]:
 
 
 def change(job: Pass, place: int, **fields: Any) -> int:
-    """Another first record; the id of its picture."""
+    """Another first record; the id of its image."""
     (file,) = job.records
     records = Records.read(file)
     rows = [replace(each, **fields) if i == place else each for i, each in enumerate(records)]
@@ -99,19 +103,19 @@ def change(job: Pass, place: int, **fields: Any) -> int:
 
 
 def errors(job: Pass) -> dict[int, tuple[str, str]]:
-    """Stage and reason of the pictures that failed."""
+    """Stage and reason of the images that failed."""
     rows = read_rows(job.out)
     return {row["image_id"]: (row["stage"], row["error"]) for row in rows if row["error"]}
 
 
-def test_every_picture_of_every_source_has_its_rows_once(job: Pass, data: Artifact) -> None:
+def test_every_image_of_every_source_has_its_rows_once(job: Pass, data: Artifact) -> None:
     both = replace(job, records=[data / STRONG, *job.records])
     done = stream(both, WORKERS)
     rows = read_rows(job.out)
     assert [row["image_id"] for row in rows] == image_ids(both)
     strong = {record.image_id for record in Records.read(data / STRONG)}
-    assert {row["image_id"] for row in rows if row["pictures"] == "strong"} == strong
-    assert all(row["mean"] > 0 and row["mended"] and row["error"] is None for row in rows)
+    assert {row["image_id"] for row in rows if row["source"] == "strong"} == strong
+    assert all(row["mean"] > 0 and row["finished"] and row["error"] is None for row in rows)
     assert (done.num_images, done.num_failed) == (len(rows), 0)
     assert done.bottleneck in ("decode", "model", "encode") and min(done.busy.values()) > 0
 
@@ -137,12 +141,12 @@ def test_a_changed_point_is_all_that_is_done_again(job: Pass, note: Path) -> Non
 def test_another_network_does_everything_again(job: Pass, note: Path) -> None:
     stream(job, WORKERS)
     note.unlink()
-    stream(replace(job, made_from="second"), WORKERS)
+    stream(replace(job, labeller=Measure(str(note), made_from="second")), WORKERS)
     assert shown(note) == image_ids(job)
     assert [row["image_id"] for row in read_rows(job.out)] == image_ids(job)
 
 
-def test_pictures_that_cannot_be_used_are_rows_with_a_reason(job: Pass, tmp_path: Path) -> None:
+def test_images_that_cannot_be_used_are_rows_with_a_reason(job: Pass, tmp_path: Path) -> None:
     gone = change(job, 0, file=str(tmp_path / "gone.png"))
     (tmp_path / "cut.png").write_bytes(Path(Records.read(job.records[0])[1].file).read_bytes()[:99])
     cut = change(job, 1, file=str(tmp_path / "cut.png"))
@@ -160,7 +164,7 @@ def test_pictures_that_cannot_be_used_are_rows_with_a_reason(job: Pass, tmp_path
     assert [row["image_id"] for row in read_rows(job.out)] == image_ids(job)
 
 
-def test_pictures_that_failed_are_tried_again_when_asked(
+def test_images_that_failed_are_tried_again_when_asked(
     job: Pass, note: Path, tmp_path: Path
 ) -> None:
     whole = Path(Records.read(job.records[0])[0].file)
@@ -175,16 +179,16 @@ def test_pictures_that_failed_are_tried_again_when_asked(
     assert [row["image_id"] for row in read_rows(job.out)] == image_ids(job)
 
 
-def test_a_picture_that_the_network_cannot_take_fails_alone(job: Pass, note: Path) -> None:
+def test_an_image_that_the_network_cannot_take_fails_alone(job: Pass, note: Path) -> None:
     bad = image_ids(job)[2]
-    stream(replace(job, arguments={"note": str(note), "cannot": bad}), WORKERS)
+    stream(replace(job, labeller=Measure(str(note), cannot=bad)), WORKERS)
     assert list(errors(job)) == [bad]
     assert errors(job)[bad][1].endswith("RuntimeError: no memory on the device")
 
 
-def test_a_picture_that_kills_its_process_fails_alone(job: Pass, note: Path) -> None:
+def test_an_image_that_kills_its_process_fails_alone(job: Pass, note: Path) -> None:
     bad = image_ids(job)[2]
-    stream(replace(job, arguments={"note": str(note), "dies_of": bad}), WORKERS)
+    stream(replace(job, labeller=Measure(str(note), dies_of=bad)), WORKERS)
     assert errors(job) == {bad: ("model", "each process that worked on it died; out of memory?")}
     assert [row["image_id"] for row in read_rows(job.out)] == image_ids(job)
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from ray_wssis.data.records import Record
-from ray_wssis.instance.label_row import SCHEMA, find_alarms
+from ray_wssis.instance.label_row import find_flags
 from ray_wssis.masks import area, contains, decode, encode, iou
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.streaming.shards import with_common
 
 MISSING = 17  # every so many points get no mask
@@ -27,8 +28,8 @@ def moved(mask: bytes, height: int, width: int, shift: int) -> bytes:
     return encode(pixels)
 
 
-def label_row(record: Record, pictures: str = "weak") -> dict[str, Any]:
-    """The row of one picture: every object pointed at, by a point on its true mask."""
+def label_row(record: Record, source: str = "weak") -> dict[str, Any]:
+    """The row of one image: every object pointed at, by a point on its true mask."""
     size = record.height, record.width
     shifts = [obj.annotation_id % 7 for obj in record.objects]
     rough: list[bytes | None] = []
@@ -45,7 +46,7 @@ def label_row(record: Record, pictures: str = "weak") -> dict[str, Any]:
         mask is not None and contains(mask, *size, point)
         for mask, point in zip(refined, points, strict=True)
     ]
-    return failed_row(record, None, pictures) | {
+    return failed_row(record, None, source) | {
         "annotation_id": [obj.annotation_id for obj in record.objects],
         "label": [obj.label for obj in record.objects],
         "x": [x for x, _ in points],
@@ -60,14 +61,14 @@ def label_row(record: Record, pictures: str = "weak") -> dict[str, Any]:
         "agreement": [0.0 if a is None or b is None else iou(a, b, *size) for a, b in both],
         "point_inside": inside,
         "area": areas,
-        "alarms": find_alarms(refined, areas, inside, size),
+        "flags": find_flags(refined, areas, inside, size),
     }
 
 
-def failed_row(record: Record, error: str | None, pictures: str = "weak") -> dict[str, Any]:
-    """The row of a picture that could not be read: it has no lists."""
+def failed_row(record: Record, error: str | None, source: str = "weak") -> dict[str, Any]:
+    """The row of an image that could not be read: it has no lists."""
     return {
-        "pictures": pictures,
+        "source": source,
         "image_id": record.image_id,
         "key": record.image_id,
         "file": record.file,
@@ -81,4 +82,4 @@ def failed_row(record: Record, error: str | None, pictures: str = "weak") -> dic
 
 def write_rows(rows: list[dict[str, Any]], file: UPath) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows, schema=with_common(SCHEMA)), str(file))
+    pq.write_table(pa.Table.from_pylist(rows, schema=with_common(PointLabeller.schema)), str(file))

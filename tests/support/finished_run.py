@@ -15,16 +15,26 @@ from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit import audit
 from ray_wssis.instance.evaluate import read_prediction
+from ray_wssis.instance.find_instances import FindInstances
+from ray_wssis.instance.label_config import AuditConfig
 from ray_wssis.instance.mask_quality import MaskQuality
-from ray_wssis.instance.predict import SCHEMA as PREDICTIONS
-from ray_wssis.instance.quality import QualityConfig
 from ray_wssis.instance.split import split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.instance.truth import compare_row
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.metrics.coco_ap import average_precision
 from ray_wssis.streaming.table import each_row
 from tests.support.drawn_labels import failed_row, label_row, moved, write_rows
+from tests.support.run_in import run_in
 
+SAYS = {
+    "teacher": "Train the teacher on the masks",
+    "refiner": "Train the refiner on them",
+    "labels": "Turn every point into a mask",
+    "student": "Train the student on both",
+    "upper_bound": "Train the upper bound on all true masks",
+    "evaluation": "Measure",
+}
 SHIFTS = {"teacher": 5, "student": 2, "upper_bound": 1}  # pixels that predictions are off
 
 
@@ -39,18 +49,19 @@ def make_run(folder: Path, num_images: int, size: int = 96) -> UPath:
     run.mkdir()
     (run / "config.resolved.yaml").write_text("seed: 0\ndata:\n  percent: 25\n")
     shapes = ShapesConfig(num_images=num_images, num_validation_images=10, size=size)
-    data = split(DataConfig(shapes=shapes, percent=25, audit=0.5), 0, run / "split", redo=False)
+    made = run_in(run)
+    data = split(made, DataConfig(shapes=shapes, percent=25, audit=0.5))
     for name, loss in (("teacher", 4.0), ("refiner", 0.7), ("student", 3.0), ("upper_bound", 2.5)):
         train(begin(run / name), loss)
     labels = label(begin(run / "labels"), data)
-    audit(data, labels, QualityConfig(review=9), run / "audit", redo=False)
+    audit(made, data, labels, PointLabeller.signals, AuditConfig(review=9))
     evaluate(begin(run / "evaluation"), data, labels)
     (run / "metrics.json").write_bytes((run / "evaluation/metrics.json").read_bytes())
     return run
 
 
 def begin(folder: UPath) -> Workspace:
-    stage = open_stage(folder, {"by": "hand"}, seed=0)
+    stage = open_stage(folder, {"by": "hand"}, says=SAYS[folder.name], seed=0)
     assert isinstance(stage, Workspace)
     return stage
 
@@ -96,11 +107,11 @@ def evaluate(stage: Workspace, data: Artifact, labels: Artifact) -> None:
         precision = average_precision(truth, map(read_prediction, own))
         figures |= {f"{name}/val/{key}": value for key, value in precision.items()}
         rows += own
-    (stage / "predictions").mkdir()
-    table = pa.Table.from_pylist(rows, schema=PREDICTIONS)
-    pq.write_table(table, str(stage / "predictions/0.parquet"))
+    (stage / "rows").mkdir()
+    table = pa.Table.from_pylist(rows, schema=FindInstances.schema)
+    pq.write_table(table, str(stage / "rows/0.parquet"))
     hidden = Records.read(data / "weak_truth.parquet")
-    rows_of = {row["image_id"]: row for row in each_row(labels / "rows", pictures="weak")}
+    rows_of = {row["image_id"]: row for row in each_row(labels / "rows", source="weak")}
     for column in ("rough", "refined"):
         quality = MaskQuality()
         for record in hidden:

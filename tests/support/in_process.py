@@ -2,33 +2,43 @@
 
 import pyarrow as pa
 
+from ray_wssis.streaming.actor import StreamActor
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.decode import Decoder, Picture, one_row, read_task
+from ray_wssis.streaming.decode import Decoder, Image, one_row, read_task
 from ray_wssis.streaming.plan import Source, plan_batches
 from ray_wssis.streaming.shards import finish_and_write
-from ray_wssis.streaming.stream import Pass, StreamActor, Throughput
+from ray_wssis.streaming.stream import Pass
+from ray_wssis.streaming.throughput import Throughput
 
 
-def batches_of(job: Pass, batch_size: int) -> list[list[Picture]]:
-    """The decoded pictures of each batch."""
+def batches_of(job: Pass, batch_size: int) -> list[list[Image]]:
+    """Decode the images of each batch."""
+    labeller = job.labeller
     decoder = Decoder(
-        network_size=job.network_size, needs_original=job.needs_original, max_megapixels=100
+        network_size=labeller.network_size,
+        needs_original=labeller.needs_original,
+        max_megapixels=100,
     )
     batches = []
     for file in job.records:
-        source = Source(file, job.made_from, job.network_size, needs_original=job.needs_original)
-        planned = plan_batches(source, job.canvas_multiple, batch_size)
-        batches += [decoder(pictures)[0] for pictures in read_task(source.task(planned))]
+        source = Source(
+            file,
+            labeller.made_from,
+            labeller.network_size,
+            needs_original=labeller.needs_original,
+        )
+        planned = plan_batches(source, labeller.canvas_multiple, batch_size)
+        batches += [decoder(images)[0] for images in read_task(source.task(planned))]
     return batches
 
 
 def stream_here(job: Pass, workers: LabellingWorkers, **_: object) -> Throughput:
-    actor = StreamActor(job.worker, job.arguments, None)
+    actor = StreamActor(job.labeller, None)
     read = {"read": 0.0, "decode": 0.0}
     rows = [
         row
-        for pictures in batches_of(job, workers.batch_size)
-        for row in actor(one_row(pictures, read))
+        for images in batches_of(job, workers.batch_size)
+        for row in actor(one_row(images, read))
     ]
-    finish_and_write(pa.concat_tables(rows), job.out, job.schema, job.finish)
+    finish_and_write(pa.concat_tables(rows), job.out, job.labeller)
     return Throughput()

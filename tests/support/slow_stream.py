@@ -1,4 +1,4 @@
-"""A pass over many small pictures with a worker that takes its time, to be disturbed.
+"""A pass over many small images with a labeller that takes its time, to be disturbed.
 
 python -m tests.support.slow_stream RECORDS OUT [--lose-a-node]
 """
@@ -7,8 +7,8 @@ import os
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import ray
@@ -17,7 +17,8 @@ from upath import UPath
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.decode import Picture
+from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.labeller import Infer, Row
 from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import shards
 from tests.support.waiting import wait_until
@@ -27,22 +28,34 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers canno
 NUM_IMAGES = 80
 SECONDS = 0.1  # a batch
 WORKERS = LabellingWorkers(number=2, batch_size=2, shard_size=2)
-SCHEMA = pa.schema([("image_id", pa.int64()), ("mean", pa.float64())])
 
 
-class SlowWorker:
-    """Pictures -> their mean brightness, after a while.  Notes the id of its process."""
+@dataclass(frozen=True)
+class SlowLabeller:
+    """The mean brightness of each image, after a while.  Notes the id of its process."""
 
-    def __init__(self, pids: str) -> None:
-        with Path(pids).open("a") as stream:
+    pids: str
+
+    made_from = ""
+    schema = pa.schema([("image_id", pa.int64()), ("mean", pa.float64())])
+    network_size = (64, 64)
+    canvas_multiple = 32
+    needs_original = True
+
+    def open(self) -> Infer:
+        with Path(self.pids).open("a") as stream:
             stream.write(f"{os.getpid()}\n")
+        return measure
 
-    def __call__(self, pictures: list[Picture]) -> list[dict[str, Any]]:
-        time.sleep(SECONDS)
-        return [
-            {"image_id": picture.record.image_id, "mean": float(picture.image.mean())}
-            for picture in pictures
-        ]
+    def finish(self, row: Row) -> Row:
+        return row
+
+
+def measure(images: list[Image]) -> list[Row]:
+    time.sleep(SECONDS)
+    return [
+        {"image_id": image.record.image_id, "mean": float(image.pixels.mean())} for image in images
+    ]
 
 
 def write_records(folder: Path) -> UPath:
@@ -53,22 +66,11 @@ def write_records(folder: Path) -> UPath:
 
 
 def slow_pass(records: UPath, out: UPath) -> Pass:
-    return Pass(
-        name="slow",
-        records=[records],
-        worker=SlowWorker,
-        arguments={"pids": f"{out}.pids"},
-        schema=SCHEMA,
-        made_from="",
-        network_size=(64, 64),
-        canvas_multiple=32,
-        needs_original=True,
-        out=out,
-    )
+    return Pass(name="slow", records=[records], labeller=SlowLabeller(f"{out}.pids"), out=out)
 
 
 def lose_a_node(job: Pass) -> None:
-    """The pass on three nodes, one of which is gone half-way through."""
+    """Run the pass on three nodes, one of which is gone half-way through."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})

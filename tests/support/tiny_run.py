@@ -7,9 +7,10 @@ from upath import UPath
 
 from ray_wssis.data.builtin.shapes import CATEGORIES
 from ray_wssis.instance.area_prior import AreaPrior
-from ray_wssis.instance.quality import SIGNALS, QualityModel
+from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.metrics.calibration import Regression
 from ray_wssis.models.mask_refine_net import MaskRefineNet
@@ -44,13 +45,14 @@ def write_run(folder: Path, seed: int = 0) -> Path:
     refiner = Refiner(MaskRefineNet(REFINER, len(CATEGORIES)), CATEGORIES)
     refiner.save(UPath(folder / "refiner/model"), "refiner")
     (folder / "audit").mkdir()
-    write_json(UPath(folder / "audit/calibration.json"), QUALITY.to_json())
+    write_json(UPath(folder / "audit/calibration.json"), QUALITY.to_json() | {"threshold": 0.5})
     write_json(UPath(folder / "metrics.json"), {"student/val/AP": 12.5, "teacher/val/AP": None})
     return folder
 
 
-NUM = len(SIGNALS)
+NUM = len(PointLabeller.signals)
 QUALITY = QualityModel(
+    signals=PointLabeller.signals,
     prior=AreaPrior(mean=6.0, spread=1.0, means={}, spreads={}),
     regression=Regression(
         means=[0.0] * NUM, spreads=[1.0] * NUM, weights=[0.01] * NUM, intercept=0.6

@@ -15,7 +15,8 @@ from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.solov2 import SOLOv2
-from ray_wssis.recipes.point_wssis import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from tests.support.run_in import run_in
 
 DATA = DataConfig(
     name="shapes",
@@ -26,7 +27,7 @@ DATA = DataConfig(
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return split(DATA, 0, UPath(tmp_path_factory.mktemp("data") / "split"), redo=False)
+    return split(run_in(tmp_path_factory.mktemp("data")), DATA)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,8 @@ Legend: B crops, S pixels of a crop side.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,17 +23,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.artifacts import Artifact, Part
 from ray_wssis.data.images import RGB, read_image
 from ray_wssis.data.records import Object, Record, Records
 from ray_wssis.masks import area, iou
-from ray_wssis.methods.point_wssis.refiner import Refiner, to_tensors
+from ray_wssis.methods.point_wssis.refiner import KIND, Refiner, to_tensors
 from ray_wssis.methods.point_wssis.refiner_augment import augment_input, draw_point, perturb_mask
 from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
+from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, build_input, mask_crop
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
+from ray_wssis.models.model_folder import check_model
 from ray_wssis.models.refiner_loss import soft_dice_loss
 
+ROWS = "rows"  # of an artifact of rough masks
 ROUGH_COLUMNS = ["image_id", "annotation_id", "rough"]
 
 
@@ -217,11 +222,31 @@ class RefinerTask:
     pictures: str  # records with masks
     validation: str  # records with masks
     rough: str  # folder of rough masks on both
-    max_validation_pictures: int
+    max_validation_images: int
+    made_from: dict[str, Any] = field(default_factory=dict)  # all that decides what is learnt
 
     name = "refiner"
     best_metric = "val/refined_mIoU"
     collate = staticmethod(collate)
+
+    @classmethod
+    def of(
+        cls, stage: RefinerStage, images: Part, validation: Part, rough: Artifact | None
+    ) -> "RefinerTask":
+        """Compose the task of practising on `rough` masks; None if a ready refiner is adopted."""
+        return cls(
+            config=stage.model,
+            augment=stage.augment,
+            pictures=str(images.path),
+            validation=str(validation.path),
+            rough="" if rough is None else str(rough / ROWS),
+            max_validation_images=stage.training.max_validation_images,
+            made_from={"rough_masks": rough, "model": stage.model, "augment": stage.augment},
+        )
+
+    def accept(self, folder: UPath) -> None:
+        """Raise ValueError unless the model in `folder` can replace one that is trained here."""
+        check_model(folder, KIND, Records.read(self.validation).categories)
 
     def load(self) -> RefinerPairs:
         records, rough = Records.read(self.pictures), self.rough_masks(self.pictures)
@@ -236,7 +261,7 @@ class RefinerTask:
     def validate(self, learner: RefinerLearner, pairs: RefinerPairs) -> dict[str, float]:
         """Mean IoU with the truth, of rough and of refined masks."""
         records = Records.read(self.validation)
-        rough = self.rough_masks(self.validation).slice(0, self.max_validation_pictures)
+        rough = self.rough_masks(self.validation).slice(0, self.max_validation_images)
         held_back = RefinerPairs(records, rough, self.config, self.augment)
         figures = validate(Refiner(learner.network, records.categories), held_back)
         return {f"val/{name}": value for name, value in figures.items()}
@@ -267,7 +292,7 @@ def read_rough(folder: str, pictures: str) -> pa.Table:
     tables = []
     for file in sorted(UPath(folder).glob("*.parquet"), key=str):
         with file.open("rb") as stream:
-            wanted = (pc.field("pictures") == pictures) & pc.field("error").is_null()
+            wanted = (pc.field("source") == pictures) & pc.field("error").is_null()
             tables.append(pq.read_table(stream, columns=ROUGH_COLUMNS, filters=wanted))
     if not tables:
         raise ValueError(f"{folder}: there are no Parquet files with rough masks")

@@ -15,11 +15,11 @@ from upath import UPath
 
 from ray_wssis.artifacts import short_hash
 from ray_wssis.data.records import Category, Object, Record
-from ray_wssis.instance.label_row import finish_row
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
-from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.methods.point_wssis.drafts import PointNetworks
+from ray_wssis.methods.point_wssis.labeller import finish_row
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2 import PADDING_MULTIPLE, SOLOv2Output
@@ -112,7 +112,7 @@ class PointEngine:
     def __init__(self, models: ServedModels, config: ServeConfig, device: torch.device) -> None:
         assert models.teacher is not None and models.refiner is not None
         folders = UPath(models.teacher), UPath(models.refiner)
-        self.labeller = PointLabeller(
+        self.labeller = PointNetworks(
             Segmenter.load(folders[0], device), Refiner.load(folders[1], device)
         )
         self.quality = (
@@ -158,7 +158,7 @@ class PointEngine:
                     mask=row["refined"][i],
                     point=(point.x, point.y),
                     expected_iou=expected[i],
-                    alarms=row["alarms"][i],
+                    alarms=row["flags"][i],
                 )
                 for i, point in enumerate(points)
             ],

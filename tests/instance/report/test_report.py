@@ -106,7 +106,7 @@ def test_the_page_says_how_far_to_trust_the_masks(page: str, run: UPath) -> None
     assert f"mIoU of the audit images, % {figures['audit']['mIoU']:.1f} " in text
     for row in figures["audit"]["by_class"] + figures["audit"]["by_size"]:
         assert f"{row['name']} {row['num_objects']} {row['mIoU']:.1f} " in text
-    assert f"Alarm: empty {figures['weak']['alarms']['empty']} " in text
+    assert f"Flag: empty {figures['weak']['flags']['empty']} " in text
     assert "Reliability diagram" in page
     assert 'href="../audit/review.html"' in page
 

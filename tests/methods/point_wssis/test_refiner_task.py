@@ -207,7 +207,7 @@ def of_source(rows: pa.Table, pictures: str) -> pa.Table:
     failed = pa.Table.from_pylist([{"image_id": 9}], schema=rows.schema)
     both = pa.concat_tables([rows, failed])
     errors = [None] * len(rows) + ["cut short"]
-    both = both.append_column("pictures", pa.array([pictures] * len(both)))
+    both = both.append_column("source", pa.array([pictures] * len(both)))
     return both.append_column("error", pa.array(errors, type=pa.string()))
 
 
@@ -224,7 +224,7 @@ def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Pat
         pictures=str(tmp_path / "strong.parquet"),
         rough=str(tmp_path / "rough"),
         validation=str(tmp_path / "val.parquet"),
-        max_validation_pictures=1,
+        max_validation_images=1,
     )
     pairs = task.load()
     assert len(pairs) == 4

@@ -14,9 +14,9 @@ from wssis_serve.models import find_models
 
 from ray_wssis.data.images import decode_image
 from ray_wssis.data.records import Click
-from ray_wssis.instance.label_row import finish_row
 from ray_wssis.instance.segmenter import Segmenter, network_image
-from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.methods.point_wssis.drafts import PointNetworks
+from ray_wssis.methods.point_wssis.labeller import finish_row
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from tests.support.tiny_run import QUALITY
 
@@ -90,14 +90,16 @@ def test_points_get_the_masks_that_labelling_would_give_them(
         PointQuery(x=80.0, y=80.0, label=0),
         PointQuery(x=20.0, y=120.0, label=3, clicks=[Click(30.0, 120.0, False)]),
     ]
-    labeller = PointLabeller(
+    labeller = PointNetworks(
         Segmenter.load(UPath(run_folder / "teacher/model"), CPU),
         Refiner.load(UPath(run_folder / "refiner/model"), CPU),
     )
     image = decode_image("", picture)
     seen = pointer.look(picture, None)
     record = record_of(seen.picture, queries)
-    (draft,) = labeller.draft([record], [image], [network_image(image, labeller.teacher.config)])
+    small = network_image(image, labeller.teacher.config)
+    output = labeller.teacher.forward([small])
+    draft = labeller.draft_of(output, 0, record, image, small.shape[:2])
     row = finish_row(draft.to_row())
     drawn = pointer.masks(picture, None, queries).instances
     assert [each.mask for each in drawn] == row["refined"]

@@ -1,0 +1,72 @@
+"""Configuration of PointWSSIS (arXiv:2303.15062), with the checks that need no data."""
+
+import math
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from ray_wssis.instance.label_config import AuditConfig, LabelLimits, MergeConfig
+from ray_wssis.instance.segmenter_config import SegmenterStage
+from ray_wssis.instance.split_config import DataConfig
+from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
+from ray_wssis.run_config import RunConfig
+
+
+class PointWSSISConfig(RunConfig):
+    recipe: Literal["point_wssis"] = "point_wssis"
+    data: DataConfig
+    teacher: SegmenterStage
+    refiner: RefinerStage
+    labelling: LabelLimits = LabelLimits()
+    audit: AuditConfig = AuditConfig()
+    merge: MergeConfig = MergeConfig()
+    student: SegmenterStage
+    upper_bound: bool = False  # train a student on all true masks too, where they are known
+
+    def stages(self) -> list[str]:
+        practice = [] if self.refiner.ready is not None else ["rough_masks"]
+        bound = ["upper_bound"] if self.upper_bound else []
+        first = ["split", "teacher", *practice, "refiner", "labels", "audit", "merged", "student"]
+        return [*first, *bound, "evaluation", "report"]
+
+    @model_validator(mode="after")
+    def check_early(self) -> Self:
+        if self.refiner.ready is not None:
+            return self
+        if self.teacher.ready is not None:
+            raise ValueError(
+                "teacher.ready is given and refiner.ready is not: a refiner learns from the masks "
+                "of early teachers, and a ready one has none; give both"
+            )
+        if not self.teacher.training.early:
+            raise ValueError(
+                "teacher.training.early is empty: the refiner learns from the masks of early "
+                "teachers; name one or two steps, for instance half and three quarters of all"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_crops(self) -> Self:
+        crops, workers = self.refiner.training.batch_size, self.training_workers.most
+        if crops < 2 * workers:
+            raise ValueError(
+                f"refiner.training.batch_size is {crops}: batch norm needs two crops for each of "
+                f"the {workers} training workers"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_shares(self) -> Self:
+        numbers = self.training_workers.possible()
+        stages: dict[str, SegmenterStage | RefinerStage]
+        stages = {"teacher": self.teacher, "refiner": self.refiner, "student": self.student}
+        for name, stage in stages.items():
+            batch = stage.training.batch_size
+            unfit = [str(number) for number in numbers if batch % number]
+            if stage.ready is None and unfit:
+                raise ValueError(
+                    f"{name}.training.batch_size is {batch} for all workers together and cannot "
+                    f"be shared by {' or '.join(unfit)}; make it a multiple of "
+                    f"{math.lcm(*numbers)}"
+                )
+        return self

@@ -1,0 +1,169 @@
+"""A run: one folder, in which a recipe makes one artifact after the other.
+
+`Run` opens stages, trains or adopts models, streams images past a labeller and writes the report.
+It knows no recipe and no kind of label.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage
+from ray_wssis.config import to_yaml
+from ray_wssis.models.model_folder import FILES, copy_model
+from ray_wssis.report.mlflow_log import log_to_mlflow
+from ray_wssis.report.page import Section, write_page
+from ray_wssis.run_config import RunConfig, TrainedModel
+from ray_wssis.storage import Place, hash_file, locate, write_atomically
+from ray_wssis.streaming.labeller import Labeller
+from ray_wssis.streaming.shards import write_content
+from ray_wssis.streaming.stream import Pass, stream
+from ray_wssis.streaming.throughput import Throughput
+from ray_wssis.training.loop import Task
+from ray_wssis.training.run import LOGS, train
+
+RESOLVED = "config.resolved.yaml"
+ROWS = "rows"  # the folder of shards in an artifact that was streamed
+
+
+class Run:
+    def __init__(
+        self,
+        config: RunConfig,
+        out: Place,
+        *,
+        redo: bool = False,  # remake stages whose configuration changed
+        retry_failed: bool = False,  # try images again that failed
+    ) -> None:
+        self.config = config
+        self.folder = locate(out)
+        self.redo = redo
+        self.retry_failed = retry_failed
+
+    def stage(
+        self,
+        name: str,
+        says: str,
+        made_from: Mapping[str, Any],
+        make: Callable[[Workspace], object],
+        *,
+        logs: Sequence[str] = (),
+        keep: Collection[str] = (),
+        reopen: bool = False,
+        follows_retry: bool = False,
+    ) -> Artifact:
+        """Return the finished artifact `name`, calling `make` if it is not there yet.
+
+        `says` tells people what the stage does, `made_from` is everything that decides its
+        result.  `logs`, `keep` and `reopen` are those of `Workspace.finish` and `open_stage`.  A
+        stage that is quickly made may follow a retry of failed images without being asked to.
+        """
+        opened = open_stage(
+            self.folder / name,
+            made_from,
+            says=says,
+            redo=self.redo or (follows_retry and self.retry_failed),
+            reopen=reopen,
+            keep=keep,
+            seed=self.config.seed,
+        )
+        if isinstance(opened, Artifact):
+            return opened
+        write_atomically(self.folder / RESOLVED, to_yaml(self.config).encode())
+        make(opened)
+        return opened.finish(logs=logs)
+
+    def train(self, name: str, says: str, task: Task, config: TrainedModel) -> Artifact:
+        """Train a model, or adopt the one that `config.ready` names; it is in `model/`."""
+        if config.ready is not None:
+            return self.adopt(name, says, task, locate(config.ready))
+        seed, workers = self.config.seed, self.config.training_workers
+        made = self.stage(
+            name,
+            says,
+            {**task.made_from, "training": config.training},
+            lambda stage: train(task, config.training, seed, workers, stage.folder),
+            logs=LOGS,
+        )
+        log_to_mlflow(self.folder)
+        return made
+
+    def adopt(self, name: str, says: str, task: Task, ready: UPath) -> Artifact:
+        """Use a model that was trained elsewhere in place of one trained here."""
+        try:
+            task.accept(ready)
+        except ValueError as error:
+            raise ValueError(f"{name}.ready: {error}") from error
+        return self.stage(
+            name,
+            says,
+            {"model": {file: hash_file(ready / file) for file in FILES}},
+            lambda stage: copy_model(ready, stage / "model"),
+        )
+
+    def stream(self, name: str, says: str, images: Sequence[Part], by: Labeller) -> Artifact:
+        """Stream images past a labeller; its rows are in `rows/`."""
+        return self.stage(
+            name,
+            says,
+            streamed_from(images, by),
+            lambda stage: self.infer(stage, images, by),
+            logs=[ROWS],
+            keep=[ROWS],
+        )
+
+    def infer(
+        self,
+        stage: Workspace,
+        images: Sequence[Part],
+        by: Labeller,
+        max_failures: int | None = None,
+    ) -> Throughput:
+        """Fill `rows/` of a stage that does more than streaming."""
+        throughput = stream(
+            Pass(
+                name=stage.folder.name,
+                records=[part.path for part in images],
+                labeller=by,
+                out=stage / ROWS,
+            ),
+            self.config.labelling_workers,
+            retry_failed=self.retry_failed,
+            max_failures=max_failures,
+        )
+        write_content(stage / ROWS)
+        return throughput
+
+    def report(
+        self, made_from: Mapping[str, Artifact], sections: Callable[[], Sequence[Section]]
+    ) -> Artifact:
+        """Write the page about the run: the given sections, then those that every run has."""
+        made = self.stage(
+            "report",
+            "Write the page about it all",
+            made_from,
+            lambda stage: write_page(self.folder, stage.folder, sections()),
+        )
+        log_to_mlflow(self.folder)
+        return made
+
+
+def streamed_from(images: Sequence[Part], by: Labeller) -> dict[str, Any]:
+    """Name everything that decides the rows of a stream."""
+    return {"images": {part.path.name: part for part in images}, "labeller": by.made_from}
+
+
+def carry_out(stages: Iterator[Artifact], until: str | None = None) -> Artifact:
+    """Make the stages of a recipe, up to and including `until`; return the last one.
+
+    Raises ValueError if the recipe has no stage of that name.
+    """
+    names = []
+    for made in stages:
+        names.append(made.folder.name)
+        if made.folder.name == until:
+            return made
+    if until is not None:
+        raise ValueError(f"no stage is named {until}; this run has {', '.join(names)}")
+    return made

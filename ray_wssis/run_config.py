@@ -1,0 +1,29 @@
+"""The part of a configuration that every recipe has."""
+
+from typing import Protocol
+
+from pydantic import Field
+
+from ray_wssis.config import Config
+from ray_wssis.streaming.config import LabellingWorkers
+from ray_wssis.training.config import TrainingConfig, TrainingWorkers
+
+
+class RunConfig(Config):
+    recipe: str
+    seed: int = Field(default=0, ge=0)  # of the data, the split and the training
+    training_workers: TrainingWorkers = TrainingWorkers()
+    labelling_workers: LabellingWorkers = LabellingWorkers()
+
+    def stages(self) -> list[str]:
+        """Name the stages of the run, in order, before any is made."""
+        raise NotImplementedError
+
+
+class TrainedModel(Protocol):
+    """The part of a training stage's configuration that `Run.train` reads."""
+
+    @property
+    def training(self) -> TrainingConfig: ...
+    @property
+    def ready(self) -> str | None: ...  # a model folder to use as it is: nothing is trained
