@@ -1,4 +1,4 @@
-"""What labelling came to, in one table at its end."""
+"""Table of results that a command prints when labelling is done."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ray_wssis.storage import read_json
 
 
 def print_closing_table(labels: UPath, mean_expected_iou: float | None) -> None:
-    """The figures of a folder of labels: how many, how good, how fast."""
+    """Print the figures of a folder of labels: how many, how good, how fast."""
     summary = read_json(labels / "summary.json")
     table = Table(title="labels", show_header=False)
     table.add_column(style="bold")
@@ -19,7 +19,7 @@ def print_closing_table(labels: UPath, mean_expected_iou: float | None) -> None:
         table.add_row(name, value)
     table.add_section()
     for name, num in summary["num_masks_per_class"].items():
-        table.add_row(f"masks of {name}", f"{num}")
+        table.add_row(f"masks of class {name}", f"{num}")
     file = labels / "throughput.json"
     if file.exists():
         table.add_section()
@@ -36,7 +36,7 @@ def counts(summary: dict[str, Any], mean_expected_iou: float | None) -> list[tup
         ("rejected points", f"{summary['num_rejected_points']}"),
         ("points", f"{points}"),
         ("masks", f"{points - missing}"),
-        ("empty: points without a mask", f"{missing}"),
+        ("points without a mask", f"{missing}"),
     ]
     if mean_expected_iou is not None:
         rows.append(("mean expected IoU", f"{mean_expected_iou:.3f}"))
@@ -48,8 +48,8 @@ def speed(throughput: dict[str, Any]) -> list[tuple[str, str]]:
     total = sum(busy.values()) or 1
     shares = ", ".join(f"{step} {100 * seconds / total:.0f} %" for step, seconds in busy.items())
     return [
-        ("images this time", f"{throughput['num_images']}"),
+        ("images in this run", f"{throughput['num_images']}"),
         ("images per second", f"{throughput['images_per_second']:.1f}"),
-        ("time of all processes", shares),
+        ("time per step, all processes", shares),
         ("bottleneck", throughput["bottleneck"]),
     ]

@@ -1,4 +1,4 @@
-"""`wssis data`: make, import, cut, check and correct data sets."""
+"""`wssis data`: create, import, split, check and correct data sets."""
 
 import json
 from collections import Counter, defaultdict
@@ -21,12 +21,12 @@ from ray_wssis.data.split import count_classes
 from ray_wssis.data.split_files import split_file
 from ray_wssis.storage import locate
 
-MAX_ROWS = 10  # findings of one kind in a table for people; --json has them all
+MAX_ROWS = 10  # findings of one kind in the table; --json lists all
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Make, import, cut, check and correct data sets (COCO instance files).",
+    help="Create, import, split, check and correct data sets (COCO instance files).",
 )
 
 Annotations = Annotated[str, typer.Argument(help="COCO instance file, a path or a URI.")]
@@ -35,9 +35,9 @@ Annotations = Annotated[str, typer.Argument(help="COCO instance file, a path or 
 @app.command()
 def shapes(
     out: Annotated[str, typer.Argument(help="Folder to write to.")],
-    images: Annotated[int, typer.Option(min=1, help="Number of pictures.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")] = 0,
-    size: Annotated[int, typer.Option(min=64, help="Width and height, in pixels.")] = 128,
+    images: Annotated[int, typer.Option(min=1, help="Number of images.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    size: Annotated[int, typer.Option(min=64, help="Side of each image, in pixels.")] = 128,
 ) -> None:
     """Write the built-in data set: textured shapes with exact masks."""
     annotations = write_shapes(out, images, seed, size)
@@ -49,25 +49,26 @@ def import_(
     export: Annotated[
         str,
         typer.Argument(
-            help="CSV (image,x,y,class), CVAT's annotations.xml, LabelMe's folder or "
-            "Label Studio's JSON."
+            help="CSV (image,x,y,class), annotations.xml of CVAT, folder of LabelMe, or JSON of "
+            "Label Studio."
         ),
     ],
     out: Annotated[str, typer.Argument(help="Weak COCO file to write.")],
-    classes: Annotated[str, typer.Option(help="COCO file with the classes, that of the masks.")],
-    images: Annotated[str, typer.Option(help="Folder of the pictures; their sizes are read.")],
+    classes: Annotated[str, typer.Option(help="COCO file with the classes: the one with masks.")],
+    images: Annotated[str, typer.Option(help="Folder of the images, whose sizes are read.")],
     export_format: Annotated[
-        ExportFormat | None, typer.Option("--format", help="What EXPORT is, where it is not seen.")
+        ExportFormat | None,
+        typer.Option("--format", help="Format of EXPORT, if not recognized."),
     ] = None,
     pixel_indices: Annotated[
-        bool, typer.Option("--pixel-indices", help="x and y are numbers of pixels: add 0.5.")
+        bool, typer.Option("--pixel-indices", help="x and y are pixel indices: add 0.5 to each.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Make a weak file of points from another tool; exit 1 when not one of them can be used."""
+    """Convert points from another tool into a weak file; exit 1 when none of them is usable."""
     try:
         if locate(out) in (locate(export), locate(classes)):
-            raise ValueError(f"{out}: would be replaced; name another file to write")
+            raise ValueError(f"{out} would be overwritten; choose another file to write")
         imported = import_points(
             export,
             classes=classes,
@@ -90,17 +91,19 @@ def import_(
 @app.command()
 def split(
     annotations: Annotations,
-    out: Annotated[str, typer.Argument(help="Folder for the two files and the manifest.")],
-    percent: Annotated[float, typer.Option(help="Part of the images that keep their masks.")] = 10,
-    seed: Annotated[int, typer.Option(help="Which images, and which random points.")] = 0,
-    point: Annotated[PointKind, typer.Option(help="Where in a mask its point is.")] = (
+    out: Annotated[str, typer.Argument(help="Folder to write the two files and the manifest to.")],
+    percent: Annotated[
+        float, typer.Option(help="Percent of the images that keep their masks.")
+    ] = 10,
+    seed: Annotated[int, typer.Option(help="Seed of the images chosen and of random points.")] = 0,
+    point: Annotated[PointKind, typer.Option(help="Position of the point in its mask.")] = (
         PointKind.CENTROID
     ),
     images: Annotated[
-        str | None, typer.Option(help="Folder of the pictures: check the input before the cut.")
+        str | None, typer.Option(help="Folder of the images: check the input before splitting.")
     ] = None,
 ) -> None:
-    """Cut a labelled file into a strong part (masks) and a weak one (points only)."""
+    """Split a labelled file into a strong part (masks) and a weak part (points only)."""
     if images is not None and has_errors(problems := check_file(annotations, images)):
         show(problems)
         raise typer.Exit(1)
@@ -120,18 +123,18 @@ def split(
 def check(
     annotations: Annotations,
     images: Annotated[
-        str | None, typer.Option(help="Folder of the pictures; without it they are not looked at.")
+        str | None, typer.Option(help="Folder of the images; without it only the file is checked.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say everything that is wrong with a file and its pictures; exit 1 when there are errors."""
+    """List everything that is wrong with a file and its images; exit 1 when there are errors."""
     problems = check_file(annotations, images)
     if as_json:
         typer.echo(json.dumps(report(annotations, images, problems), indent=2))
     else:
         show(problems)
         if images is None:
-            console().print("The pictures were not looked at; give --images DIR to include them.")
+            console().print("The images were not checked; pass --images DIR to include them.")
     if has_errors(problems):
         raise typer.Exit(1)
 
@@ -139,10 +142,12 @@ def check(
 @app.command()
 def merge(
     base: Annotations,
-    corrections: Annotated[list[str], typer.Argument(help="COCO files; later ones win.")],
-    out: Annotated[str, typer.Argument(help="File to write; it must not be there yet.")],
+    corrections: Annotated[
+        list[str], typer.Argument(help="COCO files; later ones take precedence.")
+    ],
+    out: Annotated[str, typer.Argument(help="File to write; it must not exist yet.")],
 ) -> None:
-    """Put corrected masks, matched by annotation id, into a file."""
+    """Replace masks in a file by corrected ones, matched by annotation id."""
     try:
         merged = merge_corrections(base, corrections, out)
     except ValueError as error:
@@ -155,7 +160,7 @@ def merge(
 
 
 def report(annotations: str, images: str | None, problems: list[Problem]) -> dict[str, Any]:
-    """The findings as JSON."""
+    """Build the JSON of the findings."""
     counts = Counter(problem.severity for problem in problems)
     return {
         "annotations": annotations,
@@ -169,7 +174,7 @@ def report(annotations: str, images: str | None, problems: list[Problem]) -> dic
 
 
 def import_report(imported: Imported) -> dict[str, Any]:
-    """What was imported and what was not, as JSON."""
+    """Build the JSON about what was imported and what was not."""
     return {
         "format": imported.export_format,
         "num_images": len(imported.records),
@@ -181,27 +186,27 @@ def import_report(imported: Imported) -> dict[str, Any]:
 
 
 def show_import(imported: Imported, out: str) -> None:
-    """The same for people."""
+    """Print what was imported and what was not."""
     if imported.problems:
         show(imported.problems)
     per_class = {name: n for name, n in count_classes(imported.records).items() if n}
-    left_out = [f"{imported.num_left_out} pictures without a point that can be used"]
+    left_out = [f"{imported.num_left_out} images without a usable point"]
     left_out += [f"{n} {kind}" for kind, n in imported.others.most_common()]
     lines = [
-        f"{imported.export_format}: {len(imported.records)} pictures, "
+        f"{imported.export_format}: {len(imported.records)} images, "
         f"{sum(per_class.values())} objects with points"
         + (f": {', '.join(f'{n} {name}' for name, n in per_class.items())}" if per_class else ""),
         f"Left out: {', '.join(left_out)}",
         f"Written: {out}" if per_class else "Nothing was written",
     ]
     if per_class and any(problem.severity == "warning" for problem in imported.problems):
-        lines.insert(2, "An object without its point is learnt as background: mend, import again.")
+        lines.insert(2, "Objects without a point count as background: fix them, import again.")
     for line in lines:
         console().print(escape(line), soft_wrap=True)
 
 
 def show(problems: list[Problem]) -> None:
-    """The findings as a table, the first few of each kind."""
+    """Print the findings as a table, the first few of each kind."""
     by_kind: dict[tuple[str, str], list[Problem]] = defaultdict(list)
     for problem in problems:
         by_kind[problem.severity, problem.kind].append(problem)
@@ -212,8 +217,8 @@ def show(problems: list[Problem]) -> None:
             texts = (escape(text) for text in (problem.where, problem.found, problem.wanted))
             table.add_row(f"[{colour}]{severity}[/]", *texts)
         if len(same) > MAX_ROWS:
-            more = f"... and {len(same) - MAX_ROWS} more: {kind} (--json lists all)"
-            table.add_row(f"[{colour}]{severity}[/]", more, "", "")
+            rest = f"... and {len(same) - MAX_ROWS} more: {kind} (--json lists all)"
+            table.add_row(f"[{colour}]{severity}[/]", rest, "", "")
     if problems:
         console().print(table)
     counts = Counter(problem.severity for problem in problems)
@@ -223,16 +228,16 @@ def show(problems: list[Problem]) -> None:
 
 
 def console() -> Console:
-    """Made when it is used, so that it writes where standard output goes just then."""
+    """Create a console that writes to the standard output of this moment."""
     return Console()
 
 
 def stop(error: ValueError) -> NoReturn:
-    """Say what the user can change and exit 1, without a traceback."""
+    """Print what the user can change and exit 1, without a traceback."""
     Console(stderr=True).print(f"[red]error[/] {escape(str(error))}", soft_wrap=True)
     raise typer.Exit(1) from error
 
 
 def has_errors(problems: list[Problem]) -> bool:
-    """Whether one of them makes the file unusable."""
+    """Tell whether a problem makes the file unusable."""
     return any(problem.severity == "error" for problem in problems)

@@ -1,4 +1,4 @@
-"""`wssis import-checkpoint` and `wssis export`: what is done with a model folder."""
+"""`wssis import-checkpoint` and `wssis export`: into a model folder, and out of one."""
 
 from typing import Annotated, Literal
 
@@ -7,14 +7,15 @@ import typer
 
 def import_checkpoint(
     file: Annotated[
-        str, typer.Argument(help="Published SOLOv2 or MaskRefineNet, a path or a URI (.pth, .pt).")
+        str,
+        typer.Argument(help="Published SOLOv2 or MaskRefineNet, a path or a URI (.pth, .pt)."),
     ],
     out: Annotated[str, typer.Argument(help="Model folder to write, new or empty.")],
     grids: Annotated[
         Literal["teacher", "student"] | None,
         typer.Option(
             show_default="student",
-            help="SOLOv2: whose grids and scale ranges; the weights do not show them.",
+            help="Grids and scale ranges of a SOLOv2, which its weights do not reveal.",
         ),
     ] = None,
     categories: Annotated[
@@ -22,22 +23,23 @@ def import_checkpoint(
         typer.Option(
             metavar="COCO.JSON",
             show_default="COCO's for 80 classes, BDD100K's for 8, else numbers",
-            help="File whose categories are the classes.",
+            help="COCO file with the classes.",
         ),
     ] = None,
 ) -> None:
-    """Turn a published PointWSSIS checkpoint into a model folder."""
+    """Convert a published PointWSSIS checkpoint into a model folder."""
     from ray_wssis.methods.point_wssis import import_checkpoint as published  # imports torch
 
     model = published.import_checkpoint(file, out, grids, categories)
-    typer.echo(f"{published.describe(model)}: every tensor has its place, none is missing")
+    typer.echo(f"{published.describe(model)}: every tensor was used, none is missing")
     typer.echo(out)
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="Model folder, or a run whose student is meant.")],
+    model: Annotated[str, typer.Argument(help="Model folder, or a run folder (its student).")],
     format: Annotated[
-        Literal["onnx", "torch"], typer.Option(help="For onnxruntime, or for torch.export.load.")
+        Literal["onnx", "torch"],
+        typer.Option(help="For ONNX Runtime or torch.export.load."),
     ] = "onnx",
     out: Annotated[
         str | None,
@@ -49,13 +51,15 @@ def export(
         ),
     ] = None,
     height: Annotated[
-        int | None, typer.Option(min=1, show_default="square", help="Of your pictures, pixels.")
+        int | None,
+        typer.Option(min=1, show_default="square", help="Height of your images, in pixels."),
     ] = None,
     width: Annotated[
-        int | None, typer.Option(min=1, show_default="square", help="Of your pictures, pixels.")
+        int | None,
+        typer.Option(min=1, show_default="square", help="Width of your images, in pixels."),
     ] = None,
 ) -> None:
-    """Write a segmenter as one file that runs without this package."""
+    """Write a segmenter to one file that runs without this package."""
     from ray_wssis.instance import export as exporting  # imports torch
 
     file = out or f"segmenter{exporting.SUFFIXES[format]}"

@@ -1,4 +1,4 @@
-"""Ray: its token, its ports, and whether the nodes of a cluster are alike."""
+"""Checks of Ray: its token, its ports, and whether the nodes of a cluster are alike."""
 
 import importlib.metadata
 import json
@@ -27,46 +27,48 @@ NODE_ANSWERS_WITHIN = 60.0  # a process may have to be started
 CLOCK_MAY_DIFFER = 5.0  # seconds
 PACKAGES = ("ray", "torch", "torchvision", "timm", "pyarrow", "ray-wssis")
 NOT_THERE = "not installed"
-IMPATIENT = {  # with a port that has answered, and then does not say what a head would
+IMPATIENT = {  # for a port that answers but is not that of a head
     "RAY_NUM_REDIS_GET_RETRIES": "5",
     "RAY_gcs_server_request_timeout_seconds": "10",
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
 }
-TOKEN_REFUSED = "InvalidAuthToken"  # Ray's word for a missing one, too
+TOKEN_REFUSED = "InvalidAuthToken"  # Ray says so of a missing token, too
 
 
 def check_token(environment: Mapping[str, str], home: Path, attached: bool) -> Finding:
-    """Whether Ray will ask for a token, and has one to give."""
+    """Check that a token exists if Ray requires one, and that only its owner can read it."""
     mode = environment.get("RAY_AUTH_MODE")
     file = Path(environment.get("RAY_AUTH_TOKEN_PATH") or home / ".ray" / "auth_token")
     has_token = "RAY_AUTH_TOKEN" in environment or file.exists()
     if mode == "disabled":
         return warning(
             "token",
-            "RAY_AUTH_MODE=disabled: whoever reaches a port of Ray can run code here",
-            "Keep its ports inside a network that you trust, or set RAY_AUTH_MODE=token.",
+            "RAY_AUTH_MODE=disabled: anyone who reaches a port of Ray can run code here",
+            "Keep its ports inside a trusted network, or set RAY_AUTH_MODE=token.",
         )
     if mode == "token" and not has_token:
         return problem(
             "token",
-            f"RAY_AUTH_MODE=token, and neither RAY_AUTH_TOKEN nor {file} is there",
-            f"Copy {file} of the head to here, or make one: ray get-auth-token --generate.",
+            f"RAY_AUTH_MODE=token, but neither RAY_AUTH_TOKEN nor {file} exists",
+            f"Copy {file} from the head node, or create one: ray get-auth-token --generate.",
         )
     if attached and mode is None and has_token:
         return warning(
             "token",
-            "there is one, and a cluster is attached to without it while RAY_AUTH_MODE is not set",
-            "If the cluster asks for a token: export RAY_AUTH_MODE=token.",
+            "found, but not sent to the cluster because RAY_AUTH_MODE is not set",
+            "If the cluster requires a token: export RAY_AUTH_MODE=token.",
         )
     if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return warning(
-            "token", f"others may read {file}", f"Keep it to yourself: chmod 600 {file}."
+            "token",
+            f"other users can read {file}",
+            f"Make it private: chmod 600 {file}.",
         )
-    return fine("token", "there is one" if has_token else "Ray makes one where it is started")
+    return fine("token", "found" if has_token else "none yet: Ray creates one when it starts")
 
 
 def check_ports(attached: bool) -> Iterator[Finding]:
-    """The ports that a head and an endpoint on this machine would want."""
+    """Check the ports that a head node and an endpoint on this machine would use."""
     for port, user in PORTS.items():
         if not answers("127.0.0.1", port):
             yield fine(f"port {port}", f"free for {user}")
@@ -75,8 +77,8 @@ def check_ports(attached: bool) -> Iterator[Finding]:
         else:
             yield warning(
                 f"port {port}",
-                f"in use, perhaps by {user}, and RAY_ADDRESS is not set",
-                "To work on a Ray that runs here: export RAY_ADDRESS=auto.",
+                f"in use, perhaps by {user}, but RAY_ADDRESS is not set",
+                "To use the Ray cluster that runs here: export RAY_ADDRESS=auto.",
             )
 
 
@@ -89,9 +91,9 @@ def answers(host: str, port: int) -> bool:
 
 
 def check_address(address: str | None, out: str | None) -> Iterator[Finding]:
-    """Attach as a run would, and look at every node."""
+    """Attach to the cluster as a run would, and check every node."""
     if address is None or address == "local":
-        yield fine("Ray", "wssis starts one on this machine, and ends it")
+        yield fine("Ray", "wssis starts a local cluster and stops it at the end")
     elif found := check_form(address):
         yield found
     else:
@@ -99,26 +101,26 @@ def check_address(address: str | None, out: str | None) -> Iterator[Finding]:
 
 
 def check_form(address: str) -> Finding | None:
-    """What is wrong with an address, or with what is there."""
+    """The problem with an address, or with what listens there; None when there is no problem."""
     if "://" in address:
         return problem(
             "Ray",
-            f"{address} is not the address of a cluster, but of its dashboard or a Ray client",
-            "Set RAY_ADDRESS to HEAD:6379 or auto; what ray job submit wants is "
-            "RAY_API_SERVER_ADDRESS=http://HEAD:8265.",
+            f"{address} is the address of a dashboard or a Ray client, not of a cluster",
+            "Set RAY_ADDRESS to HEAD:6379 or auto; ray job submit reads "
+            "RAY_API_SERVER_ADDRESS=http://HEAD:8265 instead.",
         )
     host, _, port = address.rpartition(":")
     if address != "auto" and not (host and port.isdigit() and answers(host, int(port))):
         return problem(
             "Ray",
             f"nothing answers at {address}",
-            "Give the head's HOST:PORT as ray start --head printed it, and open the port.",
+            "Use the HOST:PORT that ray start --head printed, and open that port.",
         )
     return None
 
 
 def attach(address: str, out: str | None) -> list[Finding]:
-    """What `main` finds, in a process that can be given up: Ray tries for minutes, or aborts."""
+    """Findings of `main` in a process that can be given up: Ray may retry for minutes, or abort."""
     command = [sys.executable, "-m", "ray_wssis.doctor.cluster", address]
     try:
         done = subprocess.run(
@@ -132,34 +134,34 @@ def attach(address: str, out: str | None) -> list[Finding]:
             return read_findings(done.stdout.splitlines()[-1])
         return [refused(address, done.stderr)]
     except subprocess.TimeoutExpired:
-        return [refused(address, f"nothing happens for {ATTACHES_WITHIN:.0f} s")]
+        return [refused(address, f"no connection within {ATTACHES_WITHIN:.0f} s")]
 
 
 def read_findings(line: str) -> list[Finding]:
-    """What `main` printed."""
-    return [Finding(**each | {"state": State(each["state"])}) for each in json.loads(line)]
+    """Findings from the line that `main` printed."""
+    return [Finding(**values | {"state": State(values["state"])}) for values in json.loads(line)]
 
 
-def refused(address: str, said: str) -> Finding:
-    """`said` is what the process that tried to attach wrote, the reason last."""
-    if TOKEN_REFUSED in said:
+def refused(address: str, output: str) -> Finding:
+    """The problem, from the `output` of the process that could not attach: its reason is last."""
+    if TOKEN_REFUSED in output:
         return problem(
             "Ray",
-            f"{address} wants a token that this process does not show",
-            "Copy the head's ~/.ray/auth_token to here, and export RAY_AUTH_MODE=token.",
+            f"{address} requires a token that this process does not have",
+            "Copy ~/.ray/auth_token from the head node, and export RAY_AUTH_MODE=token.",
         )
-    line = (said.strip().splitlines() or ["it says nothing"])[-1]
+    line = (output.strip().splitlines() or ["it gives no reason"])[-1]
     reason = line.rpartition("] ")[2].partition(". ")[0]  # Ray begins with time, process, file
     return problem(
         "Ray",
-        f"{address} does not take us: {reason}",
-        "Look whether it is the port of a head (6379), and use the versions of Python and Ray "
-        "that it has.",
+        f"cannot attach to {address}: {reason}",
+        "Check that it is the port of a head node (6379), and use the same versions of Python "
+        "and Ray as that node.",
     )
 
 
 def main(address: str, out: str | None = None) -> None:
-    """Print findings about the cluster as JSON."""
+    """Print the findings about the cluster at `address` as JSON."""
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # the nodes' own packages
     for name, value in IMPATIENT.items():
         os.environ.setdefault(name, value)
@@ -167,22 +169,22 @@ def main(address: str, out: str | None = None) -> None:
     import ray
 
     ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    found = [asdict(each) for each in check_nodes(out)]
+    found = [asdict(finding) for finding in check_nodes(out)]
     print(json.dumps(found))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """What a node says about itself."""
+    """Facts that a node reports about itself."""
 
     name: str
     versions: dict[str, str]
-    clock_differs: float  # seconds, at least
+    clock_differs: float  # seconds from this machine, at least
     sees_out: bool
 
 
 def check_nodes(out: str | None) -> Iterator[Finding]:
-    """Resources of the cluster this process is attached to, and what its nodes do not share."""
+    """Report the resources of the attached cluster, and what its nodes do not share."""
     import ray
 
     alive = [node for node in ray.nodes() if node["Alive"]]
@@ -191,49 +193,52 @@ def check_nodes(out: str | None) -> Iterator[Finding]:
         "Ray",
         f"nodes: {len(alive)}, CPUs: {has.get('CPU', 0):g}, GPUs: {has.get('GPU', 0):g}, "
         f"memory: {has.get('memory', 0) / 2**30:.0f} GiB, "
-        f"for objects: {has.get('object_store_memory', 0) / 2**30:.0f} GiB",
+        f"object store: {has.get('object_store_memory', 0) / 2**30:.0f} GiB",
     )
     nodes, silent = ask(alive, out)
     for name in silent:
         yield problem(
             f"node {name}",
             f"did not start a process within {NODE_ANSWERS_WITHIN:.0f} s",
-            "Look at the logs of that node, /tmp/ray/session_latest/logs, or take it away.",
+            "Check its logs in /tmp/ray/session_latest/logs, or remove the node from the cluster.",
         )
+    here = versions()
     for node in nodes:
-        yield from check_node(node, versions(), out)
+        yield from check_node(node, here, out)
 
 
 def check_node(node: Node, here: dict[str, str], out: str | None) -> Iterator[Finding]:
-    """`here` are the versions of this machine."""
+    """Compare a node with this machine, whose versions are `here`."""
     other = [
         f"{name} {version}, here {here[name]}"
         for name, version in node.versions.items()
-        if version != here[name] and (name, version) != ("ray-wssis", NOT_THERE)  # jobs bring it
+        if version != here[name]
+        and (name, version) != ("ray-wssis", NOT_THERE)  # a job brings it along
     ]
     if other:
         yield problem(
             f"node {node.name}",
             f"has {'; '.join(other)}",
-            "Install the same versions on every node, best as one image.",
+            "Install the same versions on every node, preferably from one container image.",
         )
     if node.clock_differs > CLOCK_MAY_DIFFER:
         yield warning(
             f"node {node.name}",
-            f"its clock is {node.clock_differs:.0f} s off this one",
-            "Set the clocks of all nodes by NTP.",
+            f"its clock differs by {node.clock_differs:.0f} s from this machine's",
+            "Synchronize the clocks of all nodes with NTP.",
         )
     if not node.sees_out:
         yield problem(
             f"node {node.name}",
-            f"does not see what is written to {out}",
-            "Mount the shared file system at the same place on every node, or use a bucket.",
+            f"does not see files written to {out}",
+            "Mount the shared file system at the same path on every node, or use a bucket.",
         )
     if not other and node.sees_out:
         yield fine(f"node {node.name}", "same versions" + (", sees --out" if out else ""))
 
 
 def versions() -> dict[str, str]:
+    """Versions of Python and PACKAGES on this machine."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -244,7 +249,10 @@ def versions() -> dict[str, str]:
 
 
 def look_around(file: str | None) -> dict[str, Any]:
-    """Runs on a node, which need not have this package: what is in `__main__` travels along."""
+    """Report versions, time and whether the node sees `file`.
+
+    Runs on every node.  A node may lack this package: functions of `__main__` are sent to it whole.
+    """
     sees = file is None
     if file is not None:
         from upath import UPath
@@ -254,9 +262,9 @@ def look_around(file: str | None) -> dict[str, Any]:
 
 
 def ask(alive: list[dict[str, Any]], out: str | None) -> tuple[list[Node], list[str]]:
-    """What each node says, and the names of those that say nothing.
+    """Answers of the nodes, and the names of those that did not answer.
 
-    A file is in `out` meanwhile, and every node looks for it.
+    Meanwhile there is a file in `out` that every node looks for.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -268,28 +276,28 @@ def ask(alive: list[dict[str, Any]], out: str | None) -> tuple[list[Node], list[
     try:
         look = ray.remote(num_cpus=0)(look_around)
         asked_at = time.time()
-        asked = {}
+        names = {}
         for node in alive:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            remote = look.options(scheduling_strategy=there)
-            asked[remote.remote(file)] = node["NodeManagerAddress"]
+            on_node = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            answer = look.options(scheduling_strategy=on_node).remote(file)
+            names[answer] = node["NodeManagerAddress"]
         answered, silent = ray.wait(
-            list(asked), num_returns=len(asked), timeout=NODE_ANSWERS_WITHIN
+            list(names), num_returns=len(names), timeout=NODE_ANSWERS_WITHIN
         )
-        until = time.time()
-        said = [
+        answered_at = time.time()
+        nodes = [
             Node(
-                name=asked[reference],
-                versions=seen["versions"],
-                clock_differs=max(asked_at - seen["time"], seen["time"] - until, 0.0),
-                sees_out=seen["sees"],
+                name=names[answer],
+                versions=facts["versions"],
+                clock_differs=max(asked_at - facts["time"], facts["time"] - answered_at, 0.0),
+                sees_out=facts["sees"],
             )
-            for reference, seen in zip(answered, ray.get(answered), strict=True)
+            for answer, facts in zip(answered, ray.get(answered), strict=True)
         ]
     finally:
         if marker is not None:
             remove(marker)
-    return said, [asked[reference] for reference in silent]
+    return nodes, [names[answer] for answer in silent]
 
 
 if __name__ == "__main__":

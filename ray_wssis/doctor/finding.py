@@ -1,4 +1,4 @@
-"""What was looked at, what was found, and what to do about it."""
+"""Findings: what was checked, what was found, and what to do about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum

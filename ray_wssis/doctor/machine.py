@@ -1,4 +1,4 @@
-"""Processors, GPUs, memory and clock of this machine."""
+"""Checks of the processors, GPUs, memory and clock of this machine."""
 
 import ctypes
 import os
@@ -14,9 +14,9 @@ GIB = 1 << 30
 CGROUP = Path("/sys/fs/cgroup")
 MEMINFO = Path("/proc/meminfo")
 SHARED_MEMORY = Path("/dev/shm")
-OBJECT_STORE_SHARE = 0.3  # of the memory, if Ray is not told otherwise
-LEAST_FREE = 0.1  # of the memory: Ray ends worker processes where 95 % are in use
-USED_BY_OTHERS = 0.1  # of a GPU's memory, before it is worth a word
+OBJECT_STORE_SHARE = 0.3  # of the memory: the default of Ray
+LEAST_FREE = 0.1  # of the memory: Ray kills workers when 95 % are in use
+USED_BY_OTHERS = 0.1  # of a GPU's memory: more is worth a warning
 
 
 def findings() -> Iterator[Finding]:
@@ -32,7 +32,7 @@ def findings() -> Iterator[Finding]:
 
 
 def usable_cpus(cgroup: Path) -> float:
-    """How many this process may use: its affinity, and the quota of its container."""
+    """Number of CPUs that the affinity of this process and the quota of its container allow."""
     allowed = len(os.sched_getaffinity(0))
     limit = numbers_in(cgroup / "cpu.max")  # quota and period in microseconds
     if not limit:  # the first version of cgroups
@@ -44,7 +44,7 @@ def usable_cpus(cgroup: Path) -> float:
 
 
 def memory(meminfo: Path, cgroup: Path) -> tuple[int, int]:
-    """Bytes in all and free, of the machine or of the container, whichever has less."""
+    """Total and free bytes of the machine or of the container, whichever has less."""
     lines = [line.split() for line in meminfo.read_text().splitlines()]
     kibibytes = {words[0].rstrip(":"): int(words[1]) for words in lines}
     total, free = (kibibytes[name] * 1024 for name in ("MemTotal", "MemAvailable"))
@@ -66,7 +66,7 @@ def memory(meminfo: Path, cgroup: Path) -> tuple[int, int]:
 
 
 def numbers_in(file: Path) -> list[int]:
-    """Of a file of the kernel; none where it is missing, or says that there is no limit."""
+    """Numbers in a file of the kernel; none when it is missing or says that there is no limit."""
     try:
         return [int(word) for word in file.read_text().split()]
     except (OSError, ValueError):
@@ -77,20 +77,20 @@ def check_cpus(usable: float, present: int) -> Finding:
     if usable < present:
         return warning(
             "CPUs",
-            f"{usable:g} of {present} may be used here",
-            f"Tell Ray so where it counts more: ray start --num-cpus={max(1, int(usable))}.",
+            f"this process may use {usable:g} of {present}",
+            f"If Ray counts more, limit it: ray start --num-cpus={max(1, int(usable))}.",
         )
     return fine("CPUs", f"{present}")
 
 
 def check_threads(asked: str | None, usable: float) -> Finding:
     if asked is None:
-        return fine("OMP_NUM_THREADS", "not set; Ray gives each worker as many as it has CPUs")
+        return fine("OMP_NUM_THREADS", "not set; Ray sets it to the CPUs of each worker")
     if not asked.isdigit() or not 1 <= int(asked) <= usable:
         return warning(
             "OMP_NUM_THREADS",
-            f"{asked}, and {usable:g} CPUs may be used: threads would wait for each other",
-            "Unset it, or set it to the CPUs of one worker.",
+            f"{asked}, but this process may use {usable:g} CPUs: threads would compete for them",
+            "Unset it, or set it to the number of CPUs of one worker.",
         )
     return fine("OMP_NUM_THREADS", asked)
 
@@ -103,7 +103,10 @@ class Gpu:
 
 
 def check_gpus(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """What torch sees.  A torch that does not fit its torchvision may fail to be imported."""
+    """Check the GPUs that torch sees.
+
+    Importing a torch that does not match its torchvision may fail.
+    """
     try:
         import torch
         import torchvision  # noqa: F401
@@ -125,7 +128,7 @@ def check_gpus(environment: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def driver_version() -> str | None:
-    """The newest CUDA that the NVIDIA driver knows; None without a driver."""
+    """Newest version of CUDA that the NVIDIA driver supports; None without a driver."""
     version = ctypes.c_int()
     try:
         failed = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
@@ -137,29 +140,32 @@ def driver_version() -> str | None:
 def check_cuda(
     build: str | None, driver: str | None, num_gpus: int, visible: str | None
 ) -> Finding:
-    """`build` and `driver` are versions of CUDA; a driver runs all of its major version."""
+    """Check that the CUDA version torch was built for (`build`) runs on that of the `driver`.
+
+    A driver runs every version with its own major number.
+    """
     if driver is None:
-        return fine("CUDA", "no NVIDIA driver: networks run on CPUs")
+        return fine("CUDA", "no NVIDIA driver: networks run on the CPU")
     if build is None:
         return warning(
             "CUDA",
-            f"the driver knows CUDA {driver}, and torch is built without: GPUs stay idle",
-            "Install torch and torchvision from the index of wheels for CUDA.",
+            f"the driver supports CUDA {driver}, but torch is built without CUDA: GPUs stay idle",
+            "Install torch and torchvision from the wheel index for CUDA.",
         )
     if int(build.split(".")[0]) > int(driver.split(".")[0]):
         return problem(
             "CUDA",
-            f"torch is built for CUDA {build}, the driver knows {driver}",
-            "Update the driver, or install torch and torchvision for the older CUDA.",
+            f"torch is built for CUDA {build}, the driver supports only {driver}",
+            "Update the driver, or install torch and torchvision for the older version of CUDA.",
         )
     if not num_gpus:
         return warning(
             "CUDA",
-            f"driver {driver}, torch for {build}, and no GPU can be seen"
+            f"driver {driver}, torch for {build}, but no GPU is visible"
             + (f" (CUDA_VISIBLE_DEVICES is {visible!r})" if visible is not None else ""),
-            "Give the container its GPUs (--gpus all), or unset CUDA_VISIBLE_DEVICES.",
+            "Start the container with --gpus all, or unset CUDA_VISIBLE_DEVICES.",
         )
-    return fine("CUDA", f"driver {driver}, torch for {build}, {num_gpus} GPUs")
+    return fine("CUDA", f"driver {driver}, torch for {build}, GPUs: {num_gpus}")
 
 
 def check_gpu(index: int, gpu: Gpu) -> Finding:
@@ -167,8 +173,8 @@ def check_gpu(index: int, gpu: Gpu) -> Finding:
     if gpu.free < (1 - USED_BY_OTHERS) * gpu.total:
         return warning(
             f"GPU {index}",
-            f"{found}: another process has the rest",
-            "Look at nvidia-smi, and end what is not needed or lower labelling_workers.batch_size.",
+            f"{found}: another process uses the rest",
+            "Find it with nvidia-smi and stop it, or lower labelling_workers.batch_size.",
         )
     return fine(f"GPU {index}", found)
 
@@ -178,22 +184,22 @@ def check_memory(total: int, free: int) -> Finding:
     if free < LEAST_FREE * total:
         return warning(
             "memory",
-            f"{found}; Ray ends worker processes when 95 % are in use",
-            "End what is not needed, or give the container more.",
+            f"{found}; Ray kills workers when 95 % are in use",
+            "Stop processes that are not needed, or give the container more memory.",
         )
     return fine("memory", found)
 
 
 def check_shared_memory(shared: int, total: int) -> Finding:
-    """Ray keeps what processes hand over to each other in shared memory, if it fits."""
+    """Check that the object store, through which processes exchange data, fits in /dev/shm."""
     wanted = OBJECT_STORE_SHARE * total
     if shared < wanted:
         return warning(
             "/dev/shm",
-            f"{shared / GIB:.1f} GiB, and Ray would use up to {wanted / GIB:.1f} GiB of it: its "
-            "object store becomes small, or a file on the disk",
-            f"Start the container with --shm-size={wanted / GIB + 1:.0f}g; on Kubernetes, mount "
-            "an emptyDir of medium Memory there.",
+            f"{shared / GIB:.1f} GiB, but Ray would use up to {wanted / GIB:.1f} GiB: its object "
+            "store becomes smaller, or moves to disk",
+            f"Start the container with --shm-size={wanted / GIB + 1:.0f}g; on Kubernetes, mount an "
+            "emptyDir with medium: Memory there.",
         )
     return fine("/dev/shm", f"{shared / GIB:.1f} GiB")
 
@@ -202,7 +208,8 @@ def check_clock(now: float, installed: float) -> Finding:
     if now < installed:
         return problem(
             "clock",
-            f"{time.ctime(now)}, before this package was installed ({time.ctime(installed)})",
-            "Set the clock (timedatectl set-ntp true): tokens and buckets refuse a wrong one.",
+            f"{time.ctime(now)}, which is before this package was installed "
+            f"({time.ctime(installed)})",
+            "Set the clock (timedatectl set-ntp true): tokens and buckets depend on it.",
         )
     return fine("clock", time.ctime(now))

@@ -1,4 +1,4 @@
-"""The folder for runs: can files be written, read, renamed and deleted there, and is there room?"""
+"""Checks of the folder for runs: access, clock and free space."""
 
 import shutil
 import time
@@ -18,10 +18,10 @@ CLOCK_MAY_DIFFER = 60.0  # seconds; buckets refuse requests that are 15 minutes 
 
 
 def check_folder(folder: UPath) -> Iterator[Finding]:
-    """Nothing is left in it, and a folder that did not exist before is made."""
+    """Write, read, rename and delete a file in `folder`, which is created if it does not exist."""
     try:
         written = write_read_rename(folder)
-    except Exception as error:  # every file system has errors of its own
+    except Exception as error:  # every file system raises its own errors
         yield problem(
             "--out",
             f"{folder} cannot be used: {type(error).__name__}: {error}",
@@ -35,20 +35,20 @@ def check_folder(folder: UPath) -> Iterator[Finding]:
 
 
 def advice(folder: UPath, error: Exception) -> str:
-    """What to do where `folder` cannot be used."""
+    """Advice for a `folder` that cannot be used."""
     if isinstance(error, ImportError):
         extra = EXTRAS.get(folder.protocol)
         return f"Install it: pip install '{PACKAGE}[{extra}]'." if extra else "Install it."
     if is_local(folder):
-        return "Make it writable for this user, or use another --out."
+        return "Make it writable for this user, or choose another --out."
     return (
-        "Give this process, and those on every node, the right to read and write there: "
-        "credentials in the environment, or a role of the machine. Or use another --out."
+        "Give this process, and those on every node, permission to read and write there, through "
+        "credentials in the environment or a role of the machine. Or choose another --out."
     )
 
 
 def write_read_rename(folder: UPath) -> float | None:
-    """The time that the storage gave to the file, seconds since 1970, where it says one."""
+    """Modification time that the storage gave the file, in seconds since 1970; None if unknown."""
     data = uuid.uuid4().bytes
     first = folder / f".doctor-{uuid.uuid4().hex}"
     second = folder / f"{first.name}-renamed"
@@ -60,7 +60,7 @@ def write_read_rename(folder: UPath) -> float | None:
         written = first.stat().st_mtime
         first.fs.mv(first.path, second.path)
         if second.read_bytes() != data:
-            raise OSError("what was read is not what was written")
+            raise OSError("the bytes read differ from those written")
     finally:
         for file in (first, second):
             if file.exists():
@@ -68,20 +68,22 @@ def write_read_rename(folder: UPath) -> float | None:
     return written or None
 
 
-def check_clock_of_storage(here: float, there: float | None) -> Finding:
-    if there is not None and abs(here - there) > CLOCK_MAY_DIFFER:
+def check_clock_of_storage(ours: float, theirs: float | None) -> Finding:
+    if theirs is not None and abs(ours - theirs) > CLOCK_MAY_DIFFER:
         return warning(
             "clock of --out",
-            f"{abs(here - there):.0f} s off this machine's",
-            "Set the clocks by NTP: a bucket refuses requests of a wrong time.",
+            f"differs by {abs(ours - theirs):.0f} s from this machine's",
+            "Synchronize the clock with NTP: buckets refuse requests with a wrong time.",
         )
-    return fine("clock of --out", "unknown" if there is None else "as here")
+    return fine("clock of --out", "unknown" if theirs is None else "same as this machine's")
 
 
 def check_space(free: int) -> Finding:
     found = f"{free / GIB:.1f} GiB free"
     if free < LEAST_FREE:
         return warning(
-            "disk of --out", found, "Make room, or use another --out: a full disk stops a run."
+            "disk of --out",
+            found,
+            "Free some space, or choose another --out: a full disk stops runs.",
         )
     return fine("disk of --out", found)

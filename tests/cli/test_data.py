@@ -35,8 +35,8 @@ def test_check_lists_what_is_wrong_and_exits_1(shapes: Path) -> None:
     data = json.loads(annotations.read_text())
     data["annotations"][0] |= {"category_id": 77}
     annotations.write_text(json.dumps(data))
-    for picture in sorted((shapes / "images").iterdir())[:2]:
-        picture.unlink()
+    for image in sorted((shapes / "images").iterdir())[:2]:
+        image.unlink()
     call = ["check", str(annotations), "--images", str(shapes / "images")]
     result = CliRunner().invoke(app, [*call, "--json"])
     assert result.exit_code == 1
@@ -90,8 +90,8 @@ def test_imported_points_pass_the_check(shapes: Path) -> None:
     call = ["import", export, points, "--classes", annotations, "--images", images]
     result = CliRunner().invoke(app, call)
     assert result.exit_code == 0, result.output
-    assert "csv: 2 pictures, 2 objects with points: 1 circle, 1 ring" in result.output
-    assert "1 warnings" in result.output and "learnt as background" in result.output
+    assert "csv: 2 images, 2 objects with points: 1 circle, 1 ring" in result.output
+    assert "1 warnings" in result.output and "count as background" in result.output
     report = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
     assert report["num_images"] == 2
     assert [problem["wanted"] for problem in report["problems"]] == ["did you mean 'circle'?"]
@@ -116,7 +116,7 @@ def test_an_import_does_not_replace_the_masks(shapes: Path) -> None:
     (shapes / "clicks.csv").write_text("image,x,y,class\n")
     call = ["import", str(shapes / "clicks.csv"), str(annotations), "--classes", str(annotations)]
     result = CliRunner().invoke(app, [*call, "--images", str(shapes / "images")])
-    assert result.exit_code == 1 and "would be replaced" in result.output
+    assert result.exit_code == 1 and "would be overwritten" in result.output
     assert annotations.read_bytes() == before
 
 

@@ -36,7 +36,7 @@ def test_a_token_that_others_may_read_is_not(home: Path) -> None:
     (home / ".ray/auth_token").chmod(0o644)
     found = check_token({}, home, attached=False)
     assert found.state is State.WARNING
-    assert found.to_do == f"Keep it to yourself: chmod 600 {home}/.ray/auth_token."
+    assert found.to_do == f"Make it private: chmod 600 {home}/.ray/auth_token."
 
 
 def test_a_token_that_is_asked_for_must_be_there(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_token_that_would_not_be_used_is_worth_a_word(home: Path) -> None:
     found = check_token({}, home, attached=True)
     assert (found.state, found.to_do) == (
         State.WARNING,
-        "If the cluster asks for a token: export RAY_AUTH_MODE=token.",
+        "If the cluster requires a token: export RAY_AUTH_MODE=token.",
     )
     assert check_token({"RAY_AUTH_MODE": "disabled"}, home, attached=True).state is State.WARNING
 
@@ -76,23 +76,23 @@ def test_something_else_that_listens_is_given_up(monkeypatch: pytest.MonkeyPatch
         other.bind(("0.0.0.0", 0))
         other.listen()
         found = problem_with(f"127.0.0.1:{other.getsockname()[1]}")
-    assert "nothing happens for 5 s" in found.found
+    assert "no connection within 5 s" in found.found
 
 
 def test_why_a_cluster_was_not_attached_to_is_the_last_thing_that_was_said() -> None:
     said = "Traceback\n  ...\nConnectionError: Failed to connect\n"
     assert refused("head:6379", said).found == (
-        "head:6379 does not take us: ConnectionError: Failed to connect"
+        "cannot attach to head:6379: ConnectionError: Failed to connect"
     )
     said = "[2026-11-22 05:16:17,045 E 1 2] rpc_client.h:204: Failed within 10 s. See the log."
-    assert refused("head:6379", said).found.endswith(" us: rpc_client.h:204: Failed within 10 s")
-    assert refused("head:6379", "").found.endswith(" us: it says nothing")
+    assert refused("head:6379", said).found.endswith(":6379: rpc_client.h:204: Failed within 10 s")
+    assert refused("head:6379", "").found.endswith(":6379: it gives no reason")
 
 
 def test_a_token_that_is_missing_is_asked_for() -> None:
     said = "W gcs_client.cc: InvalidAuthToken: it is missing or incorrect\nConnectionError: Failed"
     found = refused("head:6379", said)
-    assert found.found == "head:6379 wants a token that this process does not show"
+    assert found.found == "head:6379 requires a token that this process does not have"
     assert "export RAY_AUTH_MODE=token" in found.to_do
 
 
@@ -121,10 +121,10 @@ def test_a_node_without_this_package_is_fine() -> None:
 def test_a_node_with_another_disk_and_another_time() -> None:
     node = Node(name="b", versions=HERE, clock_differs=90, sees_out=False)
     clock, storage = check_node(node, HERE, "/runs")
-    assert clock.found == "its clock is 90 s off this one"
+    assert clock.found == "its clock differs by 90 s from this machine's"
     assert (storage.state, storage.found) == (
         State.PROBLEM,
-        "does not see what is written to /runs",
+        "does not see files written to /runs",
     )
 
 
@@ -145,7 +145,7 @@ def test_a_folder_that_only_the_driver_sees_is_noticed(
 ) -> None:
     _, node = check_nodes("memory://runs")  # each process has a memory of its own
     assert node.state is State.PROBLEM
-    assert node.found == "does not see what is written to memory://runs"
+    assert node.found == "does not see files written to memory://runs"
 
 
 def test_versions_of_what_is_not_installed_are_said_so(monkeypatch: pytest.MonkeyPatch) -> None:

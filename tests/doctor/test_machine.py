@@ -81,7 +81,7 @@ def test_without_a_limit_memory_is_that_of_the_machine(tmp_path: Path) -> None:
 def test_fewer_cpus_than_are_present_are_to_be_told_to_ray() -> None:
     assert check_cpus(8, 8).state is State.OK
     found = check_cpus(2.5, 8)
-    assert (found.state, found.found) == (State.WARNING, "2.5 of 8 may be used here")
+    assert (found.state, found.found) == (State.WARNING, "this process may use 2.5 of 8")
     assert "--num-cpus=2" in found.to_do
 
 
@@ -96,10 +96,16 @@ def test_threads_are_no_more_than_cpus(asked: str | None, state: State) -> None:
 @pytest.mark.parametrize(
     ("build", "driver", "num_gpus", "state", "says"),
     [
-        ("13.0", None, 0, State.OK, "on CPUs"),
+        ("13.0", None, 0, State.OK, "on the CPU"),
         (None, "13.0", 0, State.WARNING, "built without"),
-        ("13.0", "12.8", 0, State.PROBLEM, "torch is built for CUDA 13.0, the driver knows 12.8"),
-        ("12.8", "12.4", 1, State.OK, "1 GPUs"),
+        (
+            "13.0",
+            "12.8",
+            0,
+            State.PROBLEM,
+            "is built for CUDA 13.0, the driver supports only 12.8",
+        ),
+        ("12.8", "12.4", 1, State.OK, "GPUs: 1"),
         ("12.8", "13.0", 0, State.WARNING, "CUDA_VISIBLE_DEVICES is '7'"),
     ],
 )

@@ -60,6 +60,6 @@ def test_what_to_do_depends_on_what_is_wrong() -> None:
 def test_clocks_and_space() -> None:
     assert check_clock_of_storage(1000.0, 1001.0).state is State.OK
     assert check_clock_of_storage(1000.0, None).found == "unknown"
-    assert check_clock_of_storage(1000.0, 2000.0).found == "1000 s off this machine's"
+    assert check_clock_of_storage(1000.0, 2000.0).found == "differs by 1000 s from this machine's"
     assert check_space(11 * GIB).state is State.OK
     assert check_space(GIB).state is State.WARNING

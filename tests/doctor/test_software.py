@@ -44,10 +44,10 @@ def test_it_says_how_to_get_the_pair() -> None:
 def test_a_package_must_be_there_in_a_version_that_fits() -> None:
     wanted = Requirement("ray[default]>=2.60,<2.61")
     assert check_version("ray", "2.60.3", wanted).state is State.OK
-    assert check_version("ray", None, wanted).found == "is not installed"
+    assert check_version("ray", None, wanted).found == "not installed"
     old = check_version("ray", "2.40.0", wanted)
     assert old.state is State.PROBLEM
-    assert old.to_do == "Install one that fits: pip install 'ray<2.61,>=2.60'."
+    assert old.to_do == "Install a matching version: pip install 'ray<2.61,>=2.60'."
 
 
 def test_a_machine_without_internet_wants_the_offline_backbone() -> None:
