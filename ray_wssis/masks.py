@@ -140,6 +140,19 @@ def area(counts: bytes, height: int, width: int) -> int:
     return int(coco_mask.area(_rle(counts, height, width)))
 
 
+def complement(counts: bytes, height: int, width: int) -> bytes:
+    """Counts of the pixels that do not belong to the object."""
+    runs = run_lengths(counts).tolist()
+    rest = runs[1:] if runs and runs[0] == 0 else [0, *runs]
+    return from_uncompressed(rest, height, width)
+
+
+def overlap(counts_a: bytes, counts_b: bytes, height: int, width: int) -> int:
+    """Number of pixels that belong to both masks."""
+    both = [_rle(counts_a, height, width), _rle(counts_b, height, width)]
+    return int(coco_mask.area(coco_mask.merge(both, intersect=True)))
+
+
 def bounding_box(counts: bytes, height: int, width: int) -> tuple[int, int, int, int]:
     """(x0, y0, x1, y1) around the object, x1 and y1 exclusive; all zero for an empty mask."""
     x, y, w, h = (int(side) for side in coco_mask.toBbox(_rle(counts, height, width)))

@@ -155,3 +155,21 @@ def test_counts_of_another_picture_are_refused() -> None:
 def test_a_mask_has_two_axes() -> None:
     with pytest.raises(ValueError, match="two axes"):
         masks.encode(np.zeros((1, 4, 4), bool))
+
+
+@given(st.binary(max_size=16))
+def test_the_complement_is_everything_else(seed: bytes) -> None:
+    mask = np.array([byte % 2 for byte in seed.ljust(16, b"\0")], bool).reshape(4, 4)
+    counts = masks.encode(mask)
+    rest = masks.complement(counts, 4, 4)
+    assert (masks.decode(rest, 4, 4) == ~mask).all()
+    assert masks.complement(rest, 4, 4) == counts
+
+
+def test_overlap_counts_the_pixels_of_both() -> None:
+    mask, other = np.zeros((2, 4, 4), bool)
+    mask[1:3, 1:4] = True
+    other[:, 2:] = True
+    first, second = masks.encode(mask), masks.encode(other)
+    assert masks.overlap(first, second, 4, 4) == 4
+    assert masks.overlap(first, masks.complement(second, 4, 4), 4, 4) == 2

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.check import Problem, check_file
-from ray_wssis.data.coco import write_coco
+from ray_wssis.data.coco_writer import write_coco
 from ray_wssis.data.corrections import merge_corrections
 from ray_wssis.data.imports.points import Imported, import_points
 from ray_wssis.data.imports.tools import ExportFormat

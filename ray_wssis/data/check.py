@@ -17,18 +17,17 @@ from typing import Any, Literal
 from upath import UPath
 
 from ray_wssis import masks
-from ray_wssis.data.coco import (
+from ray_wssis.data.coco import load_json
+from ray_wssis.data.coco_fields import (
     CLICK_KEYS,
     listed_points,
-    load_json,
-    picture_uri,
     read_box_centre,
     read_click,
     read_mask,
     read_point,
     whole_number,
 )
-from ray_wssis.data.images import ImageError, read_image
+from ray_wssis.data.images import ImageError, image_uri, read_image
 from ray_wssis.data.records import Click, Point
 
 Severity = Literal["error", "warning", "info"]
@@ -292,7 +291,7 @@ class _Checker:
 
         def look(number: int) -> tuple[int, ImageError | None]:
             try:
-                read_image(picture_uri(images, self.files[number]), self.sizes.get(number))
+                read_image(image_uri(images, self.files[number]), self.sizes.get(number))
             except ImageError as error:
                 return number, error
             return number, None

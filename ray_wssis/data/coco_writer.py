@@ -1,20 +1,106 @@
-"""COCO instance files of any size, written picture by picture."""
+"""COCO instance files out: whole records at once, or image by image whatever the size.
+
+Masks are compressed run-length codes.  An annotation without a mask gets no `segmentation`, no
+`bbox` and no `area`, so that nothing of a hidden mask leaks.
+"""
 
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import IO, Any
 
 from upath import UPath
 
-from ray_wssis.data.coco import coco_annotations, coco_image
-from ray_wssis.data.records import Category, Record
+from ray_wssis import masks
+from ray_wssis.data.records import Category, Record, Records
+
+# The keys of clicks beside the point, and whether they are positive.
+WRITTEN_CLICK_KEYS = {"extra_points": True, "negative_points": False}
+
+
+def write_coco(
+    records: Records,
+    uri: str | UPath,
+    *,
+    images: str | UPath = "",
+    info: dict[str, Any] | None = None,
+) -> None:
+    """Write records as a COCO instance file; file names become relative to `images`."""
+    root = f"{images}".rstrip("/") + "/"
+    entries: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for record in records:
+        name = record.file.removeprefix(root) if images else record.file
+        entries.append(coco_image(record, records.categories) | {"file_name": name})
+        annotations.extend(coco_annotations(record, records.categories))
+    data = {
+        "info": info or {},
+        "images": entries,
+        "annotations": annotations,
+        "categories": coco_categories(records.categories),
+    }
+    path = UPath(uri)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(compact(data), encoding="utf-8")
+
+
+def coco_image(record: Record, categories: Sequence[Category]) -> dict[str, Any]:
+    """The entry of an image; `tags` and `annotated` only where they are known."""
+    entry: dict[str, Any] = {
+        "id": record.image_id,
+        "file_name": record.file,
+        "width": record.width,
+        "height": record.height,
+    }
+    if record.tags is not None:
+        entry["tags"] = [categories[label].id for label in record.tags]
+    if record.annotated is not None:
+        entry["annotated"] = coco_rle(record.annotated, record.height, record.width)
+    return entry
+
+
+def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterator[dict[str, Any]]:
+    """The annotations of an image."""
+    for obj in record.objects:
+        entry: dict[str, Any] = {
+            "id": obj.annotation_id,
+            "image_id": record.image_id,
+            "category_id": categories[obj.label].id,
+            "iscrowd": int(obj.crowd),
+        }
+        if obj.point is not None:
+            entry["point"] = list(obj.point)
+        for key, positive in WRITTEN_CLICK_KEYS.items():
+            clicks = [[click.x, click.y] for click in obj.clicks if click.positive == positive]
+            entry |= {key: clicks} if clicks else {}
+        if obj.mask is not None:
+            entry |= coco_mask(obj.mask, record.height, record.width)
+        yield entry
+
+
+def coco_mask(counts: bytes, height: int, width: int) -> dict[str, Any]:
+    """`segmentation`, `bbox` ([x, y, w, h] in whole pixels) and `area` of a mask."""
+    x0, y0, x1, y1 = masks.bounding_box(counts, height, width)
+    return {
+        "segmentation": coco_rle(counts, height, width),
+        "bbox": [x0, y0, x1 - x0, y1 - y0],
+        "area": masks.area(counts, height, width),
+    }
+
+
+def coco_rle(counts: bytes, height: int, width: int) -> dict[str, Any]:
+    """A compressed run-length code."""
+    return {"size": [height, width], "counts": counts.decode("ascii")}
+
+
+def coco_categories(categories: Sequence[Category]) -> list[dict[str, Any]]:
+    return [{"id": category.id, "name": category.name} for category in categories]
 
 
 class CocoWriter:
-    """Annotations go to the file at once, images beside them until the end; in memory is neither.
+    """A file of any size: annotations go to it at once, images to a temporary file until the end.
 
     To be used with `with`; the file is whole when that ends without an exception.
     """
@@ -33,12 +119,13 @@ class CocoWriter:
         self.annotations.write(f'{{"info":{compact(self.info)},"annotations":[')
         return self
 
-    def add(self, record: Record, more: Sequence[Mapping[str, Any]] = ()) -> None:
-        """One picture; `more` has further keys for each of its annotations."""
-        self.images.write(",\n" * bool(self.num_images) + compact(coco_image(record)))
+    def add(self, record: Record, extra: Sequence[Mapping[str, Any]] = ()) -> None:
+        """Write one image; `extra` holds additional keys for each of its annotations."""
+        entry = coco_image(record, self.categories)
+        self.images.write(",\n" * bool(self.num_images) + compact(entry))
         self.num_images += 1
         for place, annotation in enumerate(coco_annotations(record, self.categories)):
-            whole = annotation | dict(more[place] if more else {})
+            whole = annotation | dict(extra[place] if extra else {})
             self.annotations.write(",\n" * bool(self.num_annotations) + compact(whole))
             self.num_annotations += 1
 
@@ -51,9 +138,9 @@ class CocoWriter:
             self.annotations.write('],"images":[')
             self.images.seek(0)
             shutil.copyfileobj(self.images, self.annotations)
-            classes = [{"id": entry.id, "name": entry.name} for entry in self.categories]
-            self.annotations.write(f'],"categories":{compact(classes)}}}')
+            self.annotations.write(f'],"categories":{compact(coco_categories(self.categories))}}}')
 
 
 def compact(value: Any) -> str:
+    """JSON without spaces."""
     return json.dumps(value, separators=(",", ":"))

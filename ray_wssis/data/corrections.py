@@ -20,7 +20,9 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from ray_wssis import masks
-from ray_wssis.data.coco import coco_mask, load_json, read_mask, records_from_coco, whole_number
+from ray_wssis.data.coco import load_json, records_from_coco
+from ray_wssis.data.coco_fields import read_mask, whole_number
+from ray_wssis.data.coco_writer import coco_mask
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.storage import write_atomically
 

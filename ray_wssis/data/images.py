@@ -132,6 +132,13 @@ def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
     return np.asarray(mask[..., rows[:, None], columns])
 
 
+def image_uri(images: str, file_name: str) -> str:
+    """The path or URI of an image: absolute names and URIs as they are, others under `images`."""
+    if not images or file_name.startswith("/") or "://" in file_name:
+        return file_name
+    return f"{images.rstrip('/')}/{file_name}" if images != "/" else f"/{file_name}"
+
+
 @contextmanager
 def _reading(file: str) -> Iterator[None]:
     """Turns what file systems raise into ImageErrors."""

@@ -146,4 +146,4 @@ def _can_audit(record: Record) -> bool:
 def _forget_masks(record: Record) -> Record:
     """The record as a weak one: no crowds, and no masks."""
     objects = tuple(replace(obj, mask=None) for obj in record.objects if not obj.crowd)
-    return replace(record, objects=objects)
+    return replace(record, objects=objects, class_map=None)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ray_wssis.data.annotated import is_ignored
 from ray_wssis.data.records import Record
 from ray_wssis.masks import area
 
@@ -33,7 +34,7 @@ class AreaPrior:
         areas: list[int] = []
         for record in records:
             for obj in record.objects:
-                if obj.mask is not None and not obj.crowd:
+                if obj.mask is not None and not is_ignored(record, obj):
                     labels.append(obj.label)
                     areas.append(area(obj.mask, record.height, record.width))
         if not areas:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.data.coco import coco_annotations, coco_image
+from ray_wssis.data.coco_writer import coco_annotations, coco_image
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.audit_figures import Audit, drift
 from ray_wssis.instance.label_config import AuditConfig
@@ -220,7 +220,7 @@ def coco_file(suspects: Sequence[Suspect], categories: Sequence[Category]) -> di
     annotations: list[dict[str, Any]] = []
     for rank, suspect in enumerate(suspects, start=1):
         record = suspect.record()
-        images[record.image_id] = coco_image(record)
+        images[record.image_id] = coco_image(record, categories)
         (annotation,) = coco_annotations(record, categories)
         expected = suspect.expected_iou
         rounded = None if expected is None else round(expected, 4)

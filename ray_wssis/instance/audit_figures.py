@@ -34,7 +34,7 @@ class Audit:
     def of(cls, rows: Iterable[Mapping[str, Any]], truth: Mapping[int, Record]) -> "Audit":
         """Every point of `rows` of labels, in order, against the records `truth` by image id.
 
-        Crowds are no objects, so their masks count as not known.
+        Ignored objects are no objects, so their masks count as not known.
         """
         lines = [line for row in rows for line in _lines(row, truth.get(row["image_id"]))]
         table = np.array(lines, dtype=np.float64).reshape(-1, 6)

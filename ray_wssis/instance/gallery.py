@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from upath import UPath
 
+from ray_wssis.data.annotated import is_ignored
 from ray_wssis.data.images import ImageError, read_image
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.label_numbers import RecordsById, pieces
@@ -150,8 +151,8 @@ def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
 
 
 def real_objects(record: Record) -> list[Object]:
-    """The objects whose mask is known, without crowds."""
-    return [obj for obj in record.objects if obj.mask is not None and not obj.crowd]
+    """The objects whose mask is known, without those that are ignored."""
+    return [obj for obj in record.objects if obj.mask is not None and not is_ignored(record, obj)]
 
 
 def best_threshold(agreements: list[Agreement]) -> float:

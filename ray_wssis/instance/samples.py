@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ray_wssis.data.annotated import is_ignored, unseen
 from ray_wssis.data.augment import Geometry, change_colour, draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
@@ -79,7 +80,7 @@ class SegmenterSamples:
         geometry = draw_geometry(record.height, record.width, self.augment, rng)
         seen = [
             (label, *found)
-            for label, mask in full_size_masks(record, crowds=False)
+            for label, mask in full_size_masks(record, ignored=False)
             if (found := quarter_size(geometry.mask(mask)))
         ]
         return Sample(
@@ -93,21 +94,23 @@ class SegmenterSamples:
         )
 
 
-def full_size_masks(record: Record, *, crowds: bool) -> Iterator[tuple[int, np.ndarray]]:
-    """Label and mask of all crowds, or of all objects that are none, one at a time."""
+def full_size_masks(record: Record, *, ignored: bool) -> Iterator[tuple[int, np.ndarray]]:
+    """Label and mask of all ignored objects, or of all others, one at a time."""
     for obj in record.objects:
-        if obj.mask is not None and obj.crowd == crowds:
+        if obj.mask is not None and is_ignored(record, obj) == ignored:
             yield obj.label, decode(obj.mask, record.height, record.width)
 
 
 def ignored_pixels(record: Record, geometry: Geometry) -> np.ndarray | None:
-    """[height / 4, width / 4] bool: pixels that a crowd touches; None when there is no such pixel.
+    """[height / 4, width / 4] bool: pixels that an ignore region touches; None when none does.
 
-    Every crowd is an ignore region.  One pixel of it makes a whole quarter-size pixel ignored, so
-    that not even the smallest region is learnt as background.
+    Ignored objects are such regions, crowds among them, and so is the part of the image that nobody
+    looked at.  One pixel of it makes a whole quarter-size pixel ignored, so that not even the
+    smallest region is learnt as background.
     """
-    region: np.ndarray | None = None
-    for _, mask in full_size_masks(record, crowds=True):
+    rest = unseen(record)
+    region = None if rest is None else decode(rest, record.height, record.width)
+    for _, mask in full_size_masks(record, ignored=True):
         region = mask if region is None else region | mask
     if region is None:
         return None

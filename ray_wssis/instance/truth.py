@@ -1,6 +1,7 @@
 """Intersection over union (IoU) of pseudo masks with the true masks of their objects.
 
-Crowds are no objects, so a mask that was drawn for one is compared with nothing.
+Crowds are no objects, nor are objects that nobody looked at: a mask that was drawn for one is
+compared with nothing.
 """
 
 from collections.abc import Mapping
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ray_wssis.data.annotated import is_ignored
 from ray_wssis.data.records import Record
 from ray_wssis.masks import iou
 
@@ -19,7 +21,7 @@ def true_masks(truth: Record) -> dict[int, bytes]:
     return {
         obj.annotation_id: obj.mask
         for obj in truth.objects
-        if obj.mask is not None and not obj.crowd
+        if obj.mask is not None and not is_ignored(truth, obj)
     }
 
 

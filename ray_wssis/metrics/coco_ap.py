@@ -2,13 +2,14 @@
 
 import contextlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ray_wssis.data.records import Records
+from ray_wssis.data.annotated import is_ignored, unseen
+from ray_wssis.data.records import Record, Records
 from ray_wssis.masks import area
 
 NAMES = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
@@ -16,18 +17,19 @@ NAMES = ("AP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large")
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """What was found in one picture; row i of every list is the same object."""
+    """Objects found in one image; row i of every list is the same object."""
 
     image_id: int
     labels: list[int]
     scores: list[float]
-    masks: list[bytes]  # run-length counts at the picture's size
+    masks: list[bytes]  # run-length counts at the image's size
 
 
 def average_precision(truth: Records, predictions: Iterable[Prediction]) -> dict[str, float]:
     """The six standard figures, in percent; NaN for a size of which there is no object.
 
-    The truth of every picture counts, also of one without a prediction.
+    The truth of every image counts, also of one without a prediction.  What is found in an ignore
+    region is neither right nor wrong: in a crowd, or beyond the part that somebody looked at.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its steps
         ground = COCO()
@@ -52,18 +54,16 @@ def ground_truth(records: Records) -> dict[str, list[dict[str, object]]]:
     for record in records:
         height, width = record.height, record.width
         images.append({"id": record.image_id, "height": height, "width": width})
-        for obj in record.objects:
-            if obj.mask is None:
-                continue
+        for label, mask, ignored in regions(record, len(records.categories)):
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": record.image_id,
-                    "category_id": obj.label + 1,
-                    "segmentation": {"size": [height, width], "counts": obj.mask},
+                    "category_id": label + 1,
+                    "segmentation": {"size": [height, width], "counts": mask},
                     "bbox": [0, 0, 0, 0],
-                    "area": area(obj.mask, height, width),
-                    "iscrowd": int(obj.crowd),
+                    "area": area(mask, height, width),
+                    "iscrowd": int(ignored),
                 }
             )
     categories: list[dict[str, object]] = [
@@ -71,6 +71,19 @@ def ground_truth(records: Records) -> dict[str, list[dict[str, object]]]:
         for index, category in enumerate(records.categories)
     ]
     return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def regions(record: Record, num_classes: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Label, mask, and whether it is ignored, of each object and each ignore region.
+
+    The part of the image that nobody looked at is a crowd of every class.
+    """
+    for obj in record.objects:
+        if obj.mask is not None:
+            yield obj.label, obj.mask, is_ignored(record, obj)
+    rest = unseen(record)
+    if rest is not None:
+        yield from ((label, rest, True) for label in range(num_classes))
 
 
 def result_rows(prediction: Prediction, image: dict[str, int]) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ from ray_wssis.data.images import (
     ImageError,
     MissingImage,
     decode_image,
+    image_uri,
     read_image,
     read_size,
     resize_image,
@@ -234,3 +235,20 @@ def test_what_has_no_size_is_said_as_of_pictures(tmp_path: Path) -> None:
         read_size(str(tmp_path / "none.png"))
     with pytest.raises(ImageError, match="this is a folder"):
         read_size(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("images", "name", "uri"),
+    [
+        ("", "a.png", "a.png"),
+        ("x/", "b/a.png", "x/b/a.png"),
+        ("/", "a.png", "/a.png"),
+        ("x", "/y/a.png", "/y/a.png"),
+        ("x", "s3://y/a.png", "s3://y/a.png"),
+        ("s3://x", "a.png", "s3://x/a.png"),
+    ],
+)
+def test_images_lie_under_the_folder_unless_they_say_otherwise(
+    images: str, name: str, uri: str
+) -> None:
+    assert image_uri(images, name) == uri

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,11 @@ def test_figures_are_given_for_each_class_and_size_that_occurs() -> None:
         ("medium", 1),
     ]
     assert figures["by_size"][0]["share_below_half"] == 50
+
+
+def test_objects_that_nobody_looked_at_are_not_known() -> None:
+    audit = Audit.of([row()], {5: replace(TRUTH, annotated=bar(0, 40))})
+    assert audit.is_known.tolist() == [True, True, False, False]
 
 
 def test_no_rows_give_no_figures() -> None:

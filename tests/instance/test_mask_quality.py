@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -53,6 +54,15 @@ def test_images_add_up() -> None:
         quality.add(TRUTH, compare(masks, TRUTH))
     assert quality.figures([])["mIoU"] == pytest.approx(100 * (1 + 1 + 1 + 0.5 + 0.6 + 1) / 6)
     assert quality.figures([])["share_good"] == pytest.approx(500 / 6)  # one half is not above it
+
+
+def test_objects_that_nobody_looked_at_are_left_out() -> None:
+    quality = MaskQuality()
+    half = replace(TRUTH, annotated=stripe(0, 10))  # 5 lies beyond it, 6 by half
+    drawn = {4: stripe(0, 8), 5: stripe(10, 20), 6: stripe(5, 15)}
+    quality.add(half, compare(drawn, half))
+    assert quality.ious == pytest.approx([0.8, 1])
+    assert quality.labels == [0, 0]
 
 
 def test_without_any_truth_there_is_no_figure() -> None:

@@ -7,7 +7,8 @@ import pytest
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact
-from ray_wssis.data.coco import read_coco, write_coco
+from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco_writer import write_coco
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.split import (
     ALL,
@@ -263,7 +264,7 @@ def test_a_bad_weak_annotation_is_noted_and_its_neighbours_stay(
     assert ids(kept) == ids(whole)
     assert annotation_ids(kept[0]) == annotation_ids(whole[0])[1:]
     assert list(kept)[1:] == list(whole)[1:]
-    reason = "the point (64, 3) is outside the 64 x 64 picture"
+    reason = "the point (64, 3) is outside the 64 x 64 image"
     assert lines(made / REJECTED) == [
         {
             "image_id": image_id,
@@ -293,7 +294,7 @@ def test_only_a_few_reasons_are_logged(
     spoil(config.weak, 0, 1, 2, 3, 4)
     made = split(run_in(tmp_path), config)
     assert len(lines(made / REJECTED)) == 5
-    assert caplog.text.count("outside the 64 x 64 picture") == 3
+    assert caplog.text.count("outside the 64 x 64 image") == 3
 
 
 def test_nothing_rejected_is_an_empty_file(data: Artifact) -> None:

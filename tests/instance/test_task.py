@@ -229,6 +229,43 @@ def test_a_crowd_is_no_background_for_the_learner(tmp_path: Path) -> None:
     assert 0 < with_crowd["mask"] < without["mask"]
 
 
+def test_what_nobody_looked_at_is_ignored_exactly_as_a_crowd_is(tmp_path: Path) -> None:
+    """The object beyond it is not learnt; the one across its edge is, with all of its pixels."""
+    size = (96, 128)
+    seen, across, beyond = (
+        box(*size, 10, 20, 40, 60),
+        box(*size, 50, 50, 78, 80),
+        box(*size, 70, 5, 120, 30),
+    )
+    row = record(tmp_path, 1, size, [seen, across, beyond])
+    rest = box(*size, 70, 0, 128, 96)
+    crowd = Object(annotation_id=9, label=0, mask=rest, crowd=True)
+    as_crowd = with_crowds(replace(row, objects=(*row.objects, crowd)), 2, 3)
+    partly = replace(row, annotated=box(*size, 0, 0, 70, 96))
+
+    first, second = (
+        SegmenterSamples(Records.from_rows([each], CATEGORIES), AS_IT_IS)
+        for each in (partly, as_crowd)
+    )
+    sample, wanted = (x.sample(0, np.random.default_rng(0)) for x in (first, second))
+    assert sample.labels == wanted.labels == [0, 1]
+    assert sample.ignored is not None and wanted.ignored is not None
+    np.testing.assert_array_equal(sample.ignored, wanted.ignored)
+    expected = np.zeros((24, 32), bool)
+    expected[:, 17:] = True  # column 17 of the quarter-size mask holds pixels 68 to 71
+    np.testing.assert_array_equal(sample.ignored, expected)
+    assert batch_losses(first) == batch_losses(second)
+    whole = SegmenterSamples(Records.from_rows([row], CATEGORIES), AS_IT_IS)
+    assert batch_losses(first) != batch_losses(whole)
+
+
+def test_an_image_that_somebody_looked_at_as_a_whole_has_no_region(tmp_path: Path) -> None:
+    row = record(tmp_path, 1, (96, 128), [box(96, 128, 10, 20, 40, 60)])
+    row = replace(row, annotated=box(96, 128, 0, 0, 128, 96))
+    pictures = SegmenterSamples(Records.from_rows([row], CATEGORIES), AS_IT_IS)
+    assert pictures.sample(0, np.random.default_rng(0)).ignored is None
+
+
 def test_pictures_of_different_sizes_share_a_canvas_top_left(tmp_path: Path) -> None:
     rows = [
         record(tmp_path, 1, (96, 120), [box(96, 120, 0, 0, 60, 50)]),

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,10 @@ TRUTH = Record(
 
 def test_crowds_and_objects_without_a_known_mask_have_no_truth() -> None:
     assert true_masks(TRUTH) == {4: stripe(0, 10), 5: stripe(10, 20)}
+
+
+def test_objects_that_nobody_looked_at_have_no_truth() -> None:
+    assert true_masks(replace(TRUTH, annotated=stripe(0, 12))) == {4: stripe(0, 10)}
 
 
 def test_every_true_mask_is_compared_with_what_is_drawn_for_its_annotation() -> None:

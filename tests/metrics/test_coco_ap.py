@@ -3,6 +3,7 @@
 import contextlib
 import io
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from ray_wssis.data.records import Category, Object, Record, Records
-from ray_wssis.masks import encode
+from ray_wssis.masks import decode, encode
 from ray_wssis.metrics.coco_ap import NAMES, Prediction, average_precision
 
 CATEGORIES = [Category(id=3, name="a"), Category(id=7, name="b")]
@@ -133,6 +134,78 @@ def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
         for each in FOUND
     ]
     assert average_precision(TRUTH, FOUND) == average_precision(TRUTH, without)
+
+
+def left_half() -> bytes:
+    mask = np.zeros((120, 160), bool)
+    mask[:, :80] = True
+    return encode(mask)
+
+
+# Somebody looked at the left half only: an object lies in it, one across its edge, one beyond.
+HALF_SEEN = replace(
+    record(
+        1,
+        (0, square(10, 10, 20), False),
+        (0, square(50, 60, 50), False),
+        (0, square(90, 10, 30), False),
+    ),
+    annotated=left_half(),
+)
+HALF_FOUND = Prediction(
+    image_id=1,
+    labels=[0, 0, 0, 0, 1, 0, 0],
+    scores=[0.99, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4],
+    masks=[
+        square(120, 80, 30),  # nothing is known there
+        square(10, 10, 20),
+        square(51, 60, 50),
+        square(90, 10, 30),  # the object that nobody looked at
+        square(75, 60, 20),  # mostly beyond: neither right nor wrong
+        square(10, 90, 20),  # wrong
+        square(65, 60, 20),  # mostly seen: wrong
+    ],
+)
+
+
+def test_what_nobody_looked_at_is_a_crowd_of_every_class() -> None:
+    truth = Records.from_rows([HALF_SEEN, *list(TRUTH)[1:]], CATEGORIES)
+    beyond = encode(~decode(left_half(), 120, 160))
+    seen, across, unseen = HALF_SEEN.objects
+    crowds = (
+        Object(annotation_id=90 + label, label=label, mask=beyond, crowd=True) for label in (0, 1)
+    )
+    as_crowds = replace(
+        HALF_SEEN,
+        objects=(seen, across, replace(unseen, crowd=True), *crowds),
+        annotated=None,
+    )
+    by_crowds = Records.from_rows([as_crowds, *list(TRUTH)[1:]], CATEGORIES)
+    figures = average_precision(truth, [HALF_FOUND, *FOUND[1:]])
+    assert figures == average_precision(by_crowds, [HALF_FOUND, *FOUND[1:]])
+    expected = by_hand(by_crowds, [HALF_FOUND, *FOUND[1:]])
+    assert list(figures.values()) == pytest.approx(expected)
+
+
+def test_detections_beyond_the_annotated_part_are_neither_right_nor_wrong() -> None:
+    truth = Records.from_rows([HALF_SEEN], CATEGORIES)
+    kept = [1, 2, 5, 6]  # of the detections, those in the annotated part
+    within = Prediction(
+        image_id=1,
+        labels=[HALF_FOUND.labels[i] for i in kept],
+        scores=[HALF_FOUND.scores[i] for i in kept],
+        masks=[HALF_FOUND.masks[i] for i in kept],
+    )
+    figures = average_precision(truth, [HALF_FOUND])
+    assert figures["AP50"] == average_precision(truth, [within])["AP50"] == pytest.approx(100)
+    everywhere = Records.from_rows([replace(HALF_SEEN, annotated=None)], CATEGORIES)
+    assert average_precision(everywhere, [HALF_FOUND])["AP50"] < 100
+
+
+def test_an_image_annotated_as_a_whole_has_the_figures_of_any_image() -> None:
+    whole = encode(np.ones((120, 160), bool))
+    truth = Records.from_rows([replace(row, annotated=whole) for row in TRUTH], CATEGORIES)
+    assert average_precision(truth, FOUND) == average_precision(TRUTH, FOUND)
 
 
 @pytest.mark.parametrize("found", [[], [Prediction(image_id=1, labels=[], scores=[], masks=[])]])

@@ -15,8 +15,9 @@ from pathlib import PurePosixPath
 from upath import UPath
 
 from ray_wssis.data.check import Problem
-from ray_wssis.data.coco import picture_uri, read_categories, read_point
-from ray_wssis.data.images import ImageError, MissingImage, read_size
+from ray_wssis.data.coco import read_categories
+from ray_wssis.data.coco_fields import read_point
+from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_size
 from ray_wssis.data.imports.tools import (
     ExportFormat,
     Mark,
@@ -122,7 +123,7 @@ def _find(picture: MarkedPicture, images: str) -> tuple[str, Size]:
     for start in range(len(parts)):
         name = "/".join(parts[start:])
         try:
-            return name, read_size(picture_uri(images, name), picture.size)
+            return name, read_size(image_uri(images, name), picture.size)
         except MissingImage:
             continue
     raise MissingImage(

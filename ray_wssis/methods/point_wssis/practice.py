@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from upath import UPath
 
+from ray_wssis.data.annotated import is_ignored
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.masks import bounding_box
@@ -62,11 +63,11 @@ def draw(teacher: Segmenter, images: list[Image]) -> list[Row]:
 
 
 def drawable(record: Record) -> list[Object]:
-    """Return the objects with both a mask and a point, crowds left out."""
+    """Return the objects with both a mask and a point that are not ignored."""
     return [
         obj
         for obj in record.objects
-        if obj.mask is not None and obj.point is not None and not obj.crowd
+        if obj.mask is not None and obj.point is not None and not is_ignored(record, obj)
     ]
 
 

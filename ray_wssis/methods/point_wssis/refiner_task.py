@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Part
+from ray_wssis.data.annotated import is_ignored
 from ray_wssis.data.images import RGB, read_image
 from ray_wssis.data.records import Object, Record, Records
 from ray_wssis.masks import area, iou
@@ -168,7 +169,7 @@ def find_pairs(records: Records, rough: pa.Table) -> NDArray[np.int64]:
         masks = rough["rough"][row].as_py()
         for place, item in enumerate(objects_of(record, rough["annotation_id"][row].as_py())):
             obj = record.objects[item]
-            if not obj.crowd and both_masks(record, masks[place], obj.mask):
+            if not is_ignored(record, obj) and both_masks(record, masks[place], obj.mask):
                 found.append((row, place, row_of[image_id], item))
     return np.asarray(found, dtype=np.int64).reshape(-1, 4)
 

@@ -203,7 +203,7 @@ def test_what_cannot_be_used_is_listed_and_the_rest_is_not_lost(folder: Path) ->
     fields = "an entry with image, class, x, y, object, positive"
     assert found_and_wanted == {
         "line 3 (a.png)": (
-            "the point (40, 1) is outside the 40 x 30 picture",
+            "the point (40, 1) is outside the 40 x 30 image",
             "0 <= x < 40 and 0 <= y < 30",
         ),
         "line 4 (a.png)": (

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from upath import UPath
@@ -53,6 +55,13 @@ def test_crowds_are_not_looked_for() -> None:
     found = compare(UPath("/nowhere"), {"label": None, "score": None, "mask": None}, truth)
     assert found.num_true == 1
     assert found.quality(0.1) == 0
+
+
+def test_objects_that_nobody_looked_at_are_not_looked_for() -> None:
+    truth = record([bar(0, 10), bar(10, 20)], [0, 0], [False, False])
+    nothing = {"label": None, "score": None, "mask": None}
+    found = compare(UPath("/nowhere"), nothing, replace(truth, annotated=bar(0, 12)))
+    assert found.num_true == 1
 
 
 def test_the_threshold_leaves_out_what_is_mostly_wrong() -> None:

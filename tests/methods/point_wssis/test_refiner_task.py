@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 from upath import UPath
 
 from ray_wssis.data.records import Category, Object, Record, Records
-from ray_wssis.masks import decode, encode
+from ray_wssis.masks import complement, decode, encode
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_task import (
@@ -85,6 +86,14 @@ ROUGH = rough_table(
     (4, [40, 41], [SQUARES[0], None]),
     (9, [90, 91], [EMPTY, SQUARES[1]]),
 )
+
+
+def test_objects_that_nobody_looked_at_make_no_pair(records: Records) -> None:
+    beyond = complement(encode(DISCS[1]), 80, 100)
+    rows = [replace(record, annotated=beyond) for record in records]
+    pairs = RefinerPairs(Records.from_rows(rows, records.categories), ROUGH, SMALL, AUGMENT)
+    found = [pairs.pair(i) for i in range(len(pairs))]
+    assert [record.objects[item].annotation_id for record, item, _ in found] == [90, 40]
 
 
 def test_pairs_are_all_rough_masks_whose_object_has_a_true_one(records: Records) -> None:

@@ -1,0 +1,174 @@
+"""Fields of COCO images and annotations, read one by one: masks, points, boxes, tags, numbers.
+
+Every function raises ValueError for what cannot be understood, saying what was found and wanted.
+Points are (x, y) in pixels of the original image, pixel centres at +0.5.
+"""
+
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any
+
+from ray_wssis import masks
+from ray_wssis.data.records import Category, Click, Point
+
+# The keys of clicks beside the point, and whether they are positive; `more_points` is the old name.
+CLICK_KEYS = {"extra_points": True, "more_points": True, "negative_points": False}
+
+
+def whole_number(entry: Any, key: str, where: str) -> int:
+    """A whole number of a JSON entry.  Raises ValueError when it is missing or something else."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"{where}: expected a JSON object, found {entry!r:.40}")
+    value = entry.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        found = "missing" if value is None else f"{value!r:.40}"
+        raise ValueError(f"{where}: `{key}` is {found}, it must be a whole number")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{where}: `{key}` is {value!r:.40}, it must fit into 64 bits with sign")
+    return value
+
+
+def read_mask_and_point(
+    annotation: dict[str, Any], height: int, width: int, *, boxes_as_points: bool = False
+) -> tuple[bytes | None, Point | None]:
+    """Mask and point of a COCO annotation; at least one of the two is known.
+
+    Raises ValueError for a malformed or empty mask, a point or a box off the image, or neither.
+    """
+    mask = read_mask(annotation.get("segmentation"), height, width)
+    point = read_point(annotation.get("point"), height, width)
+    if mask is None and point is None and boxes_as_points:
+        point = read_box_centre(annotation.get("bbox"), height, width)
+    if mask is None and point is None:
+        hint = '; a "bbox" alone is enough in a weak file' if annotation.get("bbox") else ""
+        raise ValueError(f'neither a "segmentation" nor a "point"{hint}')
+    if mask is not None and masks.area(mask, height, width) == 0:
+        raise ValueError("the mask is empty")
+    return mask, point
+
+
+def read_mask(segmentation: Any, height: int, width: int) -> bytes | None:
+    """Counts of a COCO `segmentation` of any kind, None when there is none (or an empty list)."""
+    if segmentation is None or segmentation == []:
+        return None
+    if isinstance(segmentation, list):
+        return masks.from_polygons(segmentation, height, width)
+    if not isinstance(segmentation, dict) or "counts" not in segmentation:
+        raise ValueError(f"a segmentation is polygons or an RLE, found {segmentation!r:.40}")
+    size = segmentation.get("size")
+    if size != [height, width]:
+        raise ValueError(
+            f"the mask is made for [height, width] = {size!r:.40}, the image is {[height, width]}"
+        )
+    counts = segmentation["counts"]
+    if isinstance(counts, list):
+        return masks.from_uncompressed(counts, height, width)
+    if not isinstance(counts, str | bytes):
+        raise ValueError(f"the counts of an RLE are text or a list, found {counts!r:.40}")
+    try:
+        code = counts.encode("ascii") if isinstance(counts, str) else counts
+    except UnicodeEncodeError as error:
+        raise ValueError(f"not a compressed run-length code: {counts!r:.40}") from error
+    return masks.checked(code, height, width)
+
+
+def read_point(point: Any, height: int, width: int) -> Point | None:
+    """A COCO `point` as (x, y), None when there is none.  Raises ValueError when it is off."""
+    if point is None:
+        return None
+    is_pair = isinstance(point, list | tuple) and len(point) == 2
+    if not is_pair or not all(isinstance(v, int | float) for v in point):
+        raise ValueError(f"a point is [x, y] in pixels, found {point!r:.40}")
+    x, y = float(point[0]), float(point[1])
+    if not (0 <= x < width and 0 <= y < height):
+        raise ValueError(f"the point ({x:g}, {y:g}) is outside the {width} x {height} image")
+    return x, y
+
+
+def read_clicks(annotation: dict[str, Any], height: int, width: int) -> tuple[Click, ...]:
+    """The clicks of a COCO annotation beside its point, the positive ones first.
+
+    Raises ValueError, naming the key, for what is no list, no point, or off the image.
+    """
+    return tuple(
+        read_click(key, point, height, width)
+        for key in CLICK_KEYS
+        for point in listed_points(annotation, key)
+    )
+
+
+def listed_points(annotation: dict[str, Any], key: str) -> Sequence[Any]:
+    """The entries of the list under one of `CLICK_KEYS`.  Raises ValueError when it is no list."""
+    points = annotation.get(key)
+    if not isinstance(points, list | tuple | None):
+        raise ValueError(f"`{key}` is a list of [x, y], found {points!r:.40}")
+    return points or []
+
+
+def read_click(key: str, point: Any, height: int, width: int) -> Click:
+    """One of the points under one of `CLICK_KEYS`.  Raises ValueError, naming the key."""
+    try:
+        place = read_point(point, height, width)
+    except ValueError as error:
+        raise ValueError(f"`{key}`: {error}") from error
+    if place is None:
+        raise ValueError(f"`{key}`: a point is [x, y] in pixels, found null")
+    return Click(*place, positive=CLICK_KEYS[key])
+
+
+def read_box_centre(box: Any, height: int, width: int) -> Point | None:
+    """The centre (x, y) of the part of a COCO `bbox` that is in the image, None without a box.
+
+    Raises ValueError for a box that is malformed, has no area, or lies outside.
+    """
+    if box is None or box == []:
+        return None
+    is_box = isinstance(box, list | tuple) and len(box) == 4
+    if not is_box or not all(isinstance(v, int | float) and isfinite(v) for v in box):
+        raise ValueError(f"a bbox is [x, y, width, height] in pixels, found {box!r:.60}")
+    x, y, across, down = map(float, box)
+    if across <= 0 or down <= 0:
+        raise ValueError(f"the bbox is {across:g} wide and {down:g} high, both must be positive")
+    left, right = max(x, 0.0), min(x + across, float(width))
+    top, bottom = max(y, 0.0), min(y + down, float(height))
+    if left >= right or top >= bottom:
+        raise ValueError(f"the bbox {box!r:.60} is outside the {width} x {height} image")
+    return read_point([(left + right) / 2, (top + bottom) / 2], height, width)
+
+
+def read_annotated(region: Any, height: int, width: int) -> bytes | None:
+    """Counts of an image's `annotated`, polygons or an RLE; None when the key is missing.
+
+    Raises ValueError, naming the key, for a malformed or empty region.
+    """
+    if region is None:
+        return None
+    try:
+        counts = read_mask(region, height, width)
+    except ValueError as error:
+        raise ValueError(f"`annotated`: {error}") from error
+    if counts is None or masks.area(counts, height, width) == 0:
+        raise ValueError("`annotated` is empty; leave it out if all of the image was looked at")
+    return counts
+
+
+def read_tags(tags: Any, categories: Sequence[Category]) -> tuple[int, ...] | None:
+    """Labels of an image's `tags`, names or ids of categories, ascending; None without the key.
+
+    Raises ValueError, naming the key, for what is no list or no category.
+    """
+    if tags is None:
+        return None
+    if not isinstance(tags, list):
+        raise ValueError(f"`tags` is a list of category names or ids, found {tags!r:.40}")
+    return tuple(sorted({_read_tag(tag, categories) for tag in tags}))
+
+
+def _read_tag(tag: Any, categories: Sequence[Category]) -> int:
+    is_name = isinstance(tag, str)
+    for label, category in enumerate(categories):
+        if not isinstance(tag, bool) and tag == (category.name if is_name else category.id):
+            return label
+    raise ValueError(f"`tags`: there is no category {tag!r:.40}")
