@@ -1,9 +1,9 @@
 """A trained segmenter as one file that runs without this package, by onnxruntime or by torch.
 
-The graph is the whole detector of one picture: normalisation, SOLOv2, the choice of cells, all
-masks in one matrix product, matrix NMS.  It has no shape that depends on the picture: what is no
-instance keeps its row and gets the score 0.  The canvas is fixed too, because the exporters turn
-the sides of a free one into numbers.
+The graph is the whole detector for one image: normalisation, SOLOv2, the choice of cells, all
+masks in one matrix product, matrix NMS.  None of its shapes depends on the image: a candidate that
+is no instance keeps its row and gets the score 0.  The canvas is fixed too, because the exporters
+turn the sides of a free one into numbers.
 
 Legend: H W canvas pixels, h w = H / 4, W / 4, K rows, at most `max_instances`.
 """
@@ -32,7 +32,7 @@ OUTPUTS = ("masks", "labels", "scores")
 
 
 class Detector(nn.Module):
-    """From the pixels of one picture to its instances."""
+    """Maps the pixels of one image to its instances."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         super().__init__()
@@ -40,10 +40,10 @@ class Detector(nn.Module):
         self.config = segmenter.config.inference
 
     def forward(self, image: Tensor, size: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Masks (K, h, w) float, labels (K,) int64 and scores (K,) float, best first.
+        """Return masks (K, h, w) float, labels (K,) int64 and scores (K,) float, best first.
 
         `image` (1, 3, H, W) uint8 RGB, H and W multiples of 32; `size` (2,) int64: height and
-        width of the picture, which starts top left.  A row with the score 0 is no instance.
+        width of the image, which starts top left.  A row with the score 0 is no instance.
         """
         output = self.network(image, size[None])
         scores, kernels, strides = join_levels(output)
@@ -70,11 +70,11 @@ def export(
 ) -> UPath:
     """Write the segmenter in `model` to `file`, and a `.json` beside it that says how to use it.
 
-    `model` is a model folder, or a run whose student is meant.  `height` and `width` are those of
-    the pictures to come, in their own pixels, and give the canvas its shape; without them it is
+    `model` is a model folder, or a run, whose student is exported.  `height` and `width` are those
+    of the images to come, in their own pixels, and give the canvas its shape; without them it is
     square.  Returns the file.
 
-    Raises ValueError without a segmenter, for another ending of the name, or when the optional
+    Raises ValueError if there is no segmenter, if the file has another suffix, or if the optional
     extra is missing.
     """
     target = locate(file)
@@ -84,7 +84,7 @@ def export(
     if format == "onnx":
         require_extra()
     segmenter = Segmenter.load(find_model(locate(model)), torch.device("cpu"))
-    segmenter.network.requires_grad_(False)  # so that what comes out needs no detach
+    segmenter.network.requires_grad_(False)  # its outputs need no detach
     program = trace(segmenter, *shape)
     data = onnx_bytes(program) if format == "onnx" else torch_bytes(program)
     about = json.dumps(describe(segmenter, program), indent=2) + "\n"
@@ -95,11 +95,11 @@ def export(
 
 
 def checked_shape(height: int | None, width: int | None) -> tuple[int, int]:
-    """(height, width) of the pictures to come; a square one when nothing is said."""
+    """Return (height, width) of the images to come; square ones by default."""
     if height is None and width is None:
         return 1, 1
     if height is None or width is None or min(height, width) < 1:
-        raise ValueError(f"height {height} and width {width}: two numbers of pixels are wanted")
+        raise ValueError(f"height {height} and width {width}: give both, in pixels")
     return height, width
 
 
@@ -109,10 +109,10 @@ def require_extra() -> None:
 
 
 def find_model(folder: UPath) -> UPath:
-    """The model folder that is meant: this one, that of a stage, or that of a run's student."""
-    for found in (folder, folder / "model", folder / "student" / "model"):
-        if (found / DESCRIPTION).exists():
-            return found
+    """Find the model folder: this one, that of a stage, or that of a run's student."""
+    for place in (folder, folder / "model", folder / "student" / "model"):
+        if (place / DESCRIPTION).exists():
+            return place
     raise ValueError(
         f"{folder}: not a model folder (there is no {DESCRIPTION}), and not a run with a student "
         "(there is no student/model)"
@@ -120,7 +120,7 @@ def find_model(folder: UPath) -> UPath:
 
 
 def trace(segmenter: Segmenter, height: int, width: int) -> ExportedProgram:
-    """The graph of the detector, on the canvas for pictures of this shape."""
+    """Trace the detector, on the canvas for images of this shape."""
     config = segmenter.config
     size = shortest_edge_size(height, width, config.shorter, config.longest)
     image, sizes = pad_images([torch.zeros(*size, 3, dtype=torch.uint8).numpy()])
@@ -129,14 +129,14 @@ def trace(segmenter: Segmenter, height: int, width: int) -> ExportedProgram:
 
 
 def torch_bytes(program: ExportedProgram) -> bytes:
-    """The content of a `.pt2` file, for `torch.export.load`."""
+    """Serialise to the content of a `.pt2` file, for `torch.export.load`."""
     buffer = io.BytesIO()
     torch.export.save(program, buffer)
     return buffer.getvalue()
 
 
 def onnx_bytes(program: ExportedProgram) -> bytes:
-    """The content of a `.onnx` file, weights included."""
+    """Serialise to the content of a `.onnx` file, weights included."""
     exported = torch.onnx.export(
         program,
         input_names=INPUTS,
@@ -156,7 +156,7 @@ def stable_sort(values: Any, stable: bool = True, dim: int = -1, descending: boo
 
 
 def describe(segmenter: Segmenter, program: ExportedProgram) -> dict[str, Any]:
-    """What someone needs who has the file and not this package."""
+    """Describe the file for someone who does not have this package."""
     values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
     signature = program.graph_signature
     inputs = [values[name] for name in signature.user_inputs]
@@ -167,7 +167,7 @@ def describe(segmenter: Segmenter, program: ExportedProgram) -> dict[str, Any]:
         "outputs": dict(zip(OUTPUTS, map(shape_and_type, outputs), strict=True)),
         "canvas": list(inputs[0].shape[-2:]),
         "mask_stride": MASK_STRIDE,
-        "normalisation": "in the graph: pixels are RGB, 0 to 255, and zero beside the picture",
+        "normalisation": "in the graph: pixels are RGB, 0 to 255, and zero beside the image",
         "shorter": config.shorter,
         "longest": config.longest,
         "inference": config.inference.model_dump(mode="json"),

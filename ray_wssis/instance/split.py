@@ -1,7 +1,7 @@
-"""The data of a run: strong pictures, weak pictures and validation pictures, as records.
+"""The data of a run: strong, weak and validation images, as records.
 
 They come from one of three places: the built-in shapes, one fully labelled COCO file that is cut
-by percentage, or a strong and a weak file that somebody else cut.  Some of the strong pictures are
+by percentage, or a strong and a weak file that were cut elsewhere.  Some of the strong images are
 kept from the teacher, to audit it with.
 """
 
@@ -25,11 +25,11 @@ from ray_wssis.run import Run
 from ray_wssis.storage import hash_file, locate
 
 STRONG = "strong.parquet"
-TAUGHT = "taught.parquet"  # the strong pictures that teacher and refiner learn from
-AUDIT = "audit.parquet"  # the other strong pictures
+TAUGHT = "taught.parquet"  # the strong images that teacher and refiner learn from
+AUDIT = "audit.parquet"  # the other strong images
 WEAK = "weak.parquet"
-WEAK_TRUTH = "weak_truth.parquet"  # the weak pictures with the masks they hide
-ALL = "all.parquet"  # strong and weak pictures with all true masks
+WEAK_TRUTH = "weak_truth.parquet"  # the weak images with the masks they hide
+ALL = "all.parquet"  # strong and weak images with all true masks
 VALIDATION = "val.parquet"
 REJECTED = "rejected.jsonl"  # weak annotations that cannot be used
 NUM_REASONS = 3  # of rejected annotations, in the log
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 
 class Gathered(NamedTuple):
-    """What the files of a run hold."""
+    """The content of the files that a run starts from."""
 
     validation: Records
     parts: Split
@@ -106,18 +106,18 @@ def write_rejected(rejected: list[Rejected], file: UPath) -> None:
     )
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     if rejected:
-        some = [f"annotation {x.annotation_id}: {x.reason}" for x in rejected[:NUM_REASONS]]
+        reasons = [f"annotation {x.annotation_id}: {x.reason}" for x in rejected[:NUM_REASONS]]
         logger.warning(
             "%d weak annotations cannot be used and are left out (all are in %s): %s%s",
             len(rejected),
             file.name,
-            "; ".join(some),
+            "; ".join(reasons),
             "; ..." if len(rejected) > NUM_REASONS else "",
         )
 
 
 def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
-    """Validation records, and the rest in two parts.
+    """Read the validation records, and the rest in two parts.
 
     In one file that mixes masks and points, only annotations without a mask can be rejected.
     """
@@ -144,7 +144,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
             if held_out.weak_truth is None:
                 raise ValueError(
                     f"{config.annotations}: not every object has a mask, so no validation "
-                    f"pictures can be held out; give a validation file"
+                    f"images can be held out; give a validation file"
                 )
             validation, learnt = held_out.strong, held_out.weak_truth
     parts = split_records(learnt, config.percent, seed, config.point, incomplete(rejected))
@@ -152,12 +152,12 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
 
 
 def incomplete(rejected: list[Rejected]) -> set[int]:
-    """Ids of the pictures that have an object of which the records know nothing."""
+    """Return the ids of the images that have an object of which the records know nothing."""
     return {entry.image_id for entry in rejected if entry.image_id is not None}
 
 
 def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathered:
-    """Files that were split elsewhere.  Points that are missing are drawn from the masks."""
+    """Read files that were split elsewhere.  Missing points are drawn from the masks."""
     assert config.images is not None
     strong_records = read_coco(strong, locate(config.images))
     rejected: list[Rejected] = []
@@ -169,11 +169,11 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
     )
     weak_records = of_classes(strong_records.categories, weak_records, weak)
     check_categories(strong, strong_records.categories, weak, weak_records.categories)
-    more = number_to_add(weak_records, strong_records)
-    if more:
-        logger.info("ids of weak pictures and objects are taken by strong ones: %d is added", more)
-        weak_records = renumbered(weak_records, more)
-        rejected = [renumbered_rejection(entry, more) for entry in rejected]
+    offset = id_offset(weak_records, strong_records)
+    if offset:
+        logger.info("strong images or objects have the ids of weak ones: adding %d to these", offset)
+        weak_records = renumbered(weak_records, offset)
+        rejected = [renumbered_rejection(entry, offset) for entry in rejected]
     known = all(obj.mask is not None for record in weak_records for obj in record.objects)
     parts = Split(
         strong=pointed(strong_records, config.point, seed),
@@ -184,9 +184,9 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
 
 
 def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records:
-    """The weak records without the objects of classes that only their file lists.
+    """Leave out the objects of classes that only the weak file lists.
 
-    A teacher cannot learn those, so there is no mask to be had for their points.
+    A teacher cannot learn those, so it draws no masks for their points.
     """
     unknown = [category.name for category in weak.categories if category not in known]
     if not unknown or not set(known) <= set(weak.categories):
@@ -198,7 +198,7 @@ def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records
     }
     counts = count_classes(weak)
     logger.warning(
-        "%s: %d objects are left out, their classes are not in the strong file: %s",
+        "%s: %d objects are left out because their classes are not in the strong file: %s",
         file,
         sum(counts[name] for name in unknown),
         ", ".join(unknown),
@@ -207,7 +207,7 @@ def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records
 
 
 def with_labels(record: Record, label_of: Mapping[int, int]) -> Record:
-    """The record with the labels that `label_of` gives for its own, without the others."""
+    """Translate the labels of a record, leaving out objects whose label has no translation."""
     objects = tuple(
         replace(obj, label=label_of[obj.label]) for obj in record.objects if obj.label in label_of
     )
@@ -217,10 +217,10 @@ def with_labels(record: Record, label_of: Mapping[int, int]) -> Record:
     return replace(record, objects=objects, tags=tags)
 
 
-def number_to_add(weak: Records, strong: Records) -> int:
-    """A power of ten for all ids of the weak records where the strong ones have the same, else 0.
+def id_offset(weak: Records, strong: Records) -> int:
+    """Return a power of ten to add to all ids of the weak records if strong ones share any, else 0.
 
-    Converters number every file from 1, and both come into one training set.
+    Converters number every file from 1, and both files end up in one training set.
     """
     ours, theirs = ids(strong), ids(weak)
     if not any(strong_ids & weak_ids for strong_ids, weak_ids in zip(ours, theirs, strict=True)):
@@ -230,15 +230,15 @@ def number_to_add(weak: Records, strong: Records) -> int:
     return int(10 ** len(str(max(taken - lowest, 0))))
 
 
-def renumbered(weak: Records, more: int) -> Records:
-    """The weak records with `more` added to all ids."""
+def renumbered(weak: Records, offset: int) -> Records:
+    """Add `offset` to all ids."""
     return Records.from_rows(
         (
             replace(
                 record,
-                image_id=record.image_id + more,
+                image_id=record.image_id + offset,
                 objects=tuple(
-                    replace(obj, annotation_id=obj.annotation_id + more) for obj in record.objects
+                    replace(obj, annotation_id=obj.annotation_id + offset) for obj in record.objects
                 ),
             )
             for record in weak
@@ -247,23 +247,23 @@ def renumbered(weak: Records, more: int) -> Records:
     )
 
 
-def renumbered_rejection(entry: Rejected, more: int) -> Rejected:
-    """The same with `more` added to its ids."""
+def renumbered_rejection(entry: Rejected, offset: int) -> Rejected:
+    """Add `offset` to the ids of a rejection."""
     return replace(
         entry,
-        image_id=None if entry.image_id is None else entry.image_id + more,
-        annotation_id=None if entry.annotation_id is None else entry.annotation_id + more,
+        image_id=None if entry.image_id is None else entry.image_id + offset,
+        annotation_id=None if entry.annotation_id is None else entry.annotation_id + offset,
     )
 
 
 def ids(records: Records) -> tuple[set[int], set[int]]:
-    """Ids of all images, and of all objects."""
+    """Return the ids of all images, and of all objects."""
     images = {record.image_id for record in records}
     return images, {obj.annotation_id for record in records for obj in record.objects}
 
 
 def pointed(records: Records, kind: PointKind, seed: int) -> Records:
-    """The same records with a point for every mask."""
+    """Add a point to every mask."""
     return Records.from_rows(
         (with_points(record, kind, seed) for record in records), records.categories
     )
