@@ -194,14 +194,14 @@ def open_stage(
 def read_artifact(folder: Place) -> Artifact:
     """Return the finished artifact in `folder`, whatever it was made from.
 
-    Raises ValueError if there is none, or if an earlier version of ray-wssis made it.
+    Raises ValueError if there is none, and StaleArtifact if an earlier version made it.
     """
     place = locate(folder)
     manifest = _read_note(place / MANIFEST, "digest", "made_from", "seed", "outputs")
     if manifest is None:
         raise ValueError(f"{place} holds no finished artifact: it has no usable {MANIFEST}")
     if manifest.get("format") != FORMAT:
-        raise ValueError(f"{place} {too_old(manifest)}. Make the run again with this version.")
+        raise StaleArtifact(f"{place} {too_old(manifest)}. Make the run again with this version.")
     return Artifact(folder=place, manifest=manifest)
 
 

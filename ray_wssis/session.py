@@ -52,6 +52,9 @@ def is_lent() -> bool:
 def lasting(out: str) -> UPath:
     """The folder `out`.  Raises ValueError for one that would vanish with a Ray job."""
     folder = locate(out)
+    for place in (folder, *folder.parents) if is_local(folder) else ():
+        if place.is_file():
+            raise ValueError(f"--out {out}: {place} is a file, so no run can be in it")
     if IN_A_RAY_JOB in os.environ and is_local(folder) and not Path(out).expanduser().is_absolute():
         raise ValueError(
             f"--out {out} is relative: a Ray job runs in a copy of the working directory that is "

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ray_wssis.artifacts import read_artifact
+from ray_wssis.artifacts import StaleArtifact, read_artifact
 from ray_wssis.storage import locate, read_json
 
 DASH = "–"
@@ -21,6 +21,8 @@ def audit_command(
     """Say how far the pseudo masks of a run can be trusted, and where the worst are listed."""
     try:
         made = read_artifact(locate(run) / "audit")
+    except StaleArtifact:
+        raise
     except ValueError as error:
         raise ValueError(
             f"{run}: there is no finished audit, which comes after the labels; "

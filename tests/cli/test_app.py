@@ -135,6 +135,14 @@ def test_what_a_user_did_wrong_is_a_sentence(
     assert isinstance(runner.invoke(app, line).exception, ValueError)
 
 
+@pytest.mark.parametrize("inside", ["", "/run"])
+def test_a_file_in_place_of_a_folder_is_a_sentence(tmp_path: Path, inside: str) -> None:
+    (tmp_path / "file").touch()
+    result = runner.invoke(app, ["run", "-c", "shapes", "-o", f"{tmp_path}/file{inside}"])
+    assert result.exit_code == 1
+    assert f"{tmp_path}/file is a file, so no run can be in it" in result.stderr
+
+
 def test_a_full_disk_is_a_sentence() -> None:
     def fail() -> None:
         raise OSError(28, "No space left on device")
