@@ -172,7 +172,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
     offset = id_offset(weak_records, strong_records)
     if offset:
         logger.info(
-            "strong images or objects have the ids of weak ones: adding %d to these", offset
+            "weak ids are also those of strong images or objects: adding %d", offset
         )
         weak_records = renumbered(weak_records, offset)
         rejected = [renumbered_rejection(entry, offset) for entry in rejected]
