@@ -1,10 +1,11 @@
-"""`wssis annotate`: masks for more points, by a run that is trained."""
+"""`wssis annotate`: masks for points on more images, by a trained run."""
 
 from typing import Annotated
 
 import typer
 
 from ray_wssis.cli.closing_table import print_closing_table
+from ray_wssis.cli.options import MaxFailures, MinCoverage, RetryFailed
 from ray_wssis.config import load_config
 from ray_wssis.logs import begin
 from ray_wssis.session import configure, lasting
@@ -14,35 +15,28 @@ from ray_wssis.storage import locate, read_json
 def annotate(
     run: Annotated[str, typer.Argument(help="Folder of a trained run, a path or a URI.")],
     points: Annotated[
-        str, typer.Argument(help="COCO file with points, of the classes that the run knows.")
+        str, typer.Argument(help="COCO file with points of the classes that the run knows.")
     ],
-    images: Annotated[str, typer.Option(help="Folder of the pictures, a path or a URI.")],
+    images: Annotated[str, typer.Option(help="Folder of the images, a path or a URI.")],
     out: Annotated[
-        str, typer.Option("--out", "-o", help="Folder for labels.json, a path or a URI.")
+        str, typer.Option("--out", "-o", help="Folder to write labels.json to, a path or a URI.")
     ],
     overrides: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="A.B=C",
-            help="Change one value of labelling_workers; may be given many times.",
+            help="Change one value of labelling_workers; may be repeated.",
         ),
     ] = None,
     redo: Annotated[
-        bool, typer.Option("--redo", help="Make again what was made from something else.")
+        bool, typer.Option("--redo", help="Remake labels that were made from other inputs.")
     ] = False,
-    max_failures: Annotated[
-        int | None, typer.Option(min=0, help="Stop when more images than this failed.")
-    ] = None,
-    min_coverage: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="Exit 1 when a smaller share of the points gets a mask."),
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try images again that failed.")
-    ] = False,
+    max_failures: MaxFailures = None,
+    min_coverage: MinCoverage = None,
+    retry_failed: RetryFailed = False,
 ) -> None:
-    """Masks for the points on more images, drawn by a trained run."""
+    """Draw masks for the points on more images with a trained run."""
     begin(locate(out))
     configure()
     folder = lasting(out)

@@ -1,4 +1,4 @@
-"""`wssis audit`: how far the pseudo masks of a finished run can be trusted."""
+"""`wssis audit`: the quality of the pseudo masks of a finished run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -18,15 +18,15 @@ COLUMNS = {"objects": "num_objects", "mIoU %": "mIoU", "below 0.5 %": "share_bel
 def audit_command(
     run: Annotated[str, typer.Argument(help="Folder of a run, a path or a URI.")],
 ) -> None:
-    """Say how far the pseudo masks of a run can be trusted, and where the worst are listed."""
+    """Show how far the pseudo masks of a run can be trusted, and where the worst are listed."""
     try:
         made = read_artifact(locate(run) / "audit")
     except StaleArtifact:
         raise
     except ValueError as error:
         raise ValueError(
-            f"{run}: there is no finished audit, which comes after the labels; "
-            f"`wssis label --out {run}` makes it"
+            f"{run} has no finished audit, which follows the labels; "
+            f"`wssis label --out {run}` makes both"
         ) from error
     figures = read_json(made / "audit.json")
     console = Console()
@@ -38,12 +38,12 @@ def audit_command(
 def show_audit(
     console: Console, audit: Mapping[str, Any], reliability: Mapping[str, Any] | None
 ) -> None:
-    """Masks whose truth is known."""
+    """Print the figures of masks whose truth is known."""
     if not audit["num_objects"]:
-        console.print("There were no audit pictures (data.audit): no mask has an expected IoU.")
+        console.print("There were no audit images (data.audit), so no mask has an expected IoU.")
         return
     console.print(
-        f"{audit['num_objects']} objects on {audit['num_images']} audit pictures: "
+        f"{audit['num_objects']} objects on {audit['num_images']} audit images: "
         f"mIoU [bold]{show(audit['mIoU'])} %[/] (rough masks {show(audit['rough_mIoU'])} %), "
         f"{show(audit['share_below_half'])} % below 0.5, "
         f"{audit['num_without_mask']} without a mask"
@@ -56,47 +56,47 @@ def show_audit(
     console.print(table)
     if reliability is None:
         console.print(
-            "Expected calibration error: not known, masks of two audit pictures are needed."
+            "Expected calibration error: unknown; it needs masks of at least two audit images."
         )
         return
     console.print(
         "Expected calibration error "
         f"[bold]{show(reliability['expected_calibration_error'], 3)}[/] "
-        f"(chance alone would show about {show(reliability['by_chance'], 3)})"
+        f"(about {show(reliability['by_chance'], 3)} by chance alone)"
     )
     console.print(reliability_table(reliability["bins"]))
 
 
 def reliability_table(bins: Sequence[Mapping[str, Any]]) -> Table:
     table = Table("objects", "expected IoU", "true IoU", "gap")
-    for each in bins:
-        gap = round(each["true"] - each["expected"], 2) + 0.0  # no -0.00
+    for group in bins:
+        gap = round(group["true"] - group["expected"], 2) + 0.0  # no -0.00
         table.add_row(
-            show(each["count"]), show(each["expected"], 2), show(each["true"], 2), f"{gap:+.2f}"
+            show(group["count"]), show(group["expected"], 2), show(group["true"], 2), f"{gap:+.2f}"
         )
     return table
 
 
 def show_weak(console: Console, weak: Mapping[str, Any]) -> None:
-    """Masks whose truth nobody knows."""
+    """Print the figures of masks whose truth nobody knows."""
     num_masks = weak["num_points"] - weak["num_without_mask"]
     console.print(
         f"{num_masks} masks for {weak['num_points']} points on {weak['num_images']} weak "
-        f"pictures: mean expected IoU [bold]{show(weak['mean_expected_iou'], 2)}[/], "
+        f"images: mean expected IoU [bold]{show(weak['mean_expected_iou'], 2)}[/], "
         f"{show(weak['share_below_threshold'])} % below {weak['threshold']:g}"
     )
     flags = ", ".join(f"{name} {count}" for name, count in weak["flags"].items())
     console.print(f"Flags: {escape(flags) or 'none'}")
     drift = f"Class drift {show(weak['class_drift'], 2)}"
     if weak["class_drift_flag"]:
-        drift = f"[red]{drift}: masks that can be trusted are of other classes than the points[/]"
+        drift = f"[red]{drift}: the trusted masks are of other classes than the points[/]"
     console.print(
         f"{drift} (from true objects to points: {show(weak['class_drift_from_strong'], 2)})"
     )
 
 
 def show(value: float | None, digits: int = 1) -> str:
-    """A number for people: counts are whole, what is not there is a dash."""
+    """Format a number for people: counts are whole, a missing number is a dash."""
     if value is None:
         return DASH
     return str(value) if isinstance(value, int) else f"{value:.{digits}f}"

@@ -1,7 +1,7 @@
-"""Pseudo masks of pictures whose true masks are known: how good they are, by class and by size.
+"""Quality of pseudo masks on images whose true masks are known, by class and by size.
 
-Figures are as those of a run are: mIoU and shares in percent, an object without a mask counting
-as 0.  Sizes are COCO's, by the area of the true mask.
+Figures are those of a run: mIoU and shares in percent; an object without a mask counts as 0.
+Sizes are those of COCO, by the area of the true mask.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,7 +21,10 @@ SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, np.inf)
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """Entry i of every array is the same point; points whose true mask is not known are NaN."""
+    """Comparison of pseudo masks with the truth; entry i of every array is about the same point.
+
+    Numbers are NaN where the true mask is not known.
+    """
 
     image_id: NDArray[np.int64]
     label: NDArray[np.int64]
@@ -32,7 +35,7 @@ class Audit:
 
     @classmethod
     def of(cls, rows: Iterable[Mapping[str, Any]], truth: Mapping[int, Record]) -> "Audit":
-        """Every point of `rows` of labels, in order, against the records `truth` by image id.
+        """Compare every point of `rows` of labels, in order, with the records `truth` by image id.
 
         Ignored objects are no objects, so their masks count as not known.
         """
@@ -57,7 +60,7 @@ class Audit:
         return self.is_known & self.has_mask
 
     def figures(self, names: Sequence[str]) -> dict[str, Any]:
-        """Counts and figures, of all objects and by class and size; `names` are the classes'."""
+        """Counts and figures of all objects, by class and by size; `names` are those of classes."""
         known = self.is_known
         return {
             "num_images": len(np.unique(self.image_id[known])),
@@ -93,13 +96,15 @@ class Audit:
 
 
 def percent(values: NDArray[Any]) -> float | None:
-    """The mean, None of nothing."""
+    """Mean in percent; None without values."""
     return 100 * float(values.mean()) if values.size else None
 
 
 def drift(counts: NDArray[np.int64], others: NDArray[np.int64]) -> float | None:
-    """Total variation between two histograms of classes: the share that would have to change
-    class, 0..1.  None when one of them is empty."""
+    """Total variation between two histograms of classes: the share that would have to change class.
+
+    From 0 to 1; None when one of the histograms is empty.
+    """
     if not counts.sum() or not others.sum():
         return None
     return 0.5 * float(np.abs(counts / counts.sum() - others / others.sum()).sum())

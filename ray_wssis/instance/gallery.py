@@ -1,7 +1,7 @@
-"""What the student finds without any prompt, beside the truth, on some validation pictures.
+"""Predictions of a model beside the truth, on a few validation images.
 
-Instances are drawn from the score on at which student and truth agree best over all pictures.
-The pictures are spread evenly from the one where they agree best to the one where they do least.
+Instances are drawn down to the score at which model and truth agree best over all images.  The
+images are spread evenly from the best to the worst agreement.
 """
 
 from collections.abc import Iterator
@@ -16,27 +16,28 @@ from upath import UPath
 from ray_wssis.data.annotated import is_ignored
 from ray_wssis.data.images import ImageError, read_image
 from ray_wssis.data.records import Object, Record
-from ray_wssis.instance.label_numbers import RecordsById, pieces
+from ray_wssis.instance.label_numbers import ROWS_AT_A_TIME, RecordsById
 from ray_wssis.masks import bounding_box, pairwise_iou
-from ray_wssis.report.drawing import Pixels, Window, draw_pixels, outline, whole_picture
+from ray_wssis.report.drawing import Pixels, Window, draw_pixels, outline, whole_image
+from ray_wssis.streaming.table import pieces, rows_of, shards
 
-PICTURE = 320  # display units of a picture's longer side
-PICTURES = 8
-SAME_IOU = 0.5  # from here on, two masks are of one object
-MOST_NAMES = 14  # written on a picture; the others only show theirs when pointed at
-FALLBACK = 0.3  # score, where no instance of any score is right
+LONGEST = 320  # display units of the longer side of an image
+NUM_IMAGES = 8
+SAME_IOU = 0.5  # two masks that overlap more show one object
+MOST_NAMES = 14  # written on an image; others appear when pointed at
+FALLBACK = 0.3  # score, when no instance is right
 COLUMNS = ["model", "image_id", "label", "score", "mask"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """How instances, best score first, and the truth of one picture fit."""
+    """Instances of one image, best score first, compared with the truth."""
 
-    file: UPath  # where the row is
+    file: UPath  # that holds the row
     image_id: int
     num_true: int
     scores: NDArray[np.float64]
-    ious: NDArray[np.float64]  # with the object that each is; 0: with none
+    ious: NDArray[np.float64]  # with the object that each one shows; 0: none
 
     def num_drawn(self, threshold: float) -> int:
         return int((self.scores >= threshold).sum())
@@ -52,20 +53,20 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One mask of a picture."""
+    """One mask, ready to be drawn."""
 
     path: str
     color: int  # by class
     name: str
     title: str  # with score
-    x: float  # of its name, in display units
+    x: float  # of the name, in display units
     y: float
-    has_room: bool  # for its name
+    has_room: bool  # for the name
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """One validation picture, ready to be drawn twice."""
+class GalleryImage:
+    """One validation image, ready to be drawn twice."""
 
     image_id: int
     size: tuple[int, int]  # (width, height) in display units
@@ -81,50 +82,50 @@ class Picture:
 @dataclass(frozen=True, kw_only=True)
 class Gallery:
     threshold: float  # score
-    num_images: int  # of which these were chosen
-    any_found: bool  # whether any instance of any picture and score is right
-    pictures: list[Picture]
+    num_images: int  # among which these were chosen
+    any_found: bool  # an instance of some image and score is right
+    images: list[GalleryImage]
 
 
 def gallery(
     folder: UPath, model: str, truth: RecordsById, names: list[str], num_colors: int
 ) -> Gallery:
-    """Images chosen from the predictions of `model` in the Parquet files of `folder`."""
+    """Choose images by the predictions of `model` in the Parquet files of `folder`."""
     agreements = [found for found in agree(folder, model, truth) if found.num_true]
     threshold = best_threshold(agreements)
-    order = sorted(agreements, key=lambda each: (-each.quality(threshold), each.image_id))
-    spread = np.linspace(0, len(order) - 1, min(PICTURES, len(order))).round().astype(int)
-    records = truth.some([order[i].image_id for i in spread])
-    pictures = [
-        draw_picture(order[i], model, records[order[i].image_id], threshold, names, num_colors)
+    order = sorted(agreements, key=lambda found: (-found.quality(threshold), found.image_id))
+    spread = np.linspace(0, len(order) - 1, min(NUM_IMAGES, len(order))).round().astype(int)
+    records = truth.find([order[i].image_id for i in spread])
+    images = [
+        draw_image(order[i], model, records[order[i].image_id], threshold, names, num_colors)
         for i in spread
     ]
     return Gallery(
         threshold=threshold,
         num_images=len(order),
-        any_found=any((each.ious > 0).any() for each in order),
-        pictures=pictures,
+        any_found=any((found.ious > 0).any() for found in order),
+        images=images,
     )
 
 
 def agree(folder: UPath, model: str, truth: RecordsById) -> Iterator[Agreement]:
-    """Each picture's predictions held against its truth, file by file."""
-    for file in sorted(folder.glob("*.parquet"), key=str):
-        for some in pieces(file, COLUMNS):
-            rows = [row for row in some if is_of(model, row)]
-            records = truth.some([row["image_id"] for row in rows])
+    """Compare the predictions for each image with its truth, file by file."""
+    for file in shards(folder):
+        found = (row for row in rows_of(file, COLUMNS) if is_of(model, row))
+        for rows in pieces(found, ROWS_AT_A_TIME):
+            records = truth.find([row["image_id"] for row in rows])
             for row in rows:
                 if row["image_id"] in records:
                     yield compare(file, row, records[row["image_id"]])
 
 
 def is_of(model: str, row: dict[str, Any]) -> bool:
-    """Tell whether `model` has been here: it found these, or no model could read the image."""
+    """Tell whether the row is about `model`: it found these, or no model could read the image."""
     return row["model"] in (model, None)
 
 
 def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
-    """Best score first, each instance takes the object of its class that it covers best."""
+    """Match instances, best score first: each takes the object of its class that it fits best."""
     objects = real_objects(record)
     scores = np.asarray(row["score"] or [], dtype=np.float64)
     order = np.argsort(-scores, kind="stable")
@@ -151,34 +152,34 @@ def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
 
 
 def real_objects(record: Record) -> list[Object]:
-    """The objects whose mask is known, without those that are ignored."""
+    """Objects whose mask is known, without those that are ignored."""
     return [obj for obj in record.objects if obj.mask is not None and not is_ignored(record, obj)]
 
 
 def best_threshold(agreements: list[Agreement]) -> float:
-    """The score from which on instances are right and complete most often (best F1)."""
-    scores = np.concatenate([np.zeros(0), *(each.scores for each in agreements)])
-    hits = np.concatenate([np.zeros(0), *(each.ious for each in agreements)]) > 0
+    """Score threshold with the best F1 over all images."""
+    scores = np.concatenate([np.zeros(0), *(found.scores for found in agreements)])
+    hits = np.concatenate([np.zeros(0), *(found.ious for found in agreements)]) > 0
     if not hits.any():
         return FALLBACK
     order = np.argsort(-scores, kind="stable")
-    num_true = sum(each.num_true for each in agreements)
+    num_true = sum(found.num_true for found in agreements)
     f1 = 2 * np.cumsum(hits[order]) / (np.arange(1, len(order) + 1) + num_true)
     return float(np.floor(scores[order][f1.argmax()] * 100) / 100)
 
 
-def draw_picture(
+def draw_image(
     agreement: Agreement,
     model: str,
     record: Record,
     threshold: float,
     names: list[str],
     num_colors: int,
-) -> Picture:
+) -> GalleryImage:
     with agreement.file.open("rb") as stream:
         table = pq.read_table(stream, filters=[("image_id", "=", agreement.image_id)])
     row = next(row for row in table.select(COLUMNS).to_pylist() if is_of(model, row))
-    window = whole_picture(record.height, record.width, PICTURE)
+    window = whole_image(record.height, record.width, LONGEST)
     found = [
         (label, mask, score)
         for label, mask, score in zip(
@@ -195,7 +196,7 @@ def draw_picture(
     except ImageError:
         pixels = None
     num_found = agreement.num_found(threshold)
-    return Picture(
+    return GalleryImage(
         image_id=record.image_id,
         size=window.display,
         pixels=pixels,
@@ -215,7 +216,7 @@ def draw_instances(
     names: list[str],
     num_colors: int,
 ) -> list[Instance]:
-    """Large ones first, so that small ones lie on top."""
+    """Draw instances, large ones first, so that small ones lie on top."""
     drawn: list[tuple[int, Instance]] = []
     for label, mask, score in objects:
         if mask is None:

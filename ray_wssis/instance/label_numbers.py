@@ -1,7 +1,7 @@
-"""Numbers about every pseudo mask of a run, and the few rows that a page wants to show.
+"""Numbers about every pseudo mask of a run, and the few rows that a page shows.
 
-There may be hundreds of thousands of pictures.  Label files are read piece by piece, masks are
-looked at and forgotten, and what stays is a few bytes per point.
+There may be hundreds of thousands of images.  Label files are read piece by piece and masks are
+freed once they are compared, so only a few bytes per point remain.
 """
 
 from collections.abc import Iterator
@@ -15,39 +15,29 @@ from upath import UPath
 
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.truth import compare_row, iou_or_nan
+from ray_wssis.streaming.table import pieces, rows_of, shards
 
-ROWS_AT_A_TIME = 64  # pictures
-WEAK = "weak"  # of the pictures in the rows, those that nobody has masks of
-COLUMNS = [
-    "source",
-    "image_id",
-    "annotation_id",
-    "level",
-    "rough",
-    "refined",
-    "refined_score",
-]
+ROWS_AT_A_TIME = 64
+WEAK = "weak"  # source of the images without masks
+COLUMNS = ["image_id", "annotation_id", "level", "rough", "refined", "refined_score"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LabelNumbers:
-    """Entry i of every array is the same point."""
+    """Numbers of points; entry i of every array is about the same one."""
 
     files: tuple[UPath, ...]  # of the rows
     file: NDArray[np.int64]  # place in `files`
     image_id: NDArray[np.int64]
-    item: NDArray[np.int64]  # place in the lists of the picture's row
-    level: NDArray[np.int64]  # -1: no mask
-    score: NDArray[np.float64]  # that the refiner gives; NaN: no mask
-    rough_iou: NDArray[np.float64]  # with the truth, 0 for no mask; NaN: truth not known
+    item: NDArray[np.int64]  # place in the lists of the image's row
+    has_mask: NDArray[np.bool_]
+    level: NDArray[np.int64]  # of the pyramid; -1: no mask, or not drawn by a pyramid level
+    score: NDArray[np.float64]  # of the refiner; NaN: no mask
+    rough_iou: NDArray[np.float64]  # with the true mask, 0 without a mask; NaN: truth not known
     refined_iou: NDArray[np.float64]
 
     def __len__(self) -> int:
         return int(self.image_id.size)
-
-    @property
-    def has_mask(self) -> NDArray[np.bool_]:
-        return self.level >= 0
 
     @property
     def knows_truth(self) -> bool:
@@ -55,11 +45,11 @@ class LabelNumbers:
 
     @property
     def quality(self) -> NDArray[np.float64]:
-        """IoU of the refined mask with the truth, or what the refiner thinks of it."""
+        """IoU of the refined mask with the true one; its score if no truth is known."""
         return self.refined_iou if self.knows_truth else self.score
 
     def rows(self, chosen: list[int]) -> dict[int, dict[str, Any]]:
-        """Whole rows of the pictures of the points `chosen`, by image id."""
+        """Read the whole rows of the images of the points `chosen`, by image id."""
         found: dict[int, dict[str, Any]] = {}
         for file in np.unique(self.file[chosen]).tolist():
             here = {int(self.image_id[i]) for i in chosen if self.file[i] == file}
@@ -71,15 +61,15 @@ class LabelNumbers:
 
 
 class RecordsById:
-    """Records of which one asks for some pictures by id.  They stay an Arrow table."""
+    """Records that are looked up by image id.  They stay an Arrow table."""
 
     def __init__(self, records: Records) -> None:
         self.records = records
         self.order = np.argsort(records.table["image_id"].to_numpy(), kind="stable")
         self.ids = records.table["image_id"].to_numpy()[self.order]
 
-    def some(self, image_ids: list[int]) -> dict[int, Record]:
-        """The records of those ids that are there."""
+    def find(self, image_ids: list[int]) -> dict[int, Record]:
+        """Return the records of those ids that exist."""
         if not len(self.ids):
             return {}
         places = np.searchsorted(self.ids, image_ids).clip(max=len(self.ids) - 1)
@@ -89,20 +79,18 @@ class RecordsById:
 
 
 def read_label_numbers(folder: UPath, truth: RecordsById | None) -> LabelNumbers:
-    """Numbers of all points of weak pictures in the label files of `folder`; none where there are
-    no files."""
-    files = tuple(sorted(folder.glob("*.parquet"), key=str))
-    parts = [np.zeros((0, 7))]
+    """Read the numbers of all points of weak images in the label files of `folder`, if any."""
+    files = tuple(shards(folder))
+    parts = [np.zeros((0, 8))]
     for index, file in enumerate(files):
-        for some in pieces(file, COLUMNS):
-            rows = [row for row in some if row["source"] == WEAK]
-            records = truth.some([row["image_id"] for row in rows]) if truth else {}
+        for rows in pieces(rows_of(file, COLUMNS, WEAK), ROWS_AT_A_TIME):
+            records = truth.find([row["image_id"] for row in rows]) if truth else {}
             lines = [
                 (index, *line)
                 for row in rows
                 for line in measure(row, records.get(row["image_id"]))
             ]
-            parts.append(np.array(lines, dtype=np.float64).reshape(-1, 7))
+            parts.append(np.array(lines, dtype=np.float64).reshape(-1, 8))
     table = np.concatenate(parts)
     file, image_id, item, level = table[:, :4].astype(np.int64).T
     return LabelNumbers(
@@ -111,21 +99,16 @@ def read_label_numbers(folder: UPath, truth: RecordsById | None) -> LabelNumbers
         image_id=image_id,
         item=item,
         level=level,
-        score=table[:, 4],
-        rough_iou=table[:, 5],
-        refined_iou=table[:, 6],
+        has_mask=table[:, 4] > 0,
+        score=table[:, 5],
+        rough_iou=table[:, 6],
+        refined_iou=table[:, 7],
     )
 
 
-def pieces(file: UPath, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a Parquet file, a few at a time."""
-    with file.open("rb") as stream:
-        for batch in pq.ParquetFile(stream).iter_batches(ROWS_AT_A_TIME, columns=columns):
-            yield batch.to_pylist()
-
-
 def measure(row: dict[str, Any], truth: Record | None) -> Iterator[tuple[float, ...]]:
-    """Image id, item, level, score, IoU of the rough mask, IoU of the refined one of each point."""
+    """Yield image id, item, level, has_mask, score, rough IoU and refined IoU of each point."""
+    levels = row.get("level")  # unknown to labellers without a pyramid
     rough, refined = (compare_row(row, column, truth) for column in ("rough", "refined"))
     for item, annotation in enumerate(row["annotation_id"] or []):
         has_mask = row["refined"][item] is not None
@@ -133,7 +116,8 @@ def measure(row: dict[str, Any], truth: Record | None) -> Iterator[tuple[float, 
         yield (
             row["image_id"],
             item,
-            row["level"][item] if has_mask else -1,
+            levels[item] if has_mask and levels else -1,
+            has_mask,
             np.nan if score is None else score,
             iou_or_nan(rough, annotation),
             iou_or_nan(refined, annotation),

@@ -16,7 +16,7 @@ from ray_wssis.instance.label_numbers import LabelNumbers, RecordsById, read_lab
 from ray_wssis.instance.report_masks import masks_section, trust_section
 from ray_wssis.instance.sheets import contact_sheets
 from ray_wssis.report.charts import Curve, figure_chart, loss_chart, read_curve
-from ray_wssis.report.page import Section, write_page
+from ray_wssis.report.page import Section
 from ray_wssis.report.run_folder import RunFolder, read_json
 from ray_wssis.report.template import render
 
@@ -35,12 +35,6 @@ AP_COLUMNS = {
 NUM_COLORS = 8  # of instances, in the style sheet
 
 Models = Mapping[str, str]  # the stage that made the model of a role
-
-
-def write_report(run: UPath, folder: UPath) -> None:
-    """Write `folder/index.html` about the run folder `run`, whose stages are named by role."""
-    models = {role: role for role in (*COLORS, "refiner")}
-    write_page(run, folder, instance_sections(run, models))
 
 
 def instance_sections(folder: UPath, models: Models) -> list[Section]:

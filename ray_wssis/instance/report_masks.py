@@ -38,7 +38,7 @@ def masks_section(
 def mask_quality(
     run: RunFolder, counts: Mapping[str, Any], numbers: LabelNumbers
 ) -> dict[str, Any]:
-    """How many pseudo masks there are, and how good they are before and after refining."""
+    """Number of pseudo masks, and their quality before and after refining."""
     num_points = counts.get("weak", {}).get("num_instances", len(numbers))
     num_missing = num_points - int(numbers.has_mask.sum())
     return {
@@ -76,8 +76,8 @@ def class_rows(run: RunFolder, counts: Mapping[str, Any]) -> list[dict[str, Any]
 
 
 def level_rows(numbers: LabelNumbers) -> list[dict[str, Any]]:
-    """How often each pyramid level was picked, in percent of the masks."""
-    levels, counts = np.unique(numbers.level[numbers.has_mask], return_counts=True)
+    """Share of each pyramid level among the masks, in percent; none without levels."""
+    levels, counts = np.unique(numbers.level[numbers.level >= 0], return_counts=True)
     total = max(1, int(counts.sum()))
     return [
         {"level": level, "count": count, "share": 100 * count / total}

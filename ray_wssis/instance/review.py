@@ -17,7 +17,7 @@ from ray_wssis.storage import write_atomically
 class Suspect:
     """One pseudo mask that is probably poor."""
 
-    row: dict[str, Any]  # of the labels, of the whole picture
+    row: dict[str, Any]  # of the labels, about the whole image
     item: int  # place of the mask in the lists of the row
     expected_iou: float | None
 
@@ -30,7 +30,7 @@ class Suspect:
         return list(self.row["flags"][self.item])
 
     def record(self) -> Record:
-        """The picture with this object and its refined mask."""
+        """Record of the image with this object alone and its refined mask."""
         return Record(
             image_id=self.row["image_id"],
             file=self.row["file"],
@@ -50,7 +50,7 @@ class Suspect:
 def write_review(file: UPath, suspects: Sequence[Suspect], names: Sequence[str]) -> None:
     """Write the page of `suspects`, worst first; `names` are those of the classes.
 
-    Only their pictures are read; one that cannot be read any more leaves its outlines.
+    Only their images are read; if one cannot be read any more, the outlines are still drawn.
     """
     tiles = []
     for rank, suspect in enumerate(suspects, start=1):
@@ -69,6 +69,6 @@ def write_review(file: UPath, suspects: Sequence[Suspect], names: Sequence[str])
 
 
 def judge(suspect: Suspect) -> str:
-    """`0.12, duplicate`: what is expected, and what is odd."""
+    """Expected IoU and flags, as in `0.12, duplicate`."""
     known = [] if suspect.expected_iou is None else [f"{suspect.expected_iou:.2f}"]
     return ", ".join([*known, *suspect.flags])

@@ -1,7 +1,7 @@
-"""Contact sheets of pseudo masks: the worst, the middling, the best, and points without any.
+"""Contact sheets of pseudo masks: the worst, the median, the best, and points without one.
 
-A tile is a window around one object with its point, its rough mask, its refined mask and, where
-it is known, the true one.  Only the pictures that are shown are read.
+A tile is a window around one object with its point, its rough mask, its refined mask and, if
+known, the true one.  Only images that are shown are read.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from ray_wssis.masks import bounding_box
 from ray_wssis.report.drawing import Pixels, draw_pixels, outline, window_around
 
 TILE = 200  # display units of a tile's side
-SMALLEST = 32  # pixels of the picture in a tile, at least
+SMALLEST = 32  # pixels of the image in a tile, at least
 MARGIN = 0.18  # of a tile, free around the object
 TILES = 12  # on a sheet
 
@@ -26,12 +26,12 @@ TILES = 12  # on a sheet
 class Tile:
     """One object, ready to be drawn."""
 
-    pixels: Pixels | None  # None: the picture cannot be read any more
+    pixels: Pixels | None  # None: the image cannot be read any more
     outlines: dict[str, str]  # rough, refined, truth -> path
     point: tuple[float, float]  # display units
     name: str  # of the class
-    figure: str  # what it is judged by
-    description: str  # in words, for those who cannot see it
+    figure: str  # that it is judged by
+    description: str  # in words, for readers who cannot see it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,23 +44,23 @@ class Sheet:
 def contact_sheets(
     numbers: LabelNumbers, truth: RecordsById | None, names: list[str]
 ) -> list[Sheet]:
-    """The sheets that have any tile.  `names` are those of the classes."""
+    """Draw the sheets that have any tile.  `names` are those of the classes."""
     picked = pick(numbers)
     chosen = sorted({index for indices in picked.values() for index in indices})
     rows = numbers.rows(chosen) if chosen else {}
-    records = truth.some(sorted(rows)) if truth else {}
+    records = truth.find(sorted(rows)) if truth else {}
     tiles = {}
     for index in chosen:
         image_id = int(numbers.image_id[index])
         row, item = rows[image_id], int(numbers.item[index])
         name = names[row["label"][item]]
         tiles[index] = draw_tile(row, item, name, judge(numbers, index), records.get(image_id))
-    by = "IoU with the hidden true mask" if numbers.knows_truth else "the refiner's own score"
+    measure = "IoU with the hidden true mask" if numbers.knows_truth else "score of the refiner"
     notes = {
-        "Worst": f"lowest {by}, one per picture",
-        "Median": f"the middle of all masks by {by}",
-        "Best": f"highest {by}",
-        "Without a mask": "points for which the teacher drew nothing",
+        "Worst": f"lowest {measure}, one per image",
+        "Median": f"middle of all masks by {measure}",
+        "Best": f"highest {measure}",
+        "Without a mask": "points for which nothing was drawn",
     }
     return [
         Sheet(title=title, note=notes[title], tiles=[tiles[index] for index in indices])
@@ -70,7 +70,7 @@ def contact_sheets(
 
 
 def pick(numbers: LabelNumbers, num_tiles: int = TILES) -> dict[str, list[int]]:
-    """Which points are shown on which sheet; none twice, and one per picture on a sheet."""
+    """Choose the points of each sheet: none twice, and one per image on a sheet."""
     drawn = np.flatnonzero(numbers.has_mask & np.isfinite(numbers.quality))
     order = drawn[np.argsort(numbers.quality[drawn], kind="stable")]
     from_middle = np.argsort(np.abs(np.arange(len(order)) - len(order) // 2), kind="stable")
@@ -92,16 +92,16 @@ def pick(numbers: LabelNumbers, num_tiles: int = TILES) -> dict[str, list[int]]:
 def first_of_each(
     order: Iterable[int], numbers: LabelNumbers, most: int, taken: set[int]
 ) -> list[int]:
-    """The first points of `order`, from pictures that differ, that are not `taken` yet."""
+    """Take the first points of `order`, each from another image, that are not `taken` yet."""
     found: list[int] = []
-    pictures: set[int] = set()
+    images: set[int] = set()
     for index in map(int, order):
         if len(found) == most:
             break
-        picture = int(numbers.image_id[index])
-        if index not in taken and picture not in pictures:
+        image_id = int(numbers.image_id[index])
+        if index not in taken and image_id not in images:
             found.append(index)
-            pictures.add(picture)
+            images.add(image_id)
     taken.update(found)
     return found
 
@@ -109,7 +109,7 @@ def first_of_each(
 def draw_tile(
     row: dict[str, Any], item: int, name: str, figure: str, truth: Record | None = None
 ) -> Tile:
-    """The window around one point of a row of labels, with all masks that are known of it."""
+    """Draw the window around one point of a row of labels, with all known masks of its object."""
     height, width = row["height"], row["width"]
     masks = {"rough": row["rough"][item], "refined": row["refined"][item]}
     for obj in () if truth is None else truth.objects:
@@ -135,7 +135,7 @@ def draw_tile(
         point=window.place(x, y),
         name=name,
         figure=figure,
-        description=f"{name} in picture {row['image_id']}, point at ({x:.0f}, {y:.0f}): {figure}",
+        description=f"{name} in image {row['image_id']}, point at ({x:.0f}, {y:.0f}): {figure}",
     )
 
 

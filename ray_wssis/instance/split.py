@@ -171,9 +171,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
     check_categories(strong, strong_records.categories, weak, weak_records.categories)
     offset = id_offset(weak_records, strong_records)
     if offset:
-        logger.info(
-            "weak ids are also those of strong images or objects: adding %d", offset
-        )
+        logger.info("weak ids are also those of strong images or objects: adding %d", offset)
         weak_records = renumbered(weak_records, offset)
         rejected = [renumbered_rejection(entry, offset) for entry in rejected]
     known = all(obj.mask is not None for record in weak_records for obj in record.objects)

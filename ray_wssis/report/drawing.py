@@ -1,7 +1,7 @@
-"""Pictures and masks as pieces of SVG: a window of a picture, and outlines within it.
+"""Images and masks as pieces of SVG: a window of an image, and outlines within it.
 
-A window is laid out in display units.  Pixels come as JPEG inside a data URI, outlines as paths,
-so they stay sharp at every size and a page can show and hide them.
+A window is laid out in display units.  Pixels are JPEG inside a data URI; outlines are paths, which
+stay sharp at every size and which a page can show and hide.
 """
 
 import base64
@@ -22,7 +22,7 @@ TOLERANCE = 0.4  # display units that an outline may be off
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """A part of a picture, in its pixels; it may stick out of the picture."""
+    """A part of an image, in its pixels; it may extend beyond the image."""
 
     left: int
     top: int
@@ -41,13 +41,13 @@ class Window:
         return max(1, round(self.width * self.scale)), max(1, round(self.height * self.scale))
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        """Where a place of the picture is, in display units."""
+        """Position of the point (x, y) of the image, in display units."""
         return round((x - self.left) * self.scale, 1), round((y - self.top) * self.scale, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pixels:
-    """The picture behind a window."""
+    """Pixels of the image in a window."""
 
     href: str  # a data URI
     x: float  # display units
@@ -56,7 +56,7 @@ class Pixels:
     height: float
 
 
-def whole_picture(height: int, width: int, longest: int) -> Window:
+def whole_image(height: int, width: int, longest: int) -> Window:
     return Window(left=0, top=0, width=width, height=height, longest=longest)
 
 
@@ -69,9 +69,10 @@ def window_around(
     smallest: int,
     longest: int,
 ) -> Window:
-    """A square around all `boxes` (x0, y0, x1, y1), with `margin` of its side free on each side.
+    """Square around all `boxes` (x0, y0, x1, y1), with `margin` of its side free on each side.
 
-    Where the picture is large enough the square stays within it; it is never larger than that.
+    If the image is large enough the square stays within it; its side is at most the longer one of
+    the image.
     """
     x0, y0 = min(box[0] for box in boxes), min(box[1] for box in boxes)
     x1, y1 = max(box[2] for box in boxes), max(box[3] for box in boxes)
@@ -87,13 +88,13 @@ def window_around(
 
 
 def start(wanted: float, side: int, available: int) -> int:
-    """Where a stretch of `side` pixels begins: within the `available` ones, or around them."""
+    """Start of a stretch of `side` pixels: within the `available` ones, or around them."""
     low, high = sorted((0, available - side))
     return min(max(round(wanted), low), high)
 
 
 def draw_pixels(image: RGB, window: Window) -> Pixels:
-    """The part of `image` [H, W, 3] that is in the window."""
+    """Pixels of the part of `image` [H, W, 3] that is in the window."""
     x0, y0 = max(0, window.left), max(0, window.top)
     x1 = min(image.shape[1], window.left + window.width)
     y1 = min(image.shape[0], window.top + window.height)
@@ -114,10 +115,10 @@ def draw_pixels(image: RGB, window: Window) -> Pixels:
 
 
 def outline(counts: bytes | None, height: int, width: int, window: Window) -> str:
-    """The path of a mask's edge within the window, holes included; empty for no mask."""
+    """Path of the edge of a mask within the window, including holes; empty without a mask."""
     if not counts:
         return ""
-    seen = seen_through(decode(counts, height, width), window)
+    seen = crop(decode(counts, height, width), window)
     shrinks = window.scale < 1
     soft = cv2.resize(
         seen.astype(np.float32),
@@ -125,15 +126,15 @@ def outline(counts: bytes | None, height: int, width: int, window: Window) -> st
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )
     inside = (soft >= 0.5).astype(np.uint8)
-    if not inside.any():  # thinner than a display unit: whatever it touches
+    if not inside.any():  # thinner than a display unit: take every unit it touches
         inside = (soft > 0).astype(np.uint8)
     edges, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     simple = [cv2.approxPolyDP(edge, TOLERANCE, True)[:, 0] for edge in edges]
     return "".join(path(corners) for corners in simple)
 
 
-def seen_through(mask: Mask, window: Window) -> Mask:
-    """[window.height, window.width] of a mask; what is beyond the picture is empty."""
+def crop(mask: Mask, window: Window) -> Mask:
+    """Part of a mask [H, W] in the window, [window.height, window.width]: empty off the image."""
     seen = np.zeros((window.height, window.width), dtype=bool)
     y0, x0 = max(0, window.top), max(0, window.left)
     part = mask[y0 : window.top + window.height, x0 : window.left + window.width]
@@ -143,7 +144,7 @@ def seen_through(mask: Mask, window: Window) -> Mask:
 
 
 def path(corners: np.ndarray) -> str:
-    """An SVG path through display pixels' centres."""
+    """SVG path through the centres of display units."""
     if len(corners) < 3:  # a speck: a small square around it
         x, y = (float(value) for value in corners[0])
         return f"M{x - 0.5:g} {y - 0.5:g}h2v2h-2Z"

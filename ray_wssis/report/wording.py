@@ -1,4 +1,4 @@
-"""Numbers as people read them; a number that is not there is a dash."""
+"""Numbers as people read them; a missing number is a dash."""
 
 DASH = "–"
 
@@ -12,7 +12,7 @@ def show_count(value: float | None) -> str:
 
 
 def show_duration(seconds: float) -> str:
-    """Two significant places are enough for a person: 8.3 s, 47 s, 6.5 min, 41 h."""
+    """Duration to two significant digits: 8.3 s, 47 s, 6.5 min, 41 h."""
     for size, unit in ((3600.0, "h"), (60.0, "min")):
         if seconds >= size:
             value = seconds / size

@@ -29,7 +29,7 @@ FIGURES: dict[str, Any] = {
     },
     "weak": {
         "num_images": 20,
-        "num_failed_pictures": 0,
+        "num_failed_images": 0,
         "num_points": 90,
         "num_without_mask": 2,
         "mean_expected_iou": 0.78,
@@ -58,11 +58,11 @@ def test_all_figures_are_shown(tmp_path: Path) -> None:
     result = said(tmp_path, FIGURES)
     assert result.exit_code == 0, result.output
     for text in (
-        "8 objects on 3 audit pictures: mIoU 81.2 % (rough masks 63.0 %), 12.5 % below 0.5",
+        "8 objects on 3 audit images: mIoU 81.2 % (rough masks 63.0 %), 12.5 % below 0.5",
         "[ring]",
-        "Expected calibration error 0.031 (chance alone would show about 0.020)",
+        "Expected calibration error 0.031 (about 0.020 by chance alone)",
         "-0.05",
-        "88 masks for 90 points on 20 weak pictures: mean expected IoU 0.78, 6.8 % below 0.5",
+        "88 masks for 90 points on 20 weak images: mean expected IoU 0.78, 6.8 % below 0.5",
         "Flags: duplicate 4, empty 2",
         "Class drift 0.02 (from true objects to points: 0.11)",
         f"The worst masks: {tmp_path / 'audit' / 'review.html'}",
@@ -70,7 +70,7 @@ def test_all_figures_are_shown(tmp_path: Path) -> None:
         assert text in result.output
 
 
-def test_a_drift_is_an_alarm(tmp_path: Path) -> None:
+def test_a_drift_is_flagged(tmp_path: Path) -> None:
     weak = FIGURES["weak"] | {"class_drift": 0.2, "class_drift_flag": True, "flags": {}}
     output = said(tmp_path, FIGURES | {"weak": weak}).output
     assert "of other classes than the points" in output
@@ -79,7 +79,7 @@ def test_a_drift_is_an_alarm(tmp_path: Path) -> None:
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     output = said(tmp_path / "one", FIGURES | {"reliability": None}).output
-    assert "not known, masks of two audit pictures are needed" in output
+    assert "unknown; it needs masks of at least two audit images" in output
     nothing = {
         "audit": {"num_objects": 0},
         "reliability": None,
@@ -87,7 +87,7 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     }
     result = said(tmp_path / "none", nothing)
     assert result.exit_code == 0, result.output
-    assert "no audit pictures" in result.output
+    assert "no audit images" in result.output
     assert "mean expected IoU –, – % below 0.5" in result.output
 
 

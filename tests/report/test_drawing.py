@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ray_wssis.masks import encode
-from ray_wssis.report.drawing import draw_pixels, outline, whole_picture, window_around
+from ray_wssis.report.drawing import draw_pixels, outline, whole_image, window_around
 
 
 def corners(path: str) -> np.ndarray:
@@ -23,7 +23,7 @@ def box_mask(height: int, width: int, x0: int, y0: int, x1: int, y1: int) -> byt
 
 
 def test_an_outline_runs_along_the_edge_of_the_mask() -> None:
-    window = whole_picture(20, 40, longest=400)
+    window = whole_image(20, 40, longest=400)
     found = corners(outline(box_mask(20, 40, 10, 5, 30, 15), 20, 40, window))
     np.testing.assert_allclose(found.min(axis=0), [100, 50], atol=1)
     np.testing.assert_allclose(found.max(axis=0), [300, 150], atol=1)
@@ -32,26 +32,26 @@ def test_an_outline_runs_along_the_edge_of_the_mask() -> None:
 def test_a_hole_has_an_outline_of_its_own() -> None:
     mask = np.ones((20, 20), dtype=bool)
     mask[8:12, 8:12] = False
-    assert outline(encode(mask), 20, 20, whole_picture(20, 20, longest=200)).count("M") == 2
+    assert outline(encode(mask), 20, 20, whole_image(20, 20, longest=200)).count("M") == 2
 
 
 @pytest.mark.parametrize("longest", [20, 200])
-def test_one_pixel_of_a_large_picture_has_an_outline(longest: int) -> None:
-    window = whole_picture(400, 400, longest=longest)
+def test_one_pixel_of_a_large_image_has_an_outline(longest: int) -> None:
+    window = whole_image(400, 400, longest=longest)
     assert outline(box_mask(400, 400, 100, 100, 101, 101), 400, 400, window).startswith("M")
 
 
 @pytest.mark.parametrize("counts", [None, encode(np.zeros((9, 9), dtype=bool))])
 def test_no_mask_has_no_outline(counts: bytes | None) -> None:
-    assert outline(counts, 9, 9, whole_picture(9, 9, longest=90)) == ""
+    assert outline(counts, 9, 9, whole_image(9, 9, longest=90)) == ""
 
 
-def test_a_window_stays_within_a_picture_that_is_large_enough() -> None:
+def test_a_window_stays_within_an_image_that_is_large_enough() -> None:
     window = window_around([(0, 50, 10, 60)], 100, 200, margin=0.2, smallest=32, longest=200)
     assert (window.left, window.top, window.width, window.height) == (0, 39, 32, 32)
 
 
-def test_a_window_around_a_long_object_sticks_out_of_a_flat_picture() -> None:
+def test_a_window_around_a_long_object_sticks_out_of_a_flat_image() -> None:
     window = window_around([(10, 0, 170, 20)], 20, 200, margin=0.1, smallest=32, longest=200)
     assert window.width == window.height == 200
     assert (window.left, window.top) == (0, -90)
@@ -59,13 +59,13 @@ def test_a_window_around_a_long_object_sticks_out_of_a_flat_picture() -> None:
     assert (pixels.x, pixels.y, pixels.width, pixels.height) == (0, 90, 200, 20)
 
 
-def test_a_window_is_not_larger_than_the_picture() -> None:
+def test_a_window_is_not_larger_than_the_image() -> None:
     window = window_around([(0, 0, 20, 20)], 20, 20, margin=0.2, smallest=32, longest=200)
     assert (window.left, window.top, window.width, window.height) == (0, 0, 20, 20)
 
 
-def test_large_pictures_are_made_small() -> None:
+def test_large_images_are_made_small() -> None:
     image = np.full((900, 1200, 3), 200, dtype=np.uint8)
-    pixels = draw_pixels(image, whole_picture(900, 1200, longest=100))
+    pixels = draw_pixels(image, whole_image(900, 1200, longest=100))
     data = base64.b64decode(pixels.href.partition(",")[2])
     assert Image.open(io.BytesIO(data)).size == (150, 113)

@@ -1,4 +1,4 @@
-"""A run folder like a real one: real splits, notes and figures; masks and curves made by hand."""
+"""A run folder like a real one: real splits, manifests and figures; masks and curves by hand."""
 
 import json
 import math
@@ -81,7 +81,7 @@ def train(stage: Workspace, loss: float) -> None:
 
 
 def label(stage: Workspace, data: Artifact) -> Artifact:
-    """Two files: the last weak picture cannot be read, some points get no mask."""
+    """Two files: the last weak image cannot be read, some points get no mask."""
     truth = list(Records.read(data / "weak_truth.parquet"))
     weak = [label_row(record) for record in truth[:-1]]
     reason = f"{truth[-1].file}: the file has zero bytes; fetch the file again"
@@ -91,7 +91,7 @@ def label(stage: Workspace, data: Artifact) -> Artifact:
     failed = failed_row(truth[-1], reason)
     write_rows([*weak[half:], failed, *audited[1:]], stage / "rows/1.parquet")
     lines = [
-        {"image_id": None, "annotation_id": 7, "stage": "points", "reason": "off the picture"},
+        {"image_id": None, "annotation_id": 7, "stage": "points", "reason": "outside the image"},
         {"image_id": failed["image_id"], "file": "b.png", "stage": "read", "reason": reason},
     ]
     (stage / "failed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

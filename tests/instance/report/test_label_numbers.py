@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
@@ -22,7 +23,7 @@ def test_every_point_of_every_file_has_its_numbers(run: UPath, truth: RecordsByI
     assert set(numbers.file.tolist()) == {0, 1}
 
 
-def test_audit_pictures_are_no_weak_ones(run: UPath, truth: RecordsById) -> None:
+def test_audit_images_are_no_weak_ones(run: UPath, truth: RecordsById) -> None:
     audited = set(Records.read(run / "split/audit.parquet").table["image_id"].to_pylist())
     assert audited
     assert not audited & set(read_label_numbers(run / "labels/rows", truth).image_id.tolist())
@@ -49,4 +50,14 @@ def test_no_files_give_no_numbers(tmp_path: Path) -> None:
 
 def test_records_are_found_by_id_and_unknown_ids_are_not(truth: RecordsById) -> None:
     known = int(truth.ids[2])
-    assert list(truth.some([known, 10**9])) == [known]
+    assert list(truth.find([known, 10**9])) == [known]
+
+
+def test_masks_of_a_labeller_without_a_pyramid_have_no_level(run: UPath, tmp_path: Path) -> None:
+    for file in (run / "labels/rows").glob("*.parquet"):
+        table = pq.read_table(str(file)).drop_columns(["level"])
+        pq.write_table(table, str(tmp_path / file.name))
+    numbers = read_label_numbers(UPath(tmp_path), None)
+    before = read_label_numbers(run / "labels/rows", None)
+    assert (numbers.level == -1).all()
+    assert (numbers.has_mask == before.has_mask).all() and before.has_mask.any()

@@ -12,14 +12,16 @@ import pytest
 from PIL import Image
 from upath import UPath
 
-from ray_wssis.instance.report import write_report
+from ray_wssis.instance.report import instance_sections
+from ray_wssis.report.page import write_page
 from tests.support.elements import Elements
 
 SIZE_LIMIT = 5_000_000  # bytes
+MODELS = {role: role for role in ("teacher", "refiner", "student", "upper_bound")}
 
 
 def page_of(run: UPath, out: Path) -> str:
-    write_report(run, UPath(out))
+    write_page(run, UPath(out), instance_sections(run, MODELS))
     return (out / "index.html").read_text(encoding="utf-8")
 
 
@@ -65,11 +67,11 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert len(page) < SIZE_LIMIT
 
 
-def test_every_picture_decodes(page: str) -> None:
-    pictures = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page)
-    assert len(pictures) > 20
-    for picture in pictures:
-        Image.open(io.BytesIO(base64.b64decode(picture))).load()
+def test_every_image_decodes(page: str) -> None:
+    images = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page)
+    assert len(images) > 20
+    for image in images:
+        Image.open(io.BytesIO(base64.b64decode(image))).load()
 
 
 def test_every_drawing_says_in_words_what_it_shows(page: str) -> None:
@@ -96,7 +98,7 @@ def test_what_could_not_be_read_is_listed(page: str) -> None:
 
 def test_points_that_could_not_be_used_are_listed(page: str) -> None:
     assert "Labels that could not be used" in page
-    assert "<code>7</code> off the picture" in page
+    assert "<code>7</code> outside the image" in page
 
 
 def test_the_page_says_how_far_to_trust_the_masks(page: str, run: UPath) -> None:
@@ -126,7 +128,7 @@ def test_a_run_without_an_audit_says_so(copy: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("num_objects", "says"), [(0, "There were no audit images"), (8, "One audit image is too few")]
 )
-def test_an_audit_of_few_pictures_says_what_it_lacks(
+def test_an_audit_of_few_images_says_what_it_lacks(
     copy: Path, tmp_path: Path, num_objects: int, says: str
 ) -> None:
     file = copy / "audit/audit.json"
@@ -191,15 +193,15 @@ def test_names_of_classes_cannot_break_the_page(copy: Path, tmp_path: Path) -> N
     assert "&lt;b&gt;tea &amp; cake" in page
 
 
-def test_pictures_that_are_gone_leave_their_outlines(copy: Path, tmp_path: Path) -> None:
+def test_images_that_are_gone_leave_their_outlines(copy: Path, tmp_path: Path) -> None:
     for file in ("0.parquet", "1.parquet"):
-        hide_pictures(copy / "labels/rows" / file)
+        hide_images(copy / "labels/rows" / file)
     page = page_of(UPath(copy), tmp_path / "out")
     Elements(page)
     assert 'class="refined" d="M' in page
 
 
-def hide_pictures(file: Path) -> None:
+def hide_images(file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -216,5 +218,6 @@ def test_a_folder_with_next_to_nothing_still_gives_a_page(tmp_path: Path) -> Non
 
 
 def test_a_page_can_be_written_to_any_uri(run: UPath) -> None:
-    write_report(run, UPath("memory://reports/one"))
-    assert UPath("memory://reports/one/index.html").read_text().startswith("<!doctype html>")
+    out = UPath("memory://reports/one")
+    write_page(run, out, instance_sections(run, MODELS))
+    assert (out / "index.html").read_text().startswith("<!doctype html>")

@@ -22,11 +22,11 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert not re.search(r"https?://|<script|<link|@import", page)
 
 
-def test_every_mask_is_drawn_on_its_picture(page: str, run: UPath) -> None:
+def test_every_mask_is_drawn_on_its_image(page: str, run: UPath) -> None:
     review = json.loads((run / "audit/review.json").read_text())
-    pictures = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page)
-    assert len(pictures) == len(review["annotations"]) == 9
-    for picture in pictures:
-        Image.open(io.BytesIO(base64.b64decode(picture))).load()
+    images = re.findall(r'href="data:image/jpeg;base64,([^"]+)"', page)
+    assert len(images) == len(review["annotations"]) == 9
+    for image in images:
+        Image.open(io.BytesIO(base64.b64decode(image))).load()
     places = [page.index(f"point {entry['id']}<") for entry in review["annotations"]]
     assert places == sorted(places)
