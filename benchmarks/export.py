@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from benchmarks.timing import interleaved, ratio, spread, table
-from ray_wssis.data.builtin.shapes import draw_picture
+from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.instance.export import export, find_model
 from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.models.solov2_inference import detect
@@ -39,7 +39,7 @@ def main() -> None:
     segmenter = Segmenter.load(model, torch.device("cpu"))
     side = segmenter.config.shorter
     pictures = [
-        network_image(draw_picture(i, 0, max(64, side))[0], segmenter.config)
+        network_image(draw_image(i, 0, max(64, side))[0], segmenter.config)
         for i in range(NUM_PICTURES)
     ]
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ import cv2
 import httpx2
 
 from benchmarks.timing import significant
-from ray_wssis.data.builtin.shapes import draw_picture
+from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.session import free_port
 
 HOST = "127.0.0.1"
@@ -297,7 +297,7 @@ def forget_peak(pid: int) -> None:
 
 def write_picture(file: Path, width: int = 640, height: int = 480) -> Path:
     """A drawn picture as a JPEG."""
-    drawn, _ = draw_picture(0, seed=7, size=256)
+    drawn, _ = draw_image(0, seed=7, size=256)
     picture = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC)
     cv2.imwrite(str(file), picture[..., ::-1])
     return file

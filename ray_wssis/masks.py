@@ -1,8 +1,8 @@
 """Instance masks as COCO run-length codes, and what can be read off them.
 
 A mask is kept as its *counts*: the bytes of COCO's compressed run-length code, which goes down
-the columns of the picture and counts background and object pixels in turn.  Counts alone do not
-know the size of the picture, so every function is told `height` and `width`.  Pixels are
+the columns of the image and counts background and object pixels in turn.  Counts alone do not
+know the size of the image, so every function is told `height` and `width`.  Pixels are
 unwrapped only where somebody looks at them.
 
 Points and boxes are (x, y) in pixels of the mask.  The centre of the top left pixel is (0.5, 0.5).
@@ -57,7 +57,7 @@ def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
 
 
 def disc(point: tuple[float, float], area: float, height: int, width: int) -> bytes:
-    """Counts of the part within the picture of a disc of `area` pixels around `point` (x, y); at
+    """Counts of the part within the image of a disc of `area` pixels around `point` (x, y); at
     least the pixel in which the point lies."""
     x, y = point
     rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5
@@ -192,7 +192,7 @@ def _check_runs(runs: NDArray[Any], height: int, width: int) -> None:
         raise ValueError(f"a run of {runs.min()} pixels")
     if runs.sum() != height * width:
         raise ValueError(
-            f"the runs cover {runs.sum()} pixels, the picture has {height} x {width} = "
+            f"the runs cover {runs.sum()} pixels, the image has {height} x {width} = "
             f"{height * width}"
         )
 
@@ -208,7 +208,7 @@ def _check_polygon(polygon: Sequence[float]) -> None:
 
 
 def _nearest_pixel(polygon: list[float], height: int, width: int) -> bytes:
-    """The one pixel that holds the middle of the outline; empty when that is off the picture."""
+    """The one pixel that holds the middle of the outline; empty when that is off the image."""
     mask = np.zeros((height, width), dtype=bool)
     column, row = (
         int(np.floor(np.mean(polygon[0::2]))),

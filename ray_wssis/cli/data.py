@@ -11,12 +11,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.check import Problem, check_file
+from ray_wssis.data.check import check_file
 from ray_wssis.data.coco_writer import write_coco
-from ray_wssis.data.corrections import merge_corrections
+from ray_wssis.data.imports.formats import ExportFormat
 from ray_wssis.data.imports.points import Imported, import_points
-from ray_wssis.data.imports.tools import ExportFormat
+from ray_wssis.data.merge_corrections import merge_corrections
 from ray_wssis.data.points import PointKind
+from ray_wssis.data.problem import Problem
 from ray_wssis.data.split import count_classes
 from ray_wssis.data.split_files import split_file
 from ray_wssis.storage import locate

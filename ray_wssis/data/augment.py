@@ -1,7 +1,7 @@
-"""Training pictures and their masks, moved together.
+"""Training images and their masks, moved together.
 
-One `Geometry` is drawn per picture; it then moves the picture and, one by one, its masks, so that
-the masks of a crowded picture are never all in memory at full size.
+One `Geometry` is drawn per image; it then moves the image and, one by one, its masks, so that
+the masks of a crowded image are never all in memory at full size.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Geometry:
 def draw_geometry(
     height: int, width: int, config: AugmentConfig, rng: np.random.Generator
 ) -> Geometry:
-    """A geometry for a picture of height x width pixels."""
+    """A geometry for an image of height x width pixels."""
     shorter = int(rng.choice(config.shorter))
     share = rng.uniform(config.min_crop, 1)
     crop_height, crop_width = (

@@ -1,8 +1,8 @@
-"""Pictures from any place and of any kind, as RGB arrays; and their sizes.
+"""Images from any place and of any kind, as RGB arrays; and their sizes.
 
-Whatever a camera or a microscope writes comes back as [H, W, 3] uint8: rotated as EXIF says, gray
-and palette and CMYK turned to RGB, 16 bits brought to 8, transparency laid on white.  A picture
-that cannot be used is an `ImageError` that says which file, what was found and what to do.
+Whatever a camera or a microscope writes becomes [H, W, 3] uint8: rotated as EXIF says, gray and
+palette and CMYK converted to RGB, 16 bits scaled to 8, transparency laid on white.  An image that
+cannot be used is an `ImageError` that says which file, what was found and what to do.
 """
 
 import io
@@ -18,9 +18,9 @@ from upath import UPath
 
 RGB = NDArray[np.uint8]  # [H, W, 3]
 
-HEADER = 1 << 16  # bytes fetched at a time for the size of a picture on a bucket
+HEADER = 1 << 16  # bytes fetched at a time for the size of an image on a bucket
 
-# What Pillow's decoders and its reader of EXIF raise on damaged bytes.
+# Exceptions of Pillow's decoders and of its reader of EXIF on damaged bytes.
 DAMAGED = (
     OSError,
     SyntaxError,
@@ -34,10 +34,10 @@ DAMAGED = (
 
 
 class ImageError(ValueError):
-    """A picture that cannot be used: which file, what was found, what is wanted instead."""
+    """An image that cannot be used: which file, what was found, what is wanted instead."""
 
     def __init__(self, file: str, found: str, wanted: str) -> None:
-        super().__init__(file, found, wanted)  # all of them, so that it survives pickling
+        super().__init__(file, found, wanted)  # all three, so that it survives pickling
         self.file = file
         self.found = found
         self.wanted = wanted
@@ -47,15 +47,15 @@ class ImageError(ValueError):
 
 
 class MissingImage(ImageError):
-    """There is no such file."""
+    """An image file that does not exist."""
 
 
 def read_image(file: str, expected_size: tuple[int, int] | None = None) -> RGB:
-    """[H, W, 3] uint8 RGB of the picture at a path or URI.
+    """[H, W, 3] uint8 RGB of the image at a path or URI.
 
     `expected_size` is the (height, width) that the annotations were made for.  Raises ImageError
-    when the file is missing, empty, truncated, no picture, too large, of a kind without an
-    obvious 8-bit form, or of another size.
+    when the file is missing, empty, truncated, no image, too large, of a kind without an obvious
+    8-bit form, or of another size.
     """
     return decode_image(file, read_bytes(file), expected_size)
 
@@ -66,26 +66,26 @@ def decode_image(
     expected_size: tuple[int, int] | None = None,
     at_least: tuple[int, int] | None = None,
 ) -> RGB:
-    """`read_image` of bytes that were read from `file`.
+    """[H, W, 3] uint8 RGB of bytes that were read from `file`; see `read_image`.
 
-    With `at_least` (height, width) a JPEG may come back at a half, a quarter or an eighth of its
-    size, none of its sides shorter than that: its decoder is much faster then.
+    With `at_least` (height, width) a JPEG may be decoded at a half, a quarter or an eighth of its
+    size, which is much faster; none of its sides becomes shorter than that.
     """
-    picture = _open(file, io.BytesIO(data))
+    image = _open(file, io.BytesIO(data))
     try:
-        size = _shrink_in_decoder(picture, at_least)
-        picture.load()
-        picture = ImageOps.exif_transpose(picture)
+        size = _shrink_in_decoder(image, at_least)
+        image.load()
+        image = ImageOps.exif_transpose(image)
     except DAMAGED as error:
         raise _damaged(file, error) from error
-    image = _to_rgb(file, picture)
+    pixels = _to_rgb(file, image)
     if expected_size is not None:
-        _check_size(file, size or (image.shape[0], image.shape[1]), expected_size)
-    return image
+        _check_size(file, size or (pixels.shape[0], pixels.shape[1]), expected_size)
+    return pixels
 
 
 def read_bytes(file: str) -> bytes:
-    """The bytes of a picture file.  Raises ImageError when there are none."""
+    """The bytes of an image file.  Raises ImageError when there are none."""
     with _reading(file):
         data = UPath(file).read_bytes()
     if not data:
@@ -94,18 +94,18 @@ def read_bytes(file: str) -> bytes:
 
 
 def read_size(file: str, expected_size: tuple[int, int] | None = None) -> tuple[int, int]:
-    """(height, width) of the picture at a path or URI, rotated as EXIF says.
+    """(height, width) of the image at a path or URI, rotated as EXIF says.
 
-    Only the beginning of the file is read, so it may be damaged further on.  Raises ImageError as
+    Only the beginning of the file is read, so the rest may be damaged.  Raises ImageError as
     `read_image`.
     """
     with _reading(file), UPath(file).open("rb", block_size=HEADER) as stream:
-        picture = _open(file, stream)
+        image = _open(file, stream)
         try:
-            turned = picture.format != "TIFF" and _is_on_its_side(picture)  # Pillow turns TIFF's
+            turned = image.format != "TIFF" and _is_on_its_side(image)  # Pillow turns a TIFF itself
         except DAMAGED as error:
             raise _damaged(file, error) from error
-    width, height = picture.size[::-1] if turned else picture.size
+    width, height = image.size[::-1] if turned else image.size
     if expected_size is not None:
         _check_size(file, (height, width), expected_size)
     return height, width
@@ -117,11 +117,11 @@ def shortest_edge_size(height: int, width: int, shorter: int, longest: int) -> t
     return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
-def resize_image(image: RGB, height: int, width: int) -> RGB:
-    """[height, width, 3] of the picture, bilinear; averaging when it becomes smaller."""
-    if image.shape[:2] == (height, width):
-        return image
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+def resize_image(pixels: RGB, height: int, width: int) -> RGB:
+    """[height, width, 3] of an image, bilinear; averaging when it becomes smaller."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
     return np.asarray(resized)
 
 
@@ -141,7 +141,7 @@ def image_uri(images: str, file_name: str) -> str:
 
 @contextmanager
 def _reading(file: str) -> Iterator[None]:
-    """Turns what file systems raise into ImageErrors."""
+    """Turn exceptions of file systems into ImageErrors."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -149,29 +149,25 @@ def _reading(file: str) -> Iterator[None]:
             file, "there is no such file", "check the images folder and `file_name`"
         ) from error
     except IsADirectoryError as error:
-        raise ImageError(file, "this is a folder", "a picture file is wanted") from error
+        raise ImageError(file, "this is a folder", "an image file is wanted") from error
     except OSError as error:
         raise ImageError(file, f"cannot be read ({error})", "check access to it") from error
 
 
 def _damaged(file: str, error: Exception) -> ImageError:
-    return ImageError(
-        file, f"the picture is cut short or damaged ({error})", "fetch the file again"
-    )
+    return ImageError(file, f"the image is cut short or damaged ({error})", "fetch the file again")
 
 
 def _open(file: str, stream: IO[bytes]) -> Image.Image:
     try:
         return Image.open(stream)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(
-            file, f"too many pixels ({error})", "cut the picture into tiles"
-        ) from error
+        raise ImageError(file, f"too many pixels ({error})", "cut the image into tiles") from error
     except UnidentifiedImageError as error:
         stream.seek(0)
         raise ImageError(
             file,
-            f"not a picture that can be read (it begins with {stream.read(8)!r})",
+            f"not an image that can be read (it begins with {stream.read(8)!r})",
             "save it as JPEG or PNG",
         ) from error
     except DAMAGED as error:
@@ -179,39 +175,41 @@ def _open(file: str, stream: IO[bytes]) -> Image.Image:
 
 
 def _shrink_in_decoder(
-    picture: Image.Image, at_least: tuple[int, int] | None
+    image: Image.Image, at_least: tuple[int, int] | None
 ) -> tuple[int, int] | None:
-    """Ask a JPEG's decoder for fewer pixels.  (height, width) that the picture has without, as a
-    viewer shows it; None where it was not asked."""
-    if at_least is None or picture.format not in ("JPEG", "MPO"):
+    """Ask a JPEG's decoder for fewer pixels; None where it was not asked.
+
+    Otherwise (height, width) that the image has without, as a viewer shows it.
+    """
+    if at_least is None or image.format not in ("JPEG", "MPO"):
         return None
-    on_its_side = _is_on_its_side(picture)
-    height, width = picture.size if on_its_side else picture.size[::-1]
-    picture.draft(None, at_least if on_its_side else at_least[::-1])
+    on_its_side = _is_on_its_side(image)
+    height, width = image.size if on_its_side else image.size[::-1]
+    image.draft(None, at_least if on_its_side else at_least[::-1])
     return height, width
 
 
-def _is_on_its_side(picture: Image.Image) -> bool:
-    """Whether EXIF says that height and width change places."""
+def _is_on_its_side(image: Image.Image) -> bool:
+    """Tell whether EXIF swaps height and width."""
     # Pillow's own method for PNG decodes all pixels, in case there is EXIF behind them.
-    return Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
+    return Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
 
 
-def _to_rgb(file: str, picture: Image.Image) -> RGB:
-    mode = picture.mode
+def _to_rgb(file: str, image: Image.Image) -> RGB:
+    mode = image.mode
     if mode == "F":
         raise ImageError(file, "pixels are floating-point numbers", "save it with 8 or 16 bits")
     if mode == "I" or mode.startswith("I;16"):
-        return _from_16_bits(file, np.asarray(picture))
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        picture = Image.alpha_composite(white, picture)
-    return np.asarray(picture.convert("RGB"))
+        return _from_16_bits(file, np.asarray(image))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(white, image)
+    return np.asarray(image.convert("RGB"))
 
 
 def _from_16_bits(file: str, values: NDArray[Any]) -> RGB:
-    """Full range to full range, so that pictures of one data set stay comparable."""
+    """Scale the full range to the full range, so that images of a data set stay comparable."""
     if values.min() < 0 or values.max() > 65535:
         raise ImageError(
             file,
@@ -228,9 +226,9 @@ def _check_size(file: str, found: tuple[int, int], expected: tuple[int, int]) ->
     swapped = found == (expected[1], expected[0])
     raise ImageError(
         file,
-        f"the picture is {found[1]} x {found[0]} pixels (width x height), its annotations are for "
+        f"the image is {found[1]} x {found[0]} pixels (width x height), its annotations are for "
         f"{expected[1]} x {expected[0]}",
         "the sides are swapped: were the annotations made without the EXIF rotation?"
         if swapped
-        else "annotate this picture or use the one that was annotated",
+        else "annotate this image or use the one that was annotated",
     )

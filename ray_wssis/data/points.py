@@ -5,7 +5,7 @@ may lie beside a ring or between two parts), `random` is any pixel of the object
 and `center` is the pixel farthest from the outline, where a careful annotator would click.
 
 A point depends on the mask, the seed and the annotation's id alone, so a split made twice, in
-another order or of fewer pictures has the same points.
+another order or of fewer images has the same points.
 """
 
 import hashlib
@@ -82,7 +82,7 @@ def _innermost_pixel(counts: bytes, height: int, width: int) -> Point:
     if column.size == 0:
         raise ValueError("an empty mask has no pixel to point at")
     left, top = int(column.min()), int(row.min())
-    # A frame of background, as the picture's border is an outline too.
+    # A frame of background, as the image's border is an outline too.
     crop = np.zeros((int(row.max()) - top + 3, int(column.max()) - left + 3), np.uint8)
     crop[row - top + 1, column - left + 1] = 1
     depth = cv2.distanceTransform(crop, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -1,15 +1,15 @@
 """Cut a labelled data set into a strong part (masks) and a weak part (points only).
 
-Pictures, not objects, are drawn: each has a number that only its id and the seed decide, and the
+Images, not objects, are drawn: each has a number that only its id and the seed decide, and the
 smallest numbers are strong.  So the 5 % split is part of the 10 % split of the same seed, and
-neither the order of the file nor other pictures change a picture's place in line.
+neither the order of the file nor other images change an image's place in line.
 
 The weak part truly forgets: its records and files have no mask, no box and no area.  What was
 hidden can be kept aside (`weak_truth`) to measure the masks that a teacher draws.
 
-Some strong pictures are for the *audit*: the teacher does not learn from them either, so the masks
-that it draws there are as good as those of the weak pictures, and can be compared with the truth.
-The other strong pictures are the *taught* ones.
+Some strong images are for the *audit*: the teacher does not learn from them either, so the masks
+that it draws there are as good as those of the weak images, and can be compared with the truth.
+The other strong images are the *taught* ones.
 """
 
 from collections import Counter
@@ -36,11 +36,11 @@ def split_records(
     point_kind: PointKind | str,
     incomplete: Container[int] = (),
 ) -> Split:
-    """Cut `records` so that `percent` % of the pictures keep their masks (rounded down, never 0).
+    """Cut `records` so that `percent` % of the images keep their masks (rounded down, never 0).
 
-    Only pictures whose every object has a mask can become strong; those of the ids `incomplete`
+    Only images whose every object has a mask can become strong; those of the ids `incomplete`
     have objects that are not in the records, and cannot.  Crowds stay in the strong part and leave
-    the weak one.  Raises ValueError when `percent` is not in (0, 100) or when too few pictures
+    the weak one.  Raises ValueError when `percent` is not in (0, 100) or when too few images
     have masks.
     """
     if not 0 < percent < 100:
@@ -58,11 +58,11 @@ def split_records(
 
 
 def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Records]:
-    """The taught and the audit part of the strong pictures, both in their order.
+    """The taught and the audit part of the strong images, both in their order.
 
-    The audit gets `share` (0 to 0.5) of the pictures, rounded down but at least one, drawn as the
-    strong ones are.  It gets fewer, perhaps none, where that would leave fewer than two pictures
-    to teach from, or none of a class that the strong pictures show.  A picture can be drawn when
+    The audit gets `share` (0 to 0.5) of the images, rounded down but at least one, drawn as the
+    strong ones are.  It gets fewer, perhaps none, where that would leave fewer than two images
+    to teach from, or none of a class that the strong images show.  An image can be drawn when
     it has an object, and all its objects have a mask and a point; crowds do not count.
     """
     records = list(strong)
@@ -111,7 +111,7 @@ def classes_without_masks(strong: Records, weak: Records) -> list[str]:
 def _draw_strong(
     records: list[Record], percent: float, seed: int, incomplete: Container[int]
 ) -> set[int]:
-    """Places of the strong pictures.  Pictures that cannot be strong lose their place in line."""
+    """Places of the strong images.  Images that cannot be strong lose their place in line."""
     # The small term repairs products like 0.07 * 100, which come out a hair below the whole number.
     wanted = max(1, int(len(records) * percent / 100 + 1e-9))
     able = [i for i, record in enumerate(records) if _knows_masks(record, incomplete)]
@@ -124,7 +124,7 @@ def _draw_strong(
 
 
 def _in_line(records: list[Record], able: Iterable[int], of: str, seed: int) -> list[int]:
-    """The places `able` in an order that only the seed and the ids of the pictures decide."""
+    """The places `able` in an order that only the seed and the ids of the images decide."""
     return sorted(able, key=lambda i: (chance(seed, of, records[i].image_id), records[i].image_id))
 
 

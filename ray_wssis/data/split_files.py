@@ -1,6 +1,6 @@
 """A split as files, named like the published ones, with a manifest that says how it was made.
 
-`NAME_10p_s.json` holds the strong pictures, `NAME_10p_w.json` the weak ones and
+`NAME_10p_s.json` holds the strong images, `NAME_10p_w.json` the weak ones and
 `NAME_10p_split.json` the seed, the hashes and the counts.
 """
 
@@ -49,7 +49,7 @@ def split_file(
     seed: int,
     point_kind: PointKind | str,
 ) -> SplitFiles:
-    """Split a COCO file into the folder `out`.  File names of pictures stay as they are.
+    """Split a COCO file into the folder `out`.  File names of images stay as they are.
 
     Raises ValueError for a file that cannot be read or split.
     """
@@ -70,7 +70,7 @@ def write_split(
     """Write both parts and a manifest: `made_how`, then hashes and counts of what was written.
 
     A class that no strong mask shows is logged as a warning and listed in the manifest.  File
-    names of pictures become relative to `images`.
+    names of images become relative to `images`.
     """
     strong, weak = folder / f"{name}_s.json", folder / f"{name}_w.json"
     write_coco(split.strong, strong, images=images, info={"description": "masks and points"})
@@ -99,7 +99,7 @@ def _describe(file: UPath, records: Records) -> dict[str, Any]:
 
 
 def counts(records: Records) -> dict[str, Any]:
-    """Pictures and objects, crowds left out, as a manifest tells them."""
+    """Images and objects, crowds left out, as a manifest tells them."""
     per_class = count_classes(records)
     return {
         "num_images": len(records),

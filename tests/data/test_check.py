@@ -15,7 +15,7 @@ SQUARE = [[1, 1, 3, 1, 3, 3, 1, 3]]
 
 
 def coco(*annotations: dict[str, Any]) -> dict[str, Any]:
-    """One 6 x 4 picture of one class with these annotations."""
+    """One 6 x 4 image of one class with these annotations."""
     return {
         "images": [{"id": 5, "file_name": "a.png", "width": 6, "height": 4}],
         "annotations": [
@@ -37,24 +37,24 @@ def test_nothing_is_wrong_with_the_shapes(tmp_path: Path) -> None:
 
 
 def test_a_good_file_with_masks_and_points_has_no_finding() -> None:
-    clicks = {"more_points": [[1, 1], [5.2, 3.2]], "negative_points": [[5, 3]]}
+    clicks = {"extra_points": [[1, 1], [5.2, 3.2]], "negative_points": [[5, 3]]}
     assert findings(coco({"segmentation": SQUARE}, {"point": [5.9, 3.9]} | clicks)) == []
 
 
-def test_every_bad_further_point_is_found() -> None:
-    clicks = {"more_points": [[9, 9], [1, 1], "x"], "negative_points": [[6, 0]]}
+def test_every_bad_extra_point_is_found() -> None:
+    clicks = {"extra_points": [[9, 9], [1, 1], "x"], "negative_points": [[6, 0]]}
     found = check_coco(coco({"segmentation": SQUARE, "point": [2, 2]} | clicks))
     assert [problem.found.partition(":")[0] for problem in found] == [
-        "`more_points`",
-        "`more_points`",
+        "`extra_points`",
+        "`extra_points`",
         "`negative_points`",
     ]
     (alone,) = check_coco(coco({"segmentation": SQUARE}, {"negative_points": [[1, 1]]}))
     assert "only negative_points" in alone.found
 
 
-def test_a_further_point_on_the_pixel_of_another_object_is_a_warning() -> None:
-    data = coco({"point": [1, 1], "more_points": [[4, 2]]}, {"point": [4.5, 2.5]})
+def test_a_extra_point_on_the_pixel_of_another_object_is_a_warning() -> None:
+    data = coco({"point": [1, 1], "extra_points": [[4, 2]]}, {"point": [4.5, 2.5]})
     assert findings(data) == [("warning", "two points on one pixel", "image 5")]
 
 
@@ -66,18 +66,18 @@ def test_a_further_point_on_the_pixel_of_another_object_is_a_warning() -> None:
         ({"segmentation": {"size": [6, 4], "counts": "04"}}, "error", "malformed mask"),
         ({"segmentation": {"size": [4, 6], "counts": "!"}}, "error", "malformed mask"),
         ({"segmentation": {"size": [4, 6], "counts": [24]}}, "error", "empty mask"),
-        ({"point": [6, 1]}, "error", "point outside the picture"),
+        ({"point": [6, 1]}, "error", "point outside the image"),
         ({"point": "x"}, "error", "malformed point"),
-        ({"point": [1, 1], "more_points": [[1, 4]]}, "error", "point outside the picture"),
-        ({"point": [1, 1], "negative_points": [[-1, 1]]}, "error", "point outside the picture"),
-        ({"point": [1, 1], "more_points": [None]}, "error", "malformed point"),
+        ({"point": [1, 1], "extra_points": [[1, 4]]}, "error", "point outside the image"),
+        ({"point": [1, 1], "negative_points": [[-1, 1]]}, "error", "point outside the image"),
+        ({"point": [1, 1], "extra_points": [None]}, "error", "malformed point"),
         ({"point": [1, 1], "negative_points": 3}, "error", "malformed point"),
         ({"negative_points": [[1, 1]]}, "error", "no mask, no point"),
-        ({"more_points": [[1, 1]]}, "error", "no mask, no point"),
+        ({"extra_points": [[1, 1]]}, "error", "no mask, no point"),
         ({"point": [1, 1], "iscrowd": 2}, "error", "malformed entry"),
         ({"bbox": [1, 1, -2, 2]}, "error", "malformed box"),
         ({"bbox": [1, 1]}, "error", "malformed box"),
-        ({"bbox": [6, 1, 2, 2]}, "error", "box outside the picture"),
+        ({"bbox": [6, 1, 2, 2]}, "error", "box outside the image"),
         ({"bbox": [], "segmentation": []}, "error", "no mask, no point"),
         ({"segmentation": SQUARE, "iscrowd": 1}, "info", "crowd"),
     ],
@@ -112,7 +112,7 @@ def test_everything_is_said_at_once_errors_first() -> None:
     )
     assert {entry for entry in found if entry[0] != "info"} == {
         ("error", "malformed mask", "annotation 1 (image 5)"),
-        ("error", "point outside the picture", "annotation 1 (image 5)"),
+        ("error", "point outside the image", "annotation 1 (image 5)"),
         ("error", "unknown category", "annotation 4"),
         ("error", "unknown image", "annotation 5"),
         ("error", "duplicate id", "annotation 2"),
@@ -122,13 +122,29 @@ def test_everything_is_said_at_once_errors_first() -> None:
         ("error", "malformed entry", "image 7"),
         ("error", "malformed entry", "image 8"),
         ("error", "duplicate id", "category 9"),
-        ("warning", "picture used twice", "image 6"),
+        ("warning", "file used twice", "image 6"),
         ("warning", "duplicate name", "category 'dog'"),
         ("warning", "category without name", "category 11"),
         ("warning", "two points on one pixel", "image 5"),
     }
     assert ("info", "empty image", "image 6") in found
     assert ("info", "unused category", "category 11 (11)") in found
+
+
+def test_tags_and_the_annotated_part_of_an_image_are_checked() -> None:
+    data = coco({"segmentation": SQUARE}, {"point": [5, 1]}, {"point": [0.5, 0.5]})
+    data["images"][0] |= {"tags": ["dog", "cow"], "annotated": [[0, 0, 5, 0, 5, 4, 0, 4]]}
+    assert findings(data) == [
+        ("error", "malformed tags", "image 5"),
+        ("warning", "ignored point", "annotation 2 (image 5)"),
+    ]
+    data["images"][0] |= {"tags": [9], "annotated": []}
+    assert findings(data) == [("error", "malformed annotated part", "image 5")]
+
+
+def test_the_old_name_of_extra_points_is_checked_too() -> None:
+    found = findings(coco({"point": [1, 1], "more_points": [[1, 4]]}))
+    assert found == [("error", "point outside the image", "annotation 1 (image 5)")]
 
 
 def test_a_class_with_points_only_is_a_warning_where_others_have_masks() -> None:
@@ -175,7 +191,7 @@ def test_a_file_that_is_no_coco_file_is_one_error(tmp_path: Path, content: str |
     assert (problem.severity, problem.where) == ("error", str(file))
 
 
-def test_every_bad_picture_is_found(tmp_path: Path) -> None:
+def test_every_bad_image_file_is_found(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
     for name in "abcd":
         Image.fromarray(noise).save(tmp_path / f"{name}.png")
@@ -191,8 +207,8 @@ def test_every_bad_picture_is_found(tmp_path: Path) -> None:
     file.write_text(json.dumps(data))
     errors = [p for p in check_file(str(file), str(tmp_path)) if p.severity == "error"]
     assert [(p.where.split(" (")[0], p.found.split(" (")[0]) for p in errors] == [
-        ("image 1", "the picture is cut short or damaged"),
-        ("image 2", "the picture is 6 x 4 pixels"),
+        ("image 1", "the image is cut short or damaged"),
+        ("image 2", "the image is 6 x 4 pixels"),
         ("image 3", "the file has zero bytes"),
         ("image 4", "there is no such file"),
     ]

@@ -101,7 +101,7 @@ def test_annotations_of_the_unrotated_picture_get_a_hint(tmp_path: Path) -> None
 
 
 def test_another_size_names_both(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"a\.png: the picture is 4 x 3 .*for 9 x 8"):
+    with pytest.raises(ImageError, match=r"a\.png: the image is 4 x 3 .*for 9 x 8"):
         read_image(saved(tmp_path, rgb()), (8, 9))
 
 

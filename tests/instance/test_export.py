@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from upath import UPath
 
-from ray_wssis.data.builtin.shapes import draw_picture
+from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.data.records import Category
 from ray_wssis.instance.export import Detector, Format, export
 from ray_wssis.instance.segmenter import Found, Segmenter, network_image, pad_images
@@ -75,7 +75,7 @@ def exported(request: pytest.FixtureRequest, run: Path) -> Detect:
 
 
 def pictures(num: int, height: int = HEIGHT, width: int = WIDTH) -> list[Picture]:
-    return [draw_picture(i, 0, 128)[0][:height, :width] for i in range(num)]
+    return [draw_image(i, 0, 128)[0][:height, :width] for i in range(num)]
 
 
 def full_size(detect: Detect, picture: Picture) -> Found:

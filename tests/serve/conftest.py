@@ -19,7 +19,7 @@ from wssis_serve.coordinator import Desk
 from wssis_serve.http.api import create_api
 from wssis_serve.replicas import Labeller, Student
 
-from ray_wssis.data.builtin.shapes import draw_picture
+from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.session import free_port
 from tests.support.tiny_run import write_run
 
@@ -51,7 +51,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def picture() -> bytes:
     """A PNG of 160 x 160 pixels."""
     buffer = io.BytesIO()
-    Image.fromarray(draw_picture(0, seed=0, size=160)[0]).save(buffer, format="PNG")
+    Image.fromarray(draw_image(0, seed=0, size=160)[0]).save(buffer, format="PNG")
     return buffer.getvalue()
 
 

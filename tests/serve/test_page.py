@@ -17,7 +17,7 @@ from pycocotools import mask as coco_mask
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.api import create_api
 
-from ray_wssis.data.builtin.shapes import draw_picture
+from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record
 from tests.serve.conftest import backend_here, listening
@@ -253,7 +253,7 @@ def test_an_accepted_instance_is_an_object_with_the_students_mask_and_no_point(
 def test_it_can_be_used_with_the_keyboard_alone(page: Page, picture: bytes, tmp_path: Path) -> None:
     files = [tmp_path / "one.png", tmp_path / "two.png"]
     files[0].write_bytes(picture)
-    files[1].write_bytes(png(draw_picture(1, seed=0, size=160)[0]))
+    files[1].write_bytes(png(draw_image(1, seed=0, size=160)[0]))
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("o")
     chooser.value.set_files(files)
@@ -282,7 +282,7 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page, picture: bytes, tmp_
 def test_a_picture_is_labelled_as_it_is_shown(
     page: Page, client: httpx2.Client, tmp_path: Path
 ) -> None:
-    lying = Image.fromarray(draw_picture(2, seed=0, size=160)[0]).crop((0, 0, 160, 120))
+    lying = Image.fromarray(draw_image(2, seed=0, size=160)[0]).crop((0, 0, 160, 120))
     exif = lying.getexif()
     exif[0x0112] = 6  # to be turned by a quarter
     buffer = io.BytesIO()
@@ -350,7 +350,7 @@ def test_a_token_is_asked_for_and_kept_for_the_tab(
 
 def test_pictures_of_one_name_are_told_apart(page: Page, tmp_path: Path) -> None:
     for seed in range(3):
-        drop(page, "image.png", png(draw_picture(seed, seed=0, size=160)[0]))
+        drop(page, "image.png", png(draw_image(seed, seed=0, size=160)[0]))
         expect(page.locator("#pictures li")).to_have_count(seed + 1)
     for place in (1, 2, 3):
         expect(page.locator("#name")).to_contain_text(f"{place} of 3")

@@ -1,4 +1,4 @@
-"""RGB pictures as PNG files whose bytes are the same on every machine.
+"""RGB images as PNG files whose bytes are the same on every machine.
 
 A compressor may pack the same pixels differently from one version to the next.  These files are
 stored, not compressed, so the format alone decides every byte.
@@ -14,7 +14,7 @@ _BLOCK = 65535  # bytes, the longest stored block of a deflate stream
 
 
 def stored_png(image: NDArray[np.uint8]) -> bytes:
-    """PNG file of an [H, W, 3] picture."""
+    """PNG file of an [H, W, 3] image."""
     height, width, _ = image.shape
     rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row begins with its filter, 0: none
     rows[:, 1:] = image.reshape(height, 3 * width)

@@ -1,11 +1,11 @@
 """A data set out of thin air: textured shapes on textured grounds, with exact masks.
 
 For the demo, the tests and anybody who wants to see the method work before labelling anything.
-Six classes (a ring among them, whose centroid is not in it), one to eight objects a picture, later
+Six classes (a ring among them, whose centroid is not in it), one to eight objects an image, later
 ones over earlier ones; a mask is the visible part.  Colour, texture, angle and size say nothing
 about the class, only the outline does.
 
-The same seed gives the same bytes on every machine and the first pictures do not depend on how
+The same seed gives the same bytes on every machine and the first images do not depend on how
 many follow.  Hence only raw random bits, and only the operations whose result IEEE 754 fixes
 (+ - * / and comparisons): sines and sums of floats may differ in the last digit between machines.
 """
@@ -26,7 +26,7 @@ from ray_wssis.data.records import Category, Object, Record, Records
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-SMALLEST, LARGEST = 12 / 128, 80 / 128  # diameter, as a part of the picture's side
+SMALLEST, LARGEST = 12 / 128, 80 / 128  # diameter, as a part of the image's side
 MIN_VISIBLE = 0.5  # of an object; a newcomer that would hide more of an earlier one is not drawn
 SUPERSAMPLE = 3  # samples per pixel and side, for soft edges; a mask is decided by the centre
 
@@ -83,10 +83,10 @@ CATEGORIES = tuple(Category(id=i + 1, name=name) for i, name in enumerate(SHAPES
 
 
 def write_shapes(folder: str | UPath, num_images: int, seed: int, size: int = 128) -> UPath:
-    """Write `num_images` pictures of size x size pixels; comes back with the annotation file.
+    """Write `num_images` images of size x size pixels; comes back with the annotation file.
 
     OUT/images/000001.png, ... and OUT/annotations/instances.json.  Raises ValueError for fewer
-    than one picture or pictures too small for the smallest shape.
+    than one image or images too small for the smallest shape.
     """
     if num_images < 1:
         raise ValueError(f"{num_images} images; at least one is wanted")
@@ -96,7 +96,7 @@ def write_shapes(folder: str | UPath, num_images: int, seed: int, size: int = 12
     images.mkdir(parents=True, exist_ok=True)
     records = []
     for i in range(num_images):
-        image, record = draw_picture(i, seed, size)
+        image, record = draw_image(i, seed, size)
         (images / record.file).write_bytes(stored_png(image))
         records.append(record)
     annotations = UPath(folder) / "annotations" / "instances.json"
@@ -105,8 +105,8 @@ def write_shapes(folder: str | UPath, num_images: int, seed: int, size: int = 12
     return annotations
 
 
-def draw_picture(index: int, seed: int, size: int) -> tuple[NDArray[np.uint8], Record]:
-    """Picture number `index` of a seed, [size, size, 3], and its record."""
+def draw_image(index: int, seed: int, size: int) -> tuple[NDArray[np.uint8], Record]:
+    """Image number `index` of a seed, [size, size, 3], and its record."""
     dice = Dice(seed, index)
     canvas = ground(dice, size)
     labels: list[int] = []
@@ -130,7 +130,7 @@ def draw_picture(index: int, seed: int, size: int) -> tuple[NDArray[np.uint8], R
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A shape on the picture."""
+    """A shape on the image."""
 
     mask: Mask  # [size, size], whether a pixel's centre is inside
     box: tuple[slice, slice]  # rows and columns around it
@@ -161,7 +161,7 @@ def _place(dice: Dice, shape: Callable[[Array, Array], Mask], size: int) -> Plac
 
 
 def _record(index: int, size: int, labels: list[int], visible: list[Mask]) -> Record:
-    first = 1000 * (index + 1)  # ids do not depend on what other pictures hold
+    first = 1000 * (index + 1)  # ids do not depend on what other images hold
     return Record(
         image_id=index + 1,
         file=f"{index + 1:06d}.png",

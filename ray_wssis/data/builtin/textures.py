@@ -1,7 +1,7 @@
 """Random bits, and the grounds and fillings made of them (`ray_wssis.data.builtin.shapes`).
 
 Everything here is exact on every machine; see there for how.  Colours are floats 0..255, three
-to a pixel.  Lengths are given for a picture of 128 pixels and grow with it (`unit`, pixels per
+to a pixel.  Lengths are given for an image of 128 pixels and grow with it (`unit`, pixels per
 128th of the side).
 """
 

@@ -1,8 +1,8 @@
 """Points that people clicked in another tool, as weak records.
 
-Pictures of an export are found, classes and places put to the test, and each mark becomes an
-object, or those that the tool says belong together become one.  Whatever cannot be used is noted
-and left out; the rest goes on.
+The images of an export are located, classes and places are checked, and each mark becomes an
+object; marks that the tool says belong together become one.  What cannot be used is noted and left
+out.
 """
 
 import difflib
@@ -14,33 +14,26 @@ from pathlib import PurePosixPath
 
 from upath import UPath
 
-from ray_wssis.data.check import Problem
 from ray_wssis.data.coco import read_categories
 from ray_wssis.data.coco_fields import read_point
 from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_size
-from ray_wssis.data.imports.tools import (
-    ExportFormat,
-    Mark,
-    MarkedPicture,
-    Notes,
-    Unusable,
-    read_export,
-    recognise,
-)
+from ray_wssis.data.imports.export import Mark, MarkedImage, Notes, Unusable
+from ray_wssis.data.imports.formats import ExportFormat, read_export, recognise
+from ray_wssis.data.problem import Problem
 from ray_wssis.data.records import Category, Click, Object, Record, Records, named
 
-AT_A_TIME = 16  # pictures looked at; a thread that waits for a bucket takes no core
+NUM_THREADS = 16  # that read sizes; a thread that waits for a bucket takes no core
 
 Size = tuple[int, int]  # (height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What came out of an export, and what did not."""
+    """What an export gave, and what it did not."""
 
     export_format: ExportFormat
-    records: Records  # pictures with at least one point; their files are relative to the folder
-    num_left_out: int  # pictures of the export that no record is about
+    records: Records  # images with at least one point; their files are relative to the folder
+    num_left_out: int  # images of the export that no record is about
     others: Counter[str]  # number of annotations of each kind that is not a point
     problems: list[Problem]
 
@@ -61,8 +54,9 @@ def import_points(
 ) -> Imported:
     """The points of an export, with the categories of the COCO file `classes`.
 
-    Of each picture only the size is read; it is looked for under `images`, first by its whole name
-    in the export, then without the folders in front.  With `pixel_indices` 0.5 is added to x and y.
+    Only the sizes of images are read.  An image is looked for under `images`, first by its whole
+    name in the export, then without the folders in front.  With `pixel_indices` 0.5 is added to x
+    and y.
     Raises ValueError when the export, its format or the classes cannot be understood at all.
     """
     export, notes = UPath(export), Notes()
@@ -70,64 +64,64 @@ def import_points(
         raise ValueError(f"{export}: there is no such file or folder")
     known = ExportFormat(export_format) if export_format else recognise(export)
     categories = read_categories(classes)
-    pictures = read_export(export, known, notes)
+    marked = read_export(export, known, notes)
     middle = 0.5 if pixel_indices else 0.0
     records: list[Record] = []
     num_objects = 0
-    for picture, file, size in _located(pictures, str(images), notes):
-        objects = _objects(picture.marks, size, categories, middle, notes)
+    for image, file, size in _located(marked, str(images), notes):
+        objects = _objects(image.marks, size, categories, middle, notes)
         if objects:
             records.append(_record(len(records) + 1, num_objects + 1, file, size, objects))
             num_objects += len(objects)
     return Imported(
         export_format=known,
         records=Records.from_rows(records, categories),
-        num_left_out=len(pictures) - len(records),
+        num_left_out=len(marked) - len(records),
         others=notes.others,
-        problems=sorted(notes.problems, key=lambda problem: problem.severity == "info"),
+        problems=notes.problems.worst_first(),
     )
 
 
 def _located(
-    pictures: Iterable[MarkedPicture], images: str, notes: Notes
-) -> Iterator[tuple[MarkedPicture, str, Size]]:
-    """Pictures that have marks, each with its name under `images` and its size."""
+    marked: Iterable[MarkedImage], images: str, notes: Notes
+) -> Iterator[tuple[MarkedImage, str, Size]]:
+    """Images that have marks, each with its name under `images` and its size."""
 
-    def look(picture: MarkedPicture) -> tuple[str, Size] | ImageError:
+    def look(image: MarkedImage) -> tuple[str, Size] | ImageError:
         try:
-            return _find(picture, images)
+            return _find(image, images)
         except ImageError as error:
             return error
 
-    clicked = [picture for picture in pictures if picture.marks]
+    clicked = [image for image in marked if image.marks]
     taken: dict[str, str] = {}
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for picture, found in zip(clicked, pool.map(look, clicked), strict=True):
-            with notes.item(picture.where):
+    with ThreadPoolExecutor(NUM_THREADS) as pool:
+        for image, found in zip(clicked, pool.map(look, clicked), strict=True):
+            with notes.item(image.where):
                 if isinstance(found, ImageError):
-                    raise Unusable("picture", f"{found.file}: {found.found}", found.wanted)
+                    raise Unusable("image file", f"{found.file}: {found.found}", found.wanted)
                 file, size = found
                 if file in taken:
                     raise Unusable(
-                        "picture used twice",
-                        f"{file} is the picture of {taken[file]} too",
-                        "a picture of its own; the points of the first were taken",
+                        "file used twice",
+                        f"{file} is the file of {taken[file]} too",
+                        "a file of its own; the points of the first were taken",
                     )
-                taken[file] = picture.where
-                yield picture, file, size
+                taken[file] = image.where
+                yield image, file, size
 
 
-def _find(picture: MarkedPicture, images: str) -> tuple[str, Size]:
-    """Its name under `images` and its size.  Raises ImageError."""
-    parts = [part for part in PurePosixPath(picture.name).parts if part.strip("/.")]
+def _find(image: MarkedImage, images: str) -> tuple[str, Size]:
+    """The name of an image under `images`, and its size.  Raises ImageError."""
+    parts = [part for part in PurePosixPath(image.name).parts if part.strip("/.")]
     for start in range(len(parts)):
         name = "/".join(parts[start:])
         try:
-            return name, read_size(image_uri(images, name), picture.size)
+            return name, read_size(image_uri(images, name), image.size)
         except MissingImage:
             continue
     raise MissingImage(
-        picture.name, f"there is no such picture under {images}", "check --images, or the name"
+        image.name, f"there is no such file under {images}", "check --images, or the name"
     )
 
 
@@ -138,7 +132,7 @@ def _objects(
     middle: float,
     notes: Notes,
 ) -> list[_Object]:
-    """The objects that marks are about; `middle` is added to x and y."""
+    """The objects of marks; `middle` is added to x and y."""
     labels = {category.name: label for label, category in enumerate(categories)}
     groups: dict[Hashable, tuple[Mark, list[Click]]] = {}
     for number, mark in enumerate(marks):
@@ -153,7 +147,7 @@ def _objects(
         with notes.item(first.where):
             clicks.sort(key=lambda click: not click.positive)
             if not clicks[0].positive:
-                found = "only points that are off the object"
+                found = "only points off the object"
                 raise Unusable("no point on it", found, "at least one on it")
             objects.append(_Object(label=labels[first.class_name], clicks=clicks))
     return objects
@@ -172,7 +166,7 @@ def _place(x: float, y: float, size: Size) -> tuple[float, float]:
         point = read_point([x, y], height, width)
     except ValueError as error:
         wanted = f"0 <= x < {width} and 0 <= y < {height}"
-        raise Unusable("point outside the picture", str(error), wanted) from error
+        raise Unusable("point outside the image", str(error), wanted) from error
     assert point is not None
     return point
 
@@ -180,7 +174,7 @@ def _place(x: float, y: float, size: Size) -> tuple[float, float]:
 def _record(
     image_id: int, annotation_id: int, file: str, size: Size, objects: Sequence[_Object]
 ) -> Record:
-    """The record of a picture; its annotations are numbered from `annotation_id` on."""
+    """The record of an image; its annotations are numbered from `annotation_id` on."""
     height, width = size
     return Record(
         image_id=image_id,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ray_wssis import masks
-from ray_wssis.data.builtin.shapes import SHAPES, draw_picture, write_shapes
+from ray_wssis.data.builtin.shapes import SHAPES, draw_image, write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.images import read_image
 from ray_wssis.data.records import Records
@@ -39,7 +39,7 @@ def test_a_seed_gives_these_bytes_on_every_machine(tmp_path: Path) -> None:
 
 
 def test_another_seed_gives_other_pictures() -> None:
-    assert (draw_picture(0, 0, 64)[0] != draw_picture(0, 1, 64)[0]).any()
+    assert (draw_image(0, 0, 64)[0] != draw_image(0, 1, 64)[0]).any()
 
 
 def test_fewer_pictures_are_the_first_ones(folder: Path, tmp_path: Path) -> None:
@@ -113,6 +113,6 @@ def test_sizes_that_make_no_sense_are_refused(tmp_path: Path, num_images: int, s
 
 
 def test_larger_pictures_hold_larger_shapes() -> None:
-    image, record = draw_picture(0, 0, 256)
+    image, record = draw_image(0, 0, 256)
     assert image.shape == (256, 256, 3)
     assert (record.height, record.width) == (256, 256)

@@ -1,0 +1,190 @@
+"""Checks of the annotations of a COCO instance file, each on its own and all of them together."""
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from ray_wssis import masks
+from ray_wssis.data.coco_fields import (
+    CLICK_KEYS,
+    listed_points,
+    read_box_centre,
+    read_click,
+    read_mask,
+    read_point,
+)
+from ray_wssis.data.problem import Problems, Severity
+from ray_wssis.data.records import Click, Point
+
+Size = tuple[int, int]  # (height, width)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedImage:
+    """The entry of an image, without what is wrong with it."""
+
+    file: str | None
+    size: Size | None
+    annotated: bytes | None  # counts of the part that somebody looked at; None: all of it
+
+
+class AnnotationChecker:
+    """Walks through the annotations; `check_whole` reports what shows when all were seen."""
+
+    def __init__(
+        self, problems: Problems, categories: dict[int, str], images: dict[int, ListedImage]
+    ) -> None:
+        self.problems = problems
+        self.categories = categories  # name by id
+        self.images = images  # by id
+        self.num_annotations: Counter[int] = Counter()  # by image id
+        self.num_masks: Counter[int] = Counter()  # by category id, crowds left out
+        self.num_points: Counter[int] = Counter()  # by category id, where no mask is known
+        self.num_boxes = 0  # annotations that only a box locates, crowds left out
+        self.on_pixel: dict[tuple[int, int, int], list[int]] = defaultdict(list)  # annotation ids
+
+    def check(self, annotations: list[Any]) -> None:
+        for number, where, entry in self.problems.entries(annotations, "annotations", "annotation"):
+            image = self.problems.number(entry, "image_id", where)
+            category = self.problems.number(entry, "category_id", where)
+            if category is not None and category not in self.categories:
+                found = f"category_id {category}"
+                self.problems.add(
+                    "error", "unknown category", where, found, self._known_categories()
+                )
+            if image is None:
+                continue
+            self.num_annotations[image] += 1
+            if image not in self.images:
+                found = f"image_id {image}"
+                wanted = "the id of an image of this file"
+                self.problems.add("error", "unknown image", where, found, wanted)
+                continue
+            size = self.images[image].size
+            if size is not None:
+                self.check_shape(number, f"{where} (image {image})", entry, image, category, size)
+
+    def check_shape(
+        self,
+        number: int,
+        where: str,
+        entry: dict[str, Any],
+        image: int,
+        category: int | None,
+        size: Size,
+    ) -> None:
+        """Check the mask and the point of an annotation, each on its own, or else its box."""
+        crowd = entry.get("iscrowd", 0)
+        if crowd not in (0, 1):
+            found = f"iscrowd is {crowd!r:.40}"
+            self.problems.add("error", "malformed entry", where, found, "0 or 1")
+        if crowd == 1:
+            wanted = "nothing: an ignore region in a strong part, left out of a weak one"
+            self.problems.add("info", "crowd", where, "a crowd region", wanted)
+        mask = self._mask(where, entry.get("segmentation"), size)
+        point = self._point(where, entry.get("point"), size)
+        clicks = self._clicks(where, entry, size)
+        only_box = not entry.get("segmentation") and entry.get("point") is None
+        if only_box:
+            point = self._box_centre(where, entry, size)
+        if category is None or crowd == 1:
+            return
+        self.num_masks[category] += mask is not None
+        self.num_points[category] += mask is None and point is not None
+        self.num_boxes += only_box and point is not None
+        places = [] if point is None else [point]
+        places += [(click.x, click.y) for click in clicks if click.positive]
+        for x, y in {(int(x), int(y)) for x, y in places}:
+            self.on_pixel[image, x, y].append(number)
+        if mask is None and point is not None:
+            self._check_seen(where, point, self.images[image].annotated, size)
+
+    def check_whole(self) -> None:
+        """Report what only shows when all annotations were seen."""
+        if self.num_boxes:
+            found = f"{self.num_boxes} boxes without mask and point"
+            wanted = "masks, unless it is a weak file: there the boxes become points, their centres"
+            severity: Severity = "warning" if self.num_masks.total() else "info"
+            self.problems.add(severity, "boxes become points", "annotations", found, wanted)
+        for (image, x, y), numbers in self.on_pixel.items():
+            if len(numbers) > 1:
+                found = f"annotations {', '.join(map(str, numbers))} point at pixel ({x}, {y})"
+                wanted = "one object per pixel; were they clicked twice?"
+                where = f"image {image}"
+                self.problems.add("warning", "two points on one pixel", where, found, wanted)
+        for image in self.images:
+            if not self.num_annotations[image]:
+                wanted = "nothing, if there is no object in it"
+                self.problems.add("info", "empty image", f"image {image}", "no annotation", wanted)
+        for number, name in self.categories.items():
+            where = f"category {number} ({name})"
+            if not self.num_masks[number] and not self.num_points[number]:
+                self.problems.add("info", "unused category", where, "no annotation", "nothing")
+            elif not self.num_masks[number] and self.num_masks.total():
+                found = f"{self.num_points[number]} points and no mask, others have masks"
+                wanted = "a few masks: a class without any cannot be learnt"
+                self.problems.add("warning", "class without masks", where, found, wanted)
+
+    def _check_seen(self, where: str, point: Point, annotated: bytes | None, size: Size) -> None:
+        if annotated is not None and not masks.contains(annotated, *size, point):
+            found = f"the point ({point[0]:g}, {point[1]:g}) is outside the annotated part"
+            wanted = "nothing, if it may be ignored; a larger `annotated` otherwise"
+            self.problems.add("warning", "ignored point", where, found, wanted)
+
+    def _mask(self, where: str, segmentation: Any, size: Size) -> bytes | None:
+        try:
+            mask = read_mask(segmentation, *size)
+        except ValueError as error:
+            self.problems.add("error", "malformed mask", where, str(error), "polygons or an RLE")
+            return None
+        if mask is not None and masks.area(mask, *size) == 0:
+            wanted = "at least one pixel; remove the annotation or repair it"
+            self.problems.add("error", "empty mask", where, "the mask has no pixel", wanted)
+            return None
+        return mask
+
+    def _clicks(self, where: str, entry: dict[str, Any], size: Size) -> list[Click]:
+        clicks = []
+        for key in CLICK_KEYS:
+            try:
+                points = listed_points(entry, key)
+            except ValueError as error:
+                self.problems.add("error", "malformed point", where, str(error), "[[x, y], ...]")
+                continue
+            for point in points:
+                try:
+                    clicks.append(read_click(key, point, *size))
+                except ValueError as error:
+                    self._bad_point(where, str(error), size)
+        return clicks
+
+    def _point(self, where: str, point: Any, size: Size) -> Point | None:
+        try:
+            return read_point(point, *size)
+        except ValueError as error:
+            self._bad_point(where, str(error), size)
+            return None
+
+    def _bad_point(self, where: str, found: str, size: Size) -> None:
+        kind = "point outside the image" if "outside" in found else "malformed point"
+        wanted = f"[x, y] with 0 <= x < {size[1]} and 0 <= y < {size[0]}"
+        self.problems.add("error", kind, where, found, wanted)
+
+    def _box_centre(self, where: str, entry: dict[str, Any], size: Size) -> Point | None:
+        try:
+            centre = read_box_centre(entry.get("bbox"), *size)
+        except ValueError as error:
+            kind = "box outside the image" if "outside" in str(error) else "malformed box"
+            wanted = f"[x, y, width, height] with a part in {size[1]} x {size[0]} pixels"
+            self.problems.add("error", kind, where, str(error), wanted)
+            return None
+        if centre is None:
+            others = " beside ".join(key for key in CLICK_KEYS if entry.get(key))
+            found = "neither segmentation nor point, and no bbox"
+            found += f"; only {others}" if others else ""
+            self.problems.add("error", "no mask, no point", where, found, "at least one of them")
+        return centre
+
+    def _known_categories(self) -> str:
+        known = sorted(self.categories)
+        return f"one of {', '.join(map(str, known[:12]))}{', ...' if len(known) > 12 else ''}"

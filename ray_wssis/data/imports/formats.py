@@ -1,0 +1,58 @@
+"""Formats of labelling tools: recognised by name, read by one reader each."""
+
+import csv
+from enum import StrEnum
+from xml.etree import ElementTree
+
+from upath import UPath
+
+from ray_wssis.data.imports.csv_points import read_csv
+from ray_wssis.data.imports.cvat import read_cvat
+from ray_wssis.data.imports.export import MarkedImage, Notes
+from ray_wssis.data.imports.label_studio import read_label_studio
+from ray_wssis.data.imports.labelme import read_labelme
+
+
+class ExportFormat(StrEnum):
+    """The format of an export."""
+
+    CSV = "csv"  # a table with the columns image, x, y, class, perhaps object, positive
+    CVAT = "cvat"  # annotations.xml of "CVAT for images 1.1"
+    LABELME = "labelme"  # a folder with a JSON file for each image
+    LABEL_STUDIO = "label-studio"  # its "JSON", a list of tasks
+
+
+READERS = {
+    ExportFormat.CSV: read_csv,
+    ExportFormat.CVAT: read_cvat,
+    ExportFormat.LABELME: read_labelme,
+    ExportFormat.LABEL_STUDIO: read_label_studio,
+}
+
+
+def read_export(export: UPath, export_format: ExportFormat, notes: Notes) -> list[MarkedImage]:
+    """All images of an export, including those without marks.
+
+    Raises ValueError when it cannot be understood at all.
+    """
+    try:
+        return list(READERS[export_format](export, notes))
+    except (ValueError, csv.Error, ElementTree.ParseError) as error:
+        raise ValueError(f"{export}: not an export of format {export_format}: {error}") from error
+
+
+def recognise(export: UPath) -> ExportFormat:
+    """The format of an export by its name.  Raises ValueError when the name does not tell."""
+    if export.is_dir():
+        return ExportFormat.LABELME
+    formats = {
+        ".csv": ExportFormat.CSV,
+        ".xml": ExportFormat.CVAT,
+        ".json": ExportFormat.LABEL_STUDIO,
+    }
+    if export.suffix.lower() not in formats:
+        raise ValueError(
+            f"{export}: no .csv, .xml, .json or folder of JSON files. Unpack an archive; for a "
+            f"file by another name give --format"
+        )
+    return formats[export.suffix.lower()]

@@ -1,0 +1,99 @@
+"""Corrections merged into a COCO file, of which everything else is kept."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from upath import UPath
+
+from ray_wssis.data.coco import load_json, records_from_coco
+from ray_wssis.data.coco_fields import read_mask, whole_number
+from ray_wssis.data.coco_writer import coco_mask, compact
+from ray_wssis.data.corrections import CORRECTED, Base, Correction, last_corrections, numbered
+from ray_wssis.storage import write_atomically
+
+# Keys that do not hold for masks that a person drew; `alarms` is the old name of `flags`.
+ABOUT_PSEUDO_MASKS = ("expected_iou", "flags", "alarms", "pseudo")
+
+
+class Merged(NamedTuple):
+    """The outcome of `merge_corrections` in numbers of annotations."""
+
+    corrected: int
+    added: int
+    deleted: int
+    unchanged: int
+
+
+def merge_corrections(base: str | UPath, files: Sequence[str | UPath], out: str | UPath) -> Merged:
+    """Write the COCO file `base` to `out` with the corrections of `files` in it.
+
+    Whatever a correction does not mention keeps its value and its place, unknown keys included.
+    Corrected and added annotations say `"corrected": true`, have a compressed mask with box and
+    area, and nothing of what held for the pseudo mask.  Raises ValueError as `read_corrections`,
+    and when `out` exists.
+    """
+    if UPath(out).exists():
+        raise ValueError(f"{out} already exists and is not replaced; choose another file to write")
+    data = load_json(base)
+    known = _base_of(data, str(base))
+    left = last_corrections({str(file): load_json(file) for file in files}, known)
+    annotations: list[dict[str, Any]] = []
+    num_corrected = num_deleted = 0
+    for old in data["annotations"]:
+        entry, correction = left.pop(whole_number(old, "id", "an annotation"), (None, None))
+        if entry is None or correction is None or not _corrects(correction, old, known):
+            annotations.append(old)
+        elif correction.deleted:
+            num_deleted += 1
+        else:
+            annotations.append(_drawn(old, correction, known))
+            num_corrected += 1
+    unchanged = len(annotations) - num_corrected
+    added = [_drawn(entry, new, known) for entry, new in left.values() if not new.deleted]
+    data["annotations"] = annotations + added
+    path = UPath(out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, compact(data).encode())
+    return Merged(num_corrected, len(added), num_deleted, unchanged)
+
+
+def _base_of(data: dict[str, Any], name: str) -> Base:
+    """The base that a COCO file is; its annotations need nothing but their ids."""
+    try:
+        images = records_from_coco(data | {"annotations": []}, images="")
+        image_of = {
+            number: whole_number(entry, "image_id", f"annotation {number}")
+            for number, entry in numbered(data["annotations"], "annotation")
+        }
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+    return Base(
+        name=name,
+        images={record.image_id: record for record in images},
+        image_of=image_of,
+        categories=images.categories,
+    )
+
+
+def _corrects(correction: Correction, old: dict[str, Any], base: Base) -> bool:
+    """Tell whether the annotation `old` has another class or mask, or one that cannot be read."""
+    image = base.images[correction.image_id]
+    try:
+        label = base.label_of("", old)
+        mask = read_mask(old.get("segmentation"), image.height, image.width)
+    except ValueError:
+        return True
+    return correction.corrects(label, mask)
+
+
+def _drawn(entry: dict[str, Any], correction: Correction, base: Base) -> dict[str, Any]:
+    """An annotation with the class and the mask of its correction."""
+    image = base.images[correction.image_id]
+    assert correction.mask is not None
+    kept = {key: value for key, value in entry.items() if key not in ABOUT_PSEUDO_MASKS}
+    return (
+        kept
+        | {"category_id": base.categories[correction.label].id, "iscrowd": int(correction.crowd)}
+        | coco_mask(correction.mask, image.height, image.width)
+        | {CORRECTED: True}
+    )

@@ -1,0 +1,68 @@
+"""Findings about files of users: what is wrong, where, and what would be right."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ray_wssis.data.coco_fields import whole_number
+
+Severity = Literal["error", "warning", "info"]
+RANK = {"error": 0, "warning": 1, "info": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One finding.
+
+    An *error* makes the file unusable, a *warning* is most likely a mistake but can be used, an
+    *info* is allowed and good to know.
+    """
+
+    severity: Severity
+    kind: str  # the same few words for all findings of a kind
+    where: str
+    found: str
+    wanted: str
+
+
+class Problems:
+    """The findings so far."""
+
+    def __init__(self) -> None:
+        self.list: list[Problem] = []
+
+    def add(self, severity: Severity, kind: str, where: str, found: str, wanted: str) -> None:
+        self.list.append(
+            Problem(severity=severity, kind=kind, where=where, found=found, wanted=wanted)
+        )
+
+    def worst_first(self) -> list[Problem]:
+        return sorted(self.list, key=lambda problem: RANK[problem.severity])
+
+    def entries(
+        self, entries: list[Any], plural: str, singular: str
+    ) -> Iterator[tuple[int, str, dict[str, Any]]]:
+        """Id, name for messages, and content of each entry with an id; others are reported."""
+        seen: set[int] = set()
+        for place, entry in enumerate(entries):
+            try:
+                number = whole_number(entry, "id", f"entry {place} of {plural}")
+            except ValueError as error:
+                where, _, found = str(error).partition(": ")
+                self.add("error", "no id", where, found, "a whole number as `id`")
+                continue
+            where = f"{singular} {number}"
+            if number in seen:
+                found = f"the id occurs again in entry {place} of {plural}"
+                self.add("error", "duplicate id", where, found, "every id once")
+            seen.add(number)
+            yield number, where, entry
+
+    def number(self, entry: dict[str, Any], key: str, where: str) -> int | None:
+        """A whole number of an entry; None, and reported, when it is none."""
+        try:
+            return whole_number(entry, key, where)
+        except ValueError as error:
+            found = str(error).removeprefix(f"{where}: ").partition(",")[0]
+            self.add("error", "malformed entry", where, found, "a whole number")
+            return None
