@@ -127,7 +127,7 @@ def test_a_folder_is_no_picture(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "complaint"), [(b"", "zero bytes"), (b"<html>", "not a picture")]
+    ("content", "complaint"), [(b"", "zero bytes"), (b"<html>", "not an image")]
 )
 def test_other_files_are_no_pictures(tmp_path: Path, content: bytes, complaint: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
