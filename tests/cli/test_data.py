@@ -43,8 +43,8 @@ def test_check_lists_what_is_wrong_and_exits_1(shapes: Path) -> None:
     problems = json.loads(result.stdout)["problems"]
     assert [p["kind"] for p in problems if p["severity"] == "error"] == [
         "unknown category",
-        "picture",
-        "picture",
+        "image file",
+        "image file",
     ]
     assert set(problems[0]) == {"severity", "kind", "where", "found", "wanted"}
     result = CliRunner().invoke(app, call)
