@@ -103,7 +103,7 @@ def compare_models(run: RunFolder, models: Models) -> dict[str, float | None]:
 
 
 def drawing_time(counts: Mapping[str, Any]) -> dict[str, float] | None:
-    """Seconds of a person's work that the labels cost, and that masks everywhere would have."""
+    """Seconds that people spent on drawing the labels, and that masks for all would have cost."""
     if "strong" not in counts or "weak" not in counts:
         return None
     num_masks = counts["strong"]["num_instances"]
@@ -111,6 +111,8 @@ def drawing_time(counts: Mapping[str, Any]) -> dict[str, float] | None:
     spent = num_masks * SECONDS_PER_MASK + num_points * SECONDS_PER_POINT
     full = (num_masks + num_points) * SECONDS_PER_MASK
     return {
+        "per_mask": SECONDS_PER_MASK,
+        "per_point": SECONDS_PER_POINT,
         "masks": num_masks * SECONDS_PER_MASK,
         "points": num_points * SECONDS_PER_POINT,
         "spent": spent,
