@@ -1,9 +1,9 @@
-"""Instance masks as COCO run-length codes, and what can be read off them.
+"""Instance masks as COCO run-length codes, and measurements of them.
 
 A mask is kept as its *counts*: the bytes of COCO's compressed run-length code, which goes down
-the columns of the image and counts background and object pixels in turn.  Counts alone do not
-know the size of the image, so every function is told `height` and `width`.  Pixels are
-unwrapped only where somebody looks at them.
+the columns of the image and counts background and object pixels in turn.  Counts do not contain
+the size of the image, so every function takes `height` and `width`.  Pixels are unpacked only
+where they are needed.
 
 Points and boxes are (x, y) in pixels of the mask.  The centre of the top left pixel is (0.5, 0.5).
 """
@@ -22,14 +22,14 @@ FARTHEST = 1e6  # pixels: the C code walks along an outline step by step, and fa
 
 
 def encode(mask: NDArray[Any]) -> bytes:
-    """Counts of a [H, W] mask; every pixel that is not zero belongs to the object."""
+    """Encode a [H, W] mask as counts; every pixel that is not zero belongs to the object."""
     if mask.ndim != 2:
         raise ValueError(f"a mask has two axes (height, width), this one has shape {mask.shape}")
     return bytes(coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8))["counts"])
 
 
 def decode(counts: bytes, height: int, width: int) -> Mask:
-    """The [height, width] mask of `counts`.
+    """Decode counts into a [height, width] mask.
 
     Raises ValueError when they describe a mask of another size.
     """
@@ -40,10 +40,10 @@ def decode(counts: bytes, height: int, width: int) -> Mask:
 
 
 def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> bytes:
-    """Counts of the union of polygons, each a flat list x0, y0, x1, y1, ...
+    """Return the counts of the union of polygons, each a flat list x0, y0, x1, y1, ...
 
     A part with fewer than three corners has no area and adds nothing.  An outline so small that
-    it covers no pixel's centre becomes the pixel it lies in: no object is lost for being tiny.
+    it covers no pixel's centre becomes the pixel it lies in, so that no tiny object is lost.
     Raises ValueError for a polygon that is no list of pairs of numbers up to `FARTHEST`, or when
     no part has three corners.
     """
@@ -57,8 +57,10 @@ def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
 
 
 def disc(point: tuple[float, float], area: float, height: int, width: int) -> bytes:
-    """Counts of the part within the image of a disc of `area` pixels around `point` (x, y); at
-    least the pixel in which the point lies."""
+    """Return the counts of a disc of `area` pixels around `point` (x, y), cut at the image border.
+
+    It holds at least the pixel in which the point lies.
+    """
     x, y = point
     rows, columns = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5
     mask = (columns - x) ** 2 + (rows - y) ** 2 <= area / np.pi
@@ -67,7 +69,7 @@ def disc(point: tuple[float, float], area: float, height: int, width: int) -> by
 
 
 def from_uncompressed(lengths: Sequence[int], height: int, width: int) -> bytes:
-    """Counts of a plain list of run lengths, background first.
+    """Return the counts of a plain list of run lengths, background first.
 
     Raises ValueError when the runs do not cover height * width pixels exactly.
     """
@@ -80,17 +82,17 @@ def from_uncompressed(lengths: Sequence[int], height: int, width: int) -> bytes:
 
 
 def checked(counts: bytes, height: int, width: int) -> bytes:
-    """`counts` itself, once it is sure that it describes a height x width mask.
+    """Return `counts` if it describes a height x width mask.
 
-    Raises ValueError otherwise.  Counts from a file go through here: the C code behind the other
-    functions trusts its input.
+    Raises ValueError otherwise.  Counts from a file must pass through this function: the C code
+    behind the others trusts its input.
     """
     _check_runs(run_lengths(counts), height, width)
     return counts
 
 
 def run_lengths(counts: bytes) -> NDArray[np.int64]:
-    """Lengths of the runs, background first, down the columns.
+    """Return the lengths of the runs, background first, down the columns.
 
     Each number is written in groups of five bits, lowest first, bit 6 saying that more follow;
     from the fourth on it is the difference to the number two before.
@@ -115,7 +117,7 @@ def run_lengths(counts: bytes) -> NDArray[np.int64]:
 
 
 def pixels(counts: bytes, height: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Columns and rows of the object's pixels, down the columns, without unwrapping the rest."""
+    """Return columns and rows of the object's pixels, down the columns."""
     runs = run_lengths(counts)
     ends = np.cumsum(runs)
     inside = runs[1::2]  # every second run is the object
@@ -127,7 +129,7 @@ def pixels(counts: bytes, height: int) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def contains(counts: bytes, height: int, width: int, point: tuple[float, float]) -> bool:
-    """Whether the pixel in which `point` (x, y) lies belongs to the object."""
+    """Tell whether the pixel in which `point` (x, y) lies belongs to the object."""
     x, y = floor(point[0]), floor(point[1])
     if not (0 <= x < width and 0 <= y < height):
         return False
@@ -136,31 +138,31 @@ def contains(counts: bytes, height: int, width: int, point: tuple[float, float])
 
 
 def area(counts: bytes, height: int, width: int) -> int:
-    """Number of pixels of the object."""
+    """Count the pixels of the object."""
     return int(coco_mask.area(_rle(counts, height, width)))
 
 
 def complement(counts: bytes, height: int, width: int) -> bytes:
-    """Counts of the pixels that do not belong to the object."""
+    """Return the counts of all pixels that do not belong to the object."""
     runs = run_lengths(counts).tolist()
     rest = runs[1:] if runs and runs[0] == 0 else [0, *runs]
     return from_uncompressed(rest, height, width)
 
 
 def overlap(counts_a: bytes, counts_b: bytes, height: int, width: int) -> int:
-    """Number of pixels that belong to both masks."""
+    """Count the pixels that belong to both masks."""
     both = [_rle(counts_a, height, width), _rle(counts_b, height, width)]
     return int(coco_mask.area(coco_mask.merge(both, intersect=True)))
 
 
 def bounding_box(counts: bytes, height: int, width: int) -> tuple[int, int, int, int]:
-    """(x0, y0, x1, y1) around the object, x1 and y1 exclusive; all zero for an empty mask."""
+    """Return (x0, y0, x1, y1) around the object, x1 and y1 exclusive; zeros for an empty mask."""
     x, y, w, h = (int(side) for side in coco_mask.toBbox(_rle(counts, height, width)))
     return x, y, x + w, y + h
 
 
 def centroid(counts: bytes, height: int, width: int) -> tuple[float, float]:
-    """Mean of the object's pixel centres, (x, y).  It may lie outside a ring."""
+    """Return the mean (x, y) of the object's pixel centres, which may lie outside a ring."""
     column, row = pixels(counts, height)
     if column.size == 0:
         raise ValueError(f"an empty {height} x {width} mask has no centroid")
@@ -168,14 +170,14 @@ def centroid(counts: bytes, height: int, width: int) -> tuple[float, float]:
 
 
 def iou(counts_a: bytes, counts_b: bytes, height: int, width: int) -> float:
-    """Intersection over union of two masks; 0 when both are empty."""
+    """Return the intersection over union of two masks; 0 when both are empty."""
     return float(pairwise_iou([counts_a], [counts_b], height, width)[0, 0])
 
 
 def pairwise_iou(
     masks_a: Sequence[bytes], masks_b: Sequence[bytes], height: int, width: int
 ) -> NDArray[np.float64]:
-    """[len(masks_a), len(masks_b)] intersection over union of every pair."""
+    """Return [len(masks_a), len(masks_b)] intersections over unions of all pairs."""
     if not masks_a or not masks_b:
         return np.zeros((len(masks_a), len(masks_b)))
     rles_a = [_rle(counts, height, width) for counts in masks_a]
@@ -208,7 +210,7 @@ def _check_polygon(polygon: Sequence[float]) -> None:
 
 
 def _nearest_pixel(polygon: list[float], height: int, width: int) -> bytes:
-    """The one pixel that holds the middle of the outline; empty when that is off the image."""
+    """Return the pixel that holds the middle of the outline; nothing when that is off the image."""
     mask = np.zeros((height, width), dtype=bool)
     column, row = (
         int(np.floor(np.mean(polygon[0::2]))),

@@ -1,4 +1,4 @@
-"""Files and folders at any URI: where they are, what is in them, whole or not at all."""
+"""Files and folders at any URI: locating, listing, hashing, and writing whole or not at all."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ Place = str | os.PathLike[str] | UPath  # a path or a URI
 
 
 def locate(place: Place) -> UPath:
-    """`place` as a path or URI that means the same in every process: local ones are absolute."""
+    """Return `place` as a path or URI that every process understands: local ones are absolute."""
     path = UPath(place)
     if path.protocol in ("", "file", "local"):
         return UPath(Path(path.path).expanduser().absolute())
@@ -22,12 +22,12 @@ def locate(place: Place) -> UPath:
 
 
 def is_local(path: UPath) -> bool:
-    """Whether `path` is on a file system of this machine (a mounted one included)."""
+    """Tell whether `path` is on a file system of this machine, mounted ones included."""
     return path.protocol in ("", "file", "local")
 
 
 def hash_file(file: Place) -> str:
-    """SHA-256 of a file, read block by block."""
+    """Return the SHA-256 of a file, read block by block."""
     digest = hashlib.sha256()
     with UPath(file).open("rb") as stream:
         while block := stream.read(BLOCK):
@@ -36,7 +36,7 @@ def hash_file(file: Place) -> str:
 
 
 def write_atomically(file: UPath, data: bytes) -> None:
-    """All of `data` or nothing, also when the disk is full or the process is killed."""
+    """Write all of `data` or nothing, even if the disk is full or the process is killed."""
     if not is_local(file):
         file.write_bytes(data)  # an object appears whole when it is closed
         return
@@ -54,18 +54,18 @@ def write_atomically(file: UPath, data: bytes) -> None:
 
 
 def write_json(file: UPath, values: dict[str, Any]) -> None:
-    """Values for people and machines, whole or not at all."""
+    """Write values as indented JSON, whole or not at all."""
     write_atomically(file, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def read_json(file: UPath) -> dict[str, Any]:
-    """What `write_json` wrote."""
+    """Read a JSON object."""
     values: dict[str, Any] = json.loads(file.read_bytes())
     return values
 
 
 def names_in(folder: UPath) -> list[str]:
-    """Names of the files and folders directly in `folder`; none when it does not exist."""
+    """List the files and folders directly in `folder` by name; none when it does not exist."""
     folder.fs.invalidate_cache()
     if not folder.exists():
         return []
@@ -73,14 +73,14 @@ def names_in(folder: UPath) -> list[str]:
 
 
 def files_under(folder: UPath) -> list[str]:
-    """Relative paths of all files in `folder` and its folders."""
+    """List the relative paths of all files in `folder` and its subfolders."""
     folder.fs.invalidate_cache()
     root = folder.path.rstrip("/") + "/"
     return sorted(path.removeprefix(root) for path in folder.fs.find(folder.path))
 
 
 def remove(path: UPath) -> None:
-    """Remove a file, or a folder with all that is in it; of a link, only the link."""
+    """Remove a file, a folder with its contents, or a link but not its target."""
     if is_local(path) and Path(path.path).is_symlink():
         Path(path.path).unlink()
     else:

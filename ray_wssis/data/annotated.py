@@ -11,7 +11,7 @@ SEEN_SHARE = 0.5  # of an object's pixels; an object with a smaller share is ign
 
 
 def unseen(record: Record) -> bytes | None:
-    """Counts of the pixels that nobody looked at; None when there are none."""
+    """Return the counts of the pixels that nobody looked at; None when there are none."""
     if record.annotated is None:
         return None
     rest = masks.complement(record.annotated, record.height, record.width)
@@ -19,7 +19,7 @@ def unseen(record: Record) -> bytes | None:
 
 
 def is_ignored(record: Record, obj: Object) -> bool:
-    """Whether the object is an ignore region: a crowd, or outside the part that was looked at.
+    """Tell whether an object is an ignore region: a crowd, or outside the part that was looked at.
 
     An object without a mask is where its point is.
     """

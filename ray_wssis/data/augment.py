@@ -1,6 +1,6 @@
-"""Training images and their masks, moved together.
+"""Augmentation of training images together with their masks.
 
-One `Geometry` is drawn per image; it then moves the image and, one by one, its masks, so that
+One `Geometry` is drawn per image; it transforms the image and then its masks one by one, so that
 the masks of a crowded image are never all in memory at full size.
 """
 
@@ -29,17 +29,17 @@ class Geometry:
     width: int
 
     def move(self, array: np.ndarray) -> np.ndarray:
-        """Everything but the resize, for [H, W] or [H, W, 3]."""
+        """Apply everything but the resize to [H, W] or [H, W, 3]."""
         array = array[self.top : self.bottom, self.left : self.right]
         array = np.rot90(array, self.quarter_turns)
         return array[:, ::-1] if self.flip else array
 
     def image(self, image: np.ndarray) -> np.ndarray:
-        """[H, W, 3] uint8 -> [height, width, 3] uint8."""
+        """Transform an image: [H, W, 3] uint8 -> [height, width, 3] uint8."""
         return resize_image(np.ascontiguousarray(self.move(image)), self.height, self.width)
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
-        """[H, W] bool -> [height, width] uint8 of 0 and 1: the pixel nearest to each centre."""
+        """Transform a mask: [H, W] bool -> [height, width] uint8, 0 or 1, by the nearest pixel."""
         moved = np.ascontiguousarray(self.move(mask), dtype=np.uint8)
         if moved.shape == (self.height, self.width):
             return moved
@@ -49,7 +49,7 @@ class Geometry:
 def draw_geometry(
     height: int, width: int, config: AugmentConfig, rng: np.random.Generator
 ) -> Geometry:
-    """A geometry for an image of height x width pixels."""
+    """Draw a geometry for an image of height x width pixels."""
     shorter = int(rng.choice(config.shorter))
     share = rng.uniform(config.min_crop, 1)
     crop_height, crop_width = (
@@ -74,7 +74,7 @@ def draw_geometry(
 
 
 def change_colour(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Brightness, contrast and the balance of the channels, each by up to `strength`."""
+    """Change brightness, contrast and the balance of the channels, each by up to `strength`."""
     if strength == 0:
         return image
     contrast = 1 + strength * rng.uniform(-1, 1)

@@ -1,4 +1,4 @@
-"""Ranges of what is varied when a segmenter learns."""
+"""Ranges of the augmentation that a segmenter is trained with."""
 
 from pydantic import Field
 
@@ -16,6 +16,6 @@ class AugmentConfig(Config):
     )  # one is drawn, network pixels
     longest: int = 1333  # network pixels
     flip: bool = True  # left and right
-    turn: bool = False  # quarter turns and upside down, for images without an up
+    turn: bool = False  # quarter turns and upside down, for images without a natural orientation
     min_crop: float = Field(default=1.0, gt=0, le=1)  # smallest share of a side that is kept
     colour: float = Field(default=0.0, ge=0, le=1)  # strength of brightness and contrast changes

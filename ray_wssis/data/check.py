@@ -20,7 +20,7 @@ from ray_wssis.data.records import Category
 
 
 def check_file(annotations: str | UPath, images: str | UPath | None = None) -> list[Problem]:
-    """All problems of a COCO file and, where `images` is given, of its images; errors first."""
+    """List all problems of a COCO file and, if `images` is given, of its images; errors first."""
     try:
         data = load_json(annotations)
     except ValueError as error:
@@ -36,7 +36,7 @@ def check_file(annotations: str | UPath, images: str | UPath | None = None) -> l
 
 
 def check_coco(data: dict[str, Any], images: str | UPath | None = None) -> list[Problem]:
-    """All problems of a parsed COCO file and, where `images` is given, of its images."""
+    """List all problems of a parsed COCO file and, where `images` is given, of its images."""
     problems = Problems()
     categories = check_categories(data["categories"], problems)
     listed = check_images(data["images"], categories, problems)
@@ -49,7 +49,7 @@ def check_coco(data: dict[str, Any], images: str | UPath | None = None) -> list[
 
 
 def check_categories(entries: list[Any], problems: Problems) -> dict[int, str]:
-    """Names of the categories by id."""
+    """Check the categories and return their names by id."""
     names: dict[int, str] = {}
     uses: Counter[str] = Counter()
     for number, where, entry in problems.entries(entries, "categories", "category"):
@@ -70,7 +70,7 @@ def check_categories(entries: list[Any], problems: Problems) -> dict[int, str]:
 def check_images(
     entries: list[Any], categories: dict[int, str], problems: Problems
 ) -> dict[int, ListedImage]:
-    """The entries of the images by id."""
+    """Check the images and return their entries by id."""
     images: dict[int, ListedImage] = {}
     users: dict[str, int] = {}  # image id by file name
     classes = [Category(id=key, name=name) for key, name in categories.items()]
@@ -106,7 +106,7 @@ def check_image_files(images: dict[int, ListedImage], folder: str, problems: Pro
 def _listed_image(
     where: str, entry: dict[str, Any], categories: list[Category], problems: Problems
 ) -> ListedImage:
-    """The entry of an image; what is wrong with it is reported and left out."""
+    """Check the entry of an image; whatever is wrong is reported and left out."""
     width, height = (problems.number(entry, side, where) for side in ("width", "height"))
     size = None
     if width is not None and height is not None:

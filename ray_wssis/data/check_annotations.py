@@ -21,7 +21,7 @@ Size = tuple[int, int]  # (height, width)
 
 @dataclass(frozen=True, kw_only=True)
 class ListedImage:
-    """The entry of an image, without what is wrong with it."""
+    """A valid part of the entry of an image; the rest is None."""
 
     file: str | None
     size: Size | None
@@ -29,7 +29,7 @@ class ListedImage:
 
 
 class AnnotationChecker:
-    """Walks through the annotations; `check_whole` reports what shows when all were seen."""
+    """Checks annotations one by one; `check_whole` then looks at all of them together."""
 
     def __init__(
         self, problems: Problems, categories: dict[int, str], images: dict[int, ListedImage]
@@ -100,7 +100,7 @@ class AnnotationChecker:
             self._check_seen(where, point, self.images[image].annotated, size)
 
     def check_whole(self) -> None:
-        """Report what only shows when all annotations were seen."""
+        """Report problems that only show once all annotations were seen."""
         if self.num_boxes:
             found = f"{self.num_boxes} boxes without mask and point"
             wanted = "masks, unless it is a weak file: there the boxes become points, their centres"

@@ -1,4 +1,4 @@
-"""COCO instance files in, as records.
+"""COCO instance files, read into records.
 
 Reading accepts what is published: polygons, compressed and plain run-length codes, crowds, and
 files that mix masks with points.  A weak annotation is an ordinary one that has
@@ -49,7 +49,7 @@ def read_coco(
     rejected: list[Rejected] | None = None,
     reject_masks: bool = True,
 ) -> Records:
-    """Records of a COCO instance file whose images lie under `images`.
+    """Read a COCO instance file whose images lie under `images`.
 
     Images keep the order of the file, and so do the annotations of an image; an image without
     annotations is kept.  With `images=""` file names stay as they are.  With `boxes_as_points` an
@@ -74,7 +74,7 @@ def read_coco(
 
 
 def load_json(uri: str | UPath) -> dict[str, Any]:
-    """The parsed COCO file.  Raises ValueError when it is missing, no JSON or no COCO file."""
+    """Parse a COCO file.  Raises ValueError when it is missing, no JSON or no COCO file."""
     try:
         data = json.loads(UPath(uri).read_bytes())
     except FileNotFoundError as error:
@@ -88,7 +88,7 @@ def load_json(uri: str | UPath) -> dict[str, Any]:
 
 
 def read_categories(annotations: str | UPath) -> tuple[Category, ...]:
-    """The categories of a COCO file by ascending id; a label is the place in there.
+    """Read the categories of a COCO file by ascending id; a label is a place among them.
 
     Raises ValueError, naming the file, for what cannot be understood.
     """
@@ -107,7 +107,7 @@ def records_from_coco(
     rejected: list[Rejected] | None = None,
     reject_masks: bool = True,
 ) -> Records:
-    """Records of a parsed COCO file; see `read_coco`."""
+    """Turn a parsed COCO file into records; see `read_coco`."""
     categories = _categories(data["categories"])
     label_of = {category.id: label for label, category in enumerate(categories)}
     records = _empty_records(data["images"], str(images), categories)
@@ -141,7 +141,7 @@ def _categories(entries: list[dict[str, Any]]) -> tuple[Category, ...]:
 def _empty_records(
     entries: list[dict[str, Any]], images: str, categories: Sequence[Category]
 ) -> dict[int, Record]:
-    """A record without objects for each image, by image id, in the order of the file."""
+    """Make a record without objects for each image, by image id, in the order of the file."""
     records: dict[int, Record] = {}
     for entry in entries:
         key = whole_number(entry, "id", "an image")
@@ -176,7 +176,7 @@ def _read_object(
     seen: set[int],
     boxes_as_points: bool,
 ) -> tuple[Record, Object]:
-    """The record of an annotation's image, and its object.  Raises ValueError, naming it."""
+    """Read an annotation: the record of its image, and its object.  Raises ValueError."""
     key = whole_number(annotation, "id", "an annotation")
     where = f"annotation {key}"
     if key in seen:
@@ -210,7 +210,7 @@ def _has_mask(annotation: Any) -> bool:
 
 
 def _rejection(annotation: Any, records: dict[int, Record], complaint: str) -> Rejected:
-    """The rejection of an annotation, `complaint` without the name that it begins with."""
+    """Make the rejection of an annotation, without the name that `complaint` begins with."""
     numbers: dict[str, int | None] = {}
     for key in ("image_id", "id"):
         try:

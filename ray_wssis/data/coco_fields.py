@@ -11,12 +11,12 @@ from typing import Any
 from ray_wssis import masks
 from ray_wssis.data.records import Category, Click, Point
 
-# The keys of clicks beside the point, and whether they are positive; `more_points` is the old name.
+# Keys of clicks besides the point, and their sides; `more_points` is an old name.
 CLICK_KEYS = {"extra_points": True, "more_points": True, "negative_points": False}
 
 
 def whole_number(entry: Any, key: str, where: str) -> int:
-    """A whole number of a JSON entry.  Raises ValueError when it is missing or something else."""
+    """Read a whole number of a JSON entry.  Raises ValueError for anything else."""
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: expected a JSON object, found {entry!r:.40}")
     value = entry.get(key)
@@ -33,7 +33,7 @@ def whole_number(entry: Any, key: str, where: str) -> int:
 def read_mask_and_point(
     annotation: dict[str, Any], height: int, width: int, *, boxes_as_points: bool = False
 ) -> tuple[bytes | None, Point | None]:
-    """Mask and point of a COCO annotation; at least one of the two is known.
+    """Read mask and point of a COCO annotation; at least one of the two is known.
 
     Raises ValueError for a malformed or empty mask, a point or a box off the image, or neither.
     """
@@ -50,7 +50,7 @@ def read_mask_and_point(
 
 
 def read_mask(segmentation: Any, height: int, width: int) -> bytes | None:
-    """Counts of a COCO `segmentation` of any kind, None when there is none (or an empty list)."""
+    """Read a COCO `segmentation` of any kind as counts; None for no or an empty one."""
     if segmentation is None or segmentation == []:
         return None
     if isinstance(segmentation, list):
@@ -75,7 +75,7 @@ def read_mask(segmentation: Any, height: int, width: int) -> bytes | None:
 
 
 def read_point(point: Any, height: int, width: int) -> Point | None:
-    """A COCO `point` as (x, y), None when there is none.  Raises ValueError when it is off."""
+    """Read a COCO `point` as (x, y), None for none.  Raises ValueError when it is off the image."""
     if point is None:
         return None
     is_pair = isinstance(point, list | tuple) and len(point) == 2
@@ -88,7 +88,7 @@ def read_point(point: Any, height: int, width: int) -> Point | None:
 
 
 def read_clicks(annotation: dict[str, Any], height: int, width: int) -> tuple[Click, ...]:
-    """The clicks of a COCO annotation beside its point, the positive ones first.
+    """Read the clicks of a COCO annotation besides its point, the positive ones first.
 
     Raises ValueError, naming the key, for what is no list, no point, or off the image.
     """
@@ -100,7 +100,7 @@ def read_clicks(annotation: dict[str, Any], height: int, width: int) -> tuple[Cl
 
 
 def listed_points(annotation: dict[str, Any], key: str) -> Sequence[Any]:
-    """The entries of the list under one of `CLICK_KEYS`.  Raises ValueError when it is no list."""
+    """Return the list under one of `CLICK_KEYS`.  Raises ValueError when it is no list."""
     points = annotation.get(key)
     if not isinstance(points, list | tuple | None):
         raise ValueError(f"`{key}` is a list of [x, y], found {points!r:.40}")
@@ -108,7 +108,7 @@ def listed_points(annotation: dict[str, Any], key: str) -> Sequence[Any]:
 
 
 def read_click(key: str, point: Any, height: int, width: int) -> Click:
-    """One of the points under one of `CLICK_KEYS`.  Raises ValueError, naming the key."""
+    """Read a point in the list under one of `CLICK_KEYS`.  Raises ValueError, naming the key."""
     try:
         place = read_point(point, height, width)
     except ValueError as error:
@@ -119,7 +119,7 @@ def read_click(key: str, point: Any, height: int, width: int) -> Click:
 
 
 def read_box_centre(box: Any, height: int, width: int) -> Point | None:
-    """The centre (x, y) of the part of a COCO `bbox` that is in the image, None without a box.
+    """Return the centre (x, y) of the part of a COCO `bbox` in the image, None without a box.
 
     Raises ValueError for a box that is malformed, has no area, or lies outside.
     """
@@ -139,7 +139,7 @@ def read_box_centre(box: Any, height: int, width: int) -> Point | None:
 
 
 def read_annotated(region: Any, height: int, width: int) -> bytes | None:
-    """Counts of an image's `annotated`, polygons or an RLE; None when the key is missing.
+    """Read the counts of an image's `annotated`, polygons or an RLE; None when the key is missing.
 
     Raises ValueError, naming the key, for a malformed or empty region.
     """
@@ -155,7 +155,7 @@ def read_annotated(region: Any, height: int, width: int) -> bytes | None:
 
 
 def read_tags(tags: Any, categories: Sequence[Category]) -> tuple[int, ...] | None:
-    """Labels of an image's `tags`, names or ids of categories, ascending; None without the key.
+    """Read an image's `tags`, names or ids of categories, as sorted labels; None without the key.
 
     Raises ValueError, naming the key, for what is no list or no category.
     """

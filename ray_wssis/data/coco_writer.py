@@ -1,4 +1,4 @@
-"""COCO instance files out: whole records at once, or image by image whatever the size.
+"""COCO instance files, written at once or image by image.
 
 Masks are compressed run-length codes.  An annotation without a mask gets no `segmentation`, no
 `bbox` and no `area`, so that nothing of a hidden mask leaks.
@@ -16,7 +16,7 @@ from upath import UPath
 from ray_wssis import masks
 from ray_wssis.data.records import Category, Record, Records
 
-# The keys of clicks beside the point, and whether they are positive.
+# The keys of clicks besides the point, and whether they are positive.
 WRITTEN_CLICK_KEYS = {"extra_points": True, "negative_points": False}
 
 
@@ -47,7 +47,7 @@ def write_coco(
 
 
 def coco_image(record: Record, categories: Sequence[Category]) -> dict[str, Any]:
-    """The entry of an image; `tags` and `annotated` only where they are known."""
+    """Make the entry of an image; `tags` and `annotated` only where they are known."""
     entry: dict[str, Any] = {
         "id": record.image_id,
         "file_name": record.file,
@@ -62,7 +62,7 @@ def coco_image(record: Record, categories: Sequence[Category]) -> dict[str, Any]
 
 
 def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterator[dict[str, Any]]:
-    """The annotations of an image."""
+    """Make the annotations of an image."""
     for obj in record.objects:
         entry: dict[str, Any] = {
             "id": obj.annotation_id,
@@ -81,7 +81,7 @@ def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterator
 
 
 def coco_mask(counts: bytes, height: int, width: int) -> dict[str, Any]:
-    """`segmentation`, `bbox` ([x, y, w, h] in whole pixels) and `area` of a mask."""
+    """Make `segmentation`, `bbox` ([x, y, w, h] in whole pixels) and `area` of a mask."""
     x0, y0, x1, y1 = masks.bounding_box(counts, height, width)
     return {
         "segmentation": coco_rle(counts, height, width),
@@ -91,7 +91,7 @@ def coco_mask(counts: bytes, height: int, width: int) -> dict[str, Any]:
 
 
 def coco_rle(counts: bytes, height: int, width: int) -> dict[str, Any]:
-    """A compressed run-length code."""
+    """Make a compressed run-length code."""
     return {"size": [height, width], "counts": counts.decode("ascii")}
 
 
@@ -100,7 +100,7 @@ def coco_categories(categories: Sequence[Category]) -> list[dict[str, Any]]:
 
 
 class CocoWriter:
-    """A file of any size: annotations go to it at once, images to a temporary file until the end.
+    """A file of any size: annotations go straight to it, images to a temporary file until the end.
 
     To be used with `with`; the file is whole when that ends without an exception.
     """
@@ -142,5 +142,5 @@ class CocoWriter:
 
 
 def compact(value: Any) -> str:
-    """JSON without spaces."""
+    """Serialise as JSON without spaces."""
     return json.dumps(value, separators=(",", ":"))

@@ -42,7 +42,7 @@ class Correction:
         return self.mask is None
 
     def corrects(self, label: int, mask: bytes | None) -> bool:
-        """Tell whether it says anything new about an object with this class and mask."""
+        """Tell whether this says anything new about an object with this class and mask."""
         return self.confirmed or (label, mask) != (self.label, self.mask)
 
 
@@ -56,7 +56,7 @@ class Base:
     categories: tuple[Category, ...]
 
     def label_of(self, where: str, entry: dict[str, Any]) -> int:
-        """The label of an annotation.  Raises ValueError for an unknown category."""
+        """Return the label of an annotation.  Raises ValueError for an unknown category."""
         number = whole_number(entry, "category_id", where)
         for label, category in enumerate(self.categories):
             if category.id == number:
@@ -70,7 +70,7 @@ class Base:
 def read_corrections(
     files: Sequence[str | UPath], weak: Records
 ) -> dict[int, dict[int, Correction]]:
-    """Corrections of the weak images' masks by image id and annotation id.
+    """Read corrections of the weak images' masks by image id and annotation id.
 
     Ids, classes and sizes are those of `weak`.  A new annotation id is an object that nobody
     pointed at.  Raises ValueError, naming file and annotation, for an image that is not in `weak`
@@ -95,7 +95,7 @@ def read_corrections(
 def last_corrections(
     loaded: Mapping[str, dict[str, Any]], base: Base
 ) -> dict[int, tuple[dict[str, Any], Correction]]:
-    """The last correction of each annotation id, after its entry in the file.
+    """Find the last correction of each annotation id, and its entry in the file.
 
     `loaded` are parsed COCO files by name.  Raises ValueError as `read_corrections`.
     """
@@ -117,7 +117,7 @@ def last_corrections(
 def numbered(
     entries: Iterable[dict[str, Any]], singular: str
 ) -> Iterable[tuple[int, dict[str, Any]]]:
-    """Entries of a COCO list with their ids.  Raises ValueError for an id that occurs twice."""
+    """Yield the entries of a COCO list with their ids.  Raises ValueError for a repeated id."""
     seen: set[int] = set()
     for entry in entries:
         number = whole_number(entry, "id", f"a COCO {singular}")
@@ -193,7 +193,7 @@ def _check_image(where: str, entry: dict[str, Any], image: Record, base: Base) -
 
 
 def _numbers(loaded: Mapping[str, dict[str, Any]], key: str) -> pa.Array:
-    """The ids under `key` of all annotations."""
+    """Collect the ids under `key` of all annotations."""
     numbers = [
         whole_number(entry, key, f"{file}: an annotation")
         for file, data in loaded.items()
@@ -203,7 +203,7 @@ def _numbers(loaded: Mapping[str, dict[str, Any]], key: str) -> pa.Array:
 
 
 def _image_of(numbers: pa.Array, records: Records) -> dict[int, int]:
-    """Image ids of those annotation ids that are in the records, which may be many millions."""
+    """Find the image ids of those annotation ids that are in the records, possibly millions."""
     lists = records.table["annotation_id"].combine_chunks()
     flat = pc.list_flatten(lists)
     places = pc.indices_nonzero(pc.is_in(flat, numbers))

@@ -51,7 +51,7 @@ class MissingImage(ImageError):
 
 
 def read_image(file: str, expected_size: tuple[int, int] | None = None) -> RGB:
-    """[H, W, 3] uint8 RGB of the image at a path or URI.
+    """Read the image at a path or URI as [H, W, 3] uint8 RGB.
 
     `expected_size` is the (height, width) that the annotations were made for.  Raises ImageError
     when the file is missing, empty, truncated, no image, too large, of a kind without an obvious
@@ -66,7 +66,7 @@ def decode_image(
     expected_size: tuple[int, int] | None = None,
     at_least: tuple[int, int] | None = None,
 ) -> RGB:
-    """[H, W, 3] uint8 RGB of bytes that were read from `file`; see `read_image`.
+    """Decode bytes that were read from `file` as [H, W, 3] uint8 RGB; see `read_image`.
 
     With `at_least` (height, width) a JPEG may be decoded at a half, a quarter or an eighth of its
     size, which is much faster; none of its sides becomes shorter than that.
@@ -85,7 +85,7 @@ def decode_image(
 
 
 def read_bytes(file: str) -> bytes:
-    """The bytes of an image file.  Raises ImageError when there are none."""
+    """Read the bytes of an image file.  Raises ImageError when there are none."""
     with _reading(file):
         data = UPath(file).read_bytes()
     if not data:
@@ -94,7 +94,7 @@ def read_bytes(file: str) -> bytes:
 
 
 def read_size(file: str, expected_size: tuple[int, int] | None = None) -> tuple[int, int]:
-    """(height, width) of the image at a path or URI, rotated as EXIF says.
+    """Read (height, width) of the image at a path or URI, rotated as EXIF says.
 
     Only the beginning of the file is read, so the rest may be damaged.  Raises ImageError as
     `read_image`.
@@ -112,13 +112,13 @@ def read_size(file: str, expected_size: tuple[int, int] | None = None) -> tuple[
 
 
 def shortest_edge_size(height: int, width: int, shorter: int, longest: int) -> tuple[int, int]:
-    """(h, w) with the shorter side `shorter`, unless the longer one would then exceed `longest`."""
+    """Return (h, w) with the shorter side `shorter`, or less so that no side exceeds `longest`."""
     scale = min(shorter / min(height, width), longest / max(height, width))
     return max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))
 
 
 def resize_image(pixels: RGB, height: int, width: int) -> RGB:
-    """[height, width, 3] of an image, bilinear; averaging when it becomes smaller."""
+    """Resize an image to [height, width, 3], bilinear, averaging when it becomes smaller."""
     if pixels.shape[:2] == (height, width):
         return pixels
     resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
@@ -126,14 +126,14 @@ def resize_image(pixels: RGB, height: int, width: int) -> RGB:
 
 
 def resize_mask(mask: NDArray[Any], height: int, width: int) -> NDArray[Any]:
-    """[..., height, width] of masks [..., H, W]: each pixel is the one nearest to its centre."""
+    """Resize masks [..., H, W] to [..., height, width] by the pixel nearest to each centre."""
     rows = (2 * np.arange(height) + 1) * mask.shape[-2] // (2 * height)
     columns = (2 * np.arange(width) + 1) * mask.shape[-1] // (2 * width)
     return np.asarray(mask[..., rows[:, None], columns])
 
 
 def image_uri(images: str, file_name: str) -> str:
-    """The path or URI of an image: absolute names and URIs as they are, others under `images`."""
+    """Locate an image: absolute names and URIs stay as they are, others lie under `images`."""
     if not images or file_name.startswith("/") or "://" in file_name:
         return file_name
     return f"{images.rstrip('/')}/{file_name}" if images != "/" else f"/{file_name}"

@@ -16,7 +16,7 @@ ABOUT_PSEUDO_MASKS = ("expected_iou", "flags", "alarms", "pseudo")
 
 
 class Merged(NamedTuple):
-    """The outcome of `merge_corrections` in numbers of annotations."""
+    """Result of `merge_corrections` in numbers of annotations."""
 
     corrected: int
     added: int
@@ -58,7 +58,7 @@ def merge_corrections(base: str | UPath, files: Sequence[str | UPath], out: str 
 
 
 def _base_of(data: dict[str, Any], name: str) -> Base:
-    """The base that a COCO file is; its annotations need nothing but their ids."""
+    """Take a COCO file as the base; of its annotations only the ids are read."""
     try:
         images = records_from_coco(data | {"annotations": []}, images="")
         image_of = {
@@ -87,7 +87,7 @@ def _corrects(correction: Correction, old: dict[str, Any], base: Base) -> bool:
 
 
 def _drawn(entry: dict[str, Any], correction: Correction, base: Base) -> dict[str, Any]:
-    """An annotation with the class and the mask of its correction."""
+    """Return an annotation with the class and the mask of its correction."""
     image = base.images[correction.image_id]
     assert correction.mask is not None
     kept = {key: value for key, value in entry.items() if key not in ABOUT_PSEUDO_MASKS}

@@ -1,11 +1,11 @@
-"""One point per object, read off its mask.
+"""One point per object, drawn from its mask.
 
-Where people point differs: `centroid` is the mean of the object's pixels (what the paper uses; it
-may lie beside a ring or between two parts), `random` is any pixel of the object with equal chance,
-and `center` is the pixel farthest from the outline, where a careful annotator would click.
+People point at different places: `centroid` is the mean of the object's pixels (used by the paper;
+it may lie beside a ring or between two parts), `random` is any pixel of the object with equal
+chance, and `center` is the pixel farthest from the outline, where a careful annotator would click.
 
-A point depends on the mask, the seed and the annotation's id alone, so a split made twice, in
-another order or of fewer images has the same points.
+A point depends on the mask, the seed and the annotation's id alone, so a split that is repeated, in
+another order or with fewer images, has the same points.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from ray_wssis.data.records import Object, Point, Record
 
 
 class PointKind(StrEnum):
-    """How a point is drawn from a mask."""
+    """Rule by which a point is drawn from a mask."""
 
     CENTROID = "centroid"
     RANDOM = "random"
@@ -30,7 +30,7 @@ class PointKind(StrEnum):
 def draw_point(
     counts: bytes, height: int, width: int, *, kind: PointKind | str, seed: int, annotation_id: int
 ) -> Point:
-    """A point (x, y) of the object, pixel centres at +0.5.  Raises ValueError for an empty mask."""
+    """Draw a point (x, y), pixel centres at +0.5.  Raises ValueError for an empty mask."""
     match PointKind(kind):
         case PointKind.CENTROID:
             return masks.centroid(counts, height, width)
@@ -41,9 +41,9 @@ def draw_point(
 
 
 def with_points(record: Record, kind: PointKind | str, seed: int) -> Record:
-    """The same record with a point for every object whose mask is known and whose point is not.
+    """Add a point to every object whose mask is known and whose point is not.
 
-    A point that the record already has stays: somebody clicked it.  Crowds get none.
+    Existing points stay, because somebody clicked them.  Crowds get none.
     """
 
     def pointed(obj: Object) -> Object:
@@ -62,9 +62,9 @@ def with_points(record: Record, kind: PointKind | str, seed: int) -> Record:
     return replace(record, objects=tuple(map(pointed, record.objects)))
 
 
-def chance(seed: int, of: str, key: int) -> int:
-    """64 random bits that depend on a seed and on whose id `key` is alone, on every machine."""
-    digest = hashlib.blake2b(f"{seed}:{of}:{key}".encode(), digest_size=8).digest()
+def chance(seed: int, kind: str, key: int) -> int:
+    """Draw 64 bits that depend on the seed, the kind of thing and its id alone, on any machine."""
+    digest = hashlib.blake2b(f"{seed}:{kind}:{key}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 
 
@@ -77,12 +77,12 @@ def _random_pixel(counts: bytes, height: int, bits: int) -> Point:
 
 
 def _innermost_pixel(counts: bytes, height: int, width: int) -> Point:
-    """The pixel farthest from the outline; among equals, the one nearest to their mean."""
+    """Find the pixel farthest from the outline; among equals, the one nearest to their mean."""
     column, row = masks.pixels(counts, height)
     if column.size == 0:
         raise ValueError("an empty mask has no pixel to point at")
     left, top = int(column.min()), int(row.min())
-    # A frame of background, as the image's border is an outline too.
+    # Padded with background, as the image's border is an outline too.
     crop = np.zeros((int(row.max()) - top + 3, int(column.max()) - left + 3), np.uint8)
     crop[row - top + 1, column - left + 1] = 1
     depth = cv2.distanceTransform(crop, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -1,4 +1,4 @@
-"""Findings about files of users: what is wrong, where, and what would be right."""
+"""Findings about the files of a user: what is wrong, where, and what would be right."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Problem:
 
 
 class Problems:
-    """The findings so far."""
+    """A growing list of findings."""
 
     def __init__(self) -> None:
         self.list: list[Problem] = []
@@ -42,7 +42,7 @@ class Problems:
     def entries(
         self, entries: list[Any], plural: str, singular: str
     ) -> Iterator[tuple[int, str, dict[str, Any]]]:
-        """Id, name for messages, and content of each entry with an id; others are reported."""
+        """Yield id, name for messages, and content of each entry with an id; report the others."""
         seen: set[int] = set()
         for place, entry in enumerate(entries):
             try:
@@ -59,7 +59,7 @@ class Problems:
             yield number, where, entry
 
     def number(self, entry: dict[str, Any], key: str, where: str) -> int | None:
-        """A whole number of an entry; None, and reported, when it is none."""
+        """Read a whole number of an entry; anything else is reported and gives None."""
         try:
             return whole_number(entry, key, where)
         except ValueError as error:

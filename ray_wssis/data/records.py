@@ -62,14 +62,14 @@ class Click(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Category:
-    """A class as a COCO file knows it; its label is its place among the sorted ids."""
+    """A class of a COCO file; its label is its place among the sorted ids."""
 
     id: int
     name: str
 
 
 def named(categories: Sequence[Category]) -> str:
-    """Classes for people: `6 classes (1 disc, 2 ring, ...)`."""
+    """Describe classes: `6 classes (1 disc, 2 ring, ...)`."""
     first = ", ".join(f"{category.id} {category.name}" for category in categories[:4])
     return f"{len(categories)} classes ({first}{', ...' if len(categories) > 4 else ''})"
 
@@ -101,7 +101,7 @@ class Record:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Record":
-        """The record of a table row, as Ray Data or `Table.to_pylist` hand it over."""
+        """Make the record of a table row, as Ray Data and `Table.to_pylist` return it."""
         columns = (row[name] for name in ("annotation_id", "label", "mask", "x", "y", "crowd"))
         return cls(
             image_id=int(row["image_id"]),
@@ -127,7 +127,7 @@ class Record:
         )
 
     def to_row(self) -> dict[str, Any]:
-        """The same as a plain row of the table."""
+        """Return the record as a plain row of the table."""
         return {
             "image_id": self.image_id,
             "file": self.file,
@@ -160,19 +160,19 @@ class Records:
 
     @classmethod
     def from_rows(cls, records: Iterable[Record], categories: Sequence[Category]) -> "Records":
-        """These records; the Arrow table is built when it is first needed."""
+        """Hold these records; the Arrow table is built when it is first needed."""
         return cls(tuple(records), categories)
 
     @cached_property
     def table(self) -> pa.Table:
-        """An Arrow table of schema `SCHEMA`."""
+        """Arrow table with the columns of `SCHEMA`."""
         if isinstance(self._content, pa.Table):
             return self._content
         return pa.Table.from_pylist([record.to_row() for record in self._content], schema=SCHEMA)
 
     @classmethod
     def read(cls, uri: str | UPath) -> "Records":
-        """The records of a Parquet file that `write` made, perhaps an older one with fewer columns.
+        """Read a Parquet file that `write` made, perhaps an older one with fewer columns.
 
         Raises ValueError when the file is Parquet of another kind.
         """
@@ -191,7 +191,7 @@ class Records:
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of the file: columns, and the categories in its metadata."""
+        """Schema of the file: columns, and the categories in its metadata."""
         entries = [{"id": category.id, "name": category.name} for category in self.categories]
         return SCHEMA.with_metadata({_CATEGORIES: json.dumps(entries).encode()})
 
@@ -204,7 +204,7 @@ class Records:
             pq.write_table(table, file)
 
     def select(self, indices: Sequence[int]) -> "Records":
-        """The records at these places, in this order."""
+        """Select the records at these places, in this order."""
         if isinstance(self._content, pa.Table):
             taken = self._content.take(pa.array(indices, type=pa.int64()))
             return Records(taken, self.categories)
@@ -264,7 +264,7 @@ class RecordsWriter:
 
 
 def _unknown(column: str, table: pa.Table) -> pa.Array:
-    """A column that says nothing: null for each image, or no clicks for each of its objects."""
+    """Make a column without content: null for each image, or no clicks for each of its objects."""
     if column != _CLICKS:
         return pa.nulls(len(table), SCHEMA.field(column).type)
     counts = pc.list_value_length(table["annotation_id"]).to_pylist()

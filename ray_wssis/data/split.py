@@ -1,11 +1,11 @@
 """Cut a labelled data set into a strong part (masks) and a weak part (points only).
 
-Images, not objects, are drawn: each has a number that only its id and the seed decide, and the
-smallest numbers are strong.  So the 5 % split is part of the 10 % split of the same seed, and
-neither the order of the file nor other images change an image's place in line.
+Images, not objects, are drawn: each gets a number that only its id and the seed decide, and the
+images with the smallest numbers are strong.  So the 5 % split is part of the 10 % split of the same
+seed, and neither the order of the file nor other images change the rank of an image.
 
-The weak part truly forgets: its records and files have no mask, no box and no area.  What was
-hidden can be kept aside (`weak_truth`) to measure the masks that a teacher draws.
+The weak part truly forgets: its records and files have no mask, no box and no area.  The hidden
+masks can be kept aside (`weak_truth`) to measure those that a teacher draws.
 
 Some strong images are for the *audit*: the teacher does not learn from them either, so the masks
 that it draws there are as good as those of the weak images, and can be compared with the truth.
@@ -22,11 +22,11 @@ from ray_wssis.data.records import Record, Records
 
 
 class Split(NamedTuple):
-    """A data set cut in two, and what the weak part hides."""
+    """A data set cut in two, and the masks that the weak part hides."""
 
     strong: Records  # masks and points
     weak: Records  # points only
-    weak_truth: Records | None  # the weak part with its masks; None where they are not all known
+    weak_truth: Records | None  # the weak part with its masks; None if they are not all known
 
 
 def split_records(
@@ -38,13 +38,13 @@ def split_records(
 ) -> Split:
     """Cut `records` so that `percent` % of the images keep their masks (rounded down, never 0).
 
-    Only images whose every object has a mask can become strong; those of the ids `incomplete`
-    have objects that are not in the records, and cannot.  Crowds stay in the strong part and leave
-    the weak one.  Raises ValueError when `percent` is not in (0, 100) or when too few images
-    have masks.
+    Only images whose objects all have masks can become strong; images with ids in `incomplete`
+    cannot, because some of their objects are not in the records.  Crowds stay in the strong part
+    and are removed from the weak one.  Raises ValueError when `percent` is not in (0, 100) or when
+    too few images have masks.
     """
     if not 0 < percent < 100:
-        raise ValueError(f"percent is {percent:g}, a number between 0 and 100 is wanted")
+        raise ValueError(f"percent is {percent:g}, it must be a number between 0 and 100")
     pointed = [with_points(record, point_kind, seed) for record in records]
     strong = _draw_strong(pointed, percent, seed, incomplete)
     rest = [record for i, record in enumerate(pointed) if i not in strong]
@@ -58,12 +58,12 @@ def split_records(
 
 
 def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Records]:
-    """The taught and the audit part of the strong images, both in their order.
+    """Cut the strong images into a taught and an audit part, both in their order.
 
     The audit gets `share` (0 to 0.5) of the images, rounded down but at least one, drawn as the
-    strong ones are.  It gets fewer, perhaps none, where that would leave fewer than two images
-    to teach from, or none of a class that the strong images show.  An image can be drawn when
-    it has an object, and all its objects have a mask and a point; crowds do not count.
+    strong ones are.  It gets fewer, perhaps none, if otherwise fewer than two images were left to
+    teach from, or none of a class that the strong images show.  An image can be drawn when it has
+    an object, and all its objects have a mask and a point; crowds do not count.
     """
     records = list(strong)
     wanted = max(1, int(len(records) * share + 1e-9)) if share else 0
@@ -83,9 +83,9 @@ def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Recor
 
 
 def as_weak(records: Records, kind: PointKind | str, seed: int) -> Records:
-    """The records as weak ones: points drawn where they are not given, then masks forgotten.
+    """Turn records into weak ones: draw the points that are not given, then forget the masks.
 
-    For published `_w.json` files, which still hold everything.  Crowds are dropped.
+    Meant for published `_w.json` files, which still hold everything.  Crowds are dropped.
     """
     return Records.from_rows(
         (_forget_masks(with_points(record, kind, seed)) for record in records),
@@ -94,13 +94,13 @@ def as_weak(records: Records, kind: PointKind | str, seed: int) -> Records:
 
 
 def count_classes(records: Records) -> dict[str, int]:
-    """Number of objects of each class by name, crowds left out; classes without any included."""
+    """Count the objects of each class by name, classes without any included, crowds left out."""
     counts = Counter(label for record in records for label in _labels(record))
     return {entry.name: counts[label] for label, entry in enumerate(records.categories)}
 
 
 def classes_without_masks(strong: Records, weak: Records) -> list[str]:
-    """Names of the classes that the weak part points at and no strong mask shows.
+    """List the classes that the weak part points at and no strong mask shows.
 
     A teacher cannot learn them, so their points will not get masks.
     """
@@ -111,8 +111,8 @@ def classes_without_masks(strong: Records, weak: Records) -> list[str]:
 def _draw_strong(
     records: list[Record], percent: float, seed: int, incomplete: Container[int]
 ) -> set[int]:
-    """Places of the strong images.  Images that cannot be strong lose their place in line."""
-    # The small term repairs products like 0.07 * 100, which come out a hair below the whole number.
+    """Draw the places of the strong images among those that can be strong."""
+    # The small term repairs products like 0.07 * 100, which are a hair below the whole number.
     wanted = max(1, int(len(records) * percent / 100 + 1e-9))
     able = [i for i, record in enumerate(records) if _knows_masks(record, incomplete)]
     if len(able) < wanted:
@@ -123,18 +123,20 @@ def _draw_strong(
     return set(_in_line(records, able, "image", seed)[:wanted])
 
 
-def _in_line(records: list[Record], able: Iterable[int], of: str, seed: int) -> list[int]:
-    """The places `able` in an order that only the seed and the ids of the images decide."""
-    return sorted(able, key=lambda i: (chance(seed, of, records[i].image_id), records[i].image_id))
+def _in_line(records: list[Record], able: Iterable[int], kind: str, seed: int) -> list[int]:
+    """Sort the places `able` in an order that only the seed and the ids of the images decide."""
+    return sorted(
+        able, key=lambda i: (chance(seed, kind, records[i].image_id), records[i].image_id)
+    )
 
 
 def _labels(record: Record) -> list[int]:
-    """Classes of the objects, crowds left out."""
+    """List the classes of the objects, crowds left out."""
     return [obj.label for obj in record.objects if not obj.crowd]
 
 
 def _knows_masks(record: Record, incomplete: Container[int]) -> bool:
-    """Whether every object of the image has a mask, and none is missing from the record."""
+    """Tell whether every object of the image has a mask, and none is missing from the record."""
     return record.image_id not in incomplete and all(obj.mask is not None for obj in record.objects)
 
 
@@ -144,6 +146,6 @@ def _can_audit(record: Record) -> bool:
 
 
 def _forget_masks(record: Record) -> Record:
-    """The record as a weak one: no crowds, and no masks."""
+    """Turn a record into a weak one: without crowds, masks and class map."""
     objects = tuple(replace(obj, mask=None) for obj in record.objects if not obj.crowd)
     return replace(record, objects=objects, class_map=None)

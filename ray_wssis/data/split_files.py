@@ -1,4 +1,4 @@
-"""A split as files, named like the published ones, with a manifest that says how it was made.
+"""A split as files, named like the published ones, with a manifest of how it was made.
 
 `NAME_10p_s.json` holds the strong images, `NAME_10p_w.json` the weak ones and
 `NAME_10p_split.json` the seed, the hashes and the counts.
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class SplitFiles:
-    """Where the files of a split are, and what its manifest says."""
+    """Files of a split, and the content of its manifest."""
 
     strong: UPath
     weak: UPath
@@ -37,7 +37,7 @@ class SplitFiles:
 
 
 def split_name(stem: str, percent: float) -> str:
-    """`instances_train2017` and 5 give `instances_train2017_5p`, as in the published files."""
+    """Name a split as the published files do: `instances_train2017_5p`."""
     return f"{stem}_{percent:g}p"
 
 
@@ -49,7 +49,7 @@ def split_file(
     seed: int,
     point_kind: PointKind | str,
 ) -> SplitFiles:
-    """Split a COCO file into the folder `out`.  File names of images stay as they are.
+    """Split a COCO file into the folder `out`; file names of images stay as they are.
 
     Raises ValueError for a file that cannot be read or split.
     """
@@ -99,7 +99,7 @@ def _describe(file: UPath, records: Records) -> dict[str, Any]:
 
 
 def counts(records: Records) -> dict[str, Any]:
-    """Images and objects, crowds left out, as a manifest tells them."""
+    """Count images and objects, crowds left out, for a manifest."""
     per_class = count_classes(records)
     return {
         "num_images": len(records),

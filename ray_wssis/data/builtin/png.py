@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 _BLOCK = 65535  # bytes, the longest stored block of a deflate stream
 
 
-def stored_png(image: NDArray[np.uint8]) -> bytes:
-    """PNG file of an [H, W, 3] image."""
-    height, width, _ = image.shape
+def stored_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode an [H, W, 3] image as a PNG file."""
+    height, width, _ = pixels.shape
     rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row begins with its filter, 0: none
-    rows[:, 1:] = image.reshape(height, 3 * width)
+    rows[:, 1:] = pixels.reshape(height, 3 * width)
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, colour type 2: RGB
     return (
         b"\x89PNG\r\n\x1a\n"
@@ -28,7 +28,7 @@ def stored_png(image: NDArray[np.uint8]) -> bytes:
 
 
 def _stored_stream(data: bytes) -> bytes:
-    """A zlib stream that holds `data` as it is."""
+    """Wrap `data`, uncompressed, in a zlib stream."""
     parts = [b"\x78\x01"]
     for start in range(0, len(data), _BLOCK):
         block = data[start : start + _BLOCK]

@@ -1,12 +1,12 @@
-"""A data set out of thin air: textured shapes on textured grounds, with exact masks.
+"""A synthetic data set: textured shapes on textured backgrounds, with exact masks.
 
-For the demo, the tests and anybody who wants to see the method work before labelling anything.
-Six classes (a ring among them, whose centroid is not in it), one to eight objects an image, later
-ones over earlier ones; a mask is the visible part.  Colour, texture, angle and size say nothing
-about the class, only the outline does.
+It serves the demo, the tests and anybody who wants to see the method work before labelling data.
+There are six classes (among them a ring, which does not contain its centroid) and one to eight
+objects per image, later ones over earlier ones; a mask is the visible part.  Colour, texture, angle
+and size are independent of the class, only the outline tells it.
 
-The same seed gives the same bytes on every machine and the first images do not depend on how
-many follow.  Hence only raw random bits, and only the operations whose result IEEE 754 fixes
+The same seed gives the same bytes on every machine, and the first images do not depend on how many
+follow.  Hence only raw random bits are used, and only operations whose result IEEE 754 fixes
 (+ - * / and comparisons): sines and sums of floats may differ in the last digit between machines.
 """
 
@@ -55,7 +55,7 @@ def _triangle(u: Array, v: Array) -> Mask:
 
 
 def _star(u: Array, v: Array) -> Mask:
-    """Inside at least four of the five lines that its edges lie on; 0.32 / cos 72° to a tip."""
+    """Points inside at least four of the five lines of its edges; 0.32 / cos 72° to a tip."""
     inside = sum(((x * u + y * v) <= 0.32).astype(np.int64) for x, y in _STAR)
     return np.asarray(inside >= 4)
 
@@ -70,7 +70,7 @@ def _cross(u: Array, v: Array) -> Mask:
     return (near <= 0.3) & (far <= 0.95)
 
 
-# What is inside a shape of radius 1, upright, around (0, 0).
+# Tests for the inside of upright shapes of radius 1 around (0, 0).
 SHAPES: dict[str, Callable[[Array, Array], Mask]] = {
     "circle": _circle,
     "square": _square,
@@ -83,21 +83,21 @@ CATEGORIES = tuple(Category(id=i + 1, name=name) for i, name in enumerate(SHAPES
 
 
 def write_shapes(folder: str | UPath, num_images: int, seed: int, size: int = 128) -> UPath:
-    """Write `num_images` images of size x size pixels; comes back with the annotation file.
+    """Write `num_images` images of size x size pixels; return the annotation file.
 
-    OUT/images/000001.png, ... and OUT/annotations/instances.json.  Raises ValueError for fewer
-    than one image or images too small for the smallest shape.
+    Files are FOLDER/images/000001.png, ... and FOLDER/annotations/instances.json.  Raises
+    ValueError for fewer than one image or images too small for the smallest shape.
     """
     if num_images < 1:
-        raise ValueError(f"{num_images} images; at least one is wanted")
+        raise ValueError(f"{num_images} images: at least one is needed")
     if size < 64:
-        raise ValueError(f"a size of {size} pixels; at least 64 are wanted")
+        raise ValueError(f"a size of {size} pixels: at least 64 are needed")
     images = UPath(folder) / "images"
     images.mkdir(parents=True, exist_ok=True)
     records = []
     for i in range(num_images):
-        image, record = draw_image(i, seed, size)
-        (images / record.file).write_bytes(stored_png(image))
+        pixels, record = draw_image(i, seed, size)
+        (images / record.file).write_bytes(stored_png(pixels))
         records.append(record)
     annotations = UPath(folder) / "annotations" / "instances.json"
     info = {"description": f"shapes: {num_images} images of {size} pixels, seed {seed}"}
@@ -106,15 +106,15 @@ def write_shapes(folder: str | UPath, num_images: int, seed: int, size: int = 12
 
 
 def draw_image(index: int, seed: int, size: int) -> tuple[NDArray[np.uint8], Record]:
-    """Image number `index` of a seed, [size, size, 3], and its record."""
+    """Draw image number `index` of a seed, [size, size, 3], and its record."""
     dice = Dice(seed, index)
     canvas = ground(dice, size)
     labels: list[int] = []
     visible: list[Mask] = []
     whole: list[int] = []  # pixels of each object before others covered it
-    wanted = dice.below(8) + 1
-    for _ in range(2 * wanted):  # a few newcomers will find no room
-        if len(labels) == wanted:
+    num_objects = dice.below(8) + 1
+    for _ in range(2 * num_objects):  # a few newcomers will find no room
+        if len(labels) == num_objects:
             break
         label = dice.below(len(SHAPES))
         new = _place(dice, list(SHAPES.values())[label], size)
@@ -130,18 +130,18 @@ def draw_image(index: int, seed: int, size: int) -> tuple[NDArray[np.uint8], Rec
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A shape on the image."""
+    """A shape in the image."""
 
-    mask: Mask  # [size, size], whether a pixel's centre is inside
+    mask: Mask  # [size, size], pixels whose centre is inside
     box: tuple[slice, slice]  # rows and columns around it
-    cover: Array  # [rows of the box, columns of the box], part of each pixel that is inside, 0..1
+    cover: Array  # [rows of the box, columns of the box], share of each pixel inside, 0..1
 
 
 def _place(dice: Dice, shape: Callable[[Array, Array], Mask], size: int) -> Placed:
-    """A shape of random size, angle and place."""
+    """Place a shape at random, of random size and angle."""
     t = dice.uniform()
-    radius = size * (SMALLEST + (LARGEST - SMALLEST) * t * t) / 2  # small ones are more frequent
-    # At most a third of the shape's width is beyond the border.
+    radius = size * (SMALLEST + (LARGEST - SMALLEST) * t * t) / 2  # small shapes are more frequent
+    # At most a third of the shape's width lies beyond the border.
     low, high = radius / 3, size - radius / 3
     x, y = low + (high - low) * dice.uniform(), low + (high - low) * dice.uniform()
     cosine, sine = dice.direction()

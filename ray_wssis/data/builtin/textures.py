@@ -1,6 +1,6 @@
-"""Random bits, and the grounds and fillings made of them (`ray_wssis.data.builtin.shapes`).
+"""Random bits, and backgrounds and textures made from them for `ray_wssis.data.builtin.shapes`.
 
-Everything here is exact on every machine; see there for how.  Colours are floats 0..255, three
+All results are exact on every machine; that module explains how.  Colours are floats 0..255, three
 to a pixel.  Lengths are given for an image of 128 pixels and grow with it (`unit`, pixels per
 128th of the side).
 """
@@ -18,31 +18,31 @@ class Dice:
         self._bits = np.random.PCG64(np.random.SeedSequence([seed, index]))
 
     def uniform(self) -> float:
-        """One number in [0, 1)."""
+        """Draw a number in [0, 1)."""
         return float(self.array(1)[0])
 
     def array(self, *shape: int) -> Array:
-        """An array of numbers in [0, 1)."""
+        """Draw an array of numbers in [0, 1)."""
         raw = self._bits.random_raw(int(np.prod(shape)))
         return np.asarray((raw >> np.uint64(11)) / 2.0**53).reshape(shape)
 
     def below(self, bound: int) -> int:
-        """A whole number from 0 to bound - 1."""
+        """Draw a whole number from 0 to bound - 1."""
         return int(self.uniform() * bound)
 
     def direction(self) -> tuple[float, float]:
-        """Cosine and sine of an angle, all around, by the rational formula: no libm."""
+        """Draw cosine and sine of any angle, by the rational formula: libm is not exact."""
         t = 2 * self.uniform() - 1
         cosine, sine = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)  # the right half circle
         return (cosine, sine) if self.uniform() < 0.5 else (-cosine, -sine)
 
     def colour(self) -> Array:
-        """Any colour that is neither black nor white, [3]."""
+        """Draw a colour [3] that is neither black nor white."""
         return 25 + 205 * self.array(3)
 
 
 def ground(dice: Dice, size: int) -> Array:
-    """A background [size, size, 3]: two calm colours mixed by noise and stripes, and thin lines."""
+    """Draw a background [size, size, 3]: two calm colours mixed by noise and stripes, lines."""
     unit = size / 128
     first, second = _calm(dice.colour()), _calm(dice.colour())
     mix = 0.2 + 0.6 * _slope(dice, size, size)
@@ -58,7 +58,7 @@ def ground(dice: Dice, size: int) -> Array:
 
 
 def _calm(colour: Array) -> Array:
-    """The colour, nearer to gray and to the middle than it was."""
+    """Move a colour towards gray and medium brightness."""
     gray = (colour[0] + colour[1] + colour[2]) / 3
     return np.asarray(128 + 0.6 * (gray + 0.5 * (colour - gray) - 128))
 
@@ -71,7 +71,7 @@ def paint(dice: Dice, canvas: Array, cover: Array, size: int) -> None:
 
 
 def _filling(dice: Dice, beneath: Array, shape: tuple[int, ...], unit: float) -> Array:
-    """Two colours, the first unlike what lies beneath, mixed by one of four textures."""
+    """Mix two colours, the first unlike those beneath, by one of four textures."""
     height, width = shape
     first = dice.colour()
     for _ in range(20):
@@ -94,26 +94,26 @@ def _filling(dice: Dice, beneath: Array, shape: tuple[int, ...], unit: float) ->
 
 
 def _slope(dice: Dice, height: int, width: int) -> Array:
-    """From 0 to 1 across the frame in a random direction."""
+    """Rise from 0 to 1 across the frame in a random direction."""
     return np.clip(0.5 + _along(dice, height, width) / max(height, width) / 1.5, 0, 1)
 
 
 def _stripes(dice: Dice, height: int, width: int, unit: float) -> Array:
-    """Stripes that go softly from 0 to 1 and back, 8 to 28 pixels from one to the next."""
+    """Stripes that rise softly from 0 to 1 and fall back, 8 to 28 pixels apart."""
     period = unit * (8 + 20 * dice.uniform())
     phase = (_along(dice, height, width) / period + dice.uniform()) % 1.0
     return np.abs(2 * phase - 1)
 
 
 def _along(dice: Dice, height: int, width: int) -> Array:
-    """Pixels from the middle along a random direction, [height, width]."""
+    """Distance in pixels from the middle along a random direction, [height, width]."""
     cosine, sine = dice.direction()
     x, y = np.arange(width) + 0.5 - width / 2, np.arange(height) + 0.5 - height / 2
     return cosine * x[None, :] + sine * y[:, None]
 
 
 def _noise(dice: Dice, height: int, width: int, cells: int) -> Array:
-    """Random heights on a grid of cells x cells, smoothly joined, 0..1, [height, width]."""
+    """Random heights 0..1 on a grid of cells x cells, smoothly joined: [height, width]."""
     heights = dice.array(cells + 1, cells + 1)
     row, down = _between(height, cells)
     column, right = _between(width, cells)
@@ -122,7 +122,7 @@ def _noise(dice: Dice, height: int, width: int, cells: int) -> Array:
 
 
 def _between(length: int, cells: int) -> tuple[NDArray[np.int64], Array]:
-    """The grid line before each pixel and how far beyond it the pixel is, 0..1, eased."""
+    """Grid line before each pixel, and the eased distance 0..1 of the pixel beyond it."""
     at = (np.arange(length) + 0.5) * cells / length
     low = at.astype(np.int64)
     part = at - low
@@ -130,7 +130,7 @@ def _between(length: int, cells: int) -> tuple[NDArray[np.int64], Array]:
 
 
 def _scratch(dice: Dice, canvas: Array, unit: float) -> None:
-    """Draw one thin line across the canvas, as clutter."""
+    """Draw a thin line across the canvas, as clutter."""
     size = canvas.shape[0]
     offset = size * (dice.uniform() - 0.5)
     width = unit * (0.4 + 0.9 * dice.uniform())

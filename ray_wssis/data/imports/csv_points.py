@@ -20,7 +20,7 @@ class _Row(BaseModel):
 
 
 def read_csv(export: UPath, notes: Notes) -> Iterable[MarkedImage]:
-    """The images of a table; rows of one image need not be adjacent."""
+    """Read the images of a table; rows of one image need not be adjacent."""
     rows = csv.DictReader(io.StringIO(export.read_text(encoding="utf-8-sig"), newline=""))
     missing = {"image", "x", "y", "class"} - set(rows.fieldnames or ())
     if missing:

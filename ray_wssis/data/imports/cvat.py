@@ -23,7 +23,7 @@ class _Points(BaseModel):
 
 
 def read_cvat(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
-    """The images of `annotations.xml`; each point of a shape outside a group is an object."""
+    """Read the images of `annotations.xml`; each point of a shape outside a group is an object."""
     root = ElementTree.fromstring(export.read_bytes())
     if root.find("image") is None:
         raise ValueError("no <image> in it; export `CVAT for images 1.1`, also from a video")

@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
-    """A point as its tool has it."""
+    """A point in its tool."""
 
     where: str  # for messages
     class_name: str
@@ -31,7 +31,7 @@ class Mark:
 
 @dataclass(frozen=True, kw_only=True)
 class MarkedImage:
-    """An image as its tool has it."""
+    """An image in its tool."""
 
     where: str  # for messages
     name: str  # a path or an address
@@ -48,7 +48,7 @@ class Unusable(ValueError):
 
 
 class Notes:
-    """A record of what was left out, and why."""
+    """Notes of what was left out, and why."""
 
     def __init__(self) -> None:
         self.problems = Problems()
@@ -64,7 +64,7 @@ class Notes:
 
 
 def checked(model: type[Model], entry: Any) -> Model:
-    """An entry of an export as `model`.  Raises Unusable, naming the first field that is wrong."""
+    """Validate an entry of an export as `model`.  Raises Unusable, naming the first bad field."""
     try:
         return model.model_validate(entry)
     except ValidationError as error:

@@ -31,7 +31,7 @@ READERS = {
 
 
 def read_export(export: UPath, export_format: ExportFormat, notes: Notes) -> list[MarkedImage]:
-    """All images of an export, including those without marks.
+    """Read all images of an export, including those without marks.
 
     Raises ValueError when it cannot be understood at all.
     """
@@ -42,7 +42,7 @@ def read_export(export: UPath, export_format: ExportFormat, notes: Notes) -> lis
 
 
 def recognise(export: UPath) -> ExportFormat:
-    """The format of an export by its name.  Raises ValueError when the name does not tell."""
+    """Tell the format of an export by its name.  Raises ValueError for other names."""
     if export.is_dir():
         return ExportFormat.LABELME
     formats = {

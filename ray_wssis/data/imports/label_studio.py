@@ -39,7 +39,7 @@ class _Place(BaseModel):
 
 
 def read_label_studio(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
-    """The images of a list of tasks."""
+    """Read the images of a list of tasks."""
     tasks = json.loads(export.read_bytes())
     entries = tasks if isinstance(tasks, list) else []
     if not any(isinstance(entry, dict) and "data" in entry for entry in entries):
@@ -59,7 +59,7 @@ def read_label_studio(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
 
 
 def _address(data: dict[str, Any]) -> str:
-    """The path or address of a task's image in Label Studio."""
+    """Return the path or address of a task's image in Label Studio."""
     texts = [value for value in data.values() if isinstance(value, str)]
     text = data["image"] if isinstance(data.get("image"), str) else texts[0] if texts else ""
     if not text or (len(texts) > 1 and "image" not in data):
@@ -70,7 +70,7 @@ def _address(data: dict[str, Any]) -> str:
 
 
 def _key_points(where: str, annotations: list[_Annotation], notes: Notes) -> list[dict[str, Any]]:
-    """Key points of the latest annotation that has any: earlier ones are about the same objects."""
+    """Return the key points of the latest annotation that has any: they replace earlier ones."""
     latest: list[dict[str, Any]] = []
     for annotation in sorted(annotations, key=lambda annotation: annotation.updated_at):
         here = f"{where}, annotation {annotation.id}"

@@ -30,7 +30,7 @@ class _Shape(BaseModel):
 
 
 def read_labelme(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
-    """The images of a folder; their names are relative to their JSON files."""
+    """Read the images of a folder; their names are relative to their JSON files."""
     files = [file for file in files_under(export) if file.endswith(".json")]
     if not files:
         raise ValueError("no JSON file in the folder")

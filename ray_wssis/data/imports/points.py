@@ -29,7 +29,7 @@ Size = tuple[int, int]  # (height, width)
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What an export gave, and what it did not."""
+    """Content of an export: the usable part, and notes about the rest."""
 
     export_format: ExportFormat
     records: Records  # images with at least one point; their files are relative to the folder
@@ -52,7 +52,7 @@ def import_points(
     export_format: ExportFormat | str | None = None,
     pixel_indices: bool = False,
 ) -> Imported:
-    """The points of an export, with the categories of the COCO file `classes`.
+    """Read the points of an export, with the categories of the COCO file `classes`.
 
     Only the sizes of images are read.  An image is looked for under `images`, first by its whole
     name in the export, then without the folders in front.  With `pixel_indices` 0.5 is added to x
@@ -85,7 +85,7 @@ def import_points(
 def _located(
     marked: Iterable[MarkedImage], images: str, notes: Notes
 ) -> Iterator[tuple[MarkedImage, str, Size]]:
-    """Images that have marks, each with its name under `images` and its size."""
+    """Yield the images that have marks, each with its name under `images` and its size."""
 
     def look(image: MarkedImage) -> tuple[str, Size] | ImageError:
         try:
@@ -112,7 +112,7 @@ def _located(
 
 
 def _find(image: MarkedImage, images: str) -> tuple[str, Size]:
-    """The name of an image under `images`, and its size.  Raises ImageError."""
+    """Find the name of an image under `images`, and its size.  Raises ImageError."""
     parts = [part for part in PurePosixPath(image.name).parts if part.strip("/.")]
     for start in range(len(parts)):
         name = "/".join(parts[start:])
@@ -132,7 +132,7 @@ def _objects(
     middle: float,
     notes: Notes,
 ) -> list[_Object]:
-    """The objects of marks; `middle` is added to x and y."""
+    """Turn marks into objects; `middle` is added to x and y."""
     labels = {category.name: label for label, category in enumerate(categories)}
     groups: dict[Hashable, tuple[Mark, list[Click]]] = {}
     for number, mark in enumerate(marks):
@@ -174,7 +174,7 @@ def _place(x: float, y: float, size: Size) -> tuple[float, float]:
 def _record(
     image_id: int, annotation_id: int, file: str, size: Size, objects: Sequence[_Object]
 ) -> Record:
-    """The record of an image; its annotations are numbered from `annotation_id` on."""
+    """Make the record of an image; its annotations are numbered from `annotation_id` on."""
     height, width = size
     return Record(
         image_id=image_id,
