@@ -1,15 +1,18 @@
-"""Charts as SVG inside a page, in the colours of the page, light or dark."""
+"""Charts as SVG inside a page, in the colours of the page, light or dark.
+
+matplotlib is imported only to draw: it takes a quarter of a second, and every run imports this.
+"""
 
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SIZE = (4.8, 2.7)  # inches; also the smallest size at which text is easy to read
 MOST_POINTS = 400  # of a curve
@@ -70,6 +73,8 @@ def read_curve(
 
 def loss_chart(curves: Sequence[Curve], name: str) -> str:
     """Chart of losses over steps."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
     figure, axes = new_chart("step", "loss")
     for curve in curves:
         x, y = thin(curve.steps), thin(curve.values)
@@ -78,7 +83,7 @@ def loss_chart(curves: Sequence[Curve], name: str) -> str:
     losses = [value for curve in curves for value in curve.values]
     if min(losses) > 0 and max(losses) / min(losses) > LOG_FROM:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(ScalarFormatter())
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
@@ -97,8 +102,12 @@ def figure_chart(curves: Sequence[Curve], name: str, unit: str) -> str:
     return finish(figure, axes, name, has_legend=len(curves) > 1)
 
 
-def new_chart(x_label: str, y_label: str) -> tuple[Figure, Any]:
+def new_chart(x_label: str, y_label: str) -> "tuple[Figure, Any]":
     """Figure and axes in the style of the page."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
@@ -108,8 +117,10 @@ def new_chart(x_label: str, y_label: str) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def finish(figure: Figure, axes: Any, name: str, *, has_legend: bool) -> str:
+def finish(figure: "Figure", axes: Any, name: str, *, has_legend: bool) -> str:
     """The chart as an <svg> element; `name` keeps its ids apart from those of other charts."""
+    import matplotlib as mpl
+
     if has_legend:
         with mpl.rc_context(STYLE):
             axes.legend(
@@ -123,10 +134,10 @@ def finish(figure: Figure, axes: Any, name: str, *, has_legend: bool) -> str:
     stream = io.StringIO()
     with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
         figure.savefig(stream, format="svg", transparent=True)
-    return for_page(stream.getvalue(), name)
+    return for_page(stream.getvalue())
 
 
-def for_page(svg: str, name: str) -> str:
+def for_page(svg: str) -> str:
     """The <svg> element alone, scalable, in the font and colours of the page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
