@@ -63,6 +63,7 @@ class RunFolder:
     @classmethod
     def read(cls, folder: UPath) -> "RunFolder":
         """Read the run in `folder`."""
+        folder.fs.invalidate_cache()  # other processes write there too
         stages = [Stage.read(file.parent) for file in folder.glob(f"*/{MANIFEST}")]
         stages.sort(key=lambda stage: (stage.started, stage.name))
         measured = {name: value for stage in stages for name, value in stage.figures.items()}

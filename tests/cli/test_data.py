@@ -124,10 +124,10 @@ def test_corrections_are_merged_by_id(shapes: Path) -> None:
     annotations = shapes / "annotations" / "instances.json"
     data = json.loads(annotations.read_text())
     first, second, *_, other = data["annotations"]
-    mended = dict(data, annotations=[first | {"segmentation": [[0, 0, 9, 0, 9, 9, 0, 9]]}])
+    corrected = dict(data, annotations=[first | {"segmentation": [[0, 0, 9, 0, 9, 9, 0, 9]]}])
     gone = dict(data, annotations=[{"id": second["id"], "image_id": second["image_id"]}])
     gone["annotations"][0]["deleted"] = True
-    files = {"mended": mended, "gone": gone}
+    files = {"corrected": corrected, "gone": gone}
     for name, content in files.items():
         (shapes / f"{name}.json").write_text(json.dumps(content))
     call = ["merge", *(str(shapes / f"{x}.json") for x in files), str(shapes / "out.json")]
