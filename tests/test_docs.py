@@ -1,7 +1,7 @@
-"""The pages say what is so: the site builds, and what they link to, name and show is there.
+"""The pages are true: the site builds, and everything that they link to, name and show exists.
 
 README.md and all of docs/ are read as Markdown; their commands are parsed by the command line, and
-their options are values of the configurations.
+their options are checked against the configurations.  Figures stand in docs/results.md.
 """
 
 import ast
@@ -32,16 +32,36 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("benchmarks", "cluster", "configs", "docs", "jobs", "ray_wssis", "serve", "tests")
 PAGES = [ROOT / "README.md", ROOT / "configs/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FILES = [file for folder in FOLDERS for file in (ROOT / folder).rglob("*")]
+NUMBER = r"\d+(?:[.,]\d+)*"
+QUOTED = [  # a number with a unit that only a result has, or a range of such numbers
+    rf"({NUMBER})(?:–({NUMBER}))?(?: %| points)? (?:mask )?(?:AP\d*|mIoU)\b",
+    rf"\b(?:AP\d*|mIoU) (?:of |is |was )?({NUMBER})",
+    rf"({NUMBER})(?:–({NUMBER}))? minutes\b",
+]
+GUIDES = [
+    "README.md",
+    *(
+        f"docs/{name}.md"
+        for name in (
+            "index",
+            "user_guide",
+            "operator_guide",
+            "cluster",
+            "serving",
+            "labelling_tools",
+        )
+    ),
+]
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 @dataclass(frozen=True)
 class Page:
-    links: list[str]  # of pictures too
+    links: list[str]  # of images too
     headings: list[str]
-    names: list[str]  # what stands between backticks in a line
-    blocks: list[tuple[str, str]]  # language and content of what is fenced
+    names: list[str]  # inline code
+    blocks: list[tuple[str, str]]  # language and content of fenced blocks
 
 
 @cache
@@ -62,12 +82,12 @@ def read(page: Path) -> Page:
 
 
 def anchor(heading: str) -> str:
-    """What leads to a heading, by the rule of GitHub; the site is built with one that agrees."""
+    """Return the anchor of a heading, by the rule of GitHub; the site uses one that agrees."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """The words of each command in the shell blocks of a page."""
+    """Yield the words of each command in the shell blocks of a page."""
     for language, block in read(page).blocks:
         if language == "bash":
             for line in block.replace("\\\n", " ").splitlines():
@@ -78,13 +98,13 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 
 def starts_wssis(words: list[str]) -> bool:
-    """Whether the program is ours: alone, with a variable before it, or in `uv run`, `exec --`."""
+    """Tell whether the program is ours: alone, after a variable, or in `uv run`, `exec --`."""
     before = words[: words.index("wssis")] if "wssis" in words else ["something else"]
     return not before or before[-1] in ("run", "--") or "=" in before[0]
 
 
 def command_named(words: list[str]) -> tuple[Any, list[str]]:
-    """The command of `wssis` that the words begin with, and the words after its name."""
+    """Return the command of `wssis` that the words begin with, and the words after its name."""
     command: Any = typer.main.get_command(app)
     while words and hasattr(command, "commands"):
         assert words[0] in command.commands, f"there is no `wssis ... {words[0]}`"
@@ -93,7 +113,7 @@ def command_named(words: list[str]) -> tuple[Any, list[str]]:
 
 
 def check_values(name: str, given: dict[str, Any]) -> None:
-    """Raises ConfigError for a `--set` that the command would refuse."""
+    """Raise ConfigError for a `--set` that the command would refuse."""
     overrides = given.get("overrides") or []
     if name == "serve":
         values: dict[str, Any] = {"model": "run"}
@@ -165,16 +185,53 @@ def test_blocks_can_be_read(page: Path) -> None:
         readers.get(language, str)(block)
 
 
+def quoted_figures(text: str) -> set[str]:
+    """Return the numbers of a text that only a result has."""
+    found = [match for pattern in QUOTED for match in re.finditer(pattern, text)]
+    return {number for match in found for number in match.groups() if number}
+
+
+def fractions_in_tables(text: str) -> set[str]:
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return {number for row in rows for number in re.findall(r"\b\d+\.\d+\b", row)}
+
+
+@pytest.mark.parametrize(
+    "text, figures",
+    [
+        ("reaches 21–23 mask AP, 80 images", {"21", "23"}),
+        ("94 % mIoU; mIoU of 66.1, AP50 is 41.8", {"94", "66.1", "41.8"}),
+        ("in 7.3 minutes, or 0.5 as a threshold", {"7.3"}),
+    ],
+)
+def test_a_quoted_figure_is_recognised(text: str, figures: set[str]) -> None:
+    assert quoted_figures(text) == figures
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_every_quoted_figure_is_in_the_results(name: str) -> None:
+    page = (ROOT / name).read_text(encoding="utf-8")
+    prose = re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", "", page, flags=re.DOTALL)
+    quoted = quoted_figures(prose) | (fractions_in_tables(prose) if name == "README.md" else set())
+    results = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    assert quoted <= set(re.findall(NUMBER, results))
+
+
 def test_the_tree_in_the_readme_is_the_one_here() -> None:
     tree = next(block for language, block in read(ROOT / "README.md").blocks if not language)
     for line in tree.splitlines():
         folder = ROOT / "ray_wssis" if line.startswith("  ") else ROOT
         assert (folder / line.split()[0]).exists(), line
+    packages = {file.parent.name + "/" for file in (ROOT / "ray_wssis").glob("*/__init__.py")}
+    assert packages | {name + "/" for name in FOLDERS} <= {
+        line.split()[0] for line in tree.splitlines()
+    }
 
 
-def test_the_picture_of_the_architecture_has_every_folder() -> None:
-    words = re.findall(r"\w+", (ROOT / "docs/images/architecture.svg").read_text())
-    assert {file.parent.name for file in (ROOT / "ray_wssis").glob("*/__init__.py")} <= set(words)
+def test_the_drawing_of_the_architecture_names_every_folder() -> None:
+    words = set(re.findall(r"\w+", (ROOT / "docs/images/architecture.svg").read_text()))
+    packages = {file.parent.name for file in (ROOT / "ray_wssis").glob("*/__init__.py")}
+    assert packages | {"run", "serve", "wssis_serve", "jobs", "cluster"} <= words
 
 
 def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:

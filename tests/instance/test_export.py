@@ -160,7 +160,7 @@ def test_the_example_of_the_user_guide_finds_what_the_segmenter_finds(
     section = GUIDE.read_text(encoding="utf-8").partition("\n## Export\n")[2].partition("\n## ")[0]
     (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     picture = pictures(1)[0]
-    Image.fromarray(picture).save(run / "picture.png")
+    Image.fromarray(picture).save(run / "image.png")
     monkeypatch.chdir(run)
     names: dict[str, Any] = {}
     exec(compile(example, "user_guide.md", "exec"), names)
