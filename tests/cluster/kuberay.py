@@ -1,6 +1,6 @@
-"""The keys of Kubernetes and of KubeRay (ray.io/v1) that the manifests use: no other one passes.
+"""Keys of Kubernetes and KubeRay (ray.io/v1) that the manifests use; all others are refused.
 
-Stricter than KubeRay's own schemas: what every pod here must have is not optional.
+Stricter than KubeRay's own schemas: whatever every pod here must have is required.
 """
 
 from typing import Annotated, Literal
@@ -124,7 +124,7 @@ class WorkerGroup(HeadGroup):
     @model_validator(mode="after")
     def check_replicas(self) -> "WorkerGroup":
         if not self.min_replicas <= self.replicas <= self.max_replicas:
-            raise ValueError(f"{self.group_name}: minReplicas <= replicas <= maxReplicas is wanted")
+            raise ValueError(f"{self.group_name}: expected minReplicas <= replicas <= maxReplicas")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Each command and each file that `cluster/` and its page name exists, with the options given."""
+"""Commands, options and files that `cluster/` and its page name exist."""
 
 import re
 import shlex
@@ -22,22 +22,22 @@ each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 
 
 def commands(text: str) -> list[list[str]]:
-    """What follows `ray` or `wssis` in shell lines, up to the end of each command."""
+    """Return the `ray` and `wssis` commands in shell lines, up to the end of each."""
     text = text.replace("\\\n", " ")
-    line = r"(?:^[ #-]*|[`;] ?|&& |-- )((?:ray|wssis) [a-z][^\n;`|&#]*)"
-    found = re.findall(line, text, re.MULTILINE)
-    return [shlex.split(each.partition(" -- ")[0].replace("'", "")) for each in found]
+    pattern = r"(?:^[ #-]*|[`;] ?|&& |-- )((?:ray|wssis) [a-z][^\n;`|&#]*)"
+    found = re.findall(pattern, text, re.MULTILINE)
+    return [shlex.split(line.partition(" -- ")[0].replace("'", "")) for line in found]
 
 
 def unknown(words: list[str]) -> list[str]:
-    """Words that the command line of Ray or of ours does not know: subcommands and options."""
+    """Return the subcommands and options that the command lines of Ray and wssis do not know."""
     program, *rest = words
     command = PROGRAMS[program]
     while hasattr(command, "commands"):
         if not rest or rest[0] not in command.commands:
             return rest[:1] or [program]
         command, rest = command.commands[rest[0]], rest[1:]
-    known = {option for it in command.params for option in (*it.opts, *it.secondary_opts)}
+    known = {option for param in command.params for option in (*param.opts, *param.secondary_opts)}
     return [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known]
 
 

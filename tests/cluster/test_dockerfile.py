@@ -1,4 +1,4 @@
-"""The Dockerfile, read: what it copies exists, what it names is defined, and root does not run."""
+"""The Dockerfile copies existing files, uses defined arguments, and does not run as root."""
 
 import re
 import tomllib
@@ -25,12 +25,12 @@ def instructions() -> list[Instruction]:
 
 def last_stage() -> list[Instruction]:
     given = instructions()
-    start = max(i for i, each in enumerate(given) if each.word == "FROM")
+    start = max(i for i, step in enumerate(given) if step.word == "FROM")
     return given[start:]
 
 
 def arguments() -> dict[str, str]:
-    pairs = [each.rest.partition("=") for each in instructions() if each.word == "ARG"]
+    pairs = [step.rest.partition("=") for step in instructions() if step.word == "ARG"]
     return {name: default for name, _, default in pairs}
 
 
@@ -49,23 +49,23 @@ def test_python_is_one_version_that_the_project_takes() -> None:
     version = arguments()["PYTHON"]
     assert re.fullmatch(r"3\.\d+\.\d+", version)
     least = project()["project"]["requires-python"].removeprefix(">=").split(".")
-    assert [int(it) for it in version.split(".")][:2] >= [int(it) for it in least]
-    images = [each.rest.split()[0] for each in instructions() if each.word == "FROM"]
+    assert [int(part) for part in version.split(".")][:2] >= [int(part) for part in least]
+    images = [step.rest.split()[0] for step in instructions() if step.word == "FROM"]
     assert images == ["python:${PYTHON}-slim-bookworm"] * 2
 
 
 def test_every_argument_is_used() -> None:
-    used = " ".join(each.rest for each in instructions() if each.word != "ARG")
+    used = " ".join(step.rest for step in instructions() if step.word != "ARG")
     for name in arguments():
         assert re.search(rf"\$\{{?{name}\b", used)
 
 
 def test_what_is_copied_exists() -> None:
-    stages = {each.rest.split()[-1] for each in instructions() if " AS " in each.rest}
-    for each in instructions():
-        if each.word != "COPY":
+    stages = {step.rest.split()[-1] for step in instructions() if " AS " in step.rest}
+    for step in instructions():
+        if step.word != "COPY":
             continue
-        *sources, _ = each.rest.split()
+        *sources, _ = step.rest.split()
         if sources[0].startswith("--from="):
             assert sources[0].removeprefix("--from=") in stages
         else:
@@ -83,18 +83,18 @@ def test_the_checkout_comes_with_what_a_wheel_and_the_jobs_need() -> None:
 
 
 def test_root_does_not_run() -> None:
-    users = [each.rest for each in last_stage() if each.word == "USER"]
+    users = [step.rest for step in last_stage() if step.word == "USER"]
     assert users == ["1000:1000"]
-    made = [each.rest for each in last_stage() if "useradd" in each.rest]
+    made = [step.rest for step in last_stage() if "useradd" in step.rest]
     assert len(made) == 1 and "--uid 1000" in made[0]
 
 
 def test_the_checkout_is_where_a_job_starts() -> None:
-    assert [each.rest for each in last_stage() if each.word == "WORKDIR"] == ["/app"]
+    assert [step.rest for step in last_stage() if step.word == "WORKDIR"] == ["/app"]
 
 
 def test_the_extras_exist() -> None:
-    runs = " ".join(each.rest for each in instructions() if each.word == "RUN")
+    runs = " ".join(step.rest for step in instructions() if step.word == "RUN")
     extras = re.findall(r"--extra (\S+)", runs)
     assert extras and set(extras) <= set(project()["project"]["optional-dependencies"])
 

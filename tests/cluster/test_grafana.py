@@ -1,4 +1,4 @@
-"""The dashboard asks for figures that exist, and its panels do not lie on top of each other."""
+"""The dashboard asks for metrics that exist, and its panels do not overlap."""
 
 import json
 import re
@@ -30,7 +30,7 @@ EXPORTED_WITHIN = 60  # seconds
 
 
 def asked_for() -> set[str]:
-    """Names of all metrics in the dashboard."""
+    """Return the names of all metrics in the dashboard."""
     expressions = [target["expr"] for panel in GRAPHS for target in panel["targets"]]
     found = [re.findall(r"\b(?:ray|wssis)_\w+", expression) for expression in expressions]
     assert all(found)
@@ -38,7 +38,7 @@ def asked_for() -> set[str]:
 
 
 def of_serving() -> set[str]:
-    """Names of everything that the endpoint counts."""
+    """Return the names of all metrics of the endpoint."""
     suffixes = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
     return {
         family.name + suffix
@@ -59,7 +59,10 @@ def test_every_figure_exists_and_none_of_ours_is_forgotten() -> None:
 def test_panels_have_ids_of_their_own_and_a_data_source_to_choose() -> None:
     ids = [panel["id"] for panel in PANELS]
     assert len(set(ids)) == len(ids)
-    assert [each["name"] for each in DASHBOARD["templating"]["list"]] == ["datasource", "run"]
+    assert [variable["name"] for variable in DASHBOARD["templating"]["list"]] == [
+        "datasource",
+        "run",
+    ]
     assert {panel["datasource"]["uid"] for panel in GRAPHS} == {"${datasource}"}
 
 

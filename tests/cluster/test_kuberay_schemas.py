@@ -1,4 +1,4 @@
-"""A CRD, and what is left of it."""
+"""A CRD, and the extract of it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The manifests of Kubernetes: their form, and that their numbers and places fit together."""
+"""The Kubernetes manifests are well-formed, and their numbers and paths are consistent."""
 
 import json
 import shlex
@@ -62,12 +62,12 @@ def pods(name: str) -> list[PodSpec]:
 
 
 def group(name: str, wanted: str) -> WorkerGroup:
-    (found,) = [it for it in cluster(name).worker_group_specs if it.group_name == wanted]
+    (found,) = [spec for spec in cluster(name).worker_group_specs if spec.group_name == wanted]
     return found
 
 
 def limits(of: WorkerGroup) -> dict[str, int]:
-    """CPUs and GPUs of one pod."""
+    """Return the CPUs and GPUs of one pod."""
     given = of.template.spec.containers[0].resources.limits
     return {"cpu": int(given["cpu"]), "gpu": int(given.get("nvidia.com/gpu", 0))}
 
@@ -86,7 +86,7 @@ def image() -> str:
 
 
 def loaded_job() -> PointWSSISConfig:
-    """The configuration that the entrypoint of the job names and changes."""
+    """Return the configuration that the entrypoint of the job names and changes."""
     words = shlex.split(job().spec.entrypoint)
     changes = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
     return load_config(PointWSSISConfig, words[words.index("--config") + 1], changes)
@@ -168,7 +168,8 @@ def test_every_node_sees_the_shared_storage(name: str) -> None:
     claim = Claim.model_validate(read("storage")).metadata.name
     for pod in cluster(name).pods():
         sources = {volume.name: volume.persistent_volume_claim for volume in pod.volumes}
-        (shared,) = [it for it in pod.containers[0].volume_mounts if it.mount_path == "/shared"]
+        mounts = pod.containers[0].volume_mounts
+        (shared,) = [mount for mount in mounts if mount.mount_path == "/shared"]
         source = sources[shared.name]
         assert source is not None
         assert source.claim_name == claim
@@ -219,9 +220,11 @@ def test_the_token_of_the_endpoint_is_a_mounted_secret() -> None:
     token = PurePosixPath(application["args"]["token_file"])
     for pod in cluster("rayservice").pods():
         (mount,) = [
-            it for it in pod.containers[0].volume_mounts if it.mount_path == str(token.parent)
+            found
+            for found in pod.containers[0].volume_mounts
+            if found.mount_path == str(token.parent)
         ]
-        (secret,) = [it.secret for it in pod.volumes if it.name == mount.name]
+        (secret,) = [volume.secret for volume in pod.volumes if volume.name == mount.name]
         assert secret is not None
         manual = (ROOT / "cluster/rayservice.yaml").read_text()
         assert f"create secret generic {secret.secret_name} --from-literal={token.name}=" in manual
@@ -238,10 +241,10 @@ def test_the_pods_of_the_endpoint_have_room_for_its_replicas() -> None:
 
 
 def demand(config: ServeConfig, students: int) -> tuple[float, float]:
-    """CPUs and GPUs."""
+    """Return CPUs and GPUs."""
     replicas = [(config.student, students), (config.labeller, config.labeller.number)]
-    cpus = sum(number * each.cpus_each for each, number in replicas)
-    gpus = sum(number * each.gpus_each for each, number in replicas)
+    cpus = sum(number * replica.cpus_each for replica, number in replicas)
+    gpus = sum(number * replica.gpus_each for replica, number in replicas)
     return cpus + config.doors * config.door_cpus, gpus
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told to read is there: the pods' port, the endpoint and its token."""
+"""The scrape targets of Prometheus exist: the port of the pods, the endpoint and its token."""
 
 from pathlib import Path, PurePosixPath
 from typing import Any

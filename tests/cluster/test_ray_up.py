@@ -1,4 +1,4 @@
-"""The files of `ray up`, against the schema that comes with Ray."""
+"""The files of `ray up` fit the schema that comes with Ray."""
 
 import json
 from pathlib import Path
