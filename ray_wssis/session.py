@@ -29,6 +29,7 @@ SETTINGS = {
 }
 OWN_CLUSTER = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment: no copy of the folder
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # no node of ours is announced to go away
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # each streaming pass would print an error that is none
 }
 

@@ -22,3 +22,8 @@ def test_configuration_classes_load_neither_torch_nor_ray() -> None:
     modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files]
     assert {"ray_wssis.training.config", "ray_wssis.models.solov2_config"} <= set(modules)
     assert not imported_by(*modules) & HEAVY
+
+
+def test_the_controller_of_a_training_loads_no_torch() -> None:
+    """It unpickles what stands in `trainer`, and hands the task on to the workers unopened."""
+    assert not imported_by("ray_wssis.training.trainer") & {"torch", "torchvision", "timm"}

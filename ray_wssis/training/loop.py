@@ -69,21 +69,21 @@ class NotFiniteError(FloatingPointError):
     """The loss became infinite or not a number."""
 
 
-def learn(setup: dict[str, Setup]) -> None:
+def learn(sent: "dict[str, ray.ObjectRef[Setup]]") -> None:
     """Run by Ray Train on each worker.
 
     What a retry cannot mend (a bad picture, a full disk, a loss that is not finite) is written on
     the board, so that the group that Ray starts again ends at once.
     """
-    board = setup["setup"].board
+    setup = ray.get(sent["setup"])
     torch.set_flush_denormal(True)  # on a CPU, numbers next to zero take many times longer
-    if ray.get(board.reason.remote()):
+    if ray.get(setup.board.reason.remote()):
         return
     try:
-        run_steps(setup["setup"])
+        run_steps(setup)
     except (ValueError, FloatingPointError, OSError) as error:
         if not isinstance(error, OSError) or error.errno in DISK_IS_FULL:
-            ray.get(board.stop.remote(f"{setup['setup'].task.name}: {error}"))
+            ray.get(setup.board.stop.remote(f"{setup.task.name}: {error}"))
         raise
 
 
@@ -92,6 +92,8 @@ def run_steps(setup: Setup) -> None:
     context = ray.train.get_context()
     rank, world = context.get_world_rank(), context.get_world_size()
     device = ray.train.torch.get_device()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     torch.manual_seed(setup.seed)
     samples = task.load()
     learner = task.learner(samples).to(memory_format=torch.channels_last)  # faster everywhere

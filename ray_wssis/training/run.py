@@ -16,7 +16,6 @@ import ray
 import ray.train
 import torch
 from ray.actor import ActorHandle
-from ray.train.torch import TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from upath import UPath
 
@@ -27,6 +26,7 @@ from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.loop import STATE, Setup, Task, learn
 from ray_wssis.training.metrics_log import NAME, TENSORBOARD
 from ray_wssis.training.progress import Board, ProgressPrinter
+from ray_wssis.training.trainer import Trainer
 
 RUN = "ray_train"  # the folder in which Ray Train keeps checkpoints
 LOGS = (NAME, TENSORBOARD, RUN)  # what tells of times, and differs from run to run
@@ -69,9 +69,9 @@ def train(
     )
     numbers = (workers.number, workers.most) if workers.max_number else workers.number
     place, file_system = storage(folder)
-    trainer = TorchTrainer(
+    trainer = Trainer(
         learn,
-        train_loop_config={"setup": setup},
+        train_loop_config={"setup": ray.put(setup)},  # only the workers look inside
         scaling_config=ray.train.ScalingConfig(  # type: ignore[call-arg]  # mypy finds that of V1
             num_workers=numbers,  # type: ignore[arg-type]
             elastic_resize_monitor_interval_s=RESIZE_EVERY,
