@@ -28,17 +28,17 @@ from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput, mask_in_box
 from ray_wssis.methods.point_wssis.refiner_task import (
+    PAIRS,
     RefinerLearner,
     RefinerPairs,
     RefinerSample,
-    collate,
     read_rough,
 )
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.feeding import batches_from_processes
 from ray_wssis.training.schedule import build_optimizer, learning_rate
-from ray_wssis.training.streams import StepSampler
+from ray_wssis.training.streams import LoadedStreams, Stream
 
 CPU = torch.device("cpu")
 NOWHERE = (-1.0, -1.0)  # a point beside the crop: no heat is drawn
@@ -149,12 +149,12 @@ class Bench:
         learner.to(memory_format=torch.channels_last).train()
         optimizer = build_optimizer(learner, stage.training)
         steps = range(1, stage.training.steps + 1)
-        sampler = StepSampler(pairs.orientations(), stage.training.batch_size, seed, steps, 0, 1)
-        loader = batches_from_processes(pairs, collate, sampler, 0, pin_memory=False)
-        for step, batch in zip(steps, loader, strict=True):
+        streams = LoadedStreams({PAIRS: Stream(lambda: pairs, stage.training.batch_size)}, seed)
+        loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
+        for step, batches in zip(steps, loader, strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = learning_rate(stage.training, step)
-            loss = learner(batch)["dice"]
+            loss = learner(batches)["dice"]
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(learner.parameters(), stage.training.max_grad_norm)

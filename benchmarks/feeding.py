@@ -20,7 +20,7 @@ import pickle
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -37,22 +37,23 @@ from ray_wssis.data.augment import draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record
-from ray_wssis.instance.samples import Batch, SegmenterSamples, collate
-from ray_wssis.instance.task import SegmenterLearner
+from ray_wssis.instance.samples import Batch, SegmenterSamples
+from ray_wssis.instance.task import IMAGES, SegmenterLearner
 from ray_wssis.models.solov2 import PADDING_MULTIPLE
 from ray_wssis.session import connect
 from ray_wssis.streaming.plan import padded
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
-from ray_wssis.training.input_wait import Waiting
+from ray_wssis.training.input_wait import InputWait
 from ray_wssis.training.schedule import build_optimizer
-from ray_wssis.training.streams import SeededSamples, StepSampler
+from ray_wssis.training.streams import LoadedStreams, StepSampler, Stream, StreamSampler
 
 SEED = 0
 EPOCHS = 20  # for canvases
 WARM_UP = 4  # batches that are not timed: processes start meanwhile
 SCHEDULE = TrainingConfig(steps=1, learning_rate=1e-4)  # so small that random weights stay sane
-Feed = Callable[[StepSampler], Iterable[Batch]]
+Batches = dict[str, Batch]
+Feed = Callable[[StepSampler], Iterable[Batches]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +62,21 @@ class Source:
 
     annotations: str
     images: str
+    batch_size: int
 
     def load(self) -> SegmenterSamples:
         return SegmenterSamples(read_coco(self.annotations, self.images), AugmentConfig())
 
-    collate = staticmethod(collate)
+    def streams(self) -> dict[str, Stream]:
+        return {IMAGES: Stream(self.load, self.batch_size)}
 
 
 def main() -> None:
     options = read_options()
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
-    source = Source(annotations=options.annotations, images=options.images)
+    source = Source(
+        annotations=options.annotations, images=options.images, batch_size=options.batch_size
+    )
     {"speed": show_speed, "share": show_share, "canvas": show_canvas}[options.what](source, options)
 
 
@@ -90,16 +95,16 @@ def read_options() -> argparse.Namespace:
 
 def feeds(source: Source, number: int) -> dict[str, Feed]:
     connect()
-    pictures = source.load()
+    streams = LoadedStreams(source.streams(), SEED)
 
-    def from_processes(sampler: StepSampler, num: int) -> Iterable[Batch]:
-        return batches_from_processes(pictures, collate, sampler, num, pin_memory=False)
+    def from_processes(sampler: StepSampler, num: int) -> Iterable[Batches]:
+        return batches_from_processes(streams, sampler, num, pin_memory=False)
 
-    def from_actors(sampler: StepSampler, num: int) -> Iterable[Batch]:
-        return batches_from_actors(source, sampler, num, pin_memory=False)
+    def from_actors(sampler: StepSampler, num: int) -> Iterable[Batches]:
+        return batches_from_actors(source, SEED, sampler, num, pin_memory=False)
 
-    def from_ray_data(sampler: StepSampler, num: int) -> Iterable[Batch]:
-        return batches_from_ray_data(pictures, sampler, num)
+    def from_ray_data(sampler: StepSampler, num: int) -> Iterable[Batches]:
+        return batches_from_ray_data(streams, sampler, num)
 
     ways: dict[str, Feed] = {"the worker itself": partial(from_processes, num=0)}
     for num in range(1, number + 1):
@@ -110,36 +115,33 @@ def feeds(source: Source, number: int) -> dict[str, Feed]:
 
 
 def batches_from_ray_data(
-    pictures: SegmenterSamples, sampler: StepSampler, number: int
-) -> Iterator[Batch]:
+    streams: LoadedStreams, sampler: StepSampler, number: int
+) -> Iterator[Batches]:
     """A block for each batch, in order: what Ray Data can do that resumes at any step."""
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
-    shared = ray.put(SeededSamples(pictures, SEED))
+    shared = ray.put(streams)
 
     def make(row: dict[str, Any]) -> dict[str, Any]:
         cv2.setNumThreads(1)
-        samples = ray.get(shared)
-        batch = collate([samples[(epoch, index)] for epoch, index in row["keys"]])
-        return {"batch": pickle.dumps(batch, protocol=5)}
+        keys = [(epoch, index) for epoch, index in row["keys"]]
+        batches = ray.get(shared).batches({IMAGES: keys})
+        return {"batches": pickle.dumps(batches, protocol=5)}
 
-    rows = [{"keys": keys} for keys in sampler]
+    rows = [{"keys": keys[IMAGES]} for keys in sampler]
     blocks = ray.data.from_items(rows, override_num_blocks=len(rows))
     compute = ray.data.TaskPoolStrategy(size=number)
     for row in blocks.map(make, num_cpus=1, compute=compute).iter_rows():
-        batch: Batch = pickle.loads(row["batch"])
-        yield batch
+        batches: Batches = pickle.loads(row["batches"])
+        yield batches
 
 
-def sampler_of(source: Source, options: argparse.Namespace) -> StepSampler:
-    steps = range(1, WARM_UP + options.batches + 1)
-    return StepSampler(
-        source.load().orientations(), options.batch_size, SEED, steps, rank=0, world=1
-    )
+def sampler_of(source: Source, steps: range) -> StepSampler:
+    return LoadedStreams(source.streams(), SEED).sampler(steps)
 
 
 def show_speed(source: Source, options: argparse.Namespace) -> None:
-    sampler = sampler_of(source, options)
+    sampler = sampler_of(source, range(1, WARM_UP + options.batches + 1))
     ways = feeds(source, options.number)
     rates: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(options.runs):
@@ -153,7 +155,7 @@ def show_speed(source: Source, options: argparse.Namespace) -> None:
     print(table(["made by", "pictures / s", "/ the worker itself"], rows))
 
 
-def rate_of(batches: Iterable[Batch], batch_size: int) -> float:
+def rate_of(batches: Iterable[Batches], batch_size: int) -> float:
     """Pictures a second after the warm-up."""
     start, num = time.perf_counter(), 0
     for place, _ in enumerate(batches, start=1):
@@ -164,7 +166,7 @@ def rate_of(batches: Iterable[Batch], batch_size: int) -> float:
 
 
 def show_share(source: Source, options: argparse.Namespace) -> None:
-    sampler = sampler_of(source, options)
+    sampler = sampler_of(source, range(1, WARM_UP + options.batches + 1))
     ways = feeds(source, options.number)
     chosen = [name for name in ways if name[0].isalpha() or name.startswith(str(options.number))]
     rows = []
@@ -174,7 +176,7 @@ def show_share(source: Source, options: argparse.Namespace) -> None:
         for name in chosen:
             shares = [share_of(ways[name](sampler), step) for _ in range(options.runs)]
             rows.append([f"a GPU of {rate} pictures / s", name, f"**{spread(shares)}**"])
-    few = StepSampler(sampler.upright, 2, SEED, range(1, WARM_UP + 5), rank=0, world=1)
+    few = sampler_of(replace(source, batch_size=2), range(1, WARM_UP + 5))
     network = solov2_step()
     shares = [share_of(ways["the worker itself"](few), network) for _ in range(options.runs)]
     rows.append(["SOLOv2-R50 on the processors", "the worker itself", f"**{spread(shares)}**"])
@@ -189,7 +191,7 @@ def show_canvas(source: Source, options: argparse.Namespace) -> None:
     for batch_size in (2, 4, 16):
         steps = range(1, EPOCHS * len(pictures) // batch_size + 1)
         mixed, grouped = (
-            mean_canvas(pictures, StepSampler(orientations, batch_size, SEED, steps, 0, 1))
+            mean_canvas(pictures, StreamSampler(orientations, batch_size, [SEED], steps, 0, 1))
             for orientations in (np.zeros_like(upright), upright)
         )
         rows.append(
@@ -208,7 +210,7 @@ def pixels_alone(record: Record) -> float:
     return statistics.mean(sizes)
 
 
-def mean_canvas(pictures: SegmenterSamples, sampler: StepSampler) -> float:
+def mean_canvas(pictures: SegmenterSamples, sampler: StreamSampler) -> float:
     rng = np.random.default_rng(SEED)
     return statistics.mean(
         canvas([pictures.records[index] for _, index in keys], rng) for keys in sampler
@@ -223,35 +225,35 @@ def canvas(records: list[Record], rng: np.random.Generator) -> int:
     return height * width
 
 
-def wait(seconds: float, _: Batch) -> None:
+def wait(seconds: float, _: Batches) -> None:
     time.sleep(seconds)
 
 
-def solov2_step() -> Callable[[Batch], None]:
+def solov2_step() -> Callable[[Batches], None]:
     learner = SegmenterLearner(segmenter_config("student"), 80)
     learner = learner.to(memory_format=torch.channels_last).train()
     optimizer = build_optimizer(learner, SCHEDULE)
 
-    def step(batch: Batch) -> None:
+    def step(batches: Batches) -> None:
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(learner(batch).values())).sum().backward()
+        torch.stack(list(learner(batches).values())).sum().backward()
         nn.utils.clip_grad_norm_(learner.parameters(), SCHEDULE.max_grad_norm)
         optimizer.step()
 
     return step
 
 
-def share_of(batches: Iterable[Batch], step: Callable[[Batch], None]) -> float:
+def share_of(feed: Iterable[Batches], step: Callable[[Batches], None]) -> float:
     """Percent of the time after the warm-up in which the network has a batch."""
-    waiting, start = Waiting(torch.device("cpu")), time.perf_counter()
-    for place, batch in enumerate(batches, start=1):
-        waiting.end()
-        step(batch)
+    input_wait, start = InputWait(torch.device("cpu")), time.perf_counter()
+    for place, batches in enumerate(feed, start=1):
+        input_wait.end()
+        step(batches)
         if place == WARM_UP:
-            waiting.take()
+            input_wait.take()
             start = time.perf_counter()
-        waiting.begin()
-    return 100 * (1 - waiting.take() / (time.perf_counter() - start))
+        input_wait.begin()
+    return 100 * (1 - input_wait.take() / (time.perf_counter() - start))
 
 
 def spread(values: list[float]) -> str:

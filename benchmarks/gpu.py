@@ -34,7 +34,7 @@ from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
 from ray_wssis.instance.samples import collate
 from ray_wssis.instance.segmenter import network_image, pad_images
-from ray_wssis.instance.task import SegmenterLearner
+from ray_wssis.instance.task import IMAGES, SegmenterLearner
 from ray_wssis.methods.point_wssis.point_segmenter import draw_points
 from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2Output
@@ -137,7 +137,7 @@ def training(
 
     def step() -> None:
         with way.autocast(device):
-            losses = learner(batch.to(device))
+            losses = learner({IMAGES: batch.to(device)})
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
         nn.utils.clip_grad_norm_(learner.parameters(), SCHEDULE.max_grad_norm)

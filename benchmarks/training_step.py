@@ -22,7 +22,7 @@ from benchmarks.scenes import NUM_CLASSES, random_samples, segmenter_config
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.instance.samples import Batch, Sample, collate
 from ray_wssis.instance.segmenter_config import SegmenterConfig
-from ray_wssis.instance.task import SegmenterLearner
+from ray_wssis.instance.task import IMAGES, SegmenterLearner
 from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.schedule import build_optimizer
@@ -75,7 +75,7 @@ def solov2_step(config: SegmenterConfig, batch: Batch) -> Step:
 
     def step() -> None:
         optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(learner(batch).values())).sum().backward()
+        torch.stack(list(learner({IMAGES: batch}).values())).sum().backward()
         nn.utils.clip_grad_norm_(learner.parameters(), SCHEDULE.max_grad_norm)
         optimizer.step()
 

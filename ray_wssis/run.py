@@ -20,8 +20,8 @@ from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.shards import write_content
 from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.throughput import Throughput
-from ray_wssis.training.loop import Task
 from ray_wssis.training.run import LOGS, train
+from ray_wssis.training.task import Task
 
 RESOLVED = "config.resolved.yaml"
 ROWS = "rows"  # the folder of shards in an artifact that was streamed

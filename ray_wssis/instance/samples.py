@@ -93,6 +93,9 @@ class SegmenterSamples:
             ignored=ignored_pixels(record, geometry),
         )
 
+    def collate(self, samples: list[Sample]) -> Batch:
+        return collate(samples)
+
 
 def full_size_masks(record: Record, *, ignored: bool) -> Iterator[tuple[int, np.ndarray]]:
     """Label and mask of all ignored objects, or of all others, one at a time."""

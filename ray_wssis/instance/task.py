@@ -5,8 +5,9 @@ arXiv:2303.15062, "Implementation Details"): the teacher's ranges are disjoint, 
 of object is the business of exactly one level.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ from ray_wssis.artifacts import Part
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
 from ray_wssis.data.records import Records
-from ray_wssis.instance.samples import Batch, SegmenterSamples, collate
+from ray_wssis.instance.samples import Batch, SegmenterSamples
 from ray_wssis.instance.segmenter import KIND, Segmenter, network_image
 from ray_wssis.instance.segmenter_config import SegmenterConfig, SegmenterStage
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
@@ -24,19 +25,22 @@ from ray_wssis.models.model_folder import check_model
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import assign_cells
+from ray_wssis.training.streams import Stream
 
+IMAGES = "images"  # the name of the only stream
 VALIDATION_BATCH = 8  # images
 
 
 class SegmenterLearner(nn.Module):
-    """A batch -> named losses."""
+    """The batch of the only stream -> named losses."""
 
     def __init__(self, config: SegmenterConfig, num_classes: int) -> None:
         super().__init__()
         self.config = config
         self.network = SOLOv2(config.network, num_classes)
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
+        batch = batches[IMAGES]
         output = self.network(batch.images, batch.sizes)
         targets = assign_cells(
             batch.instances, output.canvas, self.config.network.grids, self.config.scale_ranges
@@ -54,10 +58,10 @@ class SegmenterTask:
     pictures: str  # records with masks
     validation: str  # records with masks
     max_validation_images: int
+    batch_size: int
     made_from: dict[str, Any] = field(default_factory=dict)  # all that decides what is learnt
 
     best_metric = "val/AP"
-    collate = staticmethod(collate)
 
     @classmethod
     def of(
@@ -71,6 +75,7 @@ class SegmenterTask:
             pictures=str(images.path),
             validation=str(validation.path),
             max_validation_images=stage.training.max_validation_images,
+            batch_size=stage.training.batch_size,
             made_from={
                 "images": images,
                 "validation": validation,
@@ -83,13 +88,17 @@ class SegmenterTask:
         """Raise ValueError unless the model in `folder` can replace one that is trained here."""
         check_model(folder, KIND, Records.read(self.validation).categories)
 
-    def load(self) -> SegmenterSamples:
+    @cached_property
+    def samples(self) -> SegmenterSamples:
         return SegmenterSamples(Records.read(self.pictures), self.augment)
 
-    def learner(self, pictures: SegmenterSamples) -> SegmenterLearner:
-        return SegmenterLearner(self.config, len(pictures.records.categories))
+    def streams(self) -> dict[str, Stream]:
+        return {IMAGES: Stream(lambda: self.samples, self.batch_size)}
 
-    def validate(self, learner: SegmenterLearner, pictures: SegmenterSamples) -> dict[str, float]:
+    def learner(self) -> SegmenterLearner:
+        return SegmenterLearner(self.config, len(self.samples.records.categories))
+
+    def validate(self, learner: SegmenterLearner) -> dict[str, float]:
         """Average precision without any prompt on the first validation pictures."""
         truth = Records.read(self.validation)
         truth = truth.select(range(min(len(truth), self.max_validation_images)))
@@ -97,17 +106,17 @@ class SegmenterTask:
         found = segment_records(segmenter, truth)
         return {f"val/{name}": value for name, value in average_precision(truth, found).items()}
 
-    def save(self, learner: SegmenterLearner, pictures: SegmenterSamples, folder: UPath) -> None:
-        categories = pictures.records.categories
-        Segmenter(learner.network, self.config, categories).save(folder, self.card(pictures))
+    def save(self, learner: SegmenterLearner, folder: UPath) -> None:
+        categories = self.samples.records.categories
+        Segmenter(learner.network, self.config, categories).save(folder, self.card())
 
-    def card(self, pictures: SegmenterSamples) -> str:
+    def card(self) -> str:
         """What a person wants to know about the saved model."""
-        names = ", ".join(category.name for category in pictures.records.categories)
+        names = ", ".join(category.name for category in self.samples.records.categories)
         backbone = self.config.network.backbone
         return (
             f"# {self.name}: SOLOv2 with {backbone.name}\n\n"
-            f"Trained by ray-wssis on {len(pictures)} pictures.\n\n"
+            f"Trained by ray-wssis on {len(self.samples)} pictures.\n\n"
             f"- classes: {names}\n"
             f"- backbone weights before training: {backbone.weights} "
             f"(their licence applies beside that of this model)\n"

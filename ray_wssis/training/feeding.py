@@ -1,10 +1,10 @@
-"""Where batches are made: in processes beside the network, or by actors on other nodes.
+"""Loading of batches: in processes beside the network, or by actors on other nodes.
 
 Both give the same batches in the same order, since a sample is a function of its key alone.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import cycle
 from typing import Any, Protocol
@@ -13,77 +13,78 @@ import cv2
 import ray
 from torch.utils.data import DataLoader, Dataset
 
-from ray_wssis.training.streams import Collate, Key, Samples, SeededSamples, StepSampler
+from ray_wssis.training.streams import LoadedStreams, StepKeys, StepSampler, Stream
 
-AHEAD = 2  # batches of each process or actor that are made before they are wanted
+AHEAD = 2  # batches that each process or actor makes before they are needed
+Batches = dict[str, Any]  # by stream
 
 
 class Source(Protocol):
-    """What a loader actor needs of a task: samples, and how they become a batch."""
+    """The part of a task that a loader actor needs."""
 
-    def load(self) -> Samples: ...
-    def collate(self, samples: list[Any]) -> Any: ...
+    def streams(self) -> Mapping[str, Stream]: ...
 
 
-class Batches(Dataset[Any]):
-    """The batch of these keys, or why there is none: torch and Ray would wrap what is raised in
-    another process, and who reads the log wants the sentence."""
+class BatchesOfStep(Dataset[Any]):
+    """The batches of these keys, or the error that prevents them: torch and Ray would wrap an
+    exception of another process, and the reader of a log needs the sentence."""
 
-    def __init__(self, samples: Samples, collate: Collate, seed: int) -> None:
-        self.samples = SeededSamples(samples, seed)
-        self.collate = collate
+    def __init__(self, streams: LoadedStreams) -> None:
+        self.streams = streams
 
-    def __getitem__(self, keys: Sequence[Key]) -> Any:
+    def __getitem__(self, keys: StepKeys) -> Batches | Exception:
         try:
-            return self.collate([self.samples[key] for key in keys])
+            return self.streams.batches(keys)
         except Exception as error:
             return error
 
 
 def batches_from_processes(
-    samples: Samples, collate: Collate, sampler: StepSampler, number: int, pin_memory: bool
-) -> Iterator[Any]:
-    """Made by processes of this worker; with none of them, by the worker between its steps.
+    streams: LoadedStreams, sampler: StepSampler, number: int, pin_memory: bool
+) -> Iterator[Batches]:
+    """The batches of each step, made by processes of this worker; with none of them, by the
+    worker between its steps.
 
-    Raises whatever was wrong with a sample.
+    Raises the error of a bad sample.
     """
     loader = DataLoader(
-        Batches(samples, collate, sampler.seed),
+        BatchesOfStep(streams),
         sampler=sampler,
-        batch_size=None,  # each item is a batch already
+        batch_size=None,  # an item is all that a step needs
         collate_fn=as_it_is,
         num_workers=number,
         prefetch_factor=AHEAD if number else None,
         pin_memory=pin_memory,
     )
-    return map(usable, loader)
+    return map(checked, loader)
 
 
-def as_it_is(batch: Any) -> Any:
-    return batch
+def as_it_is(batches: Any) -> Any:
+    return batches
 
 
-def usable(batch: Any) -> Any:
-    if isinstance(batch, Exception):
-        raise batch
-    return batch
+def checked(batches: Batches | Exception) -> Batches:
+    if isinstance(batches, Exception):
+        raise batches
+    return batches
 
 
 def batches_from_actors(
-    source: Source, sampler: StepSampler, number: int, pin_memory: bool
-) -> Iterator[Any]:
-    """Made by actors on nodes that have CPUs to spare; Ray takes those without a GPU first.
+    source: Source, seed: int, sampler: StepSampler, number: int, pin_memory: bool
+) -> Iterator[Batches]:
+    """The batches of each step, made by actors on nodes with CPUs to spare; Ray prefers nodes
+    without a GPU.
 
-    A thread fetches them, so that a batch is on this node before it is wanted.  Raises whatever
-    was wrong with a sample.
+    A thread fetches them, so that they are on this node before they are needed.  Raises the error
+    of a bad sample.
     """
     start = LoaderActor.remote  # type: ignore[attr-defined]
-    loaders = [start(source, sampler.seed) for _ in range(number)]
-    coming: deque[Future[Any]] = deque()
+    loaders = [start(source, seed) for _ in range(number)]
+    coming: deque[Future[Batches]] = deque()
     fetcher = ThreadPoolExecutor(max_workers=1)
     try:
         for loader, keys in zip(cycle(loaders), sampler, strict=False):
-            coming.append(fetcher.submit(fetch, loader.batch.remote(keys), pin_memory))
+            coming.append(fetcher.submit(fetch, loader.batches.remote(keys), pin_memory))
             if len(coming) > AHEAD * number:
                 yield coming.popleft().result()
         while coming:
@@ -92,18 +93,20 @@ def batches_from_actors(
         fetcher.shutdown(wait=False, cancel_futures=True)
 
 
-def fetch(batch: "ray.ObjectRef[Any]", pin_memory: bool) -> Any:
-    made = usable(ray.get(batch))
-    return made.pin_memory() if pin_memory else made
+def fetch(reference: "ray.ObjectRef[Any]", pin_memory: bool) -> Batches:
+    batches = checked(ray.get(reference))
+    if not pin_memory:
+        return batches
+    return {name: batch.pin_memory() for name, batch in batches.items()}
 
 
 @ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=-1)
 class LoaderActor:
-    """Where its node goes away, it begins anew on another one and makes again what was lost."""
+    """Restarts on another node if its own is lost, and rebuilds the batches that were lost."""
 
     def __init__(self, source: Source, seed: int) -> None:
-        cv2.setNumThreads(1)  # as Ray lets torch have one: it reserves one CPU
-        self.batches = Batches(source.load(), source.collate, seed)
+        cv2.setNumThreads(1)  # the one CPU that Ray reserves for it; Ray limits torch alike
+        self.step = BatchesOfStep(LoadedStreams(source.streams(), seed))
 
-    def batch(self, keys: Sequence[Key]) -> Any:
-        return self.batches[keys]
+    def batches(self, keys: StepKeys) -> Batches | Exception:
+        return self.step[keys]

@@ -1,12 +1,13 @@
-"""How long the network had nothing to do because its next batch was not there."""
+"""Time in which the network had nothing to do because its next batches were not there."""
 
 import time
 
 import torch
 
 
-class Waiting:
-    """Of a GPU by its own clock: it may still be at work when the next batch is asked for."""
+class InputWait:
+    """Waits between `begin` and `end`.  A GPU is timed by its own clock, since it may still be at
+    work when the next batches are asked for."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -20,7 +21,7 @@ class Waiting:
         self.times.append((self.began, mark(self.device)))
 
     def take(self) -> float:
-        """Seconds since it was last asked, once the device has done what was asked of it."""
+        """Seconds waited since the last call, once the device has finished its work."""
         seconds = sum(elapsed(begin, end) for begin, end in self.times)
         self.times = []
         return seconds
@@ -30,7 +31,7 @@ Mark = float | torch.cuda.Event
 
 
 def mark(device: torch.device) -> Mark:
-    """Now; on a GPU, when it has come to this."""
+    """Now; on a GPU, the moment at which it has done all the work so far."""
     if device.type != "cuda":
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)

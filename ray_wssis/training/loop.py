@@ -7,11 +7,11 @@ from its last checkpoint ends with the same weights as one that was not.
 import errno
 import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Any
 
 import ray.train
 import ray.train.torch
@@ -22,33 +22,16 @@ from upath import UPath
 
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
-from ray_wssis.training.input_wait import Waiting
+from ray_wssis.training.input_wait import InputWait
 from ray_wssis.training.metrics_log import MetricsLog
 from ray_wssis.training.schedule import build_optimizer, learning_rate
-from ray_wssis.training.stop_signal import Notices
-from ray_wssis.training.streams import Samples, StepSampler
+from ray_wssis.training.stop_signal import StopSignal
+from ray_wssis.training.streams import LoadedStreams, StepSampler
+from ray_wssis.training.task import Batch, Task
 
 STATE = "state.pt"
 LOG_EVERY = 10  # steps between lines of the log, and so between waits for the device
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-class Task(Protocol):
-    """What is to be learnt, from what, and how to tell whether it was."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def best_metric(self) -> str: ...  # one of the figures of `validate`, larger is better
-    @property
-    def made_from(self) -> Mapping[str, Any]: ...  # all that decides what is learnt
-
-    def accept(self, folder: UPath) -> None: ...  # ValueError: this model cannot be adopted
-    def load(self) -> Samples: ...
-    def collate(self, samples: list[Any]) -> Any: ...
-    def learner(self, samples: Any) -> nn.Module: ...
-    def validate(self, learner: Any, samples: Any) -> dict[str, float]: ...
-    def save(self, learner: Any, samples: Any, folder: UPath) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +78,8 @@ def run_steps(setup: Setup) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.manual_seed(setup.seed)
-    samples = task.load()
-    learner = task.learner(samples).to(memory_format=torch.channels_last)  # faster everywhere
+    streams = LoadedStreams(task.streams(), setup.seed)
+    learner = task.learner().to(memory_format=torch.channels_last)  # faster everywhere
     if device.type == "cuda" and world > 1:
         learner = nn.SyncBatchNorm.convert_sync_batchnorm(learner)
     replica = ray.train.torch.prepare_model(learner)  # moved to the device, synchronised
@@ -104,47 +87,54 @@ def run_steps(setup: Setup) -> None:
     progress = restore(learner, optimizer, device, setup.rescued)
 
     steps = range(progress.step + 1, config.steps + 1)
-    sampler = StepSampler(samples.orientations(), config.batch_size, setup.seed, steps, rank, world)
-    loader = batches(setup, samples, sampler, pin_memory=device.type == "cuda")
-    waiting = Waiting(device)
-    recorder = Recorder(setup, learner, samples, optimizer, progress, rank, waiting)
-    notices = Notices(setup.board)
+    sampler = streams.sampler(steps, rank, world)
+    loader = batches_by_step(setup, streams, sampler, pin_memory=device.type == "cuda")
+    input_wait = InputWait(device)
+    recorder = Recorder(setup, learner, optimizer, progress, rank, input_wait)
+    stop_signal = StopSignal(setup.board)
     learner.train()
-    for step, batch in zip(steps, loader, strict=True):
-        waiting.end()
-        notices.begin(step)
+    for step, batches in zip(steps, loader, strict=True):
+        input_wait.end()
+        stop_signal.begin(step)
         rate = learning_rate(config, step)
         for group in optimizer.param_groups:
             group["lr"] = rate
         torch.manual_seed(setup.seed * 1_000_003 + step)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            losses: dict[str, Tensor] = replica(batch.to(device))
+            losses: dict[str, Tensor] = replica(
+                {name: batch.to(device) for name, batch in batches.items()}
+            )
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
-        stop = notices.say_stop()
+        stop = stop_signal.is_last_step()
         save = stop or recorder.is_due(step)
-        if step % LOG_EVERY == 0 and notices.say_a_node_leaves():
+        if step % LOG_EVERY == 0 and stop_signal.node_is_leaving():
             save = True
-        recorder.note(step, losses, rate, batch.image_ids, save)
+        recorder.note(step, losses, rate, image_ids(batches), save)
         optimizer.step()
         if save:
             recorder.keep(step)
         if stop:
             break
-        waiting.begin()
+        input_wait.begin()
     recorder.close()
 
 
-def batches(
-    setup: Setup, samples: Samples, sampler: StepSampler, pin_memory: bool
-) -> Iterator[Any]:
+def batches_by_step(
+    setup: Setup, streams: LoadedStreams, sampler: StepSampler, pin_memory: bool
+) -> Iterator[dict[str, Batch]]:
     if setup.loader_actors:
-        return batches_from_actors(setup.task, sampler, setup.loader_actors, pin_memory)
-    return batches_from_processes(
-        samples, setup.task.collate, sampler, setup.loader_workers, pin_memory
-    )
+        return batches_from_actors(setup.task, setup.seed, sampler, setup.loader_actors, pin_memory)
+    return batches_from_processes(streams, sampler, setup.loader_workers, pin_memory)
+
+
+def image_ids(batches: dict[str, Batch]) -> str:
+    """`[3, 1]` of the only stream, `strong [3, 1], weak [7]` of several."""
+    if len(batches) == 1:
+        return str(next(iter(batches.values())).image_ids)
+    return ", ".join(f"{name} {batch.image_ids}" for name, batch in batches.items())
 
 
 @dataclass
@@ -184,21 +174,19 @@ class Recorder:
         self,
         setup: Setup,
         learner: nn.Module,
-        samples: Samples,
         optimizer: torch.optim.Optimizer,
         progress: Progress,
         rank: int,
-        waiting: Waiting,
+        input_wait: InputWait,
     ) -> None:
         self.setup = setup
         self.learner = learner
-        self.samples = samples
         self.optimizer = optimizer
         self.progress = progress
         self.folder = UPath(setup.folder)
         self.log = MetricsLog(self.folder, done=progress.step) if rank == 0 else None
-        self.pending: list[tuple[int, dict[str, Tensor], float, list[int]]] = []
-        self.waiting = waiting
+        self.pending: list[tuple[int, dict[str, Tensor], float, str]] = []
+        self.input_wait = input_wait
         self.clock = time.monotonic()
 
     def note(
@@ -206,11 +194,11 @@ class Recorder:
         step: int,
         losses: dict[str, Tensor],
         rate: float,
-        image_ids: list[int],
+        images: str,
         save: bool,
     ) -> None:
         """Remember the losses of a step; those before a checkpoint are looked at first."""
-        self.pending.append((step, {k: v.detach() for k, v in losses.items()}, rate, image_ids))
+        self.pending.append((step, {k: v.detach() for k, v in losses.items()}, rate, images))
         if step == 1 or step % LOG_EVERY == 0 or save:
             self.flush()
 
@@ -220,13 +208,13 @@ class Recorder:
         table = torch.stack(
             [torch.stack([losses[x].float() for x in names]) for _, losses, *_ in self.pending]
         ).tolist()  # the one wait for the device
-        seconds, waited = time.monotonic() - self.clock, self.waiting.take()
-        for values, (step, _, _, image_ids) in zip(table, self.pending, strict=True):
+        seconds, waited = time.monotonic() - self.clock, self.input_wait.take()
+        for values, (step, _, _, images) in zip(table, self.pending, strict=True):
             if not all(abs(value) < float("inf") for value in values):
                 named = ", ".join(f"{n} {v}" for n, v in zip(names, values, strict=True))
                 raise NotFiniteError(
                     f"step {step}: the loss is not finite ({named}) on "
-                    f"images {image_ids}. The last checkpoint is kept; look at these images and "
+                    f"images {images}. The last checkpoint is kept; look at these images and "
                     f"their masks, or lower the learning rate"
                 )
         if self.log is None:
@@ -285,7 +273,7 @@ class Recorder:
 
     def validate(self) -> dict[str, float]:
         task = self.setup.task
-        figures = task.validate(self.learner, self.samples)
+        figures = task.validate(self.learner)
         assert self.log is not None
         self.log.write({"step": self.progress.step} | figures)
         if figures[task.best_metric] > self.progress.best:
@@ -294,7 +282,7 @@ class Recorder:
         return figures
 
     def save_model(self, name: str) -> None:
-        self.setup.task.save(self.learner, self.samples, self.folder / name)
+        self.setup.task.save(self.learner, self.folder / name)
 
     def close(self) -> None:
         if self.log is not None:

@@ -23,9 +23,11 @@ from ray_wssis.logs import run_id
 from ray_wssis.session import Terminated, connect, is_lent
 from ray_wssis.storage import is_local
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
-from ray_wssis.training.loop import STATE, Setup, Task, learn
+from ray_wssis.training.loop import STATE, Setup, learn
 from ray_wssis.training.metrics_log import NAME, TENSORBOARD
 from ray_wssis.training.progress import Board, ProgressPrinter
+from ray_wssis.training.streams import check_quotas
+from ray_wssis.training.task import Task
 from ray_wssis.training.trainer import Trainer
 
 RUN = "ray_train"  # the folder in which Ray Train keeps checkpoints
@@ -51,6 +53,7 @@ def train(
     checkpoint stays, and the same call goes on from there.  SIGTERM ends it with Terminated, after
     a checkpoint.
     """
+    check_quotas(task.streams(), config.batch_size, workers.possible())
     connect()
     gpu = wants_gpu(workers)
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

@@ -1,4 +1,4 @@
-"""What reaches training workers from outside: a wish to stop, and nodes that will go away."""
+"""News that reach training workers from outside: a request to stop, and nodes about to leave."""
 
 from typing import Any
 
@@ -7,23 +7,23 @@ import ray.train
 from ray.actor import ActorHandle
 
 
-class Notices:
-    """Asked by every worker in the same steps, which get the same answers: all save, or none."""
+class StopSignal:
+    """Asked by every worker in the same steps, with the same answers: all save, or none."""
 
     def __init__(self, board: ActorHandle[Any]) -> None:
         self.board = board
         self.leaving: ray.train.PreemptionInfo | None = None
 
     def begin(self, step: int) -> None:
-        """Ask the board about a step, so that its answer is there when the step has been done."""
+        """Ask the board about a step, so that its answer is here when the step is done."""
         self.answer: ray.ObjectRef[bool] = self.board.begin.remote(step)
 
-    def say_stop(self) -> bool:
+    def is_last_step(self) -> bool:
         """Whether the step that has begun is to be the last one."""
         return ray.get(self.answer)
 
-    def say_a_node_leaves(self) -> bool:
-        """Whether it became known that a node of ours will go away: once for each news.
+    def node_is_leaving(self) -> bool:
+        """Whether it has become known that one of our nodes will go away: once for each news.
 
         Workers wait for each other here, and for no device.
         """

@@ -17,7 +17,7 @@ from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.instance.samples import SegmenterSamples, collate, ignored_pixels, quarter_size
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
-from ray_wssis.instance.task import SegmenterLearner, SegmenterTask, segment_records
+from ray_wssis.instance.task import IMAGES, SegmenterLearner, SegmenterTask, segment_records
 from ray_wssis.masks import encode
 from ray_wssis.models.solov2_targets import assign_cells
 from tests.support.tiny import TINY
@@ -64,7 +64,7 @@ def batch_losses(pictures: SegmenterSamples) -> dict[str, float]:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     batch = collate([pictures.sample(i, rng) for i in range(len(pictures))])
-    losses = SegmenterLearner(CONFIG, num_classes=2)(batch)
+    losses = SegmenterLearner(CONFIG, num_classes=2)({IMAGES: batch})
     torch.stack(list(losses.values())).sum().backward()
     return {name: loss.item() for name, loss in losses.items()}
 
@@ -337,12 +337,12 @@ def test_what_is_saved_says_what_it_is(tmp_path: Path) -> None:
         pictures=str(tmp_path / "train.parquet"),
         validation=str(tmp_path / "train.parquet"),
         max_validation_images=5,
+        batch_size=2,
     )
-    pictures = task.load()
-    learner = task.learner(pictures)
-    figures = task.validate(learner, pictures)
+    learner = task.learner()
+    figures = task.validate(learner)
     assert set(figures) >= {"val/AP", "val/AP50"} and 0 <= figures["val/AP"] <= 100
-    task.save(learner, pictures, UPath(tmp_path / "model"))
+    task.save(learner, UPath(tmp_path / "model"))
     card = (tmp_path / "model" / "model_card.md").read_text()
     assert "student: SOLOv2 with resnet18" in card and "classes: a, b" in card
     loaded = Segmenter.load(UPath(tmp_path / "model"), torch.device("cpu"))

@@ -28,9 +28,9 @@ from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import read_rows
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.feeding import batches_from_processes
-from ray_wssis.training.loop import Task
 from ray_wssis.training.schedule import build_optimizer, learning_rate
-from ray_wssis.training.streams import StepSampler
+from ray_wssis.training.streams import LoadedStreams
+from ray_wssis.training.task import Task
 from tests.support.in_process import stream_here
 from tests.support.made import make
 from tests.support.real_data import COCO_MINI
@@ -100,28 +100,27 @@ def train_here(
 ) -> None:
     """What one training worker does, without checkpoints."""
     torch.manual_seed(seed)
-    samples = task.load()
-    learner = task.learner(samples).to(memory_format=torch.channels_last).train()
+    streams = LoadedStreams(task.streams(), seed)
+    learner = task.learner().to(memory_format=torch.channels_last).train()
     optimizer = build_optimizer(learner, config)
     steps = range(1, config.steps + 1)
-    sampler = StepSampler(samples.orientations(), config.batch_size, seed, steps, rank=0, world=1)
-    loader = batches_from_processes(samples, task.collate, sampler, 0, pin_memory=False)
-    for step, batch in zip(steps, loader, strict=True):
+    loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
+    for step, batches in zip(steps, loader, strict=True):
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, step)
-        losses: dict[str, torch.Tensor] = learner(batch)
+        losses: dict[str, torch.Tensor] = learner(batches)
         total = torch.stack(list(losses.values())).sum()
         assert total.isfinite()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
         if step in config.early:
-            task.save(learner, samples, folder / f"early_{config.early.index(step) + 1}")
+            task.save(learner, folder / f"early_{config.early.index(step) + 1}")
     for name, value in learner.named_parameters():
         assert (value.grad is not None) == value.requires_grad, name
-    figures = task.validate(learner, samples)
+    figures = task.validate(learner)
     assert task.best_metric in figures
-    task.save(learner, samples, folder / "model")
+    task.save(learner, folder / "model")
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,9 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,12 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.training.streams import Stream
+
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 
 
 @dataclass(frozen=True)
 class Points:
-    """A straight line with noise; the picture ids are the positions."""
+    """A straight line with noise; the image ids are the positions."""
 
     num: int
     bad: int | None
@@ -34,9 +38,13 @@ class Points:
     def orientations(self) -> NDArray[np.bool_]:
         return np.zeros(self.num, dtype=bool)
 
+    def collate(self, samples: list[tuple[int, NDArray[np.float32]]]) -> "Batch":
+        values = np.stack([value for _, value in samples])
+        return Batch([index for index, _ in samples], torch.from_numpy(values))
+
     def sample(self, index: int, rng: np.random.Generator) -> tuple[int, NDArray[np.float32]]:
         if index == self.bad:
-            raise ValueError(f"pictures/{index}.png is cut short")
+            raise ValueError(f"images/{index}.png is cut short")
         x = rng.uniform(-1, 1, 3)
         return index, np.array([*x, x @ [1.0, 2.0, 3.0]], dtype=np.float32)
 
@@ -62,21 +70,25 @@ class Learner(nn.Module):
         self.register_buffer("calls", torch.zeros(()))
         self.accident, self.marker, self.seconds = accident, marker, seconds
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
+    def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
         assert self.training
         self.calls += 1
-        error = (self.line(batch.values[:, :3])[:, 0] - batch.values[:, 3]).square().mean()
+        errors = {name: self.error(batch) for name, batch in batches.items()}
         if self.accident and self.calls == 5 and not self.marker.exists():
             self.marker.touch()
             if self.accident == "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.accident == "not finite":
-                error = error * float("nan")
+                errors = {name: error * float("nan") for name, error in errors.items()}
             if self.accident == "disk full":  # no file may grow: as write(2) says it
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         if self.accident == "slow" and self.calls >= 5 and not hurry_file(self.marker).exists():
             time.sleep(self.seconds)
-        return {"square": error}
+        return errors
+
+    def error(self, batch: Batch) -> Tensor:
+        found: Tensor = self.line(batch.values[:, :3])[:, 0]
+        return (found - batch.values[:, 3]).square().mean()
 
 
 @dataclass(frozen=True)
@@ -95,14 +107,10 @@ class Line:
     def accept(self, folder: UPath) -> None:
         raise ValueError(f"{folder} is no model")
 
-    def load(self) -> Points:
-        return Points(10, self.bad)
+    def streams(self) -> dict[str, Stream]:
+        return {"square": Stream(lambda: Points(10, self.bad), 4)}
 
-    def collate(self, samples: list[tuple[int, NDArray[np.float32]]]) -> Batch:
-        values = np.stack([value for _, value in samples])
-        return Batch([index for index, _ in samples], torch.from_numpy(values))
-
-    def learner(self, samples: Points) -> Learner:
+    def learner(self) -> Learner:
         context = ray.train.get_context()
         if context.get_world_rank() == 0:
             with groups_file(self.marker).open("a") as stream:
@@ -110,12 +118,22 @@ class Line:
                 stream.write(f"{context.get_world_size()} {node}\n")
         return Learner(self.accident, self.marker, self.seconds)
 
-    def validate(self, learner: Learner, samples: Points) -> dict[str, float]:
+    def validate(self, learner: Learner) -> dict[str, float]:
         return {"val/closeness": -float(learner.eval().line.weight.norm())}
 
-    def save(self, learner: Learner, samples: Points, folder: UPath) -> None:
+    def save(self, learner: Learner, folder: UPath) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "weights.json").write_text(json.dumps(learner.eval().line.weight.tolist()))
+
+
+class TwoLines(Line):
+    """The same line, learnt from two streams; the shorter one repeats."""
+
+    def streams(self) -> dict[str, Stream]:
+        return {
+            "strong": Stream(partial(Points, 3, None), 2),
+            "weak": Stream(partial(Points, 5, None), 4),
+        }
 
 
 def groups_file(marker: Path) -> Path:

@@ -12,32 +12,42 @@ import pytest
 import ray
 
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
-from ray_wssis.training.streams import SeededSamples, StepSampler
-from tests.support.line_task import Line, Points
+from ray_wssis.training.streams import LoadedStreams, Stream
+from tests.support.line_task import Line, Points, TwoLines
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # actors cannot import tests
-SAMPLER = StepSampler(np.zeros(10, dtype=bool), 4, 0, range(1, 13), 0, 1)
-Values = list[tuple[list[int], list[list[float]]]]
+SEED = 0
+STEPS = range(1, 13)
+Values = list[dict[str, tuple[list[int], list[list[float]]]]]
 
 
-def values(batches: Any) -> Values:
-    return [(batch.image_ids, batch.values.tolist()) for batch in batches]
+def values(feed: Any) -> Values:
+    return [
+        {name: (batch.image_ids, batch.values.tolist()) for name, batch in batches.items()}
+        for batches in feed
+    ]
 
 
-@pytest.fixture
-def task(tmp_path: Path) -> Line:
-    return Line(tmp_path / "marker")
+def loaded(task: Line) -> LoadedStreams:
+    return LoadedStreams(task.streams(), SEED)
+
+
+@pytest.fixture(params=[Line, TwoLines])
+def task(tmp_path: Path, request: pytest.FixtureRequest) -> Line:
+    made: Line = request.param(tmp_path / "marker")
+    return made
 
 
 @pytest.fixture
 def expected(task: Line) -> Values:
-    samples = SeededSamples(task.load(), SAMPLER.seed)
-    return values(task.collate([samples[key] for key in keys]) for keys in SAMPLER)
+    streams = loaded(task)
+    return values(streams.batches(keys) for keys in streams.sampler(STEPS))
 
 
 @pytest.mark.parametrize("number", [0, 2])
 def test_processes_make_the_batches_of_a_loop(task: Line, expected: Values, number: int) -> None:
-    made = batches_from_processes(task.load(), task.collate, SAMPLER, number, pin_memory=False)
+    streams = loaded(task)
+    made = batches_from_processes(streams, streams.sampler(STEPS), number, pin_memory=False)
     assert values(made) == expected
 
 
@@ -45,7 +55,8 @@ def test_processes_make_the_batches_of_a_loop(task: Line, expected: Values, numb
 @pytest.mark.usefixtures("ray_session")
 @pytest.mark.parametrize("number", [1, 3])
 def test_actors_make_the_batches_of_a_loop(task: Line, expected: Values, number: int) -> None:
-    assert values(batches_from_actors(task, SAMPLER, number, pin_memory=False)) == expected
+    sampler = loaded(task).sampler(STEPS)
+    assert values(batches_from_actors(task, SEED, sampler, number, pin_memory=False)) == expected
 
 
 @dataclass(frozen=True)
@@ -62,29 +73,32 @@ class Deadly(Points):
 
 
 class DeadlyLine(Line):
-    def load(self) -> Points:
-        return Deadly(10, None, self.marker)
+    def streams(self) -> dict[str, Stream]:
+        return {"square": Stream(lambda: Deadly(10, None, self.marker), 4)}
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
+@pytest.mark.parametrize("task", [Line], indirect=True)
 def test_an_actor_that_dies_is_made_up_for(task: Line, expected: Values) -> None:
-    made = batches_from_actors(DeadlyLine(task.marker), SAMPLER, 2, pin_memory=False)
+    sampler = loaded(task).sampler(STEPS)
+    made = batches_from_actors(DeadlyLine(task.marker), SEED, sampler, 2, pin_memory=False)
     assert values(made) == expected
     assert task.marker.exists()
 
 
 @pytest.mark.parametrize("number", [0, 2])
-def test_a_bad_picture_is_named_by_a_process(tmp_path: Path, number: int) -> None:
-    task = Line(tmp_path / "marker", bad=3)
-    made = batches_from_processes(task.load(), task.collate, SAMPLER, number, pin_memory=False)
-    with pytest.raises(ValueError, match=r"^pictures/3\.png is cut short$"):
+def test_a_bad_image_is_named_by_a_process(tmp_path: Path, number: int) -> None:
+    streams = loaded(Line(tmp_path / "marker", bad=3))
+    made = batches_from_processes(streams, streams.sampler(STEPS), number, pin_memory=False)
+    with pytest.raises(ValueError, match=r"^images/3\.png is cut short$"):
         list(made)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
-def test_a_bad_picture_is_named_by_an_actor(tmp_path: Path) -> None:
-    made = batches_from_actors(Line(tmp_path / "marker", bad=3), SAMPLER, 2, pin_memory=False)
-    with pytest.raises(ValueError, match=r"^pictures/3\.png is cut short$"):
+def test_a_bad_image_is_named_by_an_actor(tmp_path: Path) -> None:
+    task = Line(tmp_path / "marker", bad=3)
+    made = batches_from_actors(task, SEED, loaded(task).sampler(STEPS), 2, pin_memory=False)
+    with pytest.raises(ValueError, match=r"^images/3\.png is cut short$"):
         list(made)

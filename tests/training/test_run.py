@@ -13,8 +13,9 @@ from upath import UPath
 
 from ray_wssis.session import Terminated
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
+from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import RUN, SNAPSHOT, TrainingStopped, rescue, train, wants_gpu
-from tests.support.line_task import Line, groups_file, hurry_file, steps_in, weights
+from tests.support.line_task import Line, TwoLines, groups_file, hurry_file, steps_in, weights
 from tests.support.training_workers import held_in_a_step
 from tests.support.waiting import wait_until
 
@@ -68,6 +69,42 @@ def test_two_workers_learn_what_one_learns(undisturbed: Path, tmp_path: Path) ->
     np.testing.assert_allclose(found, weights(undisturbed), rtol=1e-5)
 
 
+TWO_STREAMS = CONFIG.model_copy(update={"batch_size": 6})
+
+
+@pytest.fixture(scope="module")
+def undisturbed_streams(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed_streams")
+    learn(folder, TwoLines(folder / "marker"), ONE, TWO_STREAMS)
+    return folder
+
+
+def test_each_stream_has_its_named_loss(undisturbed_streams: Path) -> None:
+    line = read_metrics(UPath(undisturbed_streams))[0]
+    assert {name for name in line if "loss" in name} == {"loss", "loss/strong", "loss/weak"}
+    assert line["loss"] == line["loss/strong"] + line["loss/weak"]
+
+
+def test_a_kill_changes_no_stream(undisturbed_streams: Path, tmp_path: Path) -> None:
+    task = TwoLines(tmp_path / "marker", "killed")
+    found = learn(tmp_path / "run", task, ONE, TWO_STREAMS)
+    np.testing.assert_array_equal(found, weights(undisturbed_streams))
+    assert task.marker.exists()
+
+
+def test_two_workers_share_each_stream(undisturbed_streams: Path, tmp_path: Path) -> None:
+    task = TwoLines(tmp_path / "marker")
+    found = learn(tmp_path / "run", task, TWO, TWO_STREAMS)
+    np.testing.assert_allclose(found, weights(undisturbed_streams), rtol=1e-5)
+
+
+def test_quotas_that_cannot_be_shared_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    task, workers = TwoLines(tmp_path / "marker"), TrainingWorkers(number=3)
+    with pytest.raises(ValueError, match=r"^stream strong takes 2 samples per step"):
+        learn(tmp_path / "run", task, workers, TWO_STREAMS)
+    assert not any(tmp_path.iterdir())
+
+
 def test_sigterm_keeps_the_step_in_which_it_comes(
     undisturbed: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -114,8 +151,8 @@ def test_a_full_disk_stops_with_its_name_and_the_run_can_go_on(
     np.testing.assert_array_equal(learn(tmp_path / "run", task), weights(undisturbed))
 
 
-def test_a_corrupt_picture_stops_at_once_with_its_name(tmp_path: Path) -> None:
-    with pytest.raises(TrainingStopped, match=r"line: .*pictures/3\.png is cut short"):
+def test_a_corrupt_image_stops_at_once_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(TrainingStopped, match=r"line: .*images/3\.png is cut short"):
         learn(tmp_path / "run", Line(tmp_path / "marker", bad=3))
 
 

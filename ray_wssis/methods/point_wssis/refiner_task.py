@@ -10,8 +10,9 @@ is matched by distance and crowds take no part.
 Legend: B crops, S pixels of a crop side.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,10 @@ from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.model_folder import check_model
 from ray_wssis.models.refiner_loss import soft_dice_loss
+from ray_wssis.training.streams import Stream
 
 ROWS = "rows"  # of an artifact of rough masks
+PAIRS = "pairs"  # the name of the only stream
 ROUGH_COLUMNS = ["image_id", "annotation_id", "rough"]
 
 
@@ -128,6 +131,9 @@ class RefinerPairs:
         crop, wanted = augment_input(crop, wanted, augment, rng)
         return RefinerSample(image_id=record.image_id, input=crop, truth=wanted)
 
+    def collate(self, samples: list[RefinerSample]) -> RefinerBatch:
+        return collate(samples)
+
     def pair(self, index: int) -> tuple[Record, int, bytes]:
         """The picture, the place of the object in it, and the rough mask."""
         row, place, picture, item = self.places[index].tolist()
@@ -203,13 +209,17 @@ def collate(samples: list[RefinerSample]) -> RefinerBatch:
 
 
 class RefinerLearner(nn.Module):
-    """A batch -> named losses.  Needs two crops per worker: batch norm sees them as one pixel."""
+    """The batch of the only stream -> named losses.
+
+    Needs two crops per worker: batch norm sees them as one pixel.
+    """
 
     def __init__(self, config: MaskRefineNetConfig, num_classes: int) -> None:
         super().__init__()
         self.network = MaskRefineNet(config, num_classes)
 
-    def forward(self, batch: RefinerBatch) -> dict[str, Tensor]:
+    def forward(self, batches: Mapping[str, RefinerBatch]) -> dict[str, Tensor]:
+        batch = batches[PAIRS]
         logits = self.network(batch.rgb, batch.rough, batch.point, batch.label)  # (B, 2, S, S)
         return {"dice": soft_dice_loss(logits, batch.truth)}
 
@@ -224,11 +234,11 @@ class RefinerTask:
     validation: str  # records with masks
     rough: str  # folder of rough masks on both
     max_validation_images: int
+    batch_size: int
     made_from: dict[str, Any] = field(default_factory=dict)  # all that decides what is learnt
 
     name = "refiner"
     best_metric = "val/refined_mIoU"
-    collate = staticmethod(collate)
 
     @classmethod
     def of(
@@ -242,6 +252,7 @@ class RefinerTask:
             validation=str(validation.path),
             rough="" if rough is None else str(rough / ROWS),
             max_validation_images=stage.training.max_validation_images,
+            batch_size=stage.training.batch_size,
             made_from={"rough_masks": rough, "model": stage.model, "augment": stage.augment},
         )
 
@@ -249,17 +260,21 @@ class RefinerTask:
         """Raise ValueError unless the model in `folder` can replace one that is trained here."""
         check_model(folder, KIND, Records.read(self.validation).categories)
 
-    def load(self) -> RefinerPairs:
+    @cached_property
+    def samples(self) -> RefinerPairs:
         records, rough = Records.read(self.pictures), self.rough_masks(self.pictures)
         return RefinerPairs(records, rough, self.config, self.augment)
 
     def rough_masks(self, records: str) -> pa.Table:
         return read_rough(self.rough, UPath(records).stem)
 
-    def learner(self, pairs: RefinerPairs) -> RefinerLearner:
-        return RefinerLearner(self.config, len(pairs.records.categories))
+    def streams(self) -> dict[str, Stream]:
+        return {PAIRS: Stream(lambda: self.samples, self.batch_size)}
 
-    def validate(self, learner: RefinerLearner, pairs: RefinerPairs) -> dict[str, float]:
+    def learner(self) -> RefinerLearner:
+        return RefinerLearner(self.config, len(self.samples.records.categories))
+
+    def validate(self, learner: RefinerLearner) -> dict[str, float]:
         """Mean IoU with the truth, of rough and of refined masks."""
         records = Records.read(self.validation)
         rough = self.rough_masks(self.validation).slice(0, self.max_validation_images)
@@ -267,11 +282,12 @@ class RefinerTask:
         figures = validate(Refiner(learner.network, records.categories), held_back)
         return {f"val/{name}": value for name, value in figures.items()}
 
-    def save(self, learner: RefinerLearner, pairs: RefinerPairs, folder: UPath) -> None:
-        Refiner(learner.network, pairs.records.categories).save(folder, self.card(pairs))
+    def save(self, learner: RefinerLearner, folder: UPath) -> None:
+        Refiner(learner.network, self.samples.records.categories).save(folder, self.card())
 
-    def card(self, pairs: RefinerPairs) -> str:
+    def card(self) -> str:
         """What a person wants to know about the saved model."""
+        pairs = self.samples
         names = ", ".join(category.name for category in pairs.records.categories)
         return (
             f"# refiner: MaskRefineNet with {self.config.encoder}\n\n"

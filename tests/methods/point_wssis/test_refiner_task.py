@@ -15,6 +15,7 @@ from ray_wssis.masks import complement, decode, encode
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_task import (
+    PAIRS,
     RefinerLearner,
     RefinerPairs,
     RefinerTask,
@@ -165,7 +166,7 @@ def test_the_refiner_learns_to_mend_masks(records: Records) -> None:
     learner.train()
     for step in range(40):
         batch = collate([pairs.sample(i, np.random.default_rng([step, i])) for i in range(4)])
-        (loss,) = learner(batch).values()
+        (loss,) = learner({PAIRS: batch}).values()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -234,13 +235,13 @@ def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Pat
         rough=str(tmp_path / "rough"),
         validation=str(tmp_path / "val.parquet"),
         max_validation_images=1,
+        batch_size=2,
     )
-    pairs = task.load()
-    assert len(pairs) == 4
-    learner = task.learner(pairs)
-    figures = task.validate(learner, pairs)
+    assert len(task.samples) == 4
+    learner = task.learner()
+    figures = task.validate(learner)
     assert set(figures) == {"val/rough_mIoU", "val/refined_mIoU"}
-    task.save(learner, pairs, UPath(tmp_path / "model"))
+    task.save(learner, UPath(tmp_path / "model"))
     assert Refiner.load(UPath(tmp_path / "model"), torch.device("cpu")).categories == (
         records.categories
     )
