@@ -21,7 +21,7 @@ from ray_wssis.models.solov2_targets import Instances
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One picture ready for the network; row i of the lists is the same object."""
+    """One image ready for the network; row i of the lists is the same object."""
 
     image_id: int
     image: np.ndarray  # [height, width, 3] uint8
@@ -38,13 +38,13 @@ class Batch:
     images: Tensor  # (B, 3, H, W) uint8
     sizes: Tensor  # (B, 2) int64: height, width
     instances: Instances
-    ignored: Tensor | None  # (B, h, w) bool: pixels of ignore regions; None: no picture has any
+    ignored: Tensor | None  # (B, h, w) bool: pixels of ignore regions; None: no image has any
 
     def to(self, device: torch.device) -> "Batch":
         return self.moved(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "Batch":
-        """In memory from which a GPU copies while the processor goes on."""
+        """Move to memory from which a GPU copies while the processor continues."""
         return self.moved(Tensor.pin_memory)
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> "Batch":
@@ -58,7 +58,7 @@ class Batch:
 
 
 class SegmenterSamples:
-    """The pictures of a table of records, augmented anew every time they are asked for."""
+    """Images of a table of records, augmented afresh whenever they are drawn."""
 
     def __init__(self, records: Records, augment: AugmentConfig) -> None:
         self.records = records
@@ -69,7 +69,7 @@ class SegmenterSamples:
 
     def orientations(self) -> NDArray[np.bool_]:
         if self.augment.turn:
-            return np.zeros(len(self), dtype=bool)  # nobody knows before
+            return np.zeros(len(self), dtype=bool)  # known only once a sample is drawn
         height, width = (self.records.table[side].to_numpy() for side in ("height", "width"))
         upright: NDArray[np.bool_] = height > width
         return upright
@@ -98,14 +98,14 @@ class SegmenterSamples:
 
 
 def full_size_masks(record: Record, *, ignored: bool) -> Iterator[tuple[int, np.ndarray]]:
-    """Label and mask of all ignored objects, or of all others, one at a time."""
+    """Yield label and mask of all ignored objects, or of all others, one at a time."""
     for obj in record.objects:
         if obj.mask is not None and is_ignored(record, obj) == ignored:
             yield obj.label, decode(obj.mask, record.height, record.width)
 
 
 def ignored_pixels(record: Record, geometry: Geometry) -> np.ndarray | None:
-    """[height / 4, width / 4] bool: pixels that an ignore region touches; None when none does.
+    """Mark the pixels that an ignore region touches, [height / 4, width / 4] bool; None if none.
 
     Ignored objects are such regions, crowds among them, and so is the part of the image that nobody
     looked at.  One pixel of it makes a whole quarter-size pixel ignored, so that not even the
@@ -124,14 +124,14 @@ def ignored_pixels(record: Record, geometry: Geometry) -> np.ndarray | None:
 
 
 def quarter_shape(mask: np.ndarray) -> tuple[int, int]:
-    """Height and width of the quarter-size version of [height, width]: rounded, never 0."""
+    """Return height and width of the quarter-size version of [height, width]: rounded, never 0."""
     return max(int(mask.shape[0] / 4 + 0.5), 1), max(int(mask.shape[1] / 4 + 0.5), 1)
 
 
 def quarter_size(
     mask: np.ndarray,
 ) -> tuple[tuple[float, float], tuple[float, float], np.ndarray] | None:
-    """Mass centre, box size and quarter-size mask of [height, width] uint8; None if empty.
+    """Return mass centre, box size and quarter-size mask of [height, width] uint8; None if empty.
 
     The quarter-size rule is the published one: bilinear, then at least one half.
     """
@@ -151,7 +151,7 @@ def quarter_size(
 
 
 def collate(samples: list[Sample]) -> Batch:
-    """Pictures of different sizes on one canvas, top left, and their objects in one table."""
+    """Put images of different sizes on one canvas, top left, and their objects in one table."""
     images, sizes = pad_images([sample.image for sample in samples])
     h, w = images.shape[-2] // 4, images.shape[-1] // 4
     num = sum(len(sample.labels) for sample in samples)
@@ -179,7 +179,7 @@ def collate(samples: list[Sample]) -> Batch:
 
 
 def ignored_on_canvas(samples: list[Sample], h: int, w: int) -> Tensor | None:
-    """(B, h, w) bool: the ignored pixels of all samples, top left; None when there are none."""
+    """Mark the ignored pixels of all samples, top left, (B, h, w) bool; None if there are none."""
     if all(sample.ignored is None for sample in samples):
         return None
     canvas = torch.zeros(len(samples), h, w, dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""What a teacher, a student or an upper bound learns: SOLOv2 on images with masks.
+"""The task of a teacher, a student or an upper bound: SOLOv2 on images with masks.
 
 A teacher and a student are the same network with other grids and scale ranges (PointWSSIS,
 arXiv:2303.15062, "Implementation Details"): the teacher's ranges are disjoint, so that each size
@@ -32,7 +32,7 @@ VALIDATION_BATCH = 8  # images
 
 
 class SegmenterLearner(nn.Module):
-    """The batch of the only stream -> named losses."""
+    """Maps the batch of the only stream to named losses."""
 
     def __init__(self, config: SegmenterConfig, num_classes: int) -> None:
         super().__init__()
@@ -50,12 +50,12 @@ class SegmenterLearner(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class SegmenterTask:
-    """Everything a training worker needs; small enough to be sent to it."""
+    """Everything that a training worker needs; small enough to be sent to it."""
 
     name: str  # teacher, student or upper_bound
     config: SegmenterConfig
     augment: AugmentConfig
-    pictures: str  # records with masks
+    images: str  # records with masks
     validation: str  # records with masks
     max_validation_images: int
     batch_size: int
@@ -72,7 +72,7 @@ class SegmenterTask:
             name=name,
             config=stage.model,
             augment=stage.augment,
-            pictures=str(images.path),
+            images=str(images.path),
             validation=str(validation.path),
             max_validation_images=stage.training.max_validation_images,
             batch_size=stage.training.batch_size,
@@ -90,7 +90,7 @@ class SegmenterTask:
 
     @cached_property
     def samples(self) -> SegmenterSamples:
-        return SegmenterSamples(Records.read(self.pictures), self.augment)
+        return SegmenterSamples(Records.read(self.images), self.augment)
 
     def streams(self) -> dict[str, Stream]:
         return {IMAGES: Stream(lambda: self.samples, self.batch_size)}
@@ -99,7 +99,7 @@ class SegmenterTask:
         return SegmenterLearner(self.config, len(self.samples.records.categories))
 
     def validate(self, learner: SegmenterLearner) -> dict[str, float]:
-        """Average precision without any prompt on the first validation pictures."""
+        """Measure the average precision, without any prompt, on the first validation images."""
         truth = Records.read(self.validation)
         truth = truth.select(range(min(len(truth), self.max_validation_images)))
         segmenter = Segmenter(learner.network, self.config, truth.categories)
@@ -111,27 +111,27 @@ class SegmenterTask:
         Segmenter(learner.network, self.config, categories).save(folder, self.card())
 
     def card(self) -> str:
-        """What a person wants to know about the saved model."""
+        """Describe the saved model for people."""
         names = ", ".join(category.name for category in self.samples.records.categories)
         backbone = self.config.network.backbone
         return (
             f"# {self.name}: SOLOv2 with {backbone.name}\n\n"
-            f"Trained by ray-wssis on {len(self.samples)} pictures.\n\n"
+            f"Trained by ray-wssis on {len(self.samples)} images.\n\n"
             f"- classes: {names}\n"
             f"- backbone weights before training: {backbone.weights} "
             f"(their licence applies beside that of this model)\n"
-            f"- picture size: shorter side {self.config.shorter}, longest {self.config.longest}\n"
+            f"- image size: shorter side {self.config.shorter}, longest {self.config.longest}\n"
         )
 
 
 def segment_records(segmenter: Segmenter, records: Records) -> Iterator[Prediction]:
-    """What the segmenter finds in each picture, in batches."""
+    """Segment the images in batches; yield what is found in each."""
     for first in range(0, len(records), VALIDATION_BATCH):
-        some = list(records.select(range(first, min(len(records), first + VALIDATION_BATCH))))
+        batch = list(records.select(range(first, min(len(records), first + VALIDATION_BATCH))))
         images = [
             network_image(read_image(record.file, (record.height, record.width)), segmenter.config)
-            for record in some
+            for record in batch
         ]
-        sizes = [(record.height, record.width) for record in some]
-        for record, found in zip(some, segmenter.segment(images, sizes), strict=True):
+        sizes = [(record.height, record.width) for record in batch]
+        for record, found in zip(batch, segmenter.segment(images, sizes), strict=True):
             yield Prediction(image_id=record.image_id, **vars(found))

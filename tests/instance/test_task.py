@@ -334,7 +334,7 @@ def test_what_is_saved_says_what_it_is(tmp_path: Path) -> None:
         name="student",
         config=CONFIG,
         augment=AS_IT_IS,
-        pictures=str(tmp_path / "train.parquet"),
+        images=str(tmp_path / "train.parquet"),
         validation=str(tmp_path / "train.parquet"),
         max_validation_images=5,
         batch_size=2,
