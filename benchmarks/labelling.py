@@ -23,7 +23,7 @@ from ray_wssis.artifacts import Part
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.images import read_image
-from ray_wssis.data.points import PointKind
+from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.records import Records
 from ray_wssis.data.split import as_weak
 from ray_wssis.instance.segmenter import network_image, read_config

@@ -29,7 +29,7 @@ from benchmarks.timing import significant, table
 from ray_wssis.artifacts import Part
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
-from ray_wssis.data.points import PointKind
+from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.records import SCHEMA as RECORDS
 from ray_wssis.data.records import Category, Records
 from ray_wssis.data.split import as_weak

@@ -27,3 +27,11 @@ def test_configuration_classes_load_neither_torch_nor_ray() -> None:
 def test_the_controller_of_a_training_loads_no_torch() -> None:
     """It unpickles what stands in `trainer`, and hands the task on to the workers unopened."""
     assert not imported_by("ray_wssis.training.trainer") & {"torch", "torchvision", "timm"}
+
+
+def test_the_command_line_loads_no_arrays_either() -> None:
+    assert not imported_by("ray_wssis.cli.app") & (HEAVY | {"numpy", "pyarrow", "cv2", "PIL"})
+
+
+def test_matplotlib_waits_until_a_chart_is_drawn() -> None:
+    assert not imported_by("ray_wssis.instance.report") & HEAVY

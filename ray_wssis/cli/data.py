@@ -1,26 +1,25 @@
-"""`wssis data`: create, import, split, check and correct data sets."""
+"""`wssis data`: create, import, split, check and correct data sets.
+
+Commands import what they need when they run, so that the command line starts quickly.
+"""
 
 import json
 from collections import Counter, defaultdict
 from dataclasses import asdict
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.check import check_file
-from ray_wssis.data.coco_writer import write_coco
-from ray_wssis.data.imports.formats import ExportFormat
-from ray_wssis.data.imports.points import Imported, import_points
-from ray_wssis.data.merge_corrections import merge_corrections
-from ray_wssis.data.points import PointKind
-from ray_wssis.data.problem import Problem
-from ray_wssis.data.split import count_classes
-from ray_wssis.data.split_files import split_file
+from ray_wssis.data.imports.export_format import ExportFormat
+from ray_wssis.data.point_kind import PointKind
 from ray_wssis.storage import locate
+
+if TYPE_CHECKING:
+    from ray_wssis.data.imports.points import Imported
+    from ray_wssis.data.problem import Problem
 
 MAX_ROWS = 10  # findings of one kind in the table; --json lists all
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
@@ -41,6 +40,8 @@ def shapes(
     size: Annotated[int, typer.Option(min=64, help="Side of each image, in pixels.")] = 128,
 ) -> None:
     """Write the built-in data set: textured shapes with exact masks."""
+    from ray_wssis.data.builtin.shapes import write_shapes
+
     annotations = write_shapes(out, images, seed, size)
     console().print(f"{images} images and their masks: {escape(str(annotations))}", soft_wrap=True)
 
@@ -67,6 +68,9 @@ def import_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Convert points from another tool into a weak file; exit 1 when none of them is usable."""
+    from ray_wssis.data.coco_writer import write_coco
+    from ray_wssis.data.imports.points import import_points
+
     try:
         if locate(out) in (locate(export), locate(classes)):
             raise ValueError(f"{out} would be overwritten; choose another file to write")
@@ -105,6 +109,9 @@ def split(
     ] = None,
 ) -> None:
     """Split a labelled file into a strong part (masks) and a weak part (points only)."""
+    from ray_wssis.data.check import check_file
+    from ray_wssis.data.split_files import split_file
+
     if images is not None and has_errors(problems := check_file(annotations, images)):
         show(problems)
         raise typer.Exit(1)
@@ -129,6 +136,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List everything that is wrong with a file and its images; exit 1 when there are errors."""
+    from ray_wssis.data.check import check_file
+
     problems = check_file(annotations, images)
     if as_json:
         typer.echo(json.dumps(report(annotations, images, problems), indent=2))
@@ -149,6 +158,8 @@ def merge(
     out: Annotated[str, typer.Argument(help="File to write; it must not exist yet.")],
 ) -> None:
     """Replace masks in a file by corrected ones, matched by annotation id."""
+    from ray_wssis.data.merge_corrections import merge_corrections
+
     try:
         merged = merge_corrections(base, corrections, out)
     except ValueError as error:
@@ -160,7 +171,7 @@ def merge(
     console().print(f"Written: {escape(out)}", soft_wrap=True)
 
 
-def report(annotations: str, images: str | None, problems: list[Problem]) -> dict[str, Any]:
+def report(annotations: str, images: str | None, problems: "list[Problem]") -> dict[str, Any]:
     """Build the JSON of the findings."""
     counts = Counter(problem.severity for problem in problems)
     return {
@@ -174,8 +185,10 @@ def report(annotations: str, images: str | None, problems: list[Problem]) -> dic
     }
 
 
-def import_report(imported: Imported) -> dict[str, Any]:
+def import_report(imported: "Imported") -> dict[str, Any]:
     """Build the JSON about what was imported and what was not."""
+    from ray_wssis.data.split import count_classes
+
     return {
         "format": imported.export_format,
         "num_images": len(imported.records),
@@ -186,8 +199,10 @@ def import_report(imported: Imported) -> dict[str, Any]:
     }
 
 
-def show_import(imported: Imported, out: str) -> None:
+def show_import(imported: "Imported", out: str) -> None:
     """Print what was imported and what was not."""
+    from ray_wssis.data.split import count_classes
+
     if imported.problems:
         show(imported.problems)
     per_class = {name: n for name, n in count_classes(imported.records).items() if n}
@@ -206,7 +221,7 @@ def show_import(imported: Imported, out: str) -> None:
         console().print(escape(line), soft_wrap=True)
 
 
-def show(problems: list[Problem]) -> None:
+def show(problems: "list[Problem]") -> None:
     """Print the findings as a table, the first few of each kind."""
     by_kind: dict[tuple[str, str], list[Problem]] = defaultdict(list)
     for problem in problems:
@@ -239,6 +254,6 @@ def stop(error: ValueError) -> NoReturn:
     raise typer.Exit(1) from error
 
 
-def has_errors(problems: list[Problem]) -> bool:
+def has_errors(problems: "list[Problem]") -> bool:
     """Tell whether a problem makes the file unusable."""
     return any(problem.severity == "error" for problem in problems)

@@ -10,21 +10,13 @@ another order or with fewer images, has the same points.
 
 import hashlib
 from dataclasses import replace
-from enum import StrEnum
 
 import cv2
 import numpy as np
 
 from ray_wssis import masks
+from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.records import Object, Point, Record
-
-
-class PointKind(StrEnum):
-    """Rule by which a point is drawn from a mask."""
-
-    CENTROID = "centroid"
-    RANDOM = "random"
-    CENTER = "center"
 
 
 def draw_point(

@@ -17,7 +17,8 @@ from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from ray_wssis.data.points import PointKind, chance, with_points
+from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.points import chance, with_points
 from ray_wssis.data.records import Record, Records
 
 

@@ -13,7 +13,7 @@ from upath import UPath
 
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.coco_writer import write_coco
-from ray_wssis.data.points import PointKind
+from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.records import Records
 from ray_wssis.data.split import (
     Split,

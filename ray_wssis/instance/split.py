@@ -16,7 +16,8 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import Rejected, read_coco
-from ray_wssis.data.points import PointKind, with_points
+from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.points import with_points
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.data.split import Split, as_weak, count_classes, draw_audit, split_records
 from ray_wssis.data.split_files import counts, split_name, write_split

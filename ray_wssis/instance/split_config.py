@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
-from ray_wssis.data.points import PointKind
+from ray_wssis.data.point_kind import PointKind
 
 
 class ShapesConfig(Config):

@@ -14,7 +14,7 @@ from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage, short_has
 from ray_wssis.config import Config
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.coco_writer import CocoWriter
-from ray_wssis.data.points import PointKind
+from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
 from ray_wssis.data.split import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ray_wssis import masks
-from ray_wssis.data.points import PointKind, draw_point, with_points
+from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.points import draw_point, with_points
 from ray_wssis.data.records import Object, Record
 
 SOME_MASK = st.tuples(st.integers(1, 16), st.integers(1, 16)).flatmap(

@@ -18,7 +18,7 @@ from wssis_serve.http.schemas import Job
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.coco_writer import write_coco
-from ray_wssis.data.points import PointKind
+from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.split import as_weak
 from ray_wssis.recipes.annotate import LABELS, Annotate
 from ray_wssis.storage import read_json

@@ -1,7 +1,6 @@
 """Formats of labelling tools: recognised by name, read by one reader each."""
 
 import csv
-from enum import StrEnum
 from xml.etree import ElementTree
 
 from upath import UPath
@@ -9,18 +8,9 @@ from upath import UPath
 from ray_wssis.data.imports.csv_points import read_csv
 from ray_wssis.data.imports.cvat import read_cvat
 from ray_wssis.data.imports.export import MarkedImage, Notes
+from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.imports.label_studio import read_label_studio
 from ray_wssis.data.imports.labelme import read_labelme
-
-
-class ExportFormat(StrEnum):
-    """The format of an export."""
-
-    CSV = "csv"  # a table with the columns image, x, y, class, perhaps object, positive
-    CVAT = "cvat"  # annotations.xml of "CVAT for images 1.1"
-    LABELME = "labelme"  # a folder with a JSON file for each image
-    LABEL_STUDIO = "label-studio"  # its "JSON", a list of tasks
-
 
 READERS = {
     ExportFormat.CSV: read_csv,

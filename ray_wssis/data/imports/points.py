@@ -18,7 +18,8 @@ from ray_wssis.data.coco import read_categories
 from ray_wssis.data.coco_fields import read_point
 from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_size
 from ray_wssis.data.imports.export import Mark, MarkedImage, Notes, Unusable
-from ray_wssis.data.imports.formats import ExportFormat, read_export, recognise
+from ray_wssis.data.imports.export_format import ExportFormat
+from ray_wssis.data.imports.formats import read_export, recognise
 from ray_wssis.data.problem import Problem
 from ray_wssis.data.records import Category, Click, Object, Record, Records, named
 
