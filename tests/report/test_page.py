@@ -1,51 +1,13 @@
 """The frame of the page, from a run folder of nothing in particular."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
-import pytest
 from markupsafe import Markup
 from upath import UPath
 
 from ray_wssis.report.page import Section, write_page
-from ray_wssis.report.run_folder import RunFolder
 from tests.support.elements import Elements
-
-
-def manifest(name: str, started: str, seconds: float, says: str) -> dict[str, Any]:
-    return {
-        "stage": name,
-        "says": says,
-        "started": started,
-        "seconds": seconds,
-        "digest": f"digest of {name}",
-        "seed": 7,
-        "code_version": "1+abc",
-    }
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> UPath:
-    """Three stages whose names are not in the order in which they were made, and the page."""
-    folder = UPath(tmp_path / "toy")
-    for name, started, seconds, says in (
-        ("maps", "2026-01-01T10:00:05+00:00", 90.0, "Labels <all> images."),
-        ("apples", "2026-01-01T10:00:05+00:00", 30.0, "Counts apples."),
-        ("weights", "2026-01-01T09:00:00+00:00", 0.5, "Learns."),
-        ("report", "2026-01-01T11:00:00+00:00", 5.0, "Draws this page."),
-    ):
-        (folder / name).mkdir(parents=True)
-        note = manifest(name, started, seconds, says)
-        (folder / name / "manifest.json").write_text(json.dumps(note))
-    (folder / "unfinished").mkdir()
-    lines = [{"image_id": 4, "reason": "zero bytes"}, {"annotation_id": 9, "reason": "beside it"}]
-    (folder / "maps/failed.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "weights/metrics.jsonl").write_text('{"step": 1, "loss": 2.0}\n')
-    (folder / "apples/metrics.json").write_text('{"apples": 3.25, "pears": null}')
-    (folder / "config.resolved.yaml").write_text("seed: 7\n")
-    return folder
 
 
 def page_of(run: UPath, *sections: Section) -> str:
@@ -54,23 +16,6 @@ def page_of(run: UPath, *sections: Section) -> str:
     page = (out / "index.html").read_text(encoding="utf-8")
     Elements(page)
     return page
-
-
-def test_stages_are_read_from_their_manifests_in_the_order_they_started(run: UPath) -> None:
-    found = RunFolder.read(run)
-    assert list(found.stages) == ["weights", "apples", "maps", "report"]
-    stage = found.stages["maps"]
-    assert (stage.says, stage.seconds, stage.seed) == ("Labels <all> images.", 90.0, 7)
-    assert stage.failed == [{"image_id": 4, "reason": "zero bytes"}]
-    assert stage.rejected == [{"annotation_id": 9, "reason": "beside it"}]
-    assert found.stages["weights"].log == [{"step": 1, "loss": 2.0}]
-
-
-def test_figures_of_the_run_come_from_its_own_file_or_from_the_stages(run: UPath) -> None:
-    assert RunFolder.read(run).figures == {"apples": 3.25, "pears": None}
-    (run / "metrics.json").write_text('{"apples": 4.0, "plums": NaN}')
-    found = RunFolder.read(run)
-    assert (found.figure("apples"), found.figure("plums"), found.figure("pears")) == (4, None, None)
 
 
 def test_every_run_shows_its_time_failures_configuration_and_lineage(run: UPath) -> None:
