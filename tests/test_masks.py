@@ -146,7 +146,7 @@ def test_bytes_that_pass_the_check_are_a_mask(counts: bytes) -> None:
     assert masks.decode(counts, 4, 4).shape == (4, 4)
 
 
-def test_counts_of_another_picture_are_refused() -> None:
+def test_counts_of_another_image_are_refused() -> None:
     counts = masks.encode(donut())
     with pytest.raises(ValueError, match="cover 1600 pixels"):
         masks.checked(counts, 40, 41)

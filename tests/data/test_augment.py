@@ -10,7 +10,7 @@ SEEDS = range(12)
 
 
 def rectangle(height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """A picture that is white where the mask is set, off the middle and of no symmetry."""
+    """An image that is white where the mask is set, off the middle and of no symmetry."""
     mask = np.zeros((height, width), bool)
     mask[height // 8 : height // 2, width // 4 : 3 * width // 4] = True
     mask[height // 4 : 3 * height // 4, width // 4 : width // 3] = True
@@ -19,7 +19,7 @@ def rectangle(height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bo
 
 @pytest.mark.parametrize("size", [(60, 90), (90, 60), (301, 203)])
 @pytest.mark.parametrize("turn", [False, True])
-def test_picture_and_mask_move_together(size: tuple[int, int], turn: bool) -> None:
+def test_image_and_mask_move_together(size: tuple[int, int], turn: bool) -> None:
     image, mask = rectangle(*size)
     config = AugmentConfig(shorter=(64, 100, 150), longest=200, turn=turn, min_crop=0.6)
     shapes = set()
@@ -74,7 +74,7 @@ def test_without_crop_turn_and_flip_only_the_size_changes() -> None:
     )
 
 
-def test_half_of_the_pictures_are_flipped_and_all_turns_occur() -> None:
+def test_half_of_the_images_are_flipped_and_all_turns_occur() -> None:
     config = AugmentConfig(shorter=(40,), turn=True)
     rng = np.random.default_rng(0)
     found = [draw_geometry(80, 120, config, rng) for _ in range(200)]
@@ -82,7 +82,7 @@ def test_half_of_the_pictures_are_flipped_and_all_turns_occur() -> None:
     assert {geometry.quarter_turns for geometry in found} == {0, 1, 2, 3}
 
 
-def test_a_picture_of_one_pixel_survives() -> None:
+def test_an_image_of_one_pixel_survives() -> None:
     config = AugmentConfig(shorter=(32,), longest=64, min_crop=0.1)
     geometry = draw_geometry(1, 1, config, np.random.default_rng(0))
     assert geometry.mask(np.ones((1, 1), bool)).all()

@@ -22,7 +22,7 @@ def test_every_kind_of_mask_is_read() -> None:
         {"segmentation": {"size": [4, 6], "counts": counts}, "category_id": 2},
         {"point": [5.5, 0]},
     )
-    (record,) = records_from_coco(data, "pictures")
+    (record,) = records_from_coco(data, "images")
     expected = np.zeros((4, 6), bool)
     expected[1:3, 1:3] = True
     for obj in record.objects[:3]:
@@ -32,7 +32,7 @@ def test_every_kind_of_mask_is_read() -> None:
     assert [obj.point for obj in record.objects] == [None, None, None, (5.5, 0.0)]
     assert [obj.label for obj in record.objects] == [1, 1, 0, 1]
     assert [obj.crowd for obj in record.objects] == [False, True, False, False]
-    assert record.file == "pictures/a.png"
+    assert record.file == "images/a.png"
 
 
 @pytest.mark.parametrize("key", ["extra_points", "more_points", "negative_points"])

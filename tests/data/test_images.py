@@ -21,9 +21,9 @@ from ray_wssis.data.images import (
 )
 
 
-def saved(folder: Path, picture: Image.Image, name: str = "a.png", **options: object) -> str:
+def saved(folder: Path, image: Image.Image, name: str = "a.png", **options: object) -> str:
     file = str(folder / name)
-    picture.save(file, **options)  # type: ignore[arg-type]
+    image.save(file, **options)  # type: ignore[arg-type]
     return file
 
 
@@ -32,7 +32,7 @@ def rgb() -> Image.Image:
     return Image.fromarray(np.arange(36, dtype=np.uint8).reshape(3, 4, 3) * 7)
 
 
-def test_a_colour_picture_comes_as_it_is(tmp_path: Path) -> None:
+def test_a_colour_image_comes_as_it_is(tmp_path: Path) -> None:
     image = read_image(saved(tmp_path, rgb()), (3, 4))
     assert image.dtype == np.uint8
     assert (image == np.asarray(rgb())).all()
@@ -73,16 +73,16 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
 
 
 def test_a_palette_is_looked_up(tmp_path: Path) -> None:
-    picture = Image.new("P", (2, 2), 1)
-    picture.putpalette([0, 0, 0, 10, 20, 30])
-    assert read_image(saved(tmp_path, picture))[0, 0].tolist() == [10, 20, 30]
+    image = Image.new("P", (2, 2), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    assert read_image(saved(tmp_path, image))[0, 0].tolist() == [10, 20, 30]
 
 
 def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
-    picture = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
-    picture.putpixel((1, 0), (10, 20, 30, 0))
-    image = read_image(saved(tmp_path, picture))
-    assert image[0].tolist() == [[10, 20, 30], [255, 255, 255]]
+    image = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
+    image.putpixel((1, 0), (10, 20, 30, 0))
+    pixels = read_image(saved(tmp_path, image))
+    assert pixels[0].tolist() == [[10, 20, 30], [255, 255, 255]]
 
 
 def test_the_camera_s_rotation_is_applied(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_the_camera_s_rotation_is_applied(tmp_path: Path) -> None:
     assert (read_image(file, (4, 3)) == np.rot90(np.asarray(rgb()), -1)).all()
 
 
-def test_annotations_of_the_unrotated_picture_get_a_hint(tmp_path: Path) -> None:
+def test_annotations_of_the_unrotated_image_get_a_hint(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     file = saved(tmp_path, rgb(), exif=exif)
@@ -107,7 +107,7 @@ def test_another_size_names_both(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
 @pytest.mark.parametrize("keep", [0.05, 0.5, 0.9])
-def test_a_truncated_picture_is_an_image_error(tmp_path: Path, name: str, keep: float) -> None:
+def test_a_truncated_image_is_an_image_error(tmp_path: Path, name: str, keep: float) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     data = Path(saved(tmp_path, Image.fromarray(noise), name)).read_bytes()
     cut = tmp_path / f"cut_{name}"
@@ -116,12 +116,12 @@ def test_a_truncated_picture_is_an_image_error(tmp_path: Path, name: str, keep: 
         read_image(str(cut))
 
 
-def test_a_missing_picture_is_an_image_error(tmp_path: Path) -> None:
+def test_a_missing_image_is_an_image_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"b\.png: there is no such file"):
         read_image(str(tmp_path / "b.png"))
 
 
-def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+def test_a_folder_is_no_image(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="folder"):
         read_image(str(tmp_path))
 
@@ -129,14 +129,14 @@ def test_a_folder_is_no_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"), [(b"", "zero bytes"), (b"<html>", "not an image")]
 )
-def test_other_files_are_no_pictures(tmp_path: Path, content: bytes, complaint: str) -> None:
+def test_other_files_are_not_images(tmp_path: Path, content: bytes, complaint: str) -> None:
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(ImageError, match=complaint):
         read_image(str(tmp_path / "a.jpg"))
 
 
 @pytest.mark.parametrize("limit", [4, 8])  # above twice the limit and below: two ways to say it
-def test_a_picture_too_large_to_unpack_is_refused(
+def test_an_image_too_large_to_unpack_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
 ) -> None:
     file = saved(tmp_path, rgb())
@@ -145,7 +145,7 @@ def test_a_picture_too_large_to_unpack_is_refused(
         read_image(file)
 
 
-def test_pictures_are_read_from_any_file_system() -> None:
+def test_images_are_read_from_any_file_system() -> None:
     import fsspec
 
     buffer = io.BytesIO()
@@ -177,7 +177,7 @@ def test_the_shorter_side_is_800_unless_the_longer_exceeds_1333(
     assert shortest_edge_size(*size, 800, 1333) == expected
 
 
-def test_a_smaller_picture_is_averaged() -> None:
+def test_a_smaller_image_is_averaged() -> None:
     image = np.zeros((4, 4, 3), np.uint8)
     image[::2] = 200
     assert abs(int(resize_image(image, 1, 1)[0, 0, 0]) - 100) <= 1
@@ -194,7 +194,7 @@ def test_a_resized_mask_takes_the_nearest_pixel() -> None:
 
 @pytest.mark.parametrize("tag", [b"\x01\x4a", b"\x01\x3f"])
 def test_odd_exif_is_damage_too(tag: bytes) -> None:
-    """Pillow writes EXIF again while it turns a picture, and fails in its own ways."""
+    """Pillow writes EXIF again while it turns an image, and fails in its own ways."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "maker"
     buffer = io.BytesIO()
@@ -206,7 +206,7 @@ def test_odd_exif_is_damage_too(tag: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_size_is_that_of_the_picture(tmp_path: Path, name: str, orientation: int) -> None:
+def test_the_size_is_that_of_the_image(tmp_path: Path, name: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     file = saved(tmp_path, rgb(), name, exif=exif)
@@ -224,11 +224,11 @@ def test_the_size_is_in_the_first_bytes(tmp_path: Path, name: str) -> None:
         read_image(str(file))
 
 
-def test_what_has_no_size_is_said_as_of_pictures(tmp_path: Path) -> None:
+def test_a_size_that_cannot_be_read_is_reported_as_for_images(tmp_path: Path) -> None:
     file = saved(tmp_path, rgb())
     with pytest.raises(ImageError, match="its annotations are for 3 x 4"):
         read_size(file, (4, 3))
-    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "b.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match="begins with b'no pictu'"):
         read_size(str(tmp_path / "b.png"))
     with pytest.raises(MissingImage, match="no such file"):

@@ -23,7 +23,7 @@ CATEGORIES = (Category(id=1, name="cat"), Category(id=2, name="dog"))
 
 
 def record(image_id: int, label: int = 0, mask: bytes | None = COUNTS) -> Record:
-    """A picture with one object and one crowd."""
+    """An image with one object and one crowd."""
     return Record(
         image_id=image_id,
         file=f"{image_id}.png",
@@ -101,7 +101,7 @@ def test_strong_knows_masks_and_points_weak_only_points() -> None:
         assert first.annotation_id == known.annotation_id
 
 
-def test_a_picture_that_lacks_a_mask_stays_weak_and_then_there_is_no_truth() -> None:
+def test_an_image_that_lacks_a_mask_stays_weak_and_then_there_is_no_truth() -> None:
     rows = [record(i, mask=None if i < 5 else COUNTS) for i in range(8)]
     strong, weak, truth = split_records(Records.from_rows(rows, CATEGORIES), 37.5, 0, "centroid")
     assert ids(strong) == [5, 6, 7]
@@ -135,7 +135,7 @@ def test_classes_are_counted_without_crowds_and_missing_ones_named() -> None:
     assert classes_without_masks(both, cats) == []
 
 
-def test_an_incomplete_picture_stays_weak_and_then_there_is_no_truth() -> None:
+def test_an_incomplete_image_stays_weak_and_then_there_is_no_truth() -> None:
     strong, weak, truth = split_records(data_set(8), 37.5, 0, "centroid", {0, 1, 2, 3, 4})
     assert ids(strong) == [5, 6, 7]
     assert ids(weak) == [0, 1, 2, 3, 4]
@@ -152,7 +152,7 @@ def taught_and_audit(rows: list[Record], share: float, seed: int = 0) -> tuple[l
 
 
 @given(st.integers(0, 40), st.floats(0, 0.5), st.integers(0, 5))
-def test_every_strong_picture_is_taught_or_in_the_audit(
+def test_every_strong_image_is_taught_or_in_the_audit(
     num_images: int, share: float, seed: int
 ) -> None:
     taught, audit = taught_and_audit([record(i) for i in range(num_images)], share, seed)
@@ -164,14 +164,14 @@ def test_every_strong_picture_is_taught_or_in_the_audit(
         assert not audit
 
 
-def test_the_audit_is_another_draw_than_the_strong_pictures() -> None:
+def test_the_audit_is_another_draw_than_the_strong_images() -> None:
     draws = {tuple(taught_and_audit([record(i) for i in range(30)], 0.2, s)[1]) for s in range(5)}
     assert len(draws) == 5
     strong = ids(split_records(data_set(30), 20, 0, "centroid").strong)
     assert strong != taught_and_audit([record(i) for i in range(30)], 0.2)[1]
 
 
-def test_neither_the_order_nor_other_pictures_decide_who_is_audited() -> None:
+def test_neither_the_order_nor_other_images_decide_who_is_audited() -> None:
     rows = [record(i) for i in range(30)]
     _, audit = taught_and_audit(rows, 0.2)
     assert taught_and_audit(rows[::-1], 0.2)[1] == audit[::-1]
@@ -180,7 +180,7 @@ def test_neither_the_order_nor_other_pictures_decide_who_is_audited() -> None:
     assert again == audit[1:]
 
 
-def test_two_pictures_stay_to_teach_from() -> None:
+def test_two_images_stay_to_teach_from() -> None:
     assert taught_and_audit([record(i) for i in range(2)], 0.5) == ([0, 1], [])
     taught, audit = taught_and_audit([record(i) for i in range(3)], 0.01)
     assert (len(taught), len(audit)) == (2, 1)
@@ -221,7 +221,7 @@ def test_a_crowd_does_not_teach_its_class() -> None:
         assert taught_and_audit([dog, *others], 0.5, seed)[0][0] == 0
 
 
-def test_a_picture_that_cannot_be_measured_is_not_audited() -> None:
+def test_an_image_that_cannot_be_measured_is_not_audited() -> None:
     no_mask, no_object = record(0, mask=None), record(1)
     no_object = replace(no_object, objects=no_object.objects[1:])
     for seed in range(5):

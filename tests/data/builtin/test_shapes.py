@@ -38,11 +38,11 @@ def test_a_seed_gives_these_bytes_on_every_machine(tmp_path: Path) -> None:
     assert digest(tmp_path) == "437520e78a0f79e832785e33ab6c736101d4071164855bb4c2e39bf6dd096aa2"
 
 
-def test_another_seed_gives_other_pictures() -> None:
+def test_another_seed_gives_other_images() -> None:
     assert (draw_image(0, 0, 64)[0] != draw_image(0, 1, 64)[0]).any()
 
 
-def test_fewer_pictures_are_the_first_ones(folder: Path, tmp_path: Path) -> None:
+def test_fewer_images_are_the_first_ones(folder: Path, tmp_path: Path) -> None:
     few = read_coco(write_shapes(str(tmp_path), 5, seed=0), "")
     many = read_coco(str(folder / "annotations" / "instances.json"), "")
     assert list(few) == list(many)[:5]
@@ -52,7 +52,7 @@ def test_fewer_pictures_are_the_first_ones(folder: Path, tmp_path: Path) -> None
         ).read_bytes()
 
 
-def test_every_class_is_there_and_one_to_eight_objects_a_picture(records: Records) -> None:
+def test_every_class_is_there_and_one_to_eight_objects_an_image(records: Records) -> None:
     counts = {len(row.objects) for row in records}
     assert min(counts) == 1 and max(counts) == 8
     assert {obj.label for row in records for obj in row.objects} == set(range(len(SHAPES)))
@@ -112,7 +112,7 @@ def test_sizes_that_make_no_sense_are_refused(tmp_path: Path, num_images: int, s
         write_shapes(str(tmp_path), num_images, seed=0, size=size)
 
 
-def test_larger_pictures_hold_larger_shapes() -> None:
+def test_larger_images_hold_larger_shapes() -> None:
     image, record = draw_image(0, 0, 256)
     assert image.shape == (256, 256, 3)
     assert (record.height, record.width) == (256, 256)

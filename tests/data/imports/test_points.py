@@ -9,7 +9,7 @@ from ray_wssis.data.imports.points import import_points
 from tests.support.exports import TWO, cvat, cvat_image, findings, imported, points
 
 
-def test_points_for_a_picture_of_another_size_are_not_taken(folder: Path) -> None:
+def test_points_for_an_image_of_another_size_are_not_taken(folder: Path) -> None:
     shapes = '<points label="cat" points="1,1"/>'
     sizes = ['width="30" height="40"', 'width="80" height="60"', 'width="40" height="30"']
     for size in sizes[:2]:
@@ -19,7 +19,7 @@ def test_points_for_a_picture_of_another_size_are_not_taken(folder: Path) -> Non
     assert points(imported(folder, "a.xml", cvat(cvat_image(shapes, size=sizes[2]))))
 
 
-def test_no_picture_is_taken_twice(folder: Path) -> None:
+def test_no_image_is_taken_twice(folder: Path) -> None:
     shapes = '<points label="cat" points="1,1"/>'
     subsets = [f'subset="{name}" width="40" height="30"' for name in ("train", "val")]
     found = imported(folder, "a.xml", cvat(*(cvat_image(shapes, size=each) for each in subsets)))
@@ -28,7 +28,7 @@ def test_no_picture_is_taken_twice(folder: Path) -> None:
     assert found.num_left_out == 1
 
 
-def test_pictures_without_points_are_kept_out_and_counted(folder: Path) -> None:
+def test_images_without_points_are_kept_out_and_counted(folder: Path) -> None:
     box = '<box label="cat" xtl="1.00" ytl="1.00" xbr="2.00" ybr="2.00"/>'
     shapes = '<points label="cat" points="1,1"/>'
     images = cvat_image(shapes), cvat_image(box, name="sub/b.png"), cvat_image("", name="gone.png")
