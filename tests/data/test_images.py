@@ -229,7 +229,7 @@ def test_a_size_that_cannot_be_read_is_reported_as_for_images(tmp_path: Path) ->
     with pytest.raises(ImageError, match="its annotations are for 3 x 4"):
         read_size(file, (4, 3))
     (tmp_path / "b.png").write_bytes(b"no image")
-    with pytest.raises(ImageError, match="begins with b'no pictu'"):
+    with pytest.raises(ImageError, match="begins with b'no image'"):
         read_size(str(tmp_path / "b.png"))
     with pytest.raises(MissingImage, match="no such file"):
         read_size(str(tmp_path / "none.png"))
