@@ -1,10 +1,10 @@
-"""How fast a student is served, and where the time goes: against its network in a plain loop.
+"""Measures how fast a student is served, against its network in a plain loop.
 
     python -m benchmarks.serving RUN
     python -m benchmarks.serving RUN --only overhead saturation --seconds 20
 
-The run is a finished one.  Endpoints are `wssis serve` in processes of their own, and so are the
-clients; all of them share the CPUs of one machine.  Times are what a client sees.
+RUN is a finished run.  Endpoints are `wssis serve` in processes of their own, and so are the
+clients; all of them share the CPUs of one machine.  Times are those that a client sees.
 
 `overhead`    one client against bare calls in one process
 `saturation`  32 clients against a loop over batches
@@ -28,12 +28,12 @@ from pathlib import Path
 import httpx2
 import torch
 from upath import UPath
-from wssis_serve.backend import Segmented
 from wssis_serve.config import ServeConfig
 from wssis_serve.engines.images import Decoded
 from wssis_serve.engines.instance import StudentEngine
-from wssis_serve.models import find_models
+from wssis_serve.engines.models import find_models
 from wssis_serve.replicas import SIDE_THREADS
+from wssis_serve.segmented import Segmented
 
 from benchmarks.many_instances import eager_segmenter
 from benchmarks.serving_load import (
@@ -48,17 +48,17 @@ from benchmarks.serving_load import (
     multipart,
     resident,
     served,
-    write_picture,
+    write_image,
 )
 from benchmarks.timing import ratio, significant, table
 from ray_wssis.data.builtin.shapes import CATEGORIES
 
 BATCH = 8
 STUDENT = "student/model"  # in a run
-THRESHOLD, MOST = 0.3, 300  # as the route has them by default
+THRESHOLD, MOST = 0.3, 300  # the defaults of the route
 PARTS = ("overhead", "saturation", "clients", "splits", "instances")
 NUM_CLIENTS = (1, 8, 32)
-STEPS, TOGETHER = "wssis_step_seconds", "wssis_batch_size"  # of `/metrics`
+STEPS, BATCH_SIZES = "wssis_step_seconds", "wssis_batch_size"  # of `/metrics`
 SEGMENT, POINTS = "/v1/segment", "/v1/segment/points"
 SPLITS = "benchmarks.serving_splits"
 HAPROXY = {"RAY_SERVE_ENABLE_HA_PROXY": "1"}
@@ -72,7 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished run of shapes")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
-    parser.add_argument("--picture", type=Path, help="a JPEG; 640 x 480 shapes unless given")
+    parser.add_argument("--image", type=Path, help="a JPEG; 640 x 480 shapes unless given")
     parser.add_argument("--seconds", type=float, default=6, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
@@ -86,41 +86,41 @@ def main() -> None:
     options = parser.parse_args()
     run, seconds, rounds = options.run, options.seconds, options.rounds
     with tempfile.TemporaryDirectory() as folder:
-        picture = options.picture or write_picture(Path(folder) / "picture.jpg")
+        image = options.image or write_image(Path(folder) / "image.jpg")
         for part in options.only:
             print(f"\n{part}\n")
             match part:
                 case "overhead":
-                    overhead(run, picture, seconds, rounds, options.threads)
+                    overhead(run, image, seconds, rounds, options.threads)
                 case "saturation":
-                    saturation(run, picture, seconds, rounds, options.threads)
+                    saturation(run, image, seconds, rounds, options.threads)
                 case "clients":
-                    clients(run, picture, seconds)
+                    clients(run, image, seconds)
                 case "splits":
-                    splits(run, picture, seconds, rounds)
+                    splits(run, image, seconds, rounds)
                 case "instances":
                     many(Path(folder), options.instances, options.shorter, rounds)
 
 
 class Bare:
-    """The student in this process, as its replica has it: one thread calls the network."""
+    """The student in this process, used as in a replica: one thread calls the network."""
 
-    def __init__(self, model: Path, picture: Path, threads: int) -> None:
+    def __init__(self, model: Path, image: Path, threads: int) -> None:
         config = ServeConfig(model=str(model))
         self.engine = StudentEngine(find_models(model), config, torch.device("cpu"))
-        self.data = picture.read_bytes()
+        self.data = image.read_bytes()
         share = torch.set_num_threads
         self.thread = ThreadPoolExecutor(1, initializer=share, initargs=(threads,))
         self.beside = ThreadPoolExecutor(SIDE_THREADS, initializer=share, initargs=(1,))
 
     def answer(self) -> Segmented:
-        """From the bytes of a file to masks."""
-        picture = self.engine.decode(self.data)
-        (seen,) = self.engine.detect([picture])
-        return self.engine.finish(picture, seen, THRESHOLD, MOST)
+        """The answer for the bytes of a file."""
+        image = self.engine.decode(self.data)
+        (detections,) = self.engine.detect([image])
+        return self.engine.finish(image, detections, THRESHOLD, MOST)
 
     def median_ms(self, call: Callable[[], object], seconds: float) -> float:
-        """Of the calls that fit into so many seconds."""
+        """The median duration of the calls that fit into `seconds`."""
         times: list[float] = []
         until = time.perf_counter() + seconds
         while (start := time.perf_counter()) < until:
@@ -129,79 +129,79 @@ class Bare:
         return statistics.median(times)
 
     def rate(self, seconds: float) -> float:
-        """Pictures per second of a loop over batches; decoding and masks run beside the network."""
+        """Images per second of a loop over batches; decoding and masks run beside the network."""
         decoded: deque[Future[Decoded]] = deque()
         done: list[Future[Segmented]] = []
         start = time.perf_counter()
         while time.perf_counter() < start + seconds:
             while len(decoded) < 2 * BATCH:
                 decoded.append(self.beside.submit(self.engine.decode, self.data))
-            pictures = [decoded.popleft().result() for _ in range(BATCH)]
-            seen = self.thread.submit(self.engine.detect, pictures).result()
+            images = [decoded.popleft().result() for _ in range(BATCH)]
+            batch = self.thread.submit(self.engine.detect, images).result()
             done += [
-                self.beside.submit(self.engine.finish, picture, each, THRESHOLD, MOST)
-                for picture, each in zip(pictures, seen, strict=True)
+                self.beside.submit(self.engine.finish, image, detections, THRESHOLD, MOST)
+                for image, detections in zip(images, batch, strict=True)
             ]
-        for each in done:
-            each.result()
+        for answer in done:
+            answer.result()
         return len(done) / (time.perf_counter() - start)
 
 
-def overhead(run: Path, picture: Path, seconds: float, rounds: int, threads: int) -> None:
-    """One client against bare calls, in turn."""
-    bare = Bare(run / STUDENT, picture, threads)
+def overhead(run: Path, image: Path, seconds: float, rounds: int, threads: int) -> None:
+    """Compare one client with bare calls, in turn."""
+    bare = Bare(run / STUDENT, image, threads)
     decoded = bare.engine.decode(bare.data)
-    network, answer, there, steps = [], [], [], []
+    network, answer, requests, steps = [], [], [], []
     with served(run, f"student.threads={threads}") as server:
         for _ in range(rounds):
             network.append(bare.median_ms(lambda: bare.engine.detect([decoded]), seconds))
             answer.append(bare.median_ms(bare.answer, seconds))
             before = server.sums(STEPS)
-            there.append(measure(pictures(server, picture, 1, seconds)).ms(50))
+            requests.append(measure(load_of(server, image, 1, seconds)).ms(50))
             steps.append(means(before, server.sums(STEPS)))
-    ways = {"network": network, "decode, network, masks": answer, f"`POST {SEGMENT}`": there}
+    ways = {"network": network, "decode, network, masks": answer, f"`POST {SEGMENT}`": requests}
     rows = [
         [name, middle(times), middle([a - b for a, b in zip(times, network, strict=True)])]
         for name, times in ways.items()
     ]
     print(table(["one client", "p50, ms", "above the network, ms"], rows), "\n")
-    rows = [[name, middle([1000 * each[name] for each in steps])] for name in steps[0]]
+    rows = [[name, middle([1000 * step[name] for step in steps])] for name in steps[0]]
     print(table(["step in the replica", "mean, ms"], rows))
 
 
-def saturation(run: Path, picture: Path, seconds: float, rounds: int, threads: int) -> None:
-    """Many clients against a loop, in turn."""
-    bare = Bare(run / STUDENT, picture, threads)
-    loop, there = [], []
-    together: list[float] = []
+def saturation(run: Path, image: Path, seconds: float, rounds: int, threads: int) -> None:
+    """Compare many clients with a loop, in turn."""
+    bare = Bare(run / STUDENT, image, threads)
+    loop, rates = [], []
+    batch_sizes: list[float] = []
     with served(run, f"student.threads={threads}") as server:
         for _ in range(rounds):
             loop.append(bare.rate(seconds))
-            before = server.sums(TOGETHER)
-            there.append(measure(pictures(server, picture, 32, seconds)).rate)
-            together += means(before, server.sums(TOGETHER)).values()
+            before = server.sums(BATCH_SIZES)
+            rates.append(measure(load_of(server, image, 32, seconds)).rate)
+            batch_sizes += means(before, server.sums(BATCH_SIZES)).values()
     rows = [
         ["loop", middle(loop), f"**{ratio(loop, loop)}**", str(BATCH)],
-        ["32 clients", middle(there), f"**{ratio(there, loop)}**", middle(together)],
+        ["32 clients", middle(rates), f"**{ratio(rates, loop)}**", middle(batch_sizes)],
     ]
-    print(table(["network", "pictures / s", "/ loop", "pictures in a pass"], rows))
+    print(table(["network", "images / s", "/ loop", "images in a pass"], rows))
 
 
-def pictures(server: Server, picture: Path, clients: int, seconds: float) -> Load:
-    """A new picture with every request."""
-    return Load(url=server.url + SEGMENT, clients=clients, seconds=seconds, picture=str(picture))
+def load_of(server: Server, image: Path, clients: int, seconds: float) -> Load:
+    """A load that sends a new image with every request."""
+    return Load(url=server.url + SEGMENT, clients=clients, seconds=seconds, image=str(image))
 
 
-def clients(run: Path, picture: Path, seconds: float) -> None:
-    """Each route by the number of clients."""
+def clients(run: Path, image: Path, seconds: float) -> None:
+    """Measure each route by the number of clients."""
     rows = []
     for batch_size in (BATCH, 1):
         with served(run, f"student.batch_size={batch_size}") as server:
-            load = pictures(server, picture, 1, seconds)
+            load = load_of(server, image, 1, seconds)
             rows += rows_of(f"`{SEGMENT}`, at most {batch_size} in a batch", load)
             if batch_size == BATCH:  # points have no batches
                 load = replace(load, url=server.url + POINTS, form={"points": POINT})
-                rows += rows_of(f"`{POINTS}`, new pictures", load)
+                rows += rows_of(f"`{POINTS}`, new images", load)
                 rows += rows_of(f"`{POINTS}`, `image_id`", with_id(load))
     print(table(["request", "clients", "requests / s", "p50, ms", "p95, ms", "p99, ms"], rows))
 
@@ -209,59 +209,60 @@ def clients(run: Path, picture: Path, seconds: float) -> None:
 def rows_of(name: str, load: Load) -> list[list[str]]:
     rows = []
     for number in NUM_CLIENTS:
-        seen = measure(replace(load, clients=number))
-        times = [significant(seen.ms(percent)) for percent in (50, 95, 99)]
-        rows.append([name, str(number), significant(seen.rate), *times])
+        measured = measure(replace(load, clients=number))
+        times = [significant(measured.ms(percent)) for percent in (50, 95, 99)]
+        rows.append([name, str(number), significant(measured.rate), *times])
     return rows
 
 
 def with_id(load: Load) -> Load:
-    """The same requests for a picture that the server has at hand."""
-    assert load.picture is not None
-    form = multipart(load.form, Path(load.picture).read_bytes())
+    """The same requests for an image that the server remembers."""
+    assert load.image is not None
+    form = multipart(load.form, Path(load.image).read_bytes())
     answer = httpx2.post(load.url, files=form, timeout=ANSWER_WITHIN).raise_for_status()
     known = {"image_id": answer.json()["image"]["id"]}
-    return replace(load, picture=None, form=load.form | known)
+    return replace(load, image=None, form=load.form | known)
 
 
-def splits(run: Path, picture: Path, seconds: float, rounds: int) -> None:
-    """The student alone, in each of the ways."""
+def splits(run: Path, image: Path, seconds: float, rounds: int) -> None:
+    """Measure the student alone, split in each of the ways."""
     model = run / STUDENT
     ways: dict[str, Callable[[], AbstractContextManager[Server]]] = {
         "replica decodes": partial(served, model),
-        "HTTP process decodes": partial(served, model, command=(SPLITS, "door_decodes")),
+        "HTTP process decodes": partial(served, model, command=(SPLITS, "ingress_decodes")),
         "one process, no Ray": partial(served, model, command=(SPLITS, "one_process")),
         "2 replicas": partial(served, model, "student.number=2"),
-        "Ray Serve's door and proxy": partial(served, model, command=(SPLITS, "serve_door")),
+        "Ray Serve's ingress and proxy": partial(served, model, command=(SPLITS, "serve_ingress")),
         "the same, with HAProxy": partial(
-            served, model, command=(SPLITS, "serve_door"), environment=HAPROXY | OPTIMIZED
+            served, model, command=(SPLITS, "serve_ingress"), environment=HAPROXY | OPTIMIZED
         ),
     }
-    seen: dict[tuple[str, int], list[Measured]] = defaultdict(list)
+    measured: dict[tuple[str, int], list[Measured]] = defaultdict(list)
     for _ in range(rounds):
         for name, start in ways.items():
             with start() as server:
                 for number in (1, 32):
-                    seen[name, number].append(measure(pictures(server, picture, number, seconds)))
+                    load = load_of(server, image, number, seconds)
+                    measured[name, number].append(measure(load))
     rows = [
         [
             name,
-            middle([each.ms(50) for each in seen[name, 1]]),
-            middle([each.rate for each in seen[name, 32]]),
-            middle([each.ms(95) for each in seen[name, 32]]),
+            middle([load.ms(50) for load in measured[name, 1]]),
+            middle([load.rate for load in measured[name, 32]]),
+            middle([load.ms(95) for load in measured[name, 32]]),
         ]
         for name in ways
     ]
-    head = ["split", "1 client: p50, ms", "32 clients: pictures / s", "32 clients: p95, ms"]
+    head = ["split", "1 client: p50, ms", "32 clients: images / s", "32 clients: p95, ms"]
     print(table(head, rows))
 
 
 def many(folder: Path, num: int, shorter: int, rounds: int) -> None:
-    """Answers with many instances, by their format, and the most memory that processes have."""
+    """Measure answers with many instances by their format, and the peak memory of the processes."""
     eager_segmenter(num, shorter, shorter * 5 // 3).save(UPath(folder / "eager"), "random weights")
-    large = write_picture(folder / "large.jpg", *LARGE).read_bytes()
+    large = write_image(folder / "large.jpg", *LARGE).read_bytes()
     with served(folder / "eager", f"max_instances={num}") as server:
-        idle = [f"{resident(pid, 'VmRSS'):.0f}" for pid in in_the_way(server)]
+        idle = [f"{resident(pid, 'VmRSS'):.0f}" for pid in passed_by(server)]
         rows = [["before the first", "", "", *idle]]
         ask_for(server, large, 1, "rle")
         for most, kind in [(1, "rle"), *((num, kind) for kind in FORMATS)]:
@@ -271,15 +272,15 @@ def many(folder: Path, num: int, shorter: int, rounds: int) -> None:
     print(table(["instances, format", "MB", "s", "student, MiB", "HTTP, MiB"], rows))
 
 
-def ask_for(server: Server, picture: bytes, most: int, kind: str) -> list[float]:
-    """Megabytes and seconds of an answer, and MiB of those in the way of it."""
-    pids = in_the_way(server)
+def ask_for(server: Server, image: bytes, most: int, kind: str) -> list[float]:
+    """Megabytes and seconds of an answer, and MiB of the processes that it passes."""
+    pids = passed_by(server)
     for pid in pids:
         forget_peak(pid)
     url = f"{server.url}{SEGMENT}?threshold=0&max_instances={most}&format={kind}"
     start = time.perf_counter()
     answer = httpx2.post(
-        url, content=picture, headers={"Content-Type": "image/jpeg"}, timeout=ANSWER_WITHIN
+        url, content=image, headers={"Content-Type": "image/jpeg"}, timeout=ANSWER_WITHIN
     ).raise_for_status()
     seconds = time.perf_counter() - start
     found = answer.json()["annotations" if kind == "coco" else "instances"]
@@ -287,8 +288,8 @@ def ask_for(server: Server, picture: bytes, most: int, kind: str) -> list[float]
     return [len(answer.content) / 1e6, seconds, *(resident(pid, "VmHWM") for pid in pids)]
 
 
-def in_the_way(server: Server) -> list[int]:
-    """The process of the student, and the one that speaks HTTP."""
+def passed_by(server: Server) -> list[int]:
+    """The processes that an answer passes: that of the student, and the one that speaks HTTP."""
     return [*server.replicas("Student"), server.pid]
 
 

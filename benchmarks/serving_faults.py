@@ -1,13 +1,13 @@
-"""What becomes of requests while something goes wrong: counted, not timed.
+"""Counts the answers to requests while something goes wrong.
 
     python -m benchmarks.serving_faults RUN
     python -m benchmarks.serving_faults RUN --only kills --seconds 60 --every 8
 
-The run is a finished one; the endpoint is `wssis serve`, the clients are a process of their own.
+RUN is a finished run; the endpoint is `wssis serve`, the clients are a process of their own.
 
 `kills`     one of two student replicas gets SIGKILL again and again under 8 clients
 `reload`    the model is exchanged again and again under 8 clients
-`overload`  200 clients where 32 requests at a time are taken
+`overload`  200 clients, with 32 accepted requests at a time
 """
 
 import argparse
@@ -31,7 +31,7 @@ from benchmarks.serving_load import (
     Server,
     measured,
     served,
-    write_picture,
+    write_image,
 )
 from benchmarks.timing import significant, table
 from tests.support.tiny_run import write_run
@@ -53,24 +53,24 @@ def main() -> None:
     parser.add_argument("--short", type=float, default=15, help="seconds of the other loads")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        picture = write_picture(Path(folder) / "picture.jpg")
+        image = write_image(Path(folder) / "image.jpg")
         for part in options.only:
             print(f"\n{part}\n")
             match part:
                 case "kills":
-                    kills(options.run, picture, options.seconds, options.every)
+                    kills(options.run, image, options.seconds, options.every)
                 case "reload":
                     other = write_run(Path(folder) / "other")
-                    reloads(options.run, other, picture, options.reloads)
+                    reloads(options.run, other, image, options.reloads)
                 case "overload":
-                    overload(options.run, picture, options.clients, options.short)
+                    overload(options.run, image, options.clients, options.short)
 
 
-def kills(run: Path, picture: Path, seconds: float, every: float) -> None:
-    """A replica that died is killed again only after Ray has put another in its place."""
+def kills(run: Path, image: Path, seconds: float, every: float) -> None:
+    """Kill a replica again and again, each time after Ray has replaced the last one."""
     chance, killed = random.Random(0), 0
     with served(run / "student/model", "student.number=2") as server:
-        clients = Clients(load_of(server, picture, CLIENTS, seconds))
+        clients = Clients(load_of(server, image, CLIENTS, seconds))
         until = time.monotonic() + seconds
         while time.monotonic() + every < until:
             time.sleep(every)
@@ -82,29 +82,29 @@ def kills(run: Path, picture: Path, seconds: float, every: float) -> None:
     print(table(["kills", *HEAD], [[str(killed), *counts(answers)]]))
 
 
-def reloads(run: Path, other: Path, picture: Path, number: int) -> None:
-    """From one run to another and back.  What is asked after a reload, the new model answers."""
+def reloads(run: Path, other: Path, image: Path, number: int) -> None:
+    """Reload two runs in turn.  A request after a reload is answered by the new model."""
     with served(run, f"models=[{other.parent}]") as server:
-        clients = Clients(load_of(server, picture, CLIENTS, seconds=600))
+        clients = Clients(load_of(server, image, CLIENTS, seconds=600))
         seconds, hashes = [], []
         for turn in range(number):
             start = time.monotonic()
             wanted = str((other, run)[turn % 2].resolve())
             body = {"model": wanted}
-            said = httpx2.post(f"{server.url}/v1/models/reload", json=body, timeout=600)
+            answer = httpx2.post(f"{server.url}/v1/models/reload", json=body, timeout=600)
             seconds.append(time.monotonic() - start)
-            hashes.append(said.raise_for_status().json()["models"][0]["hash"])
-            assert hash_of_answer(server, picture) == hashes[-1]
+            hashes.append(answer.raise_for_status().json()["models"][0]["hash"])
+            assert hash_of_answer(server, image) == hashes[-1]
         answers = clients.stop()
     assert len(set(hashes)) == 2
     row = [str(number), significant(max(seconds)), *counts(answers)]
     print(table(["reloads", "slowest reload, s", *HEAD], [row]))
 
 
-def hash_of_answer(server: Server, picture: Path) -> str:
+def hash_of_answer(server: Server, image: Path) -> str:
     answer = httpx2.post(
         f"{server.url}/v1/segment",
-        content=picture.read_bytes(),
+        content=image.read_bytes(),
         headers={"Content-Type": "image/jpeg"},
         timeout=ANSWER_WITHIN,
     )
@@ -112,24 +112,28 @@ def hash_of_answer(server: Server, picture: Path) -> str:
     return name
 
 
-def overload(run: Path, picture: Path, many: int, seconds: float) -> None:
-    """As many clients as are taken, then far more: such that come back at once, and such that wait
-    for as long as they are told."""
+def overload(run: Path, image: Path, many: int, seconds: float) -> None:
+    """Load with as many clients as are accepted, then with far more.
+
+    Refused clients come back at once, or after the time that they are told.
+    """
     rows = []
     with served(run / "student/model", "max_waiting=32") as server:
-        Clients(load_of(server, picture, 16, seconds=2)).answers()
+        Clients(load_of(server, image, 16, seconds=2)).answers()
         for number, patient in ((32, False), (many, False), (many, True)):
-            load = replace(load_of(server, picture, number, seconds), patient=patient)
+            load = replace(load_of(server, image, number, seconds), patient=patient)
             before, clients = server.mib(), Clients(load)
             most = most_mib(server, seconds)
             answers = clients.answers()
-            refused = [each for each in answers if each.status == 503]
-            assert all(each.retry_after is not None for each in refused)
-            taken = measured(answers, load)
+            refused = [answer for answer in answers if answer.status == 503]
+            assert all(answer.retry_after is not None for answer in refused)
+            accepted = measured(answers, load)
             share = f"{100 * len(refused) / len(answers):.0f} %"
             when = "when told to" if patient else "at once"
             mib = f"{before:.0f}, {most:.0f}"
-            figures = [significant(value) for value in (taken.rate, taken.ms(50), taken.ms(95))]
+            figures = [
+                significant(value) for value in (accepted.rate, accepted.ms(50), accepted.ms(95))
+            ]
             rows.append([f"{number}, again {when}", *counts(answers), share, *figures, mib])
     head = [
         "clients",
@@ -152,14 +156,12 @@ def most_mib(server: Server, seconds: float) -> float:
     return most
 
 
-def load_of(server: Server, picture: Path, clients: int, seconds: float) -> Load:
-    return Load(
-        url=f"{server.url}/v1/segment", clients=clients, seconds=seconds, picture=str(picture)
-    )
+def load_of(server: Server, image: Path, clients: int, seconds: float) -> Load:
+    return Load(url=f"{server.url}/v1/segment", clients=clients, seconds=seconds, image=str(image))
 
 
 def counts(answers: Sequence[Answer]) -> list[str]:
-    """As in `HEAD`."""
+    """The columns of `HEAD`."""
     number = Counter(answer.status for answer in answers)
     known = [number.pop(status, 0) for status in (200, 503, 0)]
     slowest = max(answer.ms for answer in answers) / 1000

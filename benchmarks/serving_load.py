@@ -1,7 +1,7 @@
 """Clients of an endpoint, and the endpoint that they ask: for `serving` and `serving_faults`.
 
-The clients are a process of their own, so that they do not share Python's lock with a server; they
-do share its CPUs.  It is this module: a `Load` goes in, the answers come out, both as JSON.
+The clients run in a process of their own, so that they do not share the lock of a server's Python;
+they do share its CPUs.  It runs this module: a `Load` goes in, the answers come out, both as JSON.
 """
 
 import asyncio
@@ -37,21 +37,21 @@ SERVE = ("ray_wssis.cli", "serve")
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """Clients that ask again as soon as they are answered."""
+    """Clients that ask again as soon as they have an answer."""
 
     url: str
     clients: int
     seconds: float
-    picture: str | None = None  # file that is sent
+    image: str | None = None  # file that is sent
     form: dict[str, str] = field(default_factory=dict)  # its other fields; none: no form is sent
-    patient: bool = False  # a client that is refused waits for as long as it is told
+    patient: bool = False  # a refused client waits for as long as it is told
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     begin: float  # Unix time
     end: float
-    status: int  # 0: the connection broke, or nothing came
+    status: int  # 0: the connection broke, or no answer came
     retry_after: float | None
 
     @property
@@ -60,7 +60,7 @@ class Answer:
 
 
 class Clients:
-    """A load that has begun."""
+    """A load in progress."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
@@ -75,17 +75,17 @@ class Clients:
             json.dump(asdict(load), pipe)
 
     def stop(self) -> list[Answer]:
-        """The answers, without waiting for the time to be over."""
+        """End the load before its time and return the answers."""
         self.process.terminate()
         return self.answers()
 
     def answers(self) -> list[Answer]:
-        """All of them, the warm-up's too, in the order in which they came."""
+        """All answers, those of the warm-up included, in the order in which they came."""
         assert self.process.stdout is not None
         with self.process.stdout as pipe:
-            told = json.load(pipe)
+            entries = json.load(pipe)
         self.process.wait()
-        return sorted((Answer(**each) for each in told), key=lambda answer: answer.end)
+        return sorted((Answer(**entry) for entry in entries), key=lambda answer: answer.end)
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,17 @@ class Measured:
 
     @property
     def rate(self) -> float:
-        """Pictures per second."""
+        """Images per second."""
         return len(self.answers) / self.seconds
 
     def ms(self, percent: int) -> float:
-        """So many of a hundred answers came faster."""
+        """The time in which `percent` of the answers came, in milliseconds."""
         times = sorted(answer.ms for answer in self.answers)
         return times[min(len(times) - 1, len(times) * percent // 100)]
 
 
 def measure(load: Load) -> Measured:
-    """What clients see.  All of them must be answered with 200."""
+    """Run the load.  Every answer must be 200."""
     answers = Clients(load).answers()
     refused = {answer.status for answer in answers} - {200}
     assert not refused, f"{load.url} answers {refused}"
@@ -115,30 +115,32 @@ def measure(load: Load) -> Measured:
 
 
 def measured(answers: Sequence[Answer], load: Load) -> Measured:
-    """Those with 200 that came after the warm-up and before the end."""
+    """The answers with 200 after the warm-up and before the end."""
     begin = min(answer.begin for answer in answers) + WARM
     end = begin + load.seconds
-    counted = [each for each in answers if each.status == 200 and begin <= each.end < end]
+    counted = [answer for answer in answers if answer.status == 200 and begin <= answer.end < end]
     return Measured(counted, load.seconds)
 
 
 async def ask_for_a_while(load: Load) -> list[Answer]:
-    """Until the time is over, or SIGTERM comes."""
+    """Ask until the time is over, or SIGTERM comes."""
     over, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, over.set)
     loop.call_later(WARM + load.seconds, over.set)
-    told = await asyncio.gather(*(client(load, number, over) for number in range(load.clients)))
-    return [answer for answers in told for answer in answers]
+    by_client = await asyncio.gather(
+        *(client(load, number, over) for number in range(load.clients))
+    )
+    return [answer for answers in by_client for answer in answers]
 
 
 async def client(load: Load, number: int, over: asyncio.Event) -> list[Answer]:
-    """One connection, kept open; a request when the last one is answered."""
-    picture = None if load.picture is None else Path(load.picture).read_bytes()
+    """Ask on one connection, which stays open; a request follows the answer to the last one."""
+    image = None if load.image is None else Path(load.image).read_bytes()
     answers: list[Answer] = []
     async with httpx2.AsyncClient(timeout=ANSWER_WITHIN, verify=False) as http:
         while not over.is_set():
-            # Bytes behind a JPEG's end change nothing but the picture's id: each one is new.
-            fresh = None if picture is None else picture + f"{number} {len(answers)}".encode()
+            # Bytes behind the end of a JPEG change its id and nothing else: every image is new.
+            fresh = None if image is None else image + f"{number} {len(answers)}".encode()
             answer = await ask(http, load, fresh)
             answers.append(answer)
             if answer.status == 0:
@@ -148,10 +150,10 @@ async def client(load: Load, number: int, over: asyncio.Event) -> list[Answer]:
     return answers
 
 
-async def ask(http: httpx2.AsyncClient, load: Load, picture: bytes | None) -> Answer:
-    body: dict[str, Any] = {"content": picture, "headers": {"Content-Type": "image/jpeg"}}
+async def ask(http: httpx2.AsyncClient, load: Load, image: bytes | None) -> Answer:
+    body: dict[str, Any] = {"content": image, "headers": {"Content-Type": "image/jpeg"}}
     if load.form:
-        body = {"files": multipart(load.form, picture)}
+        body = {"files": multipart(load.form, image)}
     begin = time.time()
     try:
         answer = await http.post(load.url, **body)
@@ -166,10 +168,10 @@ async def ask(http: httpx2.AsyncClient, load: Load, picture: bytes | None) -> An
     )
 
 
-def multipart(fields: Mapping[str, str], picture: bytes | None) -> dict[str, Any]:
-    """A form for `files=`, which is multipart even without a picture."""
+def multipart(fields: Mapping[str, str], image: bytes | None) -> dict[str, Any]:
+    """A form for `files=`, which is multipart even without an image."""
     form: dict[str, Any] = {name: (None, value) for name, value in fields.items()}
-    return form if picture is None else form | {"image": ("picture.jpg", picture)}
+    return form if image is None else form | {"image": ("image.jpg", image)}
 
 
 @dataclass(frozen=True)
@@ -178,17 +180,17 @@ class Server:
     pid: int
 
     def replicas(self, name: str) -> list[int]:
-        """The processes of a deployment: Student, Labeller, Desk."""
+        """The processes of a deployment: Student, Labeller, Coordinator."""
         return [
             pid for pid in family(self.pid) if title(pid).partition(".")[0].endswith(f":{name}")
         ]
 
     def mib(self) -> float:
-        """Private memory of all processes."""
+        """Private memory of all processes, in MiB."""
         return sum(private_mib(pid) for pid in family(self.pid))
 
     def sums(self, name: str) -> dict[str, tuple[float, int]]:
-        """Of a histogram of `/metrics`: the sum of all values and their number, by label."""
+        """The sum of all values and their number, by label, of a histogram of `/metrics`."""
         text = httpx2.get(f"{self.url}/metrics", timeout=ANSWER_WITHIN).text
         found: dict[tuple[str, str], float] = {}
         for line in text.splitlines():
@@ -206,7 +208,7 @@ class Server:
 def means(
     before: Mapping[str, tuple[float, int]], after: Mapping[str, tuple[float, int]]
 ) -> dict[str, float]:
-    """Of the values between two looks at the sums, by label."""
+    """Means of the values between two readings of the sums, by label."""
     found = {}
     for label, (total, number) in after.items():
         total_before, number_before = before.get(label, (0.0, 0))
@@ -223,8 +225,7 @@ def served(
 ) -> Iterator[Server]:
     """An endpoint in processes of its own, until the end of the block.
 
-    `changes` are `--set a.b=c` of its configuration.  Unless they say so, 32 clients are no
-    overload.
+    `changes` are `--set a.b=c` of its configuration.  By default, 32 clients are no overload.
     """
     port = free_port()
     words = [word for change in ("max_waiting=64", *changes) for word in ("--set", change)]
@@ -245,7 +246,7 @@ def served(
 
 
 def is_ready(server: Server, process: subprocess.Popen[bytes]) -> bool:
-    """Whether it was in time."""
+    """Wait for the server; return True if it answers in time."""
     give_up = time.monotonic() + START_WITHIN
     while time.monotonic() < give_up and process.poll() is None:
         try:
@@ -258,7 +259,7 @@ def is_ready(server: Server, process: subprocess.Popen[bytes]) -> bool:
 
 
 def family(pid: int) -> Iterator[int]:
-    """The process and all that descend from it."""
+    """The process and all its descendants."""
     yield pid
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -270,7 +271,7 @@ def family(pid: int) -> Iterator[int]:
 
 
 def title(pid: int) -> str:
-    """`ray::ServeReplica:ray-wssis:Student` and so on; empty when it has just ended."""
+    """The title of a process (`ray::ServeReplica:ray-wssis:Student`); empty if it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode().strip("\0 ")
     except OSError:
@@ -286,7 +287,7 @@ def private_mib(pid: int) -> float:
 
 
 def resident(pid: int, which: str) -> float:
-    """MiB of /proc: VmRSS is now, VmHWM the most since `forget_peak`."""
+    """MiB as in /proc: VmRSS is now, VmHWM the peak since `forget_peak`."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{which}:")) / 1024
 
@@ -295,11 +296,11 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
-def write_picture(file: Path, width: int = 640, height: int = 480) -> Path:
-    """A drawn picture as a JPEG."""
+def write_image(file: Path, width: int = 640, height: int = 480) -> Path:
+    """A drawn image as a JPEG."""
     drawn, _ = draw_image(0, seed=7, size=256)
-    picture = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC)
-    cv2.imwrite(str(file), picture[..., ::-1])
+    image = cv2.resize(drawn, (width, height), interpolation=cv2.INTER_CUBIC)
+    cv2.imwrite(str(file), image[..., ::-1])
     return file
 
 

@@ -1,10 +1,10 @@
-"""Other ways than that of `wssis serve` to split the work of the student over processes.
+"""Splits the work of the student over processes in other ways than `wssis serve`.
 
-    python -m benchmarks.serving_splits door_decodes RUN/student/model --port 8000
+    python -m benchmarks.serving_splits ingress_decodes RUN/student/model --port 8000
 
-`door_decodes` sends pixels at the network's size to the replica, in place of files.  `one_process`
-has HTTP and network in one, without Ray.  `serve_door` is the application as on a cluster, behind
-the proxy of Ray Serve.
+`ingress_decodes` sends pixels at the network's size to the replica, instead of files.
+`one_process` has HTTP and network in one process, without Ray.  `serve_ingress` is the application
+as on a cluster, behind the proxy of Ray Serve.
 """
 
 import argparse
@@ -20,16 +20,16 @@ import torch
 import uvicorn
 from ray import serve
 from upath import UPath
-from wssis_serve.app import DeskReplica, StudentReplica, build, deployment, network
+from wssis_serve.app import CoordinatorReplica, StudentReplica, build, deployment, network
 from wssis_serve.backend import Backend, Replicas
 from wssis_serve.command import NAME, ONE_MACHINE, QUIET
 from wssis_serve.config import ServeConfig
-from wssis_serve.coordinator import Desk
+from wssis_serve.coordinator import Coordinator
 from wssis_serve.engines.images import Decoded, decode
 from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.engines.models import ServedModels, find_models
 from wssis_serve.http.api import create_api
-from wssis_serve.ingress import DESK, replicas_of
-from wssis_serve.models import ServedModels, find_models
+from wssis_serve.ingress import COORDINATOR, replicas_of
 from wssis_serve.replicas import SIDE_THREADS, Student, run
 
 from ray_wssis.config import apply_override, check_config
@@ -41,7 +41,7 @@ HOST = "127.0.0.1"
 
 
 class PixelEngine(StudentEngine):
-    """Whoever asks has decoded the picture."""
+    """An engine whose caller has decoded the image."""
 
     def decode(self, data: bytes) -> Decoded:
         return cast(Decoded, data)
@@ -79,36 +79,38 @@ class Decoding:
 
 
 class Here:
-    """An object of this process, asked as if it were replicas."""
+    """An object of this process that is asked as replicas are."""
 
-    def __init__(self, it: object) -> None:
-        self.it = it
+    def __init__(self, replica: object) -> None:
+        self.replica = replica
 
     async def ask(self, method: str, *args: Any) -> Any:
-        return await getattr(self.it, method)(*args)
+        return await getattr(self.replica, method)(*args)
 
     async def tell(self, method: str, *args: Any) -> list[Any]:
         return [await self.ask(method, *args)]
 
 
-def door_decodes(config: ServeConfig, port: int) -> None:
+def ingress_decodes(config: ServeConfig, port: int) -> None:
     connect()
     serve.start(proxy_location="Disabled", logging_config=QUIET)
     student = network(PixelStudentReplica, config.student).bind(config)
-    serve.run(deployment(DeskReplica, cpus=0).bind(config, student), name=NAME, route_prefix=None)
+    serve.run(
+        deployment(CoordinatorReplica, cpus=0).bind(config, student), name=NAME, route_prefix=None
+    )
     pixels = Decoding(replicas_of("PixelStudent", NAME), config)
-    listen(config, pixels, replicas_of(DESK, NAME), port)
+    listen(config, pixels, replicas_of(COORDINATOR, NAME), port)
     ray.shutdown()
 
 
 def one_process(config: ServeConfig, port: int) -> None:
-    desk = Here(Desk(config))
-    student = Student(config, desk)
+    coordinator = Here(Coordinator(config))
+    student = Student(config, coordinator)
     asyncio.run(student.start())
-    listen(config, Here(student), desk, port)
+    listen(config, Here(student), coordinator, port)
 
 
-def serve_door(config: ServeConfig, port: int) -> None:
+def serve_ingress(config: ServeConfig, port: int) -> None:
     connect()
     serve.start(http_options={"host": HOST, "port": port}, logging_config=QUIET)
     serve.run(build(config.model_dump(mode="json")), name=NAME)
@@ -119,12 +121,18 @@ def serve_door(config: ServeConfig, port: int) -> None:
     ray.shutdown()
 
 
-def listen(config: ServeConfig, student: Replicas, desk: Replicas, port: int) -> None:
-    backend = Backend(student=student, labeller=None, desk=desk, timeout_s=config.timeout_s)
+def listen(config: ServeConfig, student: Replicas, coordinator: Replicas, port: int) -> None:
+    backend = Backend(
+        student=student, labeller=None, coordinator=coordinator, timeout_s=config.timeout_s
+    )
     uvicorn.run(create_api(config, backend), host=HOST, port=port, log_level="warning")
 
 
-WAYS = {"door_decodes": door_decodes, "one_process": one_process, "serve_door": serve_door}
+WAYS = {
+    "ingress_decodes": ingress_decodes,
+    "one_process": one_process,
+    "serve_ingress": serve_ingress,
+}
 
 
 def main() -> None:

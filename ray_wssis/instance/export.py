@@ -20,7 +20,7 @@ from upath import UPath
 
 from ray_wssis.data.images import shortest_edge_size
 from ray_wssis.instance.segmenter import Segmenter, pad_images
-from ray_wssis.models.model_folder import DESCRIPTION
+from ray_wssis.models.model_folder import find_model
 from ray_wssis.models.solov2 import MASK_STRIDE
 from ray_wssis.models.solov2_inference import choose_cells, draw_instances, join_levels
 from ray_wssis.storage import Place, locate, write_atomically
@@ -106,17 +106,6 @@ def checked_shape(height: int | None, width: int | None) -> tuple[int, int]:
 def require_extra() -> None:
     if any(find_spec(name) is None for name in ("onnx", "onnxscript")):
         raise ValueError("--format onnx needs the optional extra: pip install 'ray-wssis[export]'")
-
-
-def find_model(folder: UPath) -> UPath:
-    """Find the model folder: this one, that of a stage, or that of a run's student."""
-    for place in (folder, folder / "model", folder / "student" / "model"):
-        if (place / DESCRIPTION).exists():
-            return place
-    raise ValueError(
-        f"{folder}: not a model folder (there is no {DESCRIPTION}), and not a run with a student "
-        "(there is no student/model)"
-    )
 
 
 def trace(segmenter: Segmenter, height: int, width: int) -> ExportedProgram:

@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import safetensors
-import safetensors.torch
-from torch import nn
 from upath import UPath
 
 from ray_wssis.artifacts import hash_of_values
 from ray_wssis.data.records import Category, named
 from ray_wssis.storage import hash_file
+
+if TYPE_CHECKING:  # looking for a model must not take the seconds that importing torch takes
+    from torch import nn
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "config.json"
@@ -19,13 +19,29 @@ CARD = "model_card.md"
 FILES = (WEIGHTS, DESCRIPTION, CARD)
 
 
-def save_model(folder: UPath, network: nn.Module, description: dict[str, Any], card: str) -> None:
+def save_model(folder: UPath, network: "nn.Module", description: dict[str, Any], card: str) -> None:
     """Write the weights, what is needed to build the network again, and a card for people."""
+    import safetensors.torch
+
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     (folder / CARD).write_text(card)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n")
     (folder / WEIGHTS).write_bytes(safetensors.torch.save(state))
+
+
+def find_model(folder: UPath) -> UPath:
+    """The model folder at `folder`: itself, that of a stage, or that of the student of a run.
+
+    Raises ValueError when there is none.
+    """
+    for found in (folder, folder / "model", folder / "student" / "model"):
+        if (found / DESCRIPTION).exists():
+            return found
+    raise ValueError(
+        f"{folder}: not a model folder (there is no {DESCRIPTION}), and not a run with a student "
+        "(there is no student/model)"
+    )
 
 
 def read_description(folder: UPath, kind: str) -> dict[str, Any]:
@@ -62,11 +78,13 @@ def copy_model(source: UPath, target: UPath) -> None:
         (target / name).write_bytes((source / name).read_bytes())
 
 
-def load_weights(folder: UPath, network: nn.Module) -> None:
+def load_weights(folder: UPath, network: "nn.Module") -> None:
     """Fill `network` from a model folder.
 
     Raises RuntimeError that names keys which do not fit, ValueError for a damaged file.
     """
+    import safetensors.torch
+
     data = (folder / WEIGHTS).read_bytes()
     try:
         state = safetensors.torch.load(data)

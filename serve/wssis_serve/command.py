@@ -1,4 +1,4 @@
-"""`wssis serve`: the endpoint on this machine, and `wssis serve --reload` of one that runs."""
+"""`wssis serve`: start the endpoint on this machine, or let a running one `--reload`."""
 
 import ipaddress
 import json
@@ -22,8 +22,8 @@ if TYPE_CHECKING:  # it imports Ray, which takes a second
 NAME = "ray-wssis"
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 RELOAD_WITHIN = 600  # seconds
-ONE_MACHINE = {  # nothing else is to be placed here, and bulk jobs want the CPUs
-    "door_cpus": 0,
+ONE_MACHINE = {  # nothing else runs here, and bulk jobs need the CPUs
+    "ingress_cpus": 0,
     "student": {"cpus_each": 0},
     "labeller": {"cpus_each": 0},
 }
@@ -32,15 +32,15 @@ ONE_MACHINE = {  # nothing else is to be placed here, and bulk jobs want the CPU
 def serve_command(
     model: Annotated[
         str,
-        typer.Argument(help="A run folder: student, teacher, refiner; or a model."),
+        typer.Argument(help="A run folder (student, teacher, refiner), or a model folder."),
     ],
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for all, which wants a token.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all, which needs a token.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
     images: Annotated[
         list[str] | None,
-        typer.Option(help="Folder that bulk jobs and annotation tools may read; may be repeated."),
+        typer.Option(help="Folder that bulk jobs and annotation tools may read; repeatable."),
     ] = None,
     jobs: Annotated[
         str | None, typer.Option(help="Folder for the work and the results of bulk jobs.")
@@ -51,13 +51,13 @@ def serve_command(
     ] = None,
     reload: Annotated[
         bool,
-        typer.Option("--reload", help="Let the endpoint at --host and --port serve this."),
+        typer.Option("--reload", help="Let the running endpoint at --host and --port serve this."),
     ] = False,
 ) -> None:
-    """Serve a trained model over HTTP: segment pictures, draw masks for points, label folders."""
+    """Serve a trained model over HTTP: segment images, draw masks for points, label folders."""
     if reload:
-        for each in ask_to_reload(model, host, port)["models"]:
-            typer.echo(f"{each['name']} {each['hash']}")
+        for served in ask_to_reload(model, host, port)["models"]:
+            typer.echo(f"{served['name']} {served['hash']}")
         return
     values: dict[str, Any] = ONE_MACHINE | {"model": str(locate(model))}
     values |= {"images": [str(locate(folder)) for folder in images or []]}
@@ -65,21 +65,24 @@ def serve_command(
     for override in overrides or []:
         apply_override(values, override)
     config = check_config(ServeConfig, values, "wssis serve")
+    from wssis_serve.engines.models import find_models  # imports Arrow
+
+    find_models(config.model)  # a wrong folder is reported before anything starts
     run(config, host, port)
 
 
 def run(config: ServeConfig, host: str, port: int) -> None:
     """Serve until SIGINT or SIGTERM.
 
-    On one machine this process speaks HTTP itself: two processes less in the way of a picture.
+    On one machine this process speaks HTTP itself: an image passes through two processes fewer.
     """
-    from wssis_serve.http.guard import read_token  # imports much
+    from wssis_serve.http.guard import read_token  # imports Starlette
 
     token = read_token(config)
     if token is None and not is_loopback(host):
         raise ValueError(
-            f"--host {host} can be reached from other machines, and there is no token. Put one in "
-            f"the environment, {TOKEN_VARIABLE}, or in a file, --set token_file=FILE"
+            f"--host {host} can be reached from other machines, and there is no token. Put one "
+            f"into the environment as {TOKEN_VARIABLE}, or into a file and --set token_file=FILE"
         )
     check_port(host, port)
     from ray_wssis.session import connect
@@ -89,7 +92,7 @@ def run(config: ServeConfig, host: str, port: int) -> None:
     import uvicorn
     from ray import serve
 
-    from wssis_serve.app import build_without_door, takes_points
+    from wssis_serve.app import build_without_ingress, takes_points
     from wssis_serve.http.api import create_api
     from wssis_serve.ingress import backend_of
 
@@ -97,13 +100,13 @@ def run(config: ServeConfig, host: str, port: int) -> None:
     try:
         serve.start(proxy_location="Disabled", logging_config=QUIET)
         try:
-            serve.run(build_without_door(config), name=NAME, route_prefix=None)
+            serve.run(build_without_ingress(config), name=NAME, route_prefix=None)
         except RuntimeError as error:
             raise ValueError(
                 f"the endpoint did not start: {reason(serve.status(), error)}"
             ) from error
         api = create_api(config, backend_of(config, takes_points(config), NAME))
-        typer.echo(f"http://{host}:{port}/ is open; Ctrl-C ends it")
+        typer.echo(f"http://{host}:{port}/ is ready; press Ctrl-C to stop")
         with suppress(KeyboardInterrupt):
             uvicorn.run(api, host=host, port=port, log_level="warning")
         serve.delete(NAME)
@@ -112,11 +115,11 @@ def run(config: ServeConfig, host: str, port: int) -> None:
 
 
 def reason(status: "ServeStatus", error: RuntimeError) -> str:
-    """What the deployment that failed says last."""
+    """The last message of the deployment that failed."""
     for deployment in status.applications[NAME].deployments.values():
-        said = deployment.message.strip().splitlines()
-        if said and deployment.status not in ("HEALTHY", "UPDATING"):
-            return said[-1]
+        lines = deployment.message.strip().splitlines()
+        if lines and deployment.status not in ("HEALTHY", "UPDATING"):
+            return lines[-1]
     return str(error)
 
 
@@ -130,20 +133,20 @@ def is_loopback(host: str) -> bool:
 
 
 def check_port(host: str, port: int) -> None:
-    """OSError that says so when something listens there already."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """Raise ValueError when something is listening there already."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind((host, port))
+            probe.bind((host, port))
         except OSError as error:
             raise ValueError(
                 f"port {port} of {host} is taken ({error.strerror}); use another --port, or "
-                "--reload to give the endpoint that is there another model"
+                "--reload to let the endpoint there serve another model"
             ) from error
 
 
 def ask_to_reload(model: str, host: str, port: int) -> dict[str, Any]:
-    """What the endpoint serves then.  Raises ValueError with what it says when it does not."""
+    """Reload a running endpoint.  Returns what it serves then; raises ValueError if it refuses."""
     url = f"http://{host}:{port}/v1/models/reload"
     headers = {"Content-Type": "application/json"}
     if token := os.environ.get(TOKEN_VARIABLE):
@@ -152,10 +155,10 @@ def ask_to_reload(model: str, host: str, port: int) -> dict[str, Any]:
     request = urllib.request.Request(url, body, headers)
     try:
         with urllib.request.urlopen(request, timeout=RELOAD_WITHIN) as answer:
-            said: dict[str, Any] = json.load(answer)
-            return said
+            served: dict[str, Any] = json.load(answer)
+            return served
     except urllib.error.HTTPError as error:
         reason = json.load(error)["error"]["message"]
-        raise ValueError(f"{url} says: {reason}") from None
+        raise ValueError(f"{url} refuses: {reason}") from None
     except urllib.error.URLError as error:
         raise ValueError(f"{url}: nothing answers there ({error.reason})") from error

@@ -1,21 +1,27 @@
-"""What is served, to whom, and how much of it."""
+"""Configuration of the endpoint: what is served, to whom, and how much of it."""
+
+import logging
+from typing import Any
 
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
 
 TOKEN_VARIABLE = "WSSIS_TOKEN"
+OLD_KEYS = {"doors": "ingresses", "door_cpus": "ingress_cpus"}
+
+logger = logging.getLogger(__name__)
 
 
 class ReplicaConfig(Config):
-    """The processes with a network of their own.  How many never changes an answer."""
+    """Processes with a network of their own.  Their number never changes an answer."""
 
     number: int = Field(default=1, ge=1)
-    max_number: int | None = Field(default=None, ge=1)  # while requests wait; null: `number`
+    max_number: int | None = Field(default=None, ge=1)  # while requests queue; null: `number`
     cpus_each: float = Field(default=1, ge=0)  # reserved
     gpus_each: float = Field(default=0, ge=0)  # may be a fraction
     threads: int | None = Field(default=None, ge=1)  # of a network on CPUs; null: half the cores
-    batch_size: int = Field(default=8, ge=1)  # pictures per forward pass
+    batch_size: int = Field(default=8, ge=1)  # images per forward pass
 
     @model_validator(mode="after")
     def check_number(self) -> "ReplicaConfig":
@@ -25,29 +31,39 @@ class ReplicaConfig(Config):
 
 
 class ServeConfig(Config):
-    model: str  # a run folder, or a model folder: then there is a student alone
+    model: str  # a run folder, or a model folder for a student alone
     student: ReplicaConfig = ReplicaConfig()
-    labeller: ReplicaConfig = ReplicaConfig()  # teacher and refiner; there only with a run
-    doors: int = Field(default=1, ge=1)  # processes that speak HTTP
-    door_cpus: float = Field(default=1, ge=0)  # reserved for each
+    labeller: ReplicaConfig = ReplicaConfig()  # teacher and refiner; only of a run
+    ingresses: int = Field(default=1, ge=1)  # processes that speak HTTP
+    ingress_cpus: float = Field(default=1, ge=0)  # reserved for each
 
-    # Places, paths or URIs.  No request reads or writes anywhere else.
+    # Places: paths or URIs.  No request reads or writes anywhere else.
     images: tuple[str, ...] = ()  # folders that jobs and annotation tools may read
     jobs: str | None = None  # folder for the work of bulk jobs; null: there are none
-    models: tuple[str, ...] = ()  # folders that `reload` may read, beside that of `model`
+    models: tuple[str, ...] = ()  # folders that `reload` may read, besides that of `model`
     label_studio_files: str | None = None  # media folder of a Label Studio on this machine
 
-    # Who may ask.
+    # Callers.
     token: str | None = None  # better in the environment, as WSSIS_TOKEN
     token_file: str | None = None
-    hosts: tuple[str, ...] = ()  # names that this server goes by, beside localhost
+    hosts: tuple[str, ...] = ()  # names of this server, besides localhost
 
-    # How much they may ask.
+    # Limits.
     max_megabytes: float = Field(default=20, gt=0)  # of a request
-    max_megapixels: float = Field(default=50, gt=0)  # of a picture
+    max_megapixels: float = Field(default=50, gt=0)  # of an image
     max_instances: int = Field(default=300, ge=1, le=1000)  # of an answer
     max_points: int = Field(default=1000, ge=1)  # of a request
     requests_per_minute: int | None = Field(default=None, ge=1)  # of a client; null: any number
-    max_waiting: int = Field(default=32, ge=1)  # requests at a time and door, then 503
+    max_waiting: int = Field(default=32, ge=1)  # requests at a time and ingress, then 503
     timeout_s: float = Field(default=60, gt=0)  # for a request
-    remember_megabytes: float = Field(default=512, ge=0)  # of pictures that are being clicked
+    remember_megabytes: float = Field(default=512, ge=0)  # of images that are being clicked
+
+    @model_validator(mode="before")
+    @classmethod
+    def rename_old_keys(cls, values: Any) -> Any:
+        """Accept the names that keys had before, with a warning."""
+        if not isinstance(values, dict):
+            return values
+        for old in OLD_KEYS.keys() & values.keys():
+            logger.warning("%s is now called %s: rename the key", old, OLD_KEYS[old])
+        return {OLD_KEYS.get(key, key): value for key, value in values.items()}

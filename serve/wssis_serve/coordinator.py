@@ -1,28 +1,28 @@
-"""What there is once, however many replicas: bulk jobs, figures, and which model is served."""
+"""State that exists once, however many replicas: bulk jobs, figures, which model is served."""
 
 import asyncio
 from typing import Any
 
-from wssis_serve.bulk import Jobs
+from wssis_serve.bulk.jobs import Jobs
 from wssis_serve.config import ServeConfig
 from wssis_serve.figures import Answered, Figures
 
 
-class Desk:
+class Coordinator:
     def __init__(self, config: ServeConfig) -> None:
         self.model = config.model
         self.counted = Figures()
         self.bulk = Jobs(config)
 
     async def chosen(self) -> str:
-        """The model that replicas should serve when they start."""
+        """The model that a replica serves when it starts."""
         return self.model
 
     async def choose(self, model: str) -> None:
         self.model = model
 
-    async def count(self, door: str, answered: list[Answered], waiting: int) -> None:
-        self.counted.count(door, answered, waiting)
+    async def count(self, ingress: str, answered: list[Answered], num_open: int) -> None:
+        self.counted.count(ingress, answered, num_open)
 
     async def figures(self) -> bytes:
         return self.counted.text()

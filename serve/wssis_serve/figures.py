@@ -1,4 +1,4 @@
-"""What is counted of requests, as Prometheus reads it."""
+"""Counts of requests, in Prometheus' text format."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """A request, when it has been answered."""
+    """A request that has been answered."""
 
-    route: str  # as the OpenAPI file has it, `other` for what it has not
+    route: str  # as in the OpenAPI document, `other` for a path that is not in it
     method: str
     status: int
     seconds: float
     num_instances: int | None = None  # None: it did not ask for any
-    batch_size: int | None = None  # pictures in the forward pass
+    batch_size: int | None = None  # images in the forward pass
     steps: dict[str, float] = field(default_factory=dict)  # seconds by step
 
 
@@ -29,7 +29,7 @@ class Figures:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "wssis_requests",
-            "Requests that were answered",
+            "Answered requests",
             ["route", "method", "status"],
             registry=self.registry,
         )
@@ -42,40 +42,40 @@ class Figures:
         )
         self.steps = Histogram(
             "wssis_step_seconds",
-            "Where the time of a picture goes: decode, wait, model, encode",
+            "Time of an image by step: decode, wait, model, encode",
             ["step"],
             buckets=SECONDS,
             registry=self.registry,
         )
         self.batch_size = Histogram(
             "wssis_batch_size",
-            "Pictures in the forward pass that a picture was in",
+            "Images in the forward pass of an image, itself included",
             buckets=BATCH_SIZES,
             registry=self.registry,
         )
         self.instances = Counter(
             "wssis_instances", "Instances in answers", ["route"], registry=self.registry
         )
-        self.waiting = Gauge(
+        self.open = Gauge(
             "wssis_waiting_requests",
-            "Requests that a door is at, those in queues included",
-            ["door"],
+            "Requests without an answer yet, queued ones included",
+            ["ingress"],
             registry=self.registry,
         )
 
-    def count(self, door: str, answered: Iterable[Answered], waiting: int) -> None:
-        """Add what the process `door` answered; `waiting` requests are not yet."""
-        self.waiting.labels(door).set(waiting)
-        for each in answered:
-            self.requests.labels(each.route, each.method, str(each.status)).inc()
-            self.seconds.labels(each.route).observe(each.seconds)
-            for step, seconds in each.steps.items():
+    def count(self, ingress: str, answered: Iterable[Answered], num_open: int) -> None:
+        """Add the answers of the process `ingress`, which is working on `num_open` others."""
+        self.open.labels(ingress).set(num_open)
+        for request in answered:
+            self.requests.labels(request.route, request.method, str(request.status)).inc()
+            self.seconds.labels(request.route).observe(request.seconds)
+            for step, seconds in request.steps.items():
                 self.steps.labels(step).observe(seconds)
-            if each.batch_size is not None:
-                self.batch_size.observe(each.batch_size)
-            if each.num_instances is not None:
-                self.instances.labels(each.route).inc(each.num_instances)
+            if request.batch_size is not None:
+                self.batch_size.observe(request.batch_size)
+            if request.num_instances is not None:
+                self.instances.labels(request.route).inc(request.num_instances)
 
     def text(self) -> bytes:
-        """In Prometheus' text format."""
+        """All sums in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,4 +1,4 @@
-"""The process that speaks HTTP, and how it asks the others.  It has no network: no torch here."""
+"""The process that speaks HTTP, and its way to the others.  It has no network: no torch here."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from ray.serve.handle import DeploymentHandle
 
 from wssis_serve.backend import Backend
 from wssis_serve.config import ServeConfig
+from wssis_serve.errors import ApiError
 from wssis_serve.http.api import create_api
-from wssis_serve.http.errors import ApiError
 
 AnyHandle = DeploymentHandle[Any]
 
-STUDENT, LABELLER, DESK = "Student", "Labeller", "Desk"  # deployments
-ATTEMPTS = 2  # what a replica was at when it died is asked of another one
+STUDENT, LABELLER, COORDINATOR = "Student", "Labeller", "Coordinator"  # deployments
+ATTEMPTS = 2  # when a replica dies, its pending requests are retried on another one
 
 
 class Handle:
@@ -32,10 +32,10 @@ class Handle:
             except RayTaskError as error:
                 raise cause_of(error) from None
             except (BackPressureError, DeploymentUnavailableError) as error:
-                raise ApiError(503, "overloaded", "too many requests wait", 1) from error
+                raise ApiError(503, "overloaded", "too many requests are waiting", 1) from error
             except RayActorError as error:
                 if attempt == ATTEMPTS:
-                    raise ApiError(503, "overloaded", "a process died, try again", 1) from error
+                    raise ApiError(503, "overloaded", "a process died; try again", 1) from error
         raise AssertionError("the last attempt returns or raises")
 
     async def tell(self, method: str, *args: Any) -> list[Any]:
@@ -46,30 +46,30 @@ class Handle:
 
 
 def cause_of(error: RayTaskError) -> Exception:
-    """What was raised in the replica."""
+    """The exception that was raised in the replica."""
     cause = error.cause
     return cause if isinstance(cause, ApiError | ValueError) else error
 
 
 def replicas_of(deployment: str, application: str | None = None) -> Handle:
-    """Those of a deployment by its name; without one, of the application of this replica."""
+    """The replicas of a deployment by its name, by default in the application of this replica."""
     return Handle(serve.get_deployment_handle(deployment, application))
 
 
 def backend_of(config: ServeConfig, takes_points: bool, application: str | None = None) -> Backend:
-    """The replicas of an application, see `replicas_of`; with `takes_points`, a labeller too."""
+    """The replicas of an application (see `replicas_of`), with a labeller if it `takes_points`."""
     return Backend(
         student=replicas_of(STUDENT, application),
         labeller=replicas_of(LABELLER, application) if takes_points else None,
-        desk=replicas_of(DESK, application),
+        coordinator=replicas_of(COORDINATOR, application),
         timeout_s=config.timeout_s,
     )
 
 
 @serve.ingress()
-class Door:
-    def __init__(self, config: ServeConfig, takes_points: bool, desk: AnyHandle) -> None:
-        """`desk`, and what comes with it, is deployed with the door."""
+class Ingress:
+    def __init__(self, config: ServeConfig, takes_points: bool, coordinator: AnyHandle) -> None:
+        """`coordinator`, and the networks that it is bound to, are deployed with the ingress."""
         self.config = config
         self.takes_points = takes_points
 

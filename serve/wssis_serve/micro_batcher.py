@@ -1,48 +1,49 @@
-"""Calls that come while one is under way are made together.
+"""Batches of the calls that arrive while an earlier one is running.
 
-Whoever comes first is not kept waiting for others, and a process that is busy takes all who came
-meanwhile at once.  `ray.serve.batch` cannot do both: it takes its next batch while one still runs,
-so that without a waiting time every call becomes a batch of its own.
+The first caller never waits for others, and a busy process takes everything that has arrived in
+the meantime at once.  `ray.serve.batch` cannot do both: it takes its next batch while one is still
+running, so that without a wait time every call becomes a batch of its own.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-Asked = TypeVar("Asked")
+Query = TypeVar("Query")
 Answer = TypeVar("Answer")
 
 
-class Together(Generic[Asked, Answer]):
-    """`await together(asked)` is the entry for `asked` of what `work` makes of several."""
+class MicroBatcher(Generic[Query, Answer]):
+    """`await batcher(query)` returns the answer of `work` to `query`, asked among others."""
 
     def __init__(
-        self, work: Callable[[list[Asked]], Awaitable[list[Answer]]], at_most: int
+        self, work: Callable[[list[Query]], Awaitable[list[Answer]]], max_batch_size: int
     ) -> None:
         self.work = work
-        self.at_most = at_most
-        self.waiting: list[tuple[Asked, asyncio.Future[Answer]]] = []
+        self.max_batch_size = max_batch_size
+        self.queue: list[tuple[Query, asyncio.Future[Answer]]] = []
         self.task: asyncio.Task[None] | None = None
 
-    async def __call__(self, asked: Asked) -> Answer:
+    async def __call__(self, query: Query) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.waiting.append((asked, answer))
+        self.queue.append((query, answer))
         if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self.work_off())
+            self.task = asyncio.create_task(self.drain())
         return await answer
 
-    async def work_off(self) -> None:
-        """Work until nobody waits.  Who has given up waiting is left out."""
-        while self.waiting:
-            batch, self.waiting = self.waiting[: self.at_most], self.waiting[self.at_most :]
-            batch = [(asked, answer) for asked, answer in batch if not answer.done()]
+    async def drain(self) -> None:
+        """Work until the queue is empty.  Callers that have given up are left out."""
+        while self.queue:
+            size = self.max_batch_size
+            batch, self.queue = self.queue[:size], self.queue[size:]
+            batch = [(query, answer) for query, answer in batch if not answer.done()]
             try:
-                made = await self.work([asked for asked, _ in batch]) if batch else []
+                results = await self.work([query for query, _ in batch]) if batch else []
             except Exception as error:
                 for _, answer in batch:
                     if not answer.done():
                         answer.set_exception(error)
                 continue
-            for (_, answer), each in zip(batch, made, strict=True):
+            for (_, answer), result in zip(batch, results, strict=True):
                 if not answer.done():
-                    answer.set_result(each)
+                    answer.set_result(result)

@@ -1,6 +1,7 @@
-"""What runs in the processes with networks: student and labeller.
+"""Processes with networks: student and labeller.
 
-Plain objects: Ray Serve makes replicas of them (`wssis_serve.app`), tests use them as they are.
+They are plain objects: Ray Serve makes replicas of them (`wssis_serve.app`), tests use them as
+they are.
 """
 
 import asyncio
@@ -13,34 +14,35 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from ray_wssis.data.records import Category
-from ray_wssis.models.device import best_device
 from ray_wssis.models.solov2_inference import Detections
-from wssis_serve.backend import PointQuery, Replicas, Segmented
+from wssis_serve.backend import Replicas
 from wssis_serve.config import ReplicaConfig, ServeConfig
+from wssis_serve.engines.choice import open_point_engine, open_student_engine
 from wssis_serve.engines.images import Decoded
-from wssis_serve.engines.instance import PointEngine, StudentEngine
-from wssis_serve.micro_batcher import Together
-from wssis_serve.models import ServedModels, find_models
+from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.engines.models import ServedModels, find_models
+from wssis_serve.engines.points import PointEngine
+from wssis_serve.micro_batcher import MicroBatcher
+from wssis_serve.segmented import PointQuery, Segmented
 
 SIDE_THREADS = 4  # that decode and encode beside the network
 
 Engine = TypeVar("Engine", StudentEngine, PointEngine)
-Made = TypeVar("Made")
-Asked = tuple[StudentEngine, Decoded]
-Detected = tuple[Detections, float, int]  # when the network began, and pictures in its pass
+Result = TypeVar("Result")
+Query = tuple[StudentEngine, Decoded]
+Detected = tuple[Detections, float, int]  # when the network started, and images in its pass
 
 
 class NetworkReplica(Generic[Engine]):
     """A process with networks, which can be exchanged while it answers."""
 
-    def __init__(self, config: ServeConfig, workers: ReplicaConfig, desk: Replicas) -> None:
+    def __init__(self, config: ServeConfig, workers: ReplicaConfig, coordinator: Replicas) -> None:
         self.config = config
-        self.desk = desk
+        self.coordinator = coordinator
         self.prepared: tuple[str, Engine] | None = None
         threads = workers.threads or max(1, len(os.sched_getaffinity(0)) // 2)
-        # Threads of OpenMP belong to the thread that calls: one that calls the network has them
-        # all, and those beside it one each, so that they do not fight for the cores.
+        # OpenMP threads belong to the thread that calls: the one that calls the network has them
+        # all, and each of those beside it has one, so that they do not compete for the cores.
         self.beside = ThreadPoolExecutor(
             SIDE_THREADS, initializer=torch.set_num_threads, initargs=(1,)
         )
@@ -51,80 +53,77 @@ class NetworkReplica(Generic[Engine]):
 
     async def start(self) -> None:
         """Load the model that is served now."""
-        self.engine: Engine = await self.read(await self.desk.ask("chosen"))
+        self.engine: Engine = await self.read(await self.coordinator.ask("chosen"))
 
     async def read(self, model: str) -> Engine:
         return await run(self.network, lambda: self.load(find_models(model)))
 
     async def prepare(self, model: str) -> None:
-        """Load another model beside the one that is served.  ValueError when that is no model."""
+        """Load another model beside the one that is served.  Raises ValueError if it cannot be."""
         try:
             self.prepared = model, await self.read(model)
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             raise ValueError(f"{model} cannot be loaded: {error}") from error
 
     async def switch(self, model: str) -> None:
-        """Serve the model that was prepared.  Pictures under way are finished with the old one."""
-        if self.prepared is None or self.prepared[0] != model:  # this replica started meanwhile
+        """Serve the prepared model.  Images under way are finished with the old one."""
+        if self.prepared is None or self.prepared[0] != model:  # this replica is younger than it
             await self.prepare(model)
         assert self.prepared is not None
         self.engine, self.prepared = self.prepared[1], None
-
-    async def classes(self) -> tuple[Category, ...]:
-        return self.engine.categories
 
     async def describe(self) -> dict[str, Any]:
         return self.engine.describe()
 
 
 class Student(NetworkReplica[StudentEngine]):
-    """Finds instances; pictures that come while it is busy go through the network together."""
+    """Finds instances; images that arrive while it is busy share a pass of the network."""
 
-    def __init__(self, config: ServeConfig, desk: Replicas) -> None:
-        super().__init__(config, config.student, desk)
-        self.detect = Together(self.detect_together, config.student.batch_size)
+    def __init__(self, config: ServeConfig, coordinator: Replicas) -> None:
+        super().__init__(config, config.student, coordinator)
+        self.detect = MicroBatcher(self.detect_batch, config.student.batch_size)
 
     def load(self, models: ServedModels) -> StudentEngine:
-        return StudentEngine(models, self.config, best_device())
+        return open_student_engine(models, self.config)
 
     async def segment(self, data: bytes, threshold: float, max_instances: int) -> Segmented:
-        """The instances of one picture, given as the bytes of a file."""
+        """The instances of one image, given as the bytes of a file."""
         engine, clock = self.engine, [time.perf_counter()]
-        picture = await run(self.beside, lambda: engine.decode(data))
+        image = await run(self.beside, lambda: engine.decode(data))
         clock.append(time.perf_counter())
-        seen, started, batch_size = await self.detect((engine, picture))
+        detections, started, batch_size = await self.detect((engine, image))
         clock += [started, time.perf_counter()]
         found = await run(
-            self.beside, lambda: engine.finish(picture, seen, threshold, max_instances)
+            self.beside, lambda: engine.finish(image, detections, threshold, max_instances)
         )
         clock.append(time.perf_counter())
         steps = ("decode", "wait", "model", "encode")
         return found.timed(dict(zip(steps, differences(clock), strict=True)), batch_size)
 
-    async def detect_together(self, asked: list[Asked]) -> list[Detected]:
-        """One forward pass for the pictures of each canvas."""
+    async def detect_batch(self, queries: list[Query]) -> list[Detected]:
+        """The detections of each image, with one forward pass per canvas."""
 
         def work() -> list[Detected]:
             started = time.perf_counter()
-            seen: dict[int, Detections] = {}
-            for engine in {id(engine): engine for engine, _ in asked}.values():  # more in a reload
-                places = [i for i, each in enumerate(asked) if each[0] is engine]
-                seen |= dict(zip(places, engine.detect([asked[i][1] for i in places]), strict=True))
-            return [(seen[i], started, len(asked)) for i in range(len(asked))]
+            found: dict[int, Detections] = {}
+            # During a reload, queries of two engines may be in one batch.
+            for engine in {id(engine): engine for engine, _ in queries}.values():
+                places = [i for i, (asked, _) in enumerate(queries) if asked is engine]
+                detections = engine.detect([queries[i][1] for i in places])
+                found |= dict(zip(places, detections, strict=True))
+            return [(found[i], started, len(queries)) for i in range(len(queries))]
 
         return await run(self.network, work)
 
 
 class Labeller(NetworkReplica[PointEngine]):
-    """Draws the masks of points, one picture at a time."""
+    """Draws the masks of points, one image at a time."""
 
-    def __init__(self, config: ServeConfig, desk: Replicas) -> None:
-        super().__init__(config, config.labeller, desk)
+    def __init__(self, config: ServeConfig, coordinator: Replicas) -> None:
+        super().__init__(config, config.labeller, coordinator)
 
     def load(self, models: ServedModels) -> PointEngine:
-        if models.teacher is None:
-            raise ValueError(f"{models.student} has no teacher and refiner beside it")
-        return PointEngine(models, self.config, best_device())
+        return open_point_engine(models, self.config)
 
     async def masks(
         self, data: bytes | None, image_id: str | None, points: list[PointQuery]
@@ -141,12 +140,7 @@ class Labeller(NetworkReplica[PointEngine]):
         return await run(self.network, work)
 
 
-def share(num_threads: int) -> None:
-    """So many threads of OpenMP for what the calling thread computes."""
-    torch.set_num_threads(num_threads)
-
-
-async def run(threads: ThreadPoolExecutor, work: Callable[[], Made]) -> Made:
+async def run(threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
     return await asyncio.get_running_loop().run_in_executor(threads, work)
 
 

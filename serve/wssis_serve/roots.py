@@ -1,4 +1,4 @@
-"""Which places a caller may name: those under a folder that the operator allowed, and no others."""
+"""Places that a caller may name: those under a folder that the operator allowed, and no others."""
 
 import os
 from collections.abc import Sequence
@@ -8,17 +8,17 @@ from urllib.parse import unquote
 from upath import UPath
 
 from ray_wssis.storage import is_local, locate
-from wssis_serve.http.errors import ApiError
+from wssis_serve.errors import ApiError
 
-NEVER = ("http", "https")  # no address of a caller is ever fetched, whatever is allowed
+NEVER = ("http", "https")  # no URL of a caller is ever fetched, whatever is allowed
 
 
 def resolve(name: str, roots: Sequence[str]) -> UPath:
-    """Where `name` lies: a path, a URI, or a path relative to one of the roots on this machine.
+    """The place of `name`: a path, a URI, or a path relative to one of the roots on this machine.
 
-    A relative path belongs to the first root that has it, or to the first.  What comes back is the
-    real path, so what was checked is what will be opened.  Raises ApiError 404 for all that is not
-    under a root, whether or not there is anything.
+    A relative path belongs to the first root that has it, or to the first.  The result is the real
+    path, so the file that was checked is the file that will be opened.  Raises ApiError 404 for
+    everything outside the roots, whether or not it exists.
     """
     try:
         found = _resolve(name, roots)
@@ -45,7 +45,7 @@ def _resolve(name: str, roots: Sequence[str]) -> UPath | None:
 
 
 def _local(name: str, roots: Sequence[str]) -> UPath | None:
-    """The real path of `name`, absolute or relative to a root.  `~` is a name like any other."""
+    """The real path of `name`, absolute or relative to a root; `~` is a name like any other."""
     folders = [_real(locate(root).path) for root in roots if is_local(locate(root))]
     inside = [
         path
@@ -58,12 +58,12 @@ def _local(name: str, roots: Sequence[str]) -> UPath | None:
 
 
 def _real(path: str | Path) -> Path:
-    """`path` without links and `..`, as the system would follow them."""
+    """`path` with links and `..` resolved as the system would follow them."""
     return Path(os.path.realpath(path))
 
 
 def _holds(root: str, scheme: str, rest: str) -> bool:
-    """Whether `rest`, of a URI with this scheme, is at or under a root in a bucket or the like."""
+    """Tell whether `rest`, of a URI with this scheme, is at or below a root such as a bucket."""
     root_scheme, _, root_rest = root.partition("://")
     if scheme in NEVER or scheme != root_scheme or "::" in root:
         return False
@@ -74,7 +74,7 @@ def _holds(root: str, scheme: str, rest: str) -> bool:
 
 
 def _leads_up(part: str) -> bool:
-    """Whether `part` is `..`, or would be for a server that decodes it."""
+    """Tell whether `part` is `..`, or becomes `..` on a server that decodes it."""
     while (decoded := unquote(part)) != part:
         part = decoded
     return part == ".." or "/" in part or "\\" in part

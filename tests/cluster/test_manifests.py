@@ -245,7 +245,7 @@ def demand(config: ServeConfig, students: int) -> tuple[float, float]:
     replicas = [(config.student, students), (config.labeller, config.labeller.number)]
     cpus = sum(number * replica.cpus_each for replica, number in replicas)
     gpus = sum(number * replica.gpus_each for replica, number in replicas)
-    return cpus + config.doors * config.door_cpus, gpus
+    return cpus + config.ingresses * config.ingress_cpus, gpus
 
 
 def test_a_pod_of_the_endpoint_is_ready_when_its_proxy_answers() -> None:

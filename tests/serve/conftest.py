@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from PIL import Image
 from wssis_serve.backend import Backend
 from wssis_serve.config import ServeConfig
-from wssis_serve.coordinator import Desk
+from wssis_serve.coordinator import Coordinator
 from wssis_serve.http.api import create_api
 from wssis_serve.replicas import Labeller, Student
 
@@ -29,7 +29,7 @@ MakeApi = Callable[..., FastAPI]
 
 
 class Here:
-    """One replica that is an object of this process."""
+    """A single replica that is an object of this process."""
 
     def __init__(self, replica: Any) -> None:
         self.replica = replica
@@ -43,12 +43,12 @@ class Here:
 
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run to serve; nobody changes it."""
+    """A run to serve, which no test changes."""
     return write_run(tmp_path_factory.mktemp("served") / "run")
 
 
 @pytest.fixture(scope="session")
-def picture() -> bytes:
+def image() -> bytes:
     """A PNG of 160 x 160 pixels."""
     buffer = io.BytesIO()
     Image.fromarray(draw_image(0, seed=0, size=160)[0]).save(buffer, format="PNG")
@@ -56,13 +56,16 @@ def picture() -> bytes:
 
 
 def backend_here(config: ServeConfig) -> Backend:
-    """Student, labeller and desk as objects of this process."""
-    desk = Here(Desk(config))
-    student, labeller = Student(config, desk), Labeller(config, desk)
+    """Student, labeller and coordinator as objects of this process."""
+    coordinator = Here(Coordinator(config))
+    student, labeller = Student(config, coordinator), Labeller(config, coordinator)
     asyncio.run(student.start())
     asyncio.run(labeller.start())
     return Backend(
-        student=Here(student), labeller=Here(labeller), desk=desk, timeout_s=config.timeout_s
+        student=Here(student),
+        labeller=Here(labeller),
+        coordinator=coordinator,
+        timeout_s=config.timeout_s,
     )
 
 
@@ -104,5 +107,5 @@ def served(run_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def client(served: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=served, timeout=60) as one:
-        yield one
+    with httpx2.Client(base_url=served, timeout=60) as client:
+        yield client

@@ -1,4 +1,4 @@
-"""The application on a real Ray Serve, and what it does when processes die."""
+"""The application on a real Ray Serve, also while processes die."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def application(ray_session: None, run_folder: Path) -> Iterator[str]:
     serve.start(http_options={"host": "127.0.0.1", "port": port})
     values = {
         "model": str(run_folder),
-        "door_cpus": 0,
+        "ingress_cpus": 0,
         "student": {"number": 2, "cpus_each": 0, "threads": 1},
         "labeller": {"cpus_each": 0, "threads": 1},
         "max_waiting": 8,
@@ -49,20 +49,20 @@ def application(ray_session: None, run_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def client(application: str) -> Iterator[httpx2.Client]:
-    with httpx2.Client(base_url=application, timeout=60) as one:
-        yield one
+    with httpx2.Client(base_url=application, timeout=60) as client:
+        yield client
 
 
 @contextmanager
-def load(url: str, picture: bytes) -> Iterator[Counter[int]]:
-    """Some clients that ask all the time; how often they got which status, 0 for no answer."""
+def load(url: str, image: bytes) -> Iterator[Counter[int]]:
+    """Clients that ask all the time; yields the number of answers by status, 0 for no answer."""
     statuses, over = Counter[int](), threading.Event()
 
     def ask() -> None:
         with httpx2.Client(base_url=url, timeout=60) as client:
             while not over.is_set():
                 try:
-                    answer = client.post("/v1/segment", content=picture, headers=PNG)
+                    answer = client.post("/v1/segment", content=image, headers=PNG)
                     statuses[answer.status_code] += 1
                 except httpx2.TransportError:
                     statuses[0] += 1
@@ -79,7 +79,7 @@ def load(url: str, picture: bytes) -> Iterator[Counter[int]]:
 
 
 def answer_more(statuses: Counter[int], number: int) -> None:
-    """Wait for so many more answers."""
+    """Wait for this many extra answers."""
     enough = statuses[200] + number
     wait_until(lambda: statuses[200] >= enough)
 
@@ -91,21 +91,19 @@ def students() -> list[int]:
     return [int(pid) for pid, title in lines if f"{NAME}:Student" in title]
 
 
-def test_answers_are_those_of_one_process(
-    client: httpx2.Client, served: str, picture: bytes
-) -> None:
+def test_answers_are_those_of_one_process(client: httpx2.Client, served: str, image: bytes) -> None:
     form = {"points": '[{"x": 80, "y": 80, "class": "ring"}]', "threshold": "0.1"}
     for route in ("/v1/segment", "/v1/segment/points"):
-        files = {"image": ("a.png", picture)}
+        files = {"image": ("a.png", image)}
         here = httpx2.post(f"{served}{route}", data=form, files=files, timeout=60)
         there = client.post(route, data=form, files=files)
         assert there.status_code == 200
         assert there.json() == here.json()
 
 
-def test_errors_come_through_as_they_were_raised(client: httpx2.Client, picture: bytes) -> None:
+def test_errors_come_through_as_they_were_raised(client: httpx2.Client, image: bytes) -> None:
     form = {"points": '[{"x": 800, "y": 80, "class": "ring"}]'}
-    answer = client.post("/v1/segment/points", data=form, files={"image": ("a.png", picture)})
+    answer = client.post("/v1/segment/points", data=form, files={"image": ("a.png", image)})
     assert answer.status_code == 422
     assert "outside the 160 x 160" in answer.json()["error"]["message"]
     reload = client.post("/v1/models/reload", json={"model": "/etc"})
@@ -113,28 +111,30 @@ def test_errors_come_through_as_they_were_raised(client: httpx2.Client, picture:
 
 
 def test_a_reload_loses_no_request(
-    application: str, client: httpx2.Client, picture: bytes, run_folder: Path, other_run: Path
+    application: str, client: httpx2.Client, image: bytes, run_folder: Path, other_run: Path
 ) -> None:
     before = client.get("/v1/models").json()
-    with load(application, picture) as statuses:
+    with load(application, image) as statuses:
         for model in (other_run, run_folder, other_run):
-            said = client.post("/v1/models/reload", json={"model": str(model)}).json()
+            after = client.post("/v1/models/reload", json={"model": str(model)}).json()
             answer_more(statuses, 20)
     assert set(statuses) == {200}
-    assert [each["hash"] for each in said["models"]] != [each["hash"] for each in before["models"]]
+    assert [model["hash"] for model in after["models"]] != [
+        model["hash"] for model in before["models"]
+    ]
     for _ in range(8):  # whichever replica answers
-        answer = client.post("/v1/segment", content=picture, headers=PNG).json()
-        assert answer["model"]["hash"] == said["models"][0]["hash"]
+        answer = client.post("/v1/segment", content=image, headers=PNG).json()
+        assert answer["model"]["hash"] == after["models"][0]["hash"]
     broken = client.post("/v1/models/reload", json={"model": str(run_folder.parent)})
     assert broken.status_code == 422
-    assert client.get("/v1/models").json() == said
+    assert client.get("/v1/models").json() == after
 
 
-def test_a_replica_that_is_killed_costs_at_most_what_it_was_at(
-    application: str, client: httpx2.Client, picture: bytes
+def test_a_killed_replica_costs_at_most_its_pending_requests(
+    application: str, client: httpx2.Client, image: bytes
 ) -> None:
     model = client.get("/v1/models").json()["models"][0]["hash"]
-    with load(application, picture) as statuses:
+    with load(application, image) as statuses:
         for _ in range(2):
             wait_until(lambda: len(students()) == 2, every=0.2)
             os.kill(students()[0], signal.SIGKILL)
@@ -144,16 +144,16 @@ def test_a_replica_that_is_killed_costs_at_most_what_it_was_at(
     failed = statuses.total() - statuses[200]
     assert failed <= 2 * NUM_CLIENTS
     for _ in range(8):  # the new replicas serve what was chosen, not what was configured
-        answer = client.post("/v1/segment", content=picture, headers=PNG).json()
+        answer = client.post("/v1/segment", content=image, headers=PNG).json()
         assert answer["model"]["hash"] == model
 
 
-def test_too_many_requests_are_told_to_come_later(application: str, picture: bytes) -> None:
+def test_excess_requests_are_told_to_come_later(application: str, image: bytes) -> None:
     answers: list[httpx2.Response] = []
 
     def ask() -> None:
         url = f"{application}/v1/segment"
-        answers.append(httpx2.post(url, content=picture, headers=PNG, timeout=60))
+        answers.append(httpx2.post(url, content=image, headers=PNG, timeout=60))
 
     threads = [threading.Thread(target=ask) for _ in range(40)]
     for thread in threads:
@@ -168,10 +168,10 @@ def test_too_many_requests_are_told_to_come_later(application: str, picture: byt
             assert int(answer.headers["Retry-After"]) >= 1
 
 
-def test_pictures_that_come_together_go_through_the_network_together(
-    application: str, client: httpx2.Client, picture: bytes
+def test_concurrent_images_share_passes_of_the_network(
+    application: str, client: httpx2.Client, image: bytes
 ) -> None:
-    with load(application, picture) as statuses:
+    with load(application, image) as statuses:
         answer_more(statuses, 40)
     text = client.get("/metrics").text
     (passes,) = (

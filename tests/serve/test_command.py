@@ -1,4 +1,7 @@
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from wssis_serve.command import ask_to_reload, check_port, is_loopback, run
@@ -17,17 +20,17 @@ from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
         ("example.org", False),
     ],
 )
-def test_which_addresses_are_of_this_machine_alone(host: str, expected: bool) -> None:
+def test_loopback_addresses(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
 
 
-def test_other_machines_are_let_in_with_a_token_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_machines_need_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     with pytest.raises(ValueError, match="there is no token"):
         run(ServeConfig(model="/nowhere"), "0.0.0.0", 8000)
 
 
-def test_a_port_that_is_taken_is_said_to_be() -> None:
+def test_a_taken_port_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -37,6 +40,17 @@ def test_a_port_that_is_taken_is_said_to_be() -> None:
     check_port("127.0.0.1", port)
 
 
-def test_reload_of_nothing_says_so() -> None:
+def test_a_reload_without_an_endpoint_says_so() -> None:
     with pytest.raises(ValueError, match="nothing answers there"):
         ask_to_reload("/model", "127.0.0.1", 1)
+
+
+def test_a_wrong_folder_is_reported_before_anything_starts(tmp_path: Path) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "ray_wssis.cli", "serve", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = done.stderr.splitlines()
+    imported = {line.rpartition("|")[2].strip() for line in lines if "import time" in line}
+    assert done.returncode == 1
+    assert not {"ray", "torch", "fastapi"} & imported
+    (sentence,) = (line for line in lines if "import time" not in line)
+    assert sentence.startswith(f"{tmp_path}: not a model folder")

@@ -22,7 +22,7 @@ def unknown(values: dict[str, Any], schema: type[BaseModel]) -> set[str]:
     return set(values) - set(schema.model_fields)
 
 
-def test_the_file_is_what_serve_deploy_takes() -> None:
+def test_serve_deploy_takes_the_file() -> None:
     values = yaml.safe_load(FILE.read_text())
     (application,) = values["applications"]
     ServeDeploySchema.model_validate(values)
@@ -39,11 +39,20 @@ def test_the_application_that_it_names_exists() -> None:
     assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_a_key_that_is_misspelled_is_an_error() -> None:
+def test_a_misspelled_key_is_an_error() -> None:
     with pytest.raises(ConfigError, match="did you mean max_megabytes"):
         check_config(ServeConfig, {"model": "x", "max_megabyte": 3}, "args")
 
 
-def test_there_are_no_fewer_replicas_at_most_than_at_least() -> None:
+def test_the_maximum_of_replicas_is_at_least_their_number() -> None:
     with pytest.raises(ValueError, match="max_number 1 is below number 2"):
         ReplicaConfig(number=2, max_number=1)
+
+
+def test_old_keys_are_accepted_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    config = check_config(ServeConfig, {"model": "x", "doors": 2, "door_cpus": 0.5}, "args")
+    assert (config.ingresses, config.ingress_cpus) == (2, 0.5)
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        "door_cpus is now called ingress_cpus: rename the key",
+        "doors is now called ingresses: rename the key",
+    ]

@@ -51,17 +51,17 @@ def wssis_serve(run: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes],
         process.wait(60)
 
 
-def test_one_command_serves_reloads_and_ends(
-    run_folder: Path, tmp_path: Path, picture: bytes
+def test_one_command_serves_reloads_and_stops(
+    run_folder: Path, tmp_path: Path, image: bytes
 ) -> None:
     log, other = tmp_path / "log", write_run(run_folder.parent / "newer", seed=3)
     with wssis_serve(run_folder, log) as (process, port):
         url = f"http://127.0.0.1:{port}"
-        before = httpx2.post(f"{url}/v1/segment", content=picture, headers=PNG, timeout=60)
+        before = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG, timeout=60)
         assert before.status_code == 200
         reload = [str(BIN / "wssis"), "serve", "--reload", str(other), "--port", str(port)]
         said = subprocess.run(reload, capture_output=True, text=True, check=True).stdout
-        after = httpx2.post(f"{url}/v1/segment", content=picture, headers=PNG, timeout=60)
+        after = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG, timeout=60)
         assert f"student {after.json()['model']['hash']}" in said
         assert after.json()["model"] != before.json()["model"]
         process.send_signal(signal.SIGINT)
@@ -69,7 +69,7 @@ def test_one_command_serves_reloads_and_ends(
     assert "Traceback" not in log.read_text()
 
 
-def test_a_model_that_is_damaged_is_said_in_a_sentence(run_folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_model_is_reported_in_a_sentence(run_folder: Path, tmp_path: Path) -> None:
     broken = write_run(tmp_path / "broken", seed=4)
     (broken / "student/model/model.safetensors").write_bytes(b"nonsense")
     command = [str(BIN / "wssis"), "serve", str(broken), "--port", str(free_port())]
@@ -81,7 +81,7 @@ def test_a_model_that_is_damaged_is_said_in_a_sentence(run_folder: Path, tmp_pat
 
 
 def test_serve_deploy_takes_the_file_of_the_repository(
-    ray_head: str, run_folder: Path, tmp_path: Path, picture: bytes
+    ray_head: str, run_folder: Path, tmp_path: Path, image: bytes
 ) -> None:
     values = yaml.safe_load((ROOT / "serve/config.yaml").read_text())
     port = free_port()
@@ -94,8 +94,8 @@ def test_serve_deploy_takes_the_file_of_the_repository(
         "token_file": str(tmp_path / "token"),
         "images": [str(tmp_path)],
         "jobs": str(tmp_path / "jobs"),
-        "doors": 1,
-        "door_cpus": 0,
+        "ingresses": 1,
+        "ingress_cpus": 0,
         "student": arguments["student"] | few,
         "labeller": arguments["labeller"] | few,
     }
@@ -104,10 +104,10 @@ def test_serve_deploy_takes_the_file_of_the_repository(
     subprocess.run(deploy, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""})
     url = f"http://127.0.0.1:{port}"
     wait_until_ready(url, tmp_path / "config.yaml")
-    refused = httpx2.post(f"{url}/v1/segment", content=picture, headers=PNG)
+    refused = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG)
     assert refused.status_code == 401
     known = PNG | {"Authorization": "Bearer secret"}
-    answer = httpx2.post(f"{url}/v1/segment", content=picture, headers=known, timeout=60)
+    answer = httpx2.post(f"{url}/v1/segment", content=image, headers=known, timeout=60)
     assert answer.status_code == 200
     assert httpx2.get(f"{url}/v1/models", headers=known).json()["takes_jobs"] is True
     subprocess.run(

@@ -43,7 +43,7 @@ DROP = """
 
 @pytest.fixture(scope="module")
 def guarded(run_folder: Path) -> Iterator[str]:
-    """The address of a server that wants `TOKEN`."""
+    """The address of a server that needs `TOKEN`."""
     config = ServeConfig(model=str(run_folder), token=TOKEN)
     with listening(create_api(config, backend_here(config))) as url:
         yield url
@@ -59,7 +59,7 @@ def student_only(run_folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def forgetful(run_folder: Path) -> Iterator[str]:
-    """The address of a server that keeps no picture for the next click."""
+    """The address of a server that keeps no image for the next click."""
     config = ServeConfig(model=str(run_folder), remember_megabytes=0)
     with listening(create_api(config, backend_here(config))) as url:
         yield url
@@ -97,16 +97,16 @@ def is_broken(said: Any) -> bool:
 
 @pytest.fixture
 def page(empty: Page, served: str) -> Page:
-    """The page without pictures."""
+    """The page without images."""
     empty.goto(served)
     expect(empty.locator("#classes label")).to_have_count(6)
     return empty
 
 
 @pytest.fixture
-def filled(page: Page, picture: bytes) -> Page:
-    """The page with one picture, for which the student has been asked."""
-    drop(page, "shapes.png", picture)
+def filled(page: Page, image: bytes) -> Page:
+    """The page with one image, for which the student has been asked."""
+    drop(page, "shapes.png", image)
     expect(page.locator("#found li")).not_to_have_count(0)
     return page
 
@@ -115,12 +115,12 @@ def expect(thing: Any) -> Any:
     return playwright.expect(thing)
 
 
-def drop(page: Page, name: str, picture: bytes, kind: str = "image/png") -> None:
-    page.evaluate(DROP, [name, kind, b64encode(picture).decode()])
+def drop(page: Page, name: str, image: bytes, kind: str = "image/png") -> None:
+    page.evaluate(DROP, [name, kind, b64encode(image).decode()])
 
 
 def click(page: Page, x: float, y: float, width: int = 160, **how: Any) -> None:
-    """Click a point of a picture that is `width` x 160 pixels and fitted into the canvas."""
+    """Click a point of an image that is `width` x 160 pixels and fitted into the canvas."""
     box = page.locator("#canvas").bounding_box()
     scale = min(box["width"] / width, box["height"] / 160)
     left, top = (box["width"] - width * scale) / 2, (box["height"] - 160 * scale) / 2
@@ -142,24 +142,24 @@ def downloaded(page: Page, folder: Path) -> tuple[dict[str, Any], list[Record]]:
     return json.loads(file.read_text()), list(read_coco(str(file), ""))
 
 
-def ask(client: httpx2.Client, picture: bytes, **point: Any) -> dict[str, Any]:
-    """What the server says about one point of a picture."""
-    form: dict[str, Any] = {"image": picture, "points": (None, json.dumps([point]))}
+def ask(client: httpx2.Client, image: bytes, **point: Any) -> dict[str, Any]:
+    """What the server says about one point of an image."""
+    form: dict[str, Any] = {"image": image, "points": (None, json.dumps([point]))}
     answer: dict[str, Any] = client.post("/v1/segment/points", files=form).json()["instances"][0]
     return answer
 
 
-def test_the_instances_of_a_dropped_picture_are_listed_best_first(
-    filled: Page, client: httpx2.Client, picture: bytes
+def test_the_instances_of_a_dropped_image_are_listed_best_first(
+    filled: Page, client: httpx2.Client, image: bytes
 ) -> None:
     found = client.post(
-        "/v1/segment", files={"image": ("picture", picture)}, params={"threshold": LOWEST_SCORE}
+        "/v1/segment", files={"image": ("image", image)}, params={"threshold": LOWEST_SCORE}
     ).json()["instances"]
-    best = [each for each in found if each["score"] >= 0.3]
+    best = [instance for instance in found if instance["score"] >= 0.3]
     assert 0 < len(best) < len(found)
     lines = filled.locator("#found .line").all_inner_texts()
     assert [line.split() for line in lines] == [
-        [each["class"], "score", f"{each['score']:.2f}"] for each in best
+        [instance["class"], "score", f"{instance['score']:.2f}"] for instance in best
     ]
 
     filled.locator("#threshold").fill(str(LOWEST_SCORE))
@@ -173,7 +173,7 @@ def test_masks_are_drawn_and_can_be_hidden(filled: Page) -> None:
 
 
 def test_a_click_makes_an_object_of_the_picked_class_with_the_servers_mask(
-    filled: Page, client: httpx2.Client, picture: bytes, tmp_path: Path
+    filled: Page, client: httpx2.Client, image: bytes, tmp_path: Path
 ) -> None:
     filled.keyboard.press("3")
     click(filled, 50.5, 60)
@@ -184,7 +184,7 @@ def test_a_click_makes_an_object_of_the_picked_class_with_the_servers_mask(
     [annotation] = data["annotations"]
     assert annotation["point"] == pytest.approx((50.5, 60), abs=0.2)
     assert [obj.point for obj in record.objects] == [tuple(annotation["point"])]
-    drawn = ask(client, picture, **as_question(annotation))
+    drawn = ask(client, image, **as_question(annotation))
     assert [obj.mask for obj in record.objects] == [drawn["rle"]["counts"].encode()]
     for key in ("category_id", "score", "expected_iou", "bbox", "area"):
         assert annotation[key] == drawn[key], key
@@ -193,7 +193,7 @@ def test_a_click_makes_an_object_of_the_picked_class_with_the_servers_mask(
 
 
 def test_further_clicks_refine_the_selected_object_and_undo_takes_them_back(
-    filled: Page, client: httpx2.Client, picture: bytes, tmp_path: Path
+    filled: Page, client: httpx2.Client, image: bytes, tmp_path: Path
 ) -> None:
     click(filled, 50, 60)
     wait_for_masks(filled, 1)
@@ -208,7 +208,7 @@ def test_further_clicks_refine_the_selected_object_and_undo_takes_them_back(
         assert (found.x, found.y) == pytest.approx(wanted, abs=0.2)
     assert (on.positive, off.positive, off_too.positive) == (True, False, False)
     [annotation] = data["annotations"]
-    drawn = ask(client, picture, **as_question(annotation))
+    drawn = ask(client, image, **as_question(annotation))
     assert annotation.get("segmentation") == drawn.get("rle")
 
     for _ in range(2):
@@ -250,14 +250,14 @@ def test_an_accepted_instance_is_an_object_with_the_students_mask_and_no_point(
     assert data["annotations"][0]["score"] > 0.3
 
 
-def test_it_can_be_used_with_the_keyboard_alone(page: Page, picture: bytes, tmp_path: Path) -> None:
+def test_it_can_be_used_with_the_keyboard_alone(page: Page, image: bytes, tmp_path: Path) -> None:
     files = [tmp_path / "one.png", tmp_path / "two.png"]
-    files[0].write_bytes(picture)
+    files[0].write_bytes(image)
     files[1].write_bytes(png(draw_image(1, seed=0, size=160)[0]))
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("o")
     chooser.value.set_files(files)
-    expect(page.locator("#pictures li")).to_have_count(2)
+    expect(page.locator("#images li")).to_have_count(2)
     for key in ("2", "x", "ArrowRight", "Shift+ArrowUp", "Enter", "Escape", "Escape"):
         page.keyboard.press(key)
     wait_for_masks(page, 1)
@@ -279,7 +279,7 @@ def test_it_can_be_used_with_the_keyboard_alone(page: Page, picture: bytes, tmp_
     expect(page.get_by_role("dialog", name="Keys and clicks")).to_be_visible()
 
 
-def test_a_picture_is_labelled_as_it_is_shown(
+def test_an_image_is_labelled_as_it_is_shown(
     page: Page, client: httpx2.Client, tmp_path: Path
 ) -> None:
     lying = Image.fromarray(draw_image(2, seed=0, size=160)[0]).crop((0, 0, 160, 120))
@@ -300,10 +300,10 @@ def test_a_picture_is_labelled_as_it_is_shown(
 
 
 def test_without_a_teacher_points_are_kept_as_weak_labels(
-    empty: Page, student_only: str, picture: bytes, tmp_path: Path
+    empty: Page, student_only: str, image: bytes, tmp_path: Path
 ) -> None:
     empty.goto(student_only)
-    drop(empty, "shapes.png", picture)
+    drop(empty, "shapes.png", image)
     expect(empty.locator("#found li")).not_to_have_count(0)
     click(empty, 40, 100)
     click(empty, 140, 30, modifiers=["Shift"])
@@ -314,11 +314,11 @@ def test_without_a_teacher_points_are_kept_as_weak_labels(
     assert not {"segmentation", "bbox", "area", "score"} & data["annotations"][0].keys()
 
 
-def test_a_picture_that_the_server_has_forgotten_is_sent_again(
-    empty: Page, forgetful: str, picture: bytes
+def test_an_image_that_the_server_has_forgotten_is_sent_again(
+    empty: Page, forgetful: str, image: bytes
 ) -> None:
     empty.goto(forgetful)
-    drop(empty, "shapes.png", picture)
+    drop(empty, "shapes.png", image)
     expect(empty.locator("#found li")).not_to_have_count(0)
     click(empty, 50, 60)
     wait_for_masks(empty, 1)
@@ -329,11 +329,9 @@ def test_a_picture_that_the_server_has_forgotten_is_sent_again(
     expect(empty.locator("#objects")).not_to_contain_text("failed")
 
 
-def test_a_token_is_asked_for_and_kept_for_the_tab(
-    empty: Page, guarded: str, picture: bytes
-) -> None:
+def test_a_token_is_asked_for_and_kept_for_the_tab(empty: Page, guarded: str, image: bytes) -> None:
     empty.goto(guarded)
-    form = empty.get_by_role("dialog", name="This server wants a token")
+    form = empty.get_by_role("dialog", name="This server needs a token")
     for token in ("wrong", TOKEN):
         form.get_by_label("Token").fill(token)
         empty.keyboard.press("Enter")
@@ -344,14 +342,14 @@ def test_a_token_is_asked_for_and_kept_for_the_tab(
 
     empty.reload()
     expect(empty.locator("#classes label")).to_have_count(6)
-    drop(empty, "shapes.png", picture)
+    drop(empty, "shapes.png", image)
     expect(empty.locator("#found li")).not_to_have_count(0)
 
 
-def test_pictures_of_one_name_are_told_apart(page: Page, tmp_path: Path) -> None:
+def test_images_of_one_name_are_told_apart(page: Page, tmp_path: Path) -> None:
     for seed in range(3):
         drop(page, "image.png", png(draw_image(seed, seed=0, size=160)[0]))
-        expect(page.locator("#pictures li")).to_have_count(seed + 1)
+        expect(page.locator("#images li")).to_have_count(seed + 1)
     for place in (1, 2, 3):
         expect(page.locator("#name")).to_contain_text(f"{place} of 3")
         click(page, 80, 80)
@@ -362,12 +360,12 @@ def test_pictures_of_one_name_are_told_apart(page: Page, tmp_path: Path) -> None
     assert [record.file for record in records] == ["image.png", "image (2).png", "image (3).png"]
 
 
-def test_what_is_wrong_is_said_in_words(page: Page, picture: bytes) -> None:
-    drop(page, "notes.txt", b"no picture", "text/plain")
+def test_what_is_wrong_is_said_in_words(page: Page, image: bytes) -> None:
+    drop(page, "notes.txt", b"no image", "text/plain")
     message = page.locator("#message")
-    expect(message).to_have_text("notes.txt: this browser cannot read it as a picture.")
+    expect(message).to_have_text("notes.txt: this browser cannot read it as an image.")
     gif = io.BytesIO()
-    Image.open(io.BytesIO(picture)).save(gif, format="GIF")
+    Image.open(io.BytesIO(image)).save(gif, format="GIF")
     drop(page, "moving.gif", gif.getvalue(), "image/gif")
     expect(message).to_contain_text("moving.gif: ")
     expect(message).to_contain_text("JPEG")
@@ -376,7 +374,7 @@ def test_what_is_wrong_is_said_in_words(page: Page, picture: bytes) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_the_screen(
-    filled: Page, width: int, scheme: str, picture: bytes
+    filled: Page, width: int, scheme: str, image: bytes
 ) -> None:
     filled.emulate_media(color_scheme=scheme)
     filled.set_viewport_size({"width": width, "height": 800})

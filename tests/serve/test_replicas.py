@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from wssis_serve.config import ServeConfig
-from wssis_serve.coordinator import Desk
+from wssis_serve.coordinator import Coordinator
 from wssis_serve.engines.instance import StudentEngine
 from wssis_serve.replicas import Labeller, Student
 
@@ -14,7 +14,7 @@ from tests.support.tiny_run import write_run
 
 def started(kind: type, run: Path) -> Any:
     config = ServeConfig(model=str(run))
-    replica = kind(config, Here(Desk(config)))
+    replica = kind(config, Here(Coordinator(config)))
     asyncio.run(replica.start())
     return replica
 
@@ -24,9 +24,9 @@ def other_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("other") / "run", seed=1)
 
 
-def test_an_answer_says_where_its_time_went(run_folder: Path, picture: bytes) -> None:
+def test_an_answer_says_where_its_time_went(run_folder: Path, image: bytes) -> None:
     student = started(Student, run_folder)
-    found = asyncio.run(student.segment(picture, 0.1, 10))
+    found = asyncio.run(student.segment(image, 0.1, 10))
     assert list(found.seconds) == ["decode", "wait", "model", "encode"]
     assert all(seconds >= 0 for seconds in found.seconds.values())
     assert found.batch_size == 1
@@ -70,14 +70,14 @@ def test_a_labeller_needs_a_whole_run(run_folder: Path) -> None:
         asyncio.run(labeller.prepare(str(run_folder / "student")))
 
 
-def test_pictures_of_two_models_may_be_in_one_pass(
-    run_folder: Path, other_run: Path, picture: bytes
+def test_images_of_two_models_may_be_in_one_pass(
+    run_folder: Path, other_run: Path, image: bytes
 ) -> None:
     student = started(Student, run_folder)
     old: StudentEngine = student.engine
     asyncio.run(student.switch(str(other_run)))
     new: StudentEngine = student.engine
-    asked = [(engine, engine.decode(picture)) for engine in (old, new, old)]
-    first, second, third = asyncio.run(student.detect_together(asked))
+    queries = [(engine, engine.decode(image)) for engine in (old, new, old)]
+    first, second, third = asyncio.run(student.detect_batch(queries))
     assert first[0].scores.tolist() == third[0].scores.tolist() != second[0].scores.tolist()
     assert {size for _, _, size in (first, second, third)} == {3}

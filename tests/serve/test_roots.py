@@ -3,13 +3,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wssis_serve.http.errors import ApiError
+from wssis_serve.errors import ApiError
 from wssis_serve.roots import resolve
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """allowed/ with pictures and links, beside things that nobody may see."""
+    """allowed/ with images and links, beside things that nobody may see."""
     tree = tmp_path_factory.mktemp("tree").resolve()
     (tree / "allowed/disc").mkdir(parents=True)
     (tree / "allowed/disc/a.jpg").write_bytes(b"a")
@@ -104,28 +104,28 @@ def test_without_roots_nothing_can_be_named(tree: Path) -> None:
 
 
 def test_a_place_in_a_bucket_is_named_by_its_uri() -> None:
-    roots = ["s3://bucket/pictures/", "memory://", "http://host/pictures", "gs://other"]
-    for name in ("s3://bucket/pictures", "s3://bucket/pictures/a/b.jpg", "gs://other/x"):
+    roots = ["s3://bucket/images/", "memory://", "http://host/images", "gs://other"]
+    for name in ("s3://bucket/images", "s3://bucket/images/a/b.jpg", "gs://other/x"):
         assert str(resolve(name, roots)) == name
     for name in (
         "s3://bucket",
-        "s3://bucket/pictures2/a",
-        "s3://bucket/pictures/../private",
-        "s3://bucket/pictures/%2e%2e/private",
-        "s3://bucket/pictures/%252E./private",
-        "s3://bucket/pictures/..%2fprivate",
-        "s3://bucket/pictures/a\\..\\..\\private",
-        "s3://key@bucket/pictures/a",
-        "s3://other/pictures",
-        "S3://bucket/pictures/a",
-        "s3a://bucket/pictures/a",
-        "s3:///bucket/pictures/a",
-        "gs://bucket/pictures/a",
+        "s3://bucket/images2/a",
+        "s3://bucket/images/../private",
+        "s3://bucket/images/%2e%2e/private",
+        "s3://bucket/images/%252E./private",
+        "s3://bucket/images/..%2fprivate",
+        "s3://bucket/images/a\\..\\..\\private",
+        "s3://key@bucket/images/a",
+        "s3://other/images",
+        "S3://bucket/images/a",
+        "s3a://bucket/images/a",
+        "s3:///bucket/images/a",
+        "gs://bucket/images/a",
         "memory://other/a",  # a root without a bucket is none
-        "http://host/pictures/a",
-        "https://host/pictures/a",
-        "filecache::s3://bucket/pictures/a",
-        "pictures/a",
+        "http://host/images/a",
+        "https://host/images/a",
+        "filecache::s3://bucket/images/a",
+        "images/a",
     ):
         refused(name, roots)
 

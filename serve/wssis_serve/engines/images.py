@@ -1,4 +1,4 @@
-"""Pictures that came with a request: bytes of a stranger -> checked size and format -> pixels."""
+"""Images that came with a request: bytes of a stranger -> checked size and format -> pixels."""
 
 import hashlib
 import io
@@ -17,10 +17,11 @@ from ray_wssis.data.images import (
     shortest_edge_size,
 )
 from ray_wssis.streaming.decode import MEGAPIXEL, SHARPER, no_pixels
-from wssis_serve.http.errors import ApiError
+from wssis_serve.errors import ApiError
+from wssis_serve.segmented import ImageInfo
 
 FORMATS = ("JPEG", "PNG", "WEBP")
-OTHER_FORMATS = {  # how files begin that people send instead
+OTHER_FORMATS = {  # first bytes of files that people send instead
     b"GIF8": "a GIF",
     b"BM": "a BMP",
     b"II*\0": "a TIFF",
@@ -30,54 +31,58 @@ OTHER_FORMATS = {  # how files begin that people send instead
     b"{": "a text (JSON)",
 }
 MAX_SCANS = 100  # of a JPEG; cameras write 1, progressive encoders about 10, bombs thousands
-MAX_PACKED = 64  # chunks of a PNG that are no pixels and unpack to as much as a megabyte each
+MAX_PACKED = 64  # chunks of a PNG that hold no pixels and unpack to up to a megabyte each
 
-# What Pillow thinks of damaged metadata is of no use in the log of a server.
+# Pillow's warnings about damaged metadata are of no use in the log of a server.
 warnings.filterwarnings("ignore", module="PIL")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """The pixels of a picture that is `height` x `width` in its original size."""
+    """The pixels of an image whose original size is `height` x `width`."""
 
-    id: str  # see `picture_id`
+    id: str  # see `image_id_of`
     height: int
     width: int
     network_image: RGB  # [h, w, 3] uint8
-    image: RGB  # [H, W, 3] uint8, or no pixels where nobody needs them
+    pixels: RGB  # [H, W, 3] uint8 at the original size, or none where nobody needs them
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the original."""
+        """(height, width) of the original."""
         return self.height, self.width
 
     @property
+    def info(self) -> ImageInfo:
+        return ImageInfo(id=self.id, width=self.width, height=self.height)
+
+    @property
     def network_size(self) -> tuple[int, int]:
-        """Height and width in the network."""
+        """(height, width) in the network."""
         return self.network_image.shape[0], self.network_image.shape[1]
 
 
-def picture_id(data: bytes) -> str:
-    """The same for the same bytes, and for no others: 32 hexadecimal digits."""
+def image_id_of(data: bytes) -> str:
+    """An id of 32 hexadecimal digits, the same for the same bytes and for no others."""
     return hashlib.sha256(data).hexdigest()[:32]
 
 
 def check(data: bytes, max_megapixels: float) -> tuple[int, int]:
-    """(width, height) of a picture as a viewer shows it, from its header alone.
+    """(width, height) of an image as a viewer shows it, from its header alone.
 
-    Raises ApiError: 400 without bytes, 413 with more pixels than allowed, 415 when this is no
-    JPEG, PNG or WebP or is damaged.
+    Raises ApiError: 400 without bytes, 413 with more pixels than allowed, 415 for anything but an
+    undamaged JPEG, PNG or WebP.
     """
     if not data:
-        raise ApiError(400, "bad_request", "the picture has no bytes")
+        raise ApiError(400, "bad_request", "the image has no bytes")
     try:
-        picture = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = picture.size
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
         _check_pixels(width, height, max_megapixels)
-        _check_work(data, picture.format)
-        on_its_side = _is_on_its_side(data, picture)
+        _check_work(data, image.format)
+        on_its_side = _is_on_its_side(data, image)
     except DecompressionBombError as error:
-        raise _too_large("the picture has far too many pixels", max_megapixels) from error
+        raise _too_large("the image has far too many pixels", max_megapixels) from error
     except DAMAGED as error:
         raise _unsupported(_found(data)) from error
     return (height, width) if on_its_side else (width, height)
@@ -86,7 +91,7 @@ def check(data: bytes, max_megapixels: float) -> tuple[int, int]:
 def decode(
     data: bytes, network_size: tuple[int, int], needs_original: bool, max_megapixels: float
 ) -> Decoded:
-    """The pixels of a picture.  `network_size` is (shorter side, longest side).
+    """The pixels of an image.  `network_size` is (shorter side, longest side) in pixels.
 
     Raises ApiError as `check` does, and 415 when the pixels are damaged.
     """
@@ -94,25 +99,25 @@ def decode(
     small = shortest_edge_size(height, width, *network_size)
     at_least = None if needs_original else (SHARPER * small[0], SHARPER * small[1])
     try:
-        image = decode_image("the picture", data, (height, width), at_least)
+        pixels = decode_image("the image", data, (height, width), at_least)
     except ImageError as error:
         raise _unsupported(error.found) from error
     except MemoryError as error:
-        raise ApiError(503, "overloaded", "no memory for this picture now", 1) from error
+        raise ApiError(503, "overloaded", "not enough memory for this image now", 1) from error
     except DAMAGED as error:
-        raise _unsupported("the picture is damaged") from error
+        raise _unsupported("the image is damaged") from error
     return Decoded(
-        id=picture_id(data),
+        id=image_id_of(data),
         height=height,
         width=width,
-        network_image=resize_image(image, *small),
-        image=image if needs_original else no_pixels(),
+        network_image=resize_image(pixels, *small),
+        pixels=pixels if needs_original else no_pixels(),
     )
 
 
 def _check_pixels(width: int, height: int, max_megapixels: float) -> None:
     if width * height > max_megapixels * MEGAPIXEL:
-        raise _too_large(f"the picture has {width} x {height} pixels", max_megapixels)
+        raise _too_large(f"the image has {width} x {height} pixels", max_megapixels)
 
 
 def _check_work(data: bytes, format: str | None) -> None:
@@ -127,12 +132,12 @@ def _check_work(data: bytes, format: str | None) -> None:
             raise _unsupported(f"a JPEG with {num_scans} scans")
 
 
-def _is_on_its_side(data: bytes, picture: Image.Image) -> bool:
-    """What EXIF says.  A PNG may say it behind its pixels, so that they are decoded to know."""
+def _is_on_its_side(data: bytes, image: Image.Image) -> bool:
+    """Read the EXIF rotation.  A PNG may have it behind its pixels: then those are decoded too."""
     kinds = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
-    if picture.format == "PNG" and not any(kind in data for kind in kinds):
+    if image.format == "PNG" and not any(kind in data for kind in kinds):
         return False
-    return picture.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
+    return image.getexif().get(ExifTags.Base.Orientation) in (5, 6, 7, 8)
 
 
 def _found(data: bytes) -> str:
@@ -140,13 +145,13 @@ def _found(data: bytes) -> str:
         if data.startswith(beginning):
             return f"this is {name}"
     if data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF")):
-        return "the picture is cut short or damaged"
+        return "the image is cut short or damaged"
     return f"this begins with {data[:8]!r}"
 
 
 def _unsupported(found: str) -> ApiError:
     return ApiError(
-        415, "unsupported_picture", f"{found}; wanted is an undamaged JPEG, PNG or WebP picture"
+        415, "unsupported_image", f"{found}; wanted: an undamaged JPEG, PNG or WebP image"
     )
 
 
@@ -154,5 +159,5 @@ def _too_large(found: str, max_megapixels: float) -> ApiError:
     return ApiError(
         413,
         "too_large",
-        f"{found}; at most {max_megapixels:g} megapixels are taken: make it smaller",
+        f"{found}; at most {max_megapixels:g} megapixels are accepted: make it smaller",
     )

@@ -1,6 +1,6 @@
-"""Masks as clients want them: run lengths, polygons, small pictures, or a COCO file.
+"""Masks in the format that a client wants: run lengths, polygons, small PNGs, or a COCO file.
 
-A mask is unwrapped only within its box, so an answer with hundreds of them needs little memory.
+A mask is decoded only within its box, so an answer with hundreds of them needs little memory.
 """
 
 import base64
@@ -15,7 +15,6 @@ from PIL import Image
 from ray_wssis.data.coco_writer import coco_mask
 from ray_wssis.data.records import Category
 from ray_wssis.masks import area, bounding_box, run_lengths
-from wssis_serve.backend import Instance, Segmented
 from wssis_serve.http.schemas import (
     ImageOut,
     InstanceOut,
@@ -26,13 +25,16 @@ from wssis_serve.http.schemas import (
     Rle,
     SegmentOut,
 )
+from wssis_serve.segmented import Instance, Segmented
 
 
 def segment_answer(found: Segmented, wanted: MaskFormat) -> SegmentOut:
     return SegmentOut(
         model=ModelNameOut(**vars(found.model)),
         image=ImageOut(**vars(found.image)),
-        instances=[InstanceOut(**instance_fields(found, each, wanted)) for each in found.instances],
+        instances=[
+            InstanceOut(**instance_fields(found, instance, wanted)) for instance in found.instances
+        ],
     )
 
 
@@ -42,39 +44,43 @@ def points_answer(drawn: Segmented, wanted: MaskFormat) -> PointsOut:
         image=ImageOut(**vars(drawn.image)),
         instances=[
             PointInstanceOut(
-                **instance_fields(drawn, each, wanted),
-                point=each.point,
-                expected_iou=None if each.expected_iou is None else round(each.expected_iou, 4),
-                alarms=each.alarms,
+                **instance_fields(drawn, instance, wanted),
+                point=instance.point,
+                expected_iou=rounded(instance.expected_iou),
+                flags=instance.flags,
             )
-            for each in drawn.instances
-            if each.point is not None
+            for instance in drawn.instances
+            if instance.point is not None
         ],
     )
 
 
 def coco_answer(found: Segmented, file_name: str) -> dict[str, Any]:
-    """A COCO file of this one picture."""
+    """A COCO file of this one image."""
     info = found.image
-    picture = {"id": 1, "file_name": file_name, "width": info.width, "height": info.height}
+    image = {"id": 1, "file_name": file_name, "width": info.width, "height": info.height}
     annotations = [
         {
             "id": number,
             "image_id": 1,
-            "category_id": found.categories[each.label].id,
+            "category_id": found.categories[instance.label].id,
             "iscrowd": 0,
-            "score": round(each.score, 4),
-            **coco_mask(each.mask, info.height, info.width),
+            "score": round(instance.score, 4),
+            **coco_mask(instance.mask, info.height, info.width),
         }
-        for number, each in enumerate(found.instances, start=1)
-        if each.mask is not None
+        for number, instance in enumerate(found.instances, start=1)
+        if instance.mask is not None
     ]
     return {
         "info": {"description": "found by ray-wssis", "model": vars(found.model)},
-        "images": [picture],
+        "images": [image],
         "annotations": annotations,
         "categories": [class_entry(category) for category in found.categories],
     }
+
+
+def rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def class_entry(category: Category) -> dict[str, Any]:
@@ -109,10 +115,10 @@ def instance_fields(found: Segmented, instance: Instance, wanted: MaskFormat) ->
 
 
 def in_box(mask: bytes, box: tuple[int, int, int, int], height: int) -> NDArray[np.uint8]:
-    """[y1 - y0, x1 - x0] of the mask, 0 and 1.  Only the columns of the box are unwrapped."""
+    """The mask within its box, [y1 - y0, x1 - x0], 0 and 1.  Only the box's columns are decoded."""
     x0, y0, x1, y1 = box
     runs = run_lengths(mask)
-    runs = runs[: runs.size // 2 * 2]  # behind the last pixel of the object is nothing to unwrap
+    runs = runs[: runs.size // 2 * 2]  # nothing to decode behind the last pixel of the object
     runs[0] -= x0 * height
     columns = np.zeros((x1 - x0) * height, dtype=np.uint8)
     columns[: runs.sum()] = np.repeat((np.arange(runs.size) % 2).astype(np.uint8), runs)
@@ -120,10 +126,10 @@ def in_box(mask: bytes, box: tuple[int, int, int, int], height: int) -> NDArray[
 
 
 def outlines(mask: bytes, box: tuple[int, int, int, int], height: int) -> list[list[float]]:
-    """x, y, x, y, ... around each part of the mask, in pixels of the picture; holes are lost.
+    """Outlines x, y, x, y, ... of each part of the mask, in pixels of the image; holes are lost.
 
-    OpenCV goes through the centres of the outermost pixels.  With four pixels for each the way is
-    a quarter of one from the edge, and what the polygon holds are the pixels of the mask.
+    OpenCV's outline runs through the centres of the outermost pixels.  At twice the size it is a
+    quarter of a pixel inside the edge, so the polygon holds exactly the pixel centres of the mask.
     """
     double = in_box(mask, box, height).repeat(2, axis=0).repeat(2, axis=1)
     found, _ = cv2.findContours(double, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
@@ -132,7 +138,7 @@ def outlines(mask: bytes, box: tuple[int, int, int, int], height: int) -> list[l
 
 
 def png(mask: bytes, box: tuple[int, int, int, int], height: int) -> bytes:
-    """A picture of the box, one bit a pixel."""
+    """A PNG of the box, one bit a pixel."""
     buffer = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(in_box(mask, box, height)) * 255).convert("1").save(
         buffer, format="PNG"

@@ -1,4 +1,4 @@
-"""Who may ask, how often and how much: decided before a route sees anything of a request."""
+"""The guard: who may ask, how often and how much, decided before a route sees a request."""
 
 import asyncio
 import base64
@@ -20,14 +20,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
-from wssis_serve.http.errors import ApiError
+from wssis_serve.errors import ApiError
 
-OPEN = ("/", "/healthz", "/readyz", "/health")  # and all below /page/
+OPEN = ("/", "/healthz", "/readyz", "/health")  # and everything below /page/
 THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 MEGABYTE = 1_000_000
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
-MAX_CLIENTS = 10_000  # whose rates are remembered
-SMOOTHING = 0.1  # weight of the last request in the mean time of one
+MAX_CLIENTS = 10_000  # whose request rates are remembered
+SMOOTHING = 0.1  # weight of the last request in the mean duration
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
@@ -39,10 +39,9 @@ log = logging.getLogger(__name__)
 
 
 def read_token(config: ServeConfig) -> bytes | None:
-    """What callers must show: of the configuration, its file, or the environment.
+    """The token that callers must send: from the configuration, a file, or the environment.
 
-    None when no token is set.  Raises ValueError when one is set and empty, which would let
-    everybody in.
+    None when no token is set.  Raises ValueError for an empty one, which would let everybody in.
     """
     if config.token is not None:
         place, text = "token", config.token
@@ -58,10 +57,10 @@ def read_token(config: ServeConfig) -> bytes | None:
 
 
 class Guard:
-    """ASGI middleware.  Refuses what may not or cannot be answered; every refusal is JSON.
+    """ASGI middleware that refuses what may not or cannot be answered; every refusal is JSON.
 
-    Without a token the server is for its own machine: a page of another site that runs in a
-    browser there must not be able to use it, so `Host` and `Origin` are looked at instead.
+    Without a token the server is for its own machine.  A page of another site, open in a browser
+    there, must not be able to use it, so `Host` and `Origin` are checked instead.
     """
 
     def __init__(
@@ -72,8 +71,8 @@ class Guard:
         self.clock = clock
         self.token = read_token(config)
         self.rate = RateLimit(config.requests_per_minute, clock)
-        self.num_waiting = 0
-        self.mean_seconds = 1.0  # of a request
+        self.num_open = 0
+        self.mean_seconds = 1.0  # that a request takes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -81,7 +80,7 @@ class Guard:
         elif scope["type"] == "http":
             await self._answer(Exchange(scope, receive, send, self.config))
         else:
-            await send({"type": "websocket.close", "code": 1008})  # nothing here speaks that
+            await send({"type": "websocket.close", "code": 1008})  # nothing here uses them
 
     async def _answer(self, exchange: "Exchange") -> None:
         try:
@@ -96,9 +95,9 @@ class Guard:
         except ClientDisconnect:
             return
         except Exception:
-            if exchange.refusal is None:  # otherwise it only came of that
+            if exchange.refusal is None:  # otherwise it is a consequence of the refusal
                 log.exception("request %s: %s %s", exchange.id, exchange.method, exchange.path)
-                message = f"something broke here; see the log of the server, request {exchange.id}"
+                message = f"an internal error; see the log of the server, request {exchange.id}"
                 exchange.refusal = ApiError(500, "internal", message)
         await exchange.refuse()
 
@@ -107,32 +106,32 @@ class Guard:
         if self.token is None:
             _check_host(headers.get("host", ""), headers.get("origin"), self.config.hosts)
         elif not hmac.compare_digest(_shown_token(headers.get("authorization", "")), self.token):
-            raise _unauthorized("a token is wanted here, as `Authorization: Bearer TOKEN`")
+            raise _unauthorized("authentication required: send `Authorization: Bearer <token>`")
 
     @contextmanager
     def _place(self, exchange: "Exchange") -> Iterator[None]:
-        """A place among those who wait for an answer; what only looks something up needs none."""
+        """Take a place among the requests in progress; lookups (anything but POST) need none."""
         if exchange.method != "POST":
             yield
             return
-        if self.num_waiting >= self.config.max_waiting:
+        if self.num_open >= self.config.max_waiting:
             raise ApiError(
                 503,
                 "overloaded",
-                f"{self.num_waiting} requests are being answered; ask again later",
+                f"{self.num_open} requests are in progress; ask again later",
                 self.mean_seconds,
             )
-        self.num_waiting += 1
+        self.num_open += 1
         start = self.clock()
         try:
             yield
         finally:
-            self.num_waiting -= 1
+            self.num_open -= 1
             self.mean_seconds += SMOOTHING * (self.clock() - start - self.mean_seconds)
 
 
 class RateLimit:
-    """A bucket for each client that holds a minute's requests and fills up steadily."""
+    """A bucket for each client, which holds the requests of a minute and refills steadily."""
 
     def __init__(self, requests_per_minute: int | None, clock: Callable[[], float]) -> None:
         self.requests_per_minute = requests_per_minute
@@ -140,7 +139,7 @@ class RateLimit:
         self.buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # requests left, when
 
     def check(self, client: str) -> None:
-        """Count a request.  Raises ApiError 429 when there were too many."""
+        """Count a request.  Raises ApiError 429 when there have been too many."""
         if self.requests_per_minute is None:
             return
         capacity, now = self.requests_per_minute, self.clock()
@@ -148,7 +147,7 @@ class RateLimit:
         left = min(capacity, left + (now - then) * capacity / 60)
         self.buckets[client] = (left - 1 if left >= 1 else left, now)
         if len(self.buckets) > MAX_CLIENTS:
-            self.buckets.popitem(last=False)  # who has not asked for longest
+            self.buckets.popitem(last=False)  # the client that has been silent for longest
         if left < 1:
             raise ApiError(
                 429,
@@ -159,7 +158,7 @@ class RateLimit:
 
 
 class Exchange:
-    """One request and its answer, on their way through the guard."""
+    """One request and its answer on their way through the guard."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, config: ServeConfig) -> None:
         self.scope = scope
@@ -167,7 +166,7 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         self.headers = Headers(scope=scope)
-        brought = self.headers.get("x-request-id", "")  # by a proxy, as Ray Serve's, or the caller
+        brought = self.headers.get("x-request-id", "")  # by the caller or a proxy
         self.brought_id = REQUEST_ID.fullmatch(brought) is not None
         self.id = brought if self.brought_id else uuid.uuid4().hex[:16]
         scope.setdefault("state", {})["request_id"] = self.id
@@ -182,22 +181,25 @@ class Exchange:
         self._started = False  # the answer
 
     def is_open(self) -> bool:
-        """Whether everybody may ask this."""
+        """Tell whether this is open to everybody."""
         return self.method in ("GET", "HEAD") and (
             self.path in OPEN or self.path.startswith("/page/")
         )
 
     def check_length(self) -> None:
-        """Raises ApiError when the body says that it is too long, or nothing that can be read."""
+        """Raise ApiError when the declared length of the body is too large, or is no number."""
         length = self.headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()):
-            raise ApiError(400, "bad_request", f"Content-Length {length[:40]!r} is no number")
+            raise ApiError(400, "bad_request", f"Content-Length {length[:40]!r} is not a number")
         if len(length) > 18 or int(length) > self.max_bytes:
             raise self._too_large()
 
     async def receive(self) -> Message:
-        """The next part of the body.  The routes' framework may catch what is raised here and
-        answer something else, so it is remembered."""
+        """The next part of the body.
+
+        The framework of the routes may catch an exception raised here and answer something else,
+        so the refusal is remembered.
+        """
         if self._whole:
             return await self._receive()
         try:
@@ -215,7 +217,7 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a part of the routes' answer, unless the guard is going to answer."""
+        """Send a part of the answer of the routes, unless the guard is going to answer."""
         if self.refusal is not None and not self._started:
             return
         if message["type"] == "http.response.start":
@@ -224,7 +226,7 @@ class Exchange:
         await self._send(message)
 
     async def refuse(self) -> None:
-        """Answer with the refusal, if there is one and no answer has begun."""
+        """Answer with the refusal, if there is one and no answer has started."""
         error = self.refusal
         if error is None or self._started:
             return
@@ -234,7 +236,7 @@ class Exchange:
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
         if not self._whole:
-            headers["Connection"] = "close"  # nobody reads what else is coming
+            headers["Connection"] = "close"  # nobody reads the rest of the body
         self._add_headers(headers)
         self._started = True
         start = {"type": "http.response.start", "status": error.status, "headers": headers.raw}
@@ -243,23 +245,23 @@ class Exchange:
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         headers.update(HEADERS)
-        if not self.brought_id:  # whoever brings one says so in the answer, too
+        if not self.brought_id:  # otherwise whoever brought it adds it to the answer, too
             headers["X-Request-Id"] = self.id
         if self.path.startswith("/v1/"):
             headers["Cache-Control"] = "no-store"
 
     def _too_large(self) -> ApiError:
         limit = f"{self.config.max_megabytes:g} MB"
-        return ApiError(413, "too_large", f"the request has more than {limit}, the most taken here")
+        return ApiError(413, "too_large", f"the request has more than {limit}, the limit here")
 
 
 def _check_host(host: str, origin: str | None, hosts: tuple[str, ...]) -> None:
-    """Raises ApiError 401 for what a page of another site would ask through a browser."""
+    """Raise ApiError 401 for a request that a page of another site makes through a browser."""
     name = re.sub(r":\d+$", "", host)
     if name.lower() not in (*THIS_MACHINE, *(known.lower() for known in hosts)):
         raise _unauthorized(
-            "without a token this server answers to localhost only; set a token, or name this "
-            "host in `hosts`"
+            "without a token this server answers to localhost only; set a token, or add this "
+            "host to `hosts`"
         )
     if origin is not None and origin.lower().partition("://")[2] != host.lower():
         raise _unauthorized(
@@ -268,7 +270,7 @@ def _check_host(host: str, origin: str | None, hosts: tuple[str, ...]) -> None:
 
 
 def _shown_token(authorization: str) -> bytes:
-    """The token in the header; empty, which no token is, when there is none."""
+    """The token in the header; empty, which no token is, if there is none."""
     scheme, _, credentials = authorization.partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip().encode("latin-1")

@@ -1,4 +1,4 @@
-"""`python -m wssis_serve.http.openapi` writes `openapi.json`: the API, for programs."""
+"""The API for programs: `python -m wssis_serve.http.openapi` writes `openapi.json`."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What goes over the wire.  Coordinates are (x, y) in pixels of the picture as it is shown."""
+"""Requests and answers on the wire.  Coordinates are (x, y) in pixels of the image as displayed."""
 
 import json
 from enum import StrEnum
@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 
 class MaskFormat(StrEnum):
-    """How masks are written."""
+    """Formats of a mask."""
 
     RLE = "rle"  # COCO's compressed run lengths: exact, holes included
     POLYGON = "polygon"  # outlines; holes are lost
@@ -16,7 +16,7 @@ class MaskFormat(StrEnum):
 
 
 class AnswerFormat(StrEnum):
-    """The same, or the whole answer as a COCO file."""
+    """Formats of an answer: those of a mask, or the whole answer as a COCO file."""
 
     RLE = "rle"
     POLYGON = "polygon"
@@ -25,12 +25,12 @@ class AnswerFormat(StrEnum):
 
 
 class Wanted(BaseModel):
-    """What a client wants to know about a picture; in the query, or in the form."""
+    """Parameters of a request for the instances of an image, in the query or in the form."""
 
     model_config = ConfigDict(extra="ignore")
 
-    threshold: float = Field(0.3, ge=0, le=1, description="Instances of a lower score are left out")
-    max_instances: int = Field(100, ge=1, description="The best ones; the server has a limit too")
+    threshold: float = Field(0.3, ge=0, le=1, description="Lower scores are left out")
+    max_instances: int = Field(100, ge=1, description="The best; the server has a limit too")
     format: AnswerFormat = AnswerFormat.RLE
 
 
@@ -47,7 +47,7 @@ class ClickIn(BaseModel):
 
 
 class PointIn(BaseModel):
-    """An object that somebody points at, and of which class it is."""
+    """An object that a person points at, and its class."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -65,7 +65,7 @@ class PointIn(BaseModel):
 
 
 def parsed(text: Any) -> Any:
-    """JSON text of a form field; whatever is no text is left as it is."""
+    """Parse the JSON text of a form field; any other value is left as it is."""
     if not isinstance(text, str):
         return text
     try:
@@ -75,7 +75,7 @@ def parsed(text: Any) -> Any:
 
 
 class WantedPoints(BaseModel):
-    """The form fields beside the picture."""
+    """The form fields besides the image."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -87,8 +87,8 @@ class WantedPoints(BaseModel):
 class JobIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    images: str = Field(max_length=4096, description="Folder of the pictures")
-    points: str = Field(max_length=4096, description="COCO file whose annotations have a point")
+    images: str = Field(max_length=4096, description="Folder of the images")
+    points: str = Field(max_length=4096, description="COCO file whose annotations have points")
 
 
 class ReloadIn(BaseModel):
@@ -98,12 +98,12 @@ class ReloadIn(BaseModel):
 
 
 class Rle(BaseModel):
-    size: tuple[int, int] = Field(description="Height and width of the picture")
+    size: tuple[int, int] = Field(description="Height and width of the image")
     counts: str
 
 
 class InstanceOut(BaseModel):
-    """One object; of `rle`, `polygons` and `png`, that which was asked for."""
+    """One object, with the one of `rle`, `polygons` and `png` that was asked for."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 
@@ -113,16 +113,16 @@ class InstanceOut(BaseModel):
     bbox: tuple[int, int, int, int] | None = Field(description="x, y, width, height")
     area: int = Field(description="Pixels of the mask")
     rle: Rle | None = None
-    polygons: list[list[float]] | None = Field(None, description="x, y, x, y, ... of each part")
-    png: str | None = Field(None, description="base64; it covers the box")
+    polygons: list[list[float]] | None = Field(None, description="x, y, x, y, ... around each part")
+    png: str | None = Field(None, description="base64; covers the box")
 
 
 class PointInstanceOut(InstanceOut):
     """The mask of a point."""
 
     point: tuple[float, float]
-    expected_iou: float | None = Field(description="Of the mask; null where not calibrated")
-    alarms: list[str] = Field(description="What is odd about the mask")
+    expected_iou: float | None = Field(description="Of the mask; null without a calibration")
+    flags: list[str] = Field(description="Doubts about the mask")
 
 
 class ModelNameOut(BaseModel):
@@ -131,7 +131,7 @@ class ModelNameOut(BaseModel):
 
 
 class ImageOut(BaseModel):
-    id: str = Field(description="Of the bytes; may stand for the picture when points follow")
+    id: str = Field(description="Of the bytes; may replace the image in later requests for points")
     width: int
     height: int
 
@@ -157,14 +157,14 @@ class ModelOut(BaseModel):
     name: Literal["student", "teacher", "refiner"]
     hash: str
     classes: list[ClassOut]
-    shorter: int | None = Field(description="Sides of pictures in the network, pixels")
+    shorter: int | None = Field(description="Sides of images in the network, in pixels")
     longest: int | None
-    metrics: dict[str, float | None] | None = Field(description="As its run measured them")
+    metrics: dict[str, float | None] | None = Field(description="As measured by its run")
 
 
 class ModelsOut(BaseModel):
     models: list[ModelOut]
-    calibrated: bool = Field(description="Whether masks of points have an expected IoU")
+    calibrated: bool = Field(description="True if masks of points have an expected IoU")
     takes_points: bool
     takes_jobs: bool
 
@@ -183,13 +183,13 @@ class Job(BaseModel):
     points: str
     created: str  # UTC, ISO 8601
     finished: str | None = None
-    num_images: int | None = None  # of the file of points
+    num_images: int | None = None  # in the file of points
     num_labelled: int = 0  # of them
     num_failed: int = 0
     num_points: int | None = None
     num_masks: int | None = None
     error: str | None = None
-    result: str | None = None  # where to get it
+    result: str | None = None  # path of the file, to be requested here
 
 
 class StatusOut(BaseModel):

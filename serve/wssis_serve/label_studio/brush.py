@@ -1,13 +1,12 @@
-"""Label Studio's brush code: a mask as it is kept in a `brushlabels` region, `"format": "rle"`.
+"""Label Studio's brush code: a mask as stored in a `brushlabels` region, `"format": "rle"`.
 
-It is a string of bits, kept as a list of bytes.  A head says how many values follow (32 bits), how
-many bits a value has (5) and four sizes of run lengths (4 each); the last two are written less one.
-Then come the values of the picture as RGBA, along the rows: a bit that says whether one value is
-repeated or each is written out, two bits that choose a size, the number of values less one in
-so many bits, and the value or the values.  A pixel belongs to the object where its alpha is not 0.
+The code is a string of bits, stored as a list of bytes.  Its head holds the number of values (32
+bits), the bits of a value (5) and four sizes of run lengths (4 each); the latter are written minus
+one.  The values of the image follow as RGBA, along the rows, in runs: a bit that tells whether one
+value is repeated or all are written out, two bits that choose a size, the number of values minus
+one in that many bits, and the value or values.  A pixel belongs to the object if its alpha is not
+0.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,18 +14,17 @@ from numpy.typing import NDArray
 from ray_wssis import masks
 
 CHANNELS = 4  # red, green, blue, alpha
-MAX_VALUES = 2**32 - 1  # what the head can count
-HEAD_BITS = 32 + 5 + 4 * 4
+MAX_VALUES = 2**32 - 1  # that the head can count
 VALUE_BITS = 8
 INSIDE = 255  # in all channels of a pixel of the object
 SIZES = np.array([3, 4, 8, 16])  # bits of a run length, as Label Studio chooses them
-LONGEST = 2**16  # values in one run; longer ones are written in parts
+LONGEST = 2**16  # values in one run; longer runs are written in parts
 
 
 def to_brush(counts: bytes, height: int, width: int) -> list[int]:
     """The brush code of a mask.
 
-    Raises ValueError when `counts` are not of a height x width mask, or of more than 2**30 pixels.
+    Raises ValueError when `counts` do not fit a height x width mask, or for more than 2**30 pixels.
     """
     num_values = CHANNELS * height * width
     if num_values > MAX_VALUES:
@@ -42,72 +40,13 @@ def to_brush(counts: bytes, height: int, width: int) -> list[int]:
     return codes
 
 
-def from_brush(codes: Sequence[int], height: int, width: int) -> bytes:
-    """The run-length counts of a brush code, with whatever sizes its head declares.
-
-    Raises ValueError when it is none, or not of a height x width picture.
-    """
-    bits = _BitReader(_as_bytes(codes))
-    num_values = bits.read(32)
-    if num_values != CHANNELS * height * width:
-        raise ValueError(
-            f"a brush code of {num_values} values; a picture of {height} x {width} pixels has "
-            f"{CHANNELS * height * width}"
-        )
-    value_bits = bits.read(5) + 1
-    sizes = [bits.read(4) + 1 for _ in range(4)]
-    lengths: list[int] = []
-    filled: list[bool] = []
-    done = 0
-    while done < num_values:
-        is_run = bits.read(1)
-        length = bits.read(sizes[bits.read(2)]) + 1
-        if is_run:
-            lengths.append(length)
-            filled.append(bits.read(value_bits) > 0)
-        else:
-            lengths += [1] * length
-            filled += bits.filled(length, value_bits)
-        done += length
-    if done > num_values:
-        raise ValueError(f"a brush code whose runs cover {done} values, of {num_values}")
-    alpha = np.repeat(filled, lengths)[CHANNELS - 1 :: CHANNELS]
-    return masks.encode(alpha.reshape(height, width))
-
-
-class _BitReader:
-    """Numbers out of bytes, highest bit first."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.place = 0  # bits that were read
-
-    def read(self, num_bits: int) -> int:
-        start, end = self._advance(num_bits)
-        number = int.from_bytes(self.data[start // 8 : -(-end // 8)])
-        return number >> (-end % 8) & ((1 << num_bits) - 1)
-
-    def filled(self, num: int, num_bits: int) -> list[bool]:
-        """Whether each of `num` numbers is not 0."""
-        start, end = self._advance(num * num_bits)
-        around = np.frombuffer(self.data[start // 8 : -(-end // 8)], dtype=np.uint8)
-        bits = np.unpackbits(around)[start % 8 :][: num * num_bits].reshape(num, num_bits)
-        return [bool(number) for number in bits.max(axis=1)]
-
-    def _advance(self, num_bits: int) -> tuple[int, int]:
-        start, self.place = self.place, self.place + num_bits
-        if self.place > 8 * len(self.data):
-            raise ValueError(f"a brush code of {len(self.data)} bytes that goes on after its end")
-        return start, self.place
-
-
 def _row_edges(counts: bytes, height: int, width: int) -> NDArray[np.int64]:
-    """Where, along the rows, the object begins and ends in turn."""
+    """The places along the rows at which the object starts and ends, in turn."""
     left, _, right, _ = masks.bounding_box(counts, height, width)
     if left == right:
         return np.zeros(0, dtype=np.int64)
     runs = masks.run_lengths(counts)
-    runs[0] -= left * height  # only the columns that the object is in are unwrapped
+    runs[0] -= left * height  # only the columns of the object are decoded
     if runs.size % 2:
         runs[-1] -= (width - right) * height
     columns = np.repeat(np.arange(runs.size) % 2 == 1, runs).reshape(right - left, height)
@@ -115,7 +54,7 @@ def _row_edges(counts: bytes, height: int, width: int) -> NDArray[np.int64]:
     framed[:, 1:-1] = columns.T
     row, column = np.nonzero(framed[:, 1:] != framed[:, :-1])
     edges = row * width + column + left
-    # Where it reaches the end of a row and the beginning of the next, it did not end in between.
+    # An object that reaches the end of a row and the start of the next does not end in between.
     same = edges[1:] == edges[:-1]
     through = np.append(same, False) | np.append(False, same)
     return np.asarray(edges[~through], dtype=np.int64)
@@ -139,12 +78,3 @@ def _run_bits(runs: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.
 
 def _bits(number: int, num_bits: int) -> list[int]:
     return [number >> place & 1 for place in reversed(range(num_bits))]
-
-
-def _as_bytes(codes: Sequence[int]) -> bytes:
-    if not isinstance(codes, list | tuple):
-        raise ValueError(f"a brush code is a list of bytes, found {codes!r:.40}")
-    try:
-        return bytes(codes)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"a brush code is a list of numbers from 0 to 255 ({error})") from error

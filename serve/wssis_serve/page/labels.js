@@ -1,15 +1,14 @@
-// What a person has labelled: pictures, their objects, and both as a COCO file.
+// The labels of a person: images, their objects, and both as a COCO file.
 //
-// An object is never changed but replaced, so a step back is a list of earlier objects.  Its answer,
-// which the server fills in, belongs to the clicks that were asked about: undone and done again,
-// it is still there.
+// An object is never changed but replaced, so undo restores an earlier list of objects.  Its answer,
+// which the server fills in, belongs to the clicks that were asked about: it survives undo and redo.
 
 import { contains } from "./masks.js";
 
-export class Picture {
-  imageId = null; // what the server calls the picture, once it was asked about points
-  suggestions = []; // what the student found, best score first
-  suggesting = null; // the promise of them, once the student is asked
+export class LabelledImage {
+  imageId = null; // the server's id of the image, once it was asked about points
+  suggestions = []; // instances of the student, best score first
+  suggesting = null; // the promise of them, once the student was asked
   objects = [];
   #past = [];
   #future = [];
@@ -37,11 +36,11 @@ export class Picture {
   }
 
   replace(object) {
-    this.change(this.objects.map((each) => (each.key === object.key ? object : each)));
+    this.change(this.objects.map((old) => (old.key === object.key ? object : old)));
   }
 
   remove(key) {
-    this.change(this.objects.filter((each) => each.key !== key));
+    this.change(this.objects.filter((object) => object.key !== key));
   }
 
   undo() {
@@ -57,14 +56,14 @@ export class Picture {
     this.objects = from.pop();
   }
 
-  // The suggestions with at least this score that are no objects yet: nobody has accepted them, and
-  // no point of their class means them.  Of several around a point the smallest is meant.
+  // The suggestions with at least this score that are no objects yet: they have not been accepted,
+  // and no point of their class is on them.  Of several around a point, the smallest is taken.
   open(threshold) {
-    const open = new Set(this.suggestions.filter((each) => each.score >= threshold));
+    const open = new Set(this.suggestions.filter((suggestion) => suggestion.score >= threshold));
     for (const { suggestion } of this.objects) open.delete(suggestion);
     for (const { point, categoryId } of this.objects.filter((object) => object.point)) {
       const around = [...open].filter(
-        (each) => each.categoryId === categoryId && contains(each.mask, ...point),
+        (suggestion) => suggestion.categoryId === categoryId && contains(suggestion.mask, ...point),
       );
       open.delete(around.sort((one, other) => one.mask.area - other.mask.area)[0]);
     }
@@ -74,38 +73,38 @@ export class Picture {
 
 let lastKey = 0;
 
-// An object that a person pointed at: the server is to be asked about it.
+// An object that a person pointed at; the server has yet to be asked about it.
 export function pointedObject(categoryId, point) {
-  return { key: ++lastKey, categoryId, point, clicks: [], answer: { state: "waiting" } };
+  return { key: ++lastKey, categoryId, point, clicks: [], answer: { state: "pending" } };
 }
 
-// An object whose mask the student drew and a person accepted; nobody pointed at it.
+// An object whose mask the student drew and a person accepted, without a point.
 export function acceptedObject(suggestion) {
   const { categoryId, mask, score } = suggestion;
-  const answer = { state: "mask", mask, score, expectedIou: null, alarms: [] };
+  const answer = { state: "mask", mask, score, expectedIou: null, flags: [] };
   return { key: ++lastKey, categoryId, point: null, clicks: [], suggestion, answer };
 }
 
-// The object with something changed, to be asked about again.  Its old mask shows until then.
+// The changed object, to be asked about again.  Its old mask is shown until then.
 export function askedAgain(object, change) {
-  const answer = { state: "waiting", mask: object.answer.mask };
+  const answer = { state: "pending", mask: object.answer.mask };
   return { ...object, ...change, answer };
 }
 
-// The point of an object as the server wants it.
+// The point of an object in the form that the server takes.
 export function question({ categoryId, point: [x, y], clicks }) {
   return { x, y, category_id: categoryId, clicks };
 }
 
-// The COCO instance file of all pictures that have objects.  A point whose mask is missing stays a
-// point: a weak label.
-export function toCoco(pictures, classes, models) {
-  const labelled = pictures.filter((picture) => picture.objects.length);
-  const objects = labelled.flatMap((picture) => picture.objects.map((each) => [picture, each]));
+// The COCO instance file of all images that have objects.  A point without a mask stays a point: a
+// weak label.
+export function toCoco(images, classes, models) {
+  const labelled = images.filter((image) => image.objects.length);
+  const objects = labelled.flatMap((image) => image.objects.map((object) => [image, object]));
   return {
     info: { models: Object.fromEntries(models.map(({ name, hash }) => [name, hash])) },
     images: labelled.map(({ id, name, width, height }) => ({ id, file_name: name, width, height })),
-    annotations: objects.map(([picture, object], i) => annotation(i + 1, picture.id, object)),
+    annotations: objects.map(([image, object], i) => annotation(i + 1, image.id, object)),
     categories: classes.map(({ category_id, name }) => ({ id: category_id, name })),
   };
 }
@@ -113,10 +112,10 @@ export function toCoco(pictures, classes, models) {
 function annotation(id, imageId, { categoryId, point, clicks, answer }) {
   const entry = { id, image_id: imageId, category_id: categoryId, iscrowd: 0 };
   if (point) entry.point = point;
-  const more = (wanted) => clicks.filter((c) => c.positive === wanted).map(({ x, y }) => [x, y]);
-  if (more(true).length) entry.more_points = more(true);
-  if (more(false).length) entry.negative_points = more(false);
-  if (answer.state !== "mask") return entry; // the mask of earlier clicks is not an answer to these
+  const extra = (wanted) => clicks.filter((c) => c.positive === wanted).map(({ x, y }) => [x, y]);
+  if (extra(true).length) entry.more_points = extra(true);
+  if (extra(false).length) entry.negative_points = extra(false);
+  if (answer.state !== "mask") return entry; // a mask of earlier clicks is no answer to these
   const { counts, height, width, bbox, area } = answer.mask;
   Object.assign(entry, { segmentation: { size: [height, width], counts }, bbox, area });
   entry.score = answer.score;

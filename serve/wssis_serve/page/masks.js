@@ -1,22 +1,22 @@
-// Masks as COCO run-length codes: which pixels they cover, and tiles to draw them with.
+// Masks as COCO run-length codes: the pixels that they cover, and tiles to draw them with.
 //
-// A code goes down the columns of the picture and counts background and object pixels in turn.
-// A mask is kept as the places where its runs end, so 300 of them take little memory, and whether a
-// point is on one is a binary search.  Points and boxes are (x, y) in pixels of the picture.
+// A code runs down the columns of the image and counts background and object pixels in turn.
+// A mask is stored as the places where its runs end: 300 of them take little memory, and a binary
+// search tells whether a point is on one.  Points and boxes are (x, y) in pixels of the image.
 
 const MOST_TILE_PIXELS = 1e6; // a larger tile is drawn coarser
 const [EDGE, THIN_EDGE] = [2, 1]; // tile pixels, of which one to two are a pixel of the screen
 const SMALL = 32; // tile pixels: the side of a box in which an edge is thin, to leave an inside
 const FILL_OPACITY = 0.36;
 
-// The mask of an instance as the server sends it, null when it has none.
+// The mask of an instance of the server, null if it has none.
 export function readMask({ rle, bbox, area }) {
   if (!rle) return null;
   const [height, width] = rle.size;
   return { height, width, counts: rle.counts, ends: runEnds(rle.counts), bbox, area };
 }
 
-// Where each run of a compressed code ends, counted in pixels down the columns, background first.
+// The end of each run of a compressed code, counted in pixels down the columns, background first.
 // Each length is written in groups of five bits, lowest first; from the fourth on it is the
 // difference to the length two before.
 export function runEnds(counts) {
@@ -33,14 +33,14 @@ export function runEnds(counts) {
     [length, shift] = [0, 0];
   }
   let end = 0;
-  return Uint32Array.from(lengths, (each) => (end += each));
+  return Uint32Array.from(lengths, (run) => (end += run));
 }
 
-// Whether the pixel in which (x, y) lies belongs to the object.
+// True if the pixel of (x, y) belongs to the object.
 export function contains({ ends, height, width }, x, y) {
   if (x < 0 || y < 0 || x >= width || y >= height) return false;
   const place = Math.floor(x) * height + Math.floor(y);
-  let [low, high] = [0, ends.length]; // the first run that ends behind the place is in here
+  let [low, high] = [0, ends.length]; // contains the first run that ends behind the place
   while (low < high) {
     const middle = (low + high) >> 1;
     if (ends[middle] > place) high = middle;
@@ -49,7 +49,7 @@ export function contains({ ends, height, width }, x, y) {
   return low % 2 === 1 && low < ends.length;
 }
 
-// The pixels of the box of a mask row by row, 1 where the object is.
+// The pixels of the box of a mask row by row, 1 on the object.
 export function pixelsInBox({ ends, height, bbox: [left, top, width, rows] }) {
   const pixels = new Uint8Array(width * rows);
   for (let run = 1; run < ends.length; run += 2) {
@@ -65,13 +65,13 @@ export function pixelsInBox({ ends, height, bbox: [left, top, width, rows] }) {
 
 let tiles = new WeakMap(); // from a mask to its last tile of each colour
 
-// Call it when other masks are to be drawn: tiles are large.
+// To be called before other masks are drawn: tiles are large.
 export function forgetTiles() {
   tiles = new WeakMap();
 }
 
-// Draw a mask in a colour.  `context` draws in pixels of the picture, `scale` is how many pixels of
-// the screen one of those is.
+// Draw a mask in a colour.  `context` draws in pixels of the image; `scale` is the number of pixels
+// of the screen in one of those.
 export function drawMask(context, mask, colour, scale) {
   const [left, top, width, height] = mask.bbox;
   const sharpest = Math.sqrt(MOST_TILE_PIXELS / (width * height));
@@ -84,7 +84,7 @@ export function drawMask(context, mask, colour, scale) {
   context.drawImage(ofMask.get(colour).canvas, left, top, width, height);
 }
 
-// The box of a mask as a canvas: a translucent inside and an opaque edge.
+// A canvas of the box of a mask: a translucent inside and an opaque edge.
 function tile(mask, colour, scale) {
   const [, , boxWidth, boxHeight] = mask.bbox;
   const width = Math.max(1, Math.round(boxWidth * scale));
@@ -93,7 +93,7 @@ function tile(mask, colour, scale) {
   const inside = resampled(pixelsInBox(mask), boxWidth, boxHeight, width, height);
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
+  const tilePixels = context.createImageData(width, height);
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
       if (!inside[at]) continue;
@@ -102,17 +102,17 @@ function tile(mask, colour, scale) {
         !(inside[at - edge] && inside[at + edge] && inside[at - 1] && inside[at + 1]) ||
         !(inside[at - edge * width] && inside[at + edge * width]) ||
         !(inside[at - width] && inside[at + width]);
-      image.data[4 * at + 3] = isEdge ? 255 : 255 * FILL_OPACITY;
+      tilePixels.data[4 * at + 3] = isEdge ? 255 : 255 * FILL_OPACITY;
     }
   }
-  context.putImageData(image, 0, 0);
+  context.putImageData(tilePixels, 0, 0);
   context.globalCompositeOperation = "source-in"; // keep the opacity, take the colour
   context.fillStyle = colour;
   context.fillRect(0, 0, width, height);
   return canvas;
 }
 
-// The nearest pixel of `pixels` for each pixel of a picture of another size.
+// The nearest pixel of `pixels` for each pixel of another size.
 function resampled(pixels, fromWidth, fromHeight, width, height) {
   if (width === fromWidth && height === fromHeight) return pixels;
   const columns = Uint32Array.from({ length: width }, (_, x) => ((x + 0.5) * fromWidth) / width);

@@ -1,14 +1,14 @@
-// What is drawn over the picture: masks, points, names and the cross.
+// Drawings over the image: masks, points, names and the crosshair.
 
 import { contains, drawMask } from "./masks.js";
 
-const MOST_NAMES = 40; // with more instances than that, only the one under the pointer says its name
+const MOST_NAMES = 40; // with more instances, only the one under the pointer shows its name
 const ON = "#ffffff";
 const OFF = "#ff5a4f";
 
 const COLOURS = ["#56b4e9", "#e69f00", "#00b486", "#f0e442", "#cc79a7", "#d55e00", "#9fb3ff"];
 
-// The colour of the class in place `index`: well apart for the first few, then round the circle.
+// The colour of the class number `index`: distinct for the first few, then around the circle.
 export function colourOf(index) {
   return COLOURS[index] ?? `hsl(${Math.round((index * 137.508) % 360)} 75% 62%)`;
 }
@@ -18,7 +18,7 @@ export class Overlay {
     this.session = session;
   }
 
-  // The smallest mask that a point is on, as its suggestion or object.
+  // The suggestion or object with the smallest mask under a point.
   topmost([x, y]) {
     const { shown, objects } = this.session;
     return [...shown, ...objects]
@@ -27,21 +27,21 @@ export class Overlay {
   }
 
   paint(context, view) {
-    const { shown, objects, pointedAt, object, cross, areMasksHidden } = this.session;
-    const things = [...shown, ...objects].filter((each) => maskOf(each));
+    const { shown, objects, pointedAt, object, crosshair, areMasksHidden } = this.session;
+    const things = [...shown, ...objects].filter(maskOf);
     context.imageSmoothingEnabled = true;
     if (!areMasksHidden) {
-      const seen = things.filter((each) => view.sees(maskOf(each).bbox));
-      for (const each of seen.sort(byArea)) this.#mask(context, view, each);
+      const visible = things.filter((thing) => view.sees(maskOf(thing).bbox));
+      for (const thing of visible.sort(byArea)) this.#mask(context, view, thing);
     }
     view.inCanvas(context);
     const named = shown.length <= MOST_NAMES && !areMasksHidden ? shown : [];
-    const taken = []; // boxes of names: of two that overlap the first is written
-    for (const each of new Set([pointedAt, object, ...named])) {
-      if (each && maskOf(each)) this.#name(context, view, each, taken);
+    const taken = []; // boxes of names: of two that overlap, only the first is written
+    for (const thing of new Set([pointedAt, object, ...named])) {
+      if (thing && maskOf(thing)) this.#name(context, view, thing, taken);
     }
-    for (const each of objects) this.#points(context, view, each);
-    if (cross) drawCross(context, view.toCanvas(cross));
+    for (const pointed of objects) this.#points(context, view, pointed);
+    if (crosshair) drawCrosshair(context, view.toCanvas(crosshair));
     context.globalAlpha = 1;
   }
 
@@ -52,8 +52,8 @@ export class Overlay {
   #mask(context, view, thing) {
     const { pointedAt, object } = this.session;
     const isMarked = thing === pointedAt || thing === object;
-    const isOpen = !thing.answer; // nobody has accepted it
-    if (thing.answer?.state === "waiting") context.globalAlpha = 0.4;
+    const isOpen = !thing.answer; // not accepted yet
+    if (thing.answer?.state === "pending") context.globalAlpha = 0.4;
     else if (isOpen && !isMarked) context.globalAlpha = 0.8;
     const colour = thing === object ? "#ffffff" : this.#colour(thing);
     if (isMarked) drawMask(context, maskOf(thing), this.#colour(thing), view.scale * devicePixelRatio);
@@ -84,7 +84,7 @@ export class Overlay {
     const { point, clicks } = object;
     const isSelected = object === this.session.object;
     if (point) {
-      const ring = object.answer.state === "waiting" ? [3, 3] : [];
+      const ring = object.answer.state === "pending" ? [3, 3] : [];
       drawDot(context, view.toCanvas(point), isSelected ? 7 : 5.5, ON, this.#colour(object), ring);
     }
     for (const { x, y, positive } of clicks) {
@@ -121,7 +121,7 @@ function drawSign(context, [x, y], isPlus) {
   if (isPlus) context.fillRect(x - 0.75, y - 3, 1.5, 6);
 }
 
-function drawCross(context, [x, y]) {
+function drawCrosshair(context, [x, y]) {
   for (const [width, colour] of [[4, "rgb(0 0 0 / .7)"], [1.5, ON]]) {
     context.lineWidth = width;
     context.strokeStyle = colour;

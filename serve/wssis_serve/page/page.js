@@ -1,16 +1,16 @@
-// The page: pictures come in, a person points, the server draws masks, labels go out.
+// The page: images come in, a person points, the server draws masks, labels go out.
 
 import { commandOf, showKeys } from "./keys.js";
-import { Picture, acceptedObject, askedAgain, pointedObject, question, toCoco } from "./labels.js";
+import { LabelledImage, acceptedObject, askedAgain, pointedObject, question, toCoco } from "./labels.js";
 import { forgetTiles, readMask } from "./masks.js";
 import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
 import { Server } from "./server.js";
 import { View } from "./view.js";
 
-const LOWEST_SCORE = 0.05; // what the student is asked for; the slider hides some of it
-const MARKER_REACH = 9; // CSS pixels: a click this near to a point is meant for it
-const [STEP, FINE_STEP] = [12, 1]; // CSS pixels of the cross
+const LOWEST_SCORE = 0.05; // that the student is asked for; the slider hides the lowest
+const MARKER_REACH = 9; // CSS pixels: a click this near to a point selects its object
+const [STEP, FINE_STEP] = [12, 1]; // CSS pixels of the crosshair
 
 const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
@@ -19,27 +19,27 @@ const session = {
   models: [],
   classes: [],
   takesPoints: false,
-  pictures: [],
-  picture: null, // the one that is shown
-  category: null, // id of the class that the next point gets
+  images: [],
+  image: null, // the displayed one
+  category: null, // id of the class of the next point
   selected: null, // key of an object
   pointedAt: null, // the suggestion or the object under the pointer
   threshold: 0.3,
-  cross: null, // [x, y] where the keyboard points, while it does
+  crosshair: null, // [x, y] of the keyboard's pointer, while it is used
   areMasksHidden: false,
   isDownloaded: true,
 
   get shown() {
-    return this.picture?.open(this.threshold) ?? [];
+    return this.image?.open(this.threshold) ?? [];
   },
   get objects() {
-    return this.picture?.objects ?? [];
+    return this.image?.objects ?? [];
   },
   get object() {
-    return this.objects.find((each) => each.key === this.selected);
+    return this.objects.find((object) => object.key === this.selected);
   },
   classOf(id) {
-    return this.classes.find((each) => each.category_id === id);
+    return this.classes.find((category) => category.category_id === id);
   },
 };
 
@@ -60,24 +60,24 @@ const panels = new Panels(session, {
   show,
 });
 
-// Pictures
+// Images
 
 async function addFiles(files) {
   for (const file of files) {
-    if (session.pictures.some((each) => isSame(each.file, file))) {
-      say(`${file.name} is here already.`);
+    if (session.images.some((image) => isSame(image.file, file))) {
+      say(`${file.name} has already been added.`);
       continue;
     }
     try {
       const bitmap = await createImageBitmap(file);
-      const id = session.pictures.length + 1;
-      const picture = new Picture(id, file, freeName(file.name), bitmap);
-      session.pictures.push(picture);
-      panels.addPicture(picture, bitmap);
+      const id = session.images.length + 1;
+      const image = new LabelledImage(id, file, freeName(file.name), bitmap);
+      session.images.push(image);
+      panels.addImage(image, bitmap);
       bitmap.close();
-      if (!wanted) show(picture);
+      if (!wanted) show(image);
     } catch {
-      complain(`${file.name}: this browser cannot read it as a picture.`);
+      complain(`${file.name}: this browser cannot read it as an image.`);
     }
   }
   panels.update();
@@ -87,42 +87,42 @@ function isSame(one, other) {
   return ["name", "size", "lastModified"].every((key) => one[key] === other[key]);
 }
 
-// A name that no other picture has: pasted ones are all called the same.
+// A name that no other image has: pasted ones all have the same.
 function freeName(name) {
-  const taken = new Set(session.pictures.map((each) => each.name));
+  const taken = new Set(session.images.map((image) => image.name));
   const [, stem, ending] = /^(.*?)(\.[^.]*)?$/.exec(name);
   let free = name;
   for (let i = 2; taken.has(free); i++) free = `${stem} (${i})${ending ?? ""}`;
   return free;
 }
 
-let wanted = null; // the picture to show, while it is decoded and after
+let wanted = null; // the image to show, while it is decoded and after
 
-async function show(picture) {
-  wanted = picture;
-  const bitmap = await createImageBitmap(picture.file);
-  if (wanted !== picture) return bitmap.close(); // another one was asked for meanwhile
-  Object.assign(session, { picture, selected: null, pointedAt: null, cross: null });
+async function show(image) {
+  wanted = image;
+  const bitmap = await createImageBitmap(image.file);
+  if (wanted !== image) return bitmap.close(); // another one was chosen in the meantime
+  Object.assign(session, { image, selected: null, pointedAt: null, crosshair: null });
   forgetTiles();
   view.show(bitmap);
   changed();
-  await suggest(picture);
-  const next = session.pictures[session.pictures.indexOf(picture) + 1];
+  await suggest(image);
+  const next = session.images[session.images.indexOf(image) + 1];
   if (next) await suggest(next);
 }
 
 function showNext(step) {
-  const next = session.pictures[session.pictures.indexOf(session.picture) + step];
+  const next = session.images[session.images.indexOf(session.image) + step];
   if (next) show(next);
 }
 
 // The server
 
-let known = null; // the promise that the models are known; without them nothing has a class
+let known = null; // the promise of the models, without which there are no classes
 
 function knowModels() {
   known ??= askModels().catch((error) => {
-    known = null; // asked again with the next picture
+    known = null; // the next image asks again
     throw error;
   });
   return known;
@@ -137,58 +137,61 @@ async function askModels() {
   if (!takesPoints) say("No teacher is served here: points are kept, but get no masks.");
 }
 
-function suggest(picture) {
-  return (picture.suggesting ??= askStudent(picture));
+function suggest(image) {
+  return (image.suggesting ??= askStudent(image));
 }
 
-async function askStudent(picture) {
+async function askStudent(image) {
   try {
     await knowModels();
-    const answer = await server.segment(picture.file, LOWEST_SCORE);
-    checkSize(picture, answer.image);
-    picture.suggestions = answer.instances
-      .map((each) => ({ categoryId: each.category_id, score: each.score, mask: readMask(each) }))
+    const answer = await server.segment(image.file, LOWEST_SCORE);
+    checkSize(image, answer.image);
+    image.suggestions = answer.instances
+      .map((instance) => {
+        const { category_id: categoryId, score } = instance;
+        return { categoryId, score, mask: readMask(instance) };
+      })
       .sort((one, other) => other.score - one.score);
-    if (picture === session.picture) say(`The student found ${session.shown.length} objects.`);
+    if (image === session.image) say(`The student found ${session.shown.length} objects.`);
   } catch (error) {
-    picture.suggesting = null; // asked again when it is shown again
-    complain(`${picture.name}: ${error.message}`);
+    image.suggesting = null; // asked again when it is displayed again
+    complain(`${image.name}: ${error.message}`);
   }
   changed();
 }
 
-// Ask for the masks of all points that wait; while an answer is under way others gather.
-async function askForMasks(picture) {
-  if (picture.isAsking || !session.takesPoints) return;
-  picture.isAsking = true;
-  for (let objects; (objects = picture.objects.filter(isWaiting)).length; changed()) {
+// Ask for the masks of all pending points; points clicked in the meantime are in the next request.
+async function askForMasks(image) {
+  if (image.isAsking || !session.takesPoints) return;
+  image.isAsking = true;
+  for (let objects; (objects = image.objects.filter(isPending)).length; changed()) {
     try {
-      const answer = await server.points(picture.file, picture.imageId, objects.map(question));
-      checkSize(picture, answer.image);
-      picture.imageId = answer.image.id;
+      const answer = await server.points(image.file, image.imageId, objects.map(question));
+      checkSize(image, answer.image);
+      image.imageId = answer.image.id;
       objects.forEach((object, i) => take(object.answer, answer.instances[i]));
     } catch (error) {
       for (const { answer } of objects) Object.assign(answer, { state: "failed", mask: null });
-      complain(`${picture.name}: ${error.message}`);
+      complain(`${image.name}: ${error.message}`);
     }
   }
-  picture.isAsking = false;
+  image.isAsking = false;
 }
 
-const isWaiting = (object) => object.answer.state === "waiting";
+const isPending = (object) => object.answer.state === "pending";
 
 function take(answer, instance) {
   const mask = readMask(instance);
-  const { score, expected_iou: expectedIou, alarms } = instance;
-  Object.assign(answer, { state: mask ? "mask" : "nothing", mask, score, expectedIou, alarms });
+  const { score, expected_iou: expectedIou, flags } = instance;
+  Object.assign(answer, { state: mask ? "mask" : "nothing", mask, score, expectedIou, flags });
   const iou = expectedIou === null ? "" : `, expected IoU ${expectedIou.toFixed(2)}`;
-  say(mask ? `Mask with score ${score.toFixed(2)}${iou}.` : "No mask: it stays a point.");
+  say(mask ? `Mask with score ${score.toFixed(2)}${iou}.` : "No mask: the object stays a point.");
 }
 
-function checkSize(picture, { width, height }) {
-  if (width === picture.width && height === picture.height) return;
-  const sizes = `${width} × ${height} to the server, ${picture.width} × ${picture.height} here`;
-  throw new Error(`the picture is ${sizes}. Save it without rotation and add it again.`);
+function checkSize(image, { width, height }) {
+  if (width === image.width && height === image.height) return;
+  const sizes = `${width} × ${height} on the server, ${image.width} × ${image.height} here`;
+  throw new Error(`the image is ${sizes}. Save it without rotation and add it again.`);
 }
 
 function askToken(isFirst) {
@@ -216,18 +219,18 @@ function click(point, mode) {
     if (near) return select(near.key);
     if (session.category === null) return complain("No class is picked.");
     const added = withoutServer(pointedObject(session.category, point));
-    session.picture.add(added);
+    session.image.add(added);
     session.selected = added.key;
   } else if (!object) {
-    return complain("Select an object first: click its point, or its line in the list.");
+    return complain("Select an object first: click its point, or its row in the list.");
   } else if (object.point) {
     const [x, y] = point;
     const clicks = [...object.clicks, { x, y, positive: mode === "on" }];
     return revise(object, { clicks });
   } else if (mode === "on") {
-    return revise(object, { point }); // one that the student found, and now somebody pointed at it
+    return revise(object, { point }); // found by the student, and now pointed at
   } else {
-    return complain("Nobody has pointed at this object yet: alt + click it first.");
+    return complain("This object has no point yet: alt + click it first.");
   }
   edited();
 }
@@ -243,11 +246,11 @@ function objectNear(point) {
 
 // Change an object and ask for its mask again.
 function revise(object, change) {
-  session.picture.replace(withoutServer(askedAgain(object, change)));
+  session.image.replace(withoutServer(askedAgain(object, change)));
   edited();
 }
 
-// Where nobody draws masks from points, a point is all that there is to know.
+// If no teacher is served, the point is all that can be known.
 function withoutServer(object) {
   if (!session.takesPoints) object.answer = { state: "point", mask: null };
   return object;
@@ -255,7 +258,7 @@ function withoutServer(object) {
 
 function accept(...suggestions) {
   if (!suggestions.length) return;
-  session.picture.add(...suggestions.map(acceptedObject));
+  session.image.add(...suggestions.map(acceptedObject));
   session.selected = session.objects.at(-1).key;
   session.pointedAt = null;
   say(suggestions.length === 1 ? "Accepted." : `${suggestions.length} accepted.`);
@@ -268,22 +271,22 @@ function acceptPointedAt() {
 
 function remove(object = session.object) {
   if (!object) return;
-  session.picture.remove(object.key);
+  session.image.remove(object.key);
   say("Removed.");
   edited();
 }
 
 function undo() {
-  if (!session.picture?.canUndo) return;
-  session.picture.undo();
+  if (!session.image?.canUndo) return;
+  session.image.undo();
   say("Undone.");
   edited();
 }
 
 function redo() {
-  if (!session.picture?.canRedo) return;
-  session.picture.redo();
-  say("Done again.");
+  if (!session.image?.canRedo) return;
+  session.image.redo();
+  say("Redone.");
   edited();
 }
 
@@ -291,7 +294,7 @@ function giveClass() {
   const { object, category } = session;
   if (!object || object.categoryId === category) return;
   if (object.point) return revise(object, { categoryId: category });
-  session.picture.replace({ ...object, categoryId: category }); // its mask is not about its class
+  session.image.replace({ ...object, categoryId: category }); // its mask does not depend on the class
   edited();
 }
 
@@ -304,7 +307,7 @@ function select(key) {
 function selectNext(step) {
   const { objects } = session;
   if (!objects.length) return;
-  const place = objects.findIndex((each) => each.key === session.selected);
+  const place = objects.findIndex((object) => object.key === session.selected);
   const start = place < 0 && step < 0 ? 0 : place;
   select(objects[(start + step + objects.length) % objects.length].key);
 }
@@ -318,11 +321,11 @@ function edited() {
   session.isDownloaded = false;
   if (!session.object) session.selected = null;
   changed();
-  askForMasks(session.picture);
+  askForMasks(session.image);
 }
 
 function download() {
-  const coco = toCoco(session.pictures, session.classes, session.models);
+  const coco = toCoco(session.images, session.classes, session.models);
   if (!coco.annotations.length) return;
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([JSON.stringify(coco)], { type: "application/json" }));
@@ -330,26 +333,26 @@ function download() {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   session.isDownloaded = true;
-  say(`${coco.annotations.length} objects in ${coco.images.length} pictures downloaded.`);
+  say(`${coco.annotations.length} objects in ${coco.images.length} images downloaded.`);
 }
 
 // Pointing without a mouse
 
-function toggleCross() {
-  if (!session.picture) return;
-  const { width, height } = session.picture;
-  session.cross = session.cross ? null : [width / 2, height / 2];
+function toggleCrosshair() {
+  if (!session.image) return;
+  const { width, height } = session.image;
+  session.crosshair = session.crosshair ? null : [width / 2, height / 2];
   canvas.focus();
   view.redraw();
 }
 
-function moveCross(across, down, isFine) {
+function moveCrosshair(across, down, isFine) {
   const step = (isFine ? FINE_STEP : STEP) / view.scale;
-  const { width, height } = session.picture;
+  const { width, height } = session.image;
   const within = (value, end) => Math.floor(100 * Math.min(Math.max(value, 0), end - 0.01)) / 100;
-  const [x, y] = session.cross;
-  session.cross = [within(x + across * step, width), within(y + down * step, height)];
-  hover(session.cross);
+  const [x, y] = session.crosshair;
+  session.crosshair = [within(x + across * step, width), within(y + down * step, height)];
+  hover(session.crosshair);
 }
 
 function hover(point) {
@@ -365,13 +368,13 @@ function pointAt(thing) {
 }
 
 function back() {
-  if (session.cross) session.cross = null;
+  if (session.crosshair) session.crosshair = null;
   else session.selected = null;
   panels.mark();
   view.redraw();
 }
 
-// Words to the person, and from everything to the screen
+// Messages, and updates of the screen
 
 function say(text, isError = false) {
   const message = element("message");
@@ -404,7 +407,7 @@ const commands = {
   undo,
   redo,
   back,
-  toggleCross,
+  toggleCrosshair,
   hide: () => {
     session.areMasksHidden = !session.areMasksHidden;
     view.redraw();
@@ -418,19 +421,19 @@ const commands = {
 
 function onKey(event) {
   if (document.querySelector("dialog[open]")) return;
-  if (session.cross && event.target === canvas && crossKey(event)) return event.preventDefault();
+  if (session.crosshair && event.target === canvas && crosshairKey(event)) return event.preventDefault();
   const command = commandOf(event);
   if (!command) return;
   event.preventDefault();
   commands[command.name](command.value);
 }
 
-// Whether the cross had a use for the key.
-function crossKey(event) {
+// Let the crosshair handle a key; true if it did.
+function crosshairKey(event) {
   const { key } = event;
   const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  if (moves[key]) moveCross(...moves[key], event.shiftKey);
-  else if (key === "Enter") click(session.cross, modeOf(event));
+  if (moves[key]) moveCrosshair(...moves[key], event.shiftKey);
+  else if (key === "Enter") click(session.crosshair, modeOf(event));
   return key === "Enter" || key in moves;
 }
 

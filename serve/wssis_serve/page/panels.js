@@ -1,18 +1,18 @@
-// The lists beside and under the picture: classes, objects, the student's instances, pictures.
+// The lists beside and below the image: classes, objects, the student's instances, images.
 
 import { colourOf } from "./overlay.js";
 
 const THUMBNAIL = 128; // pixels of the longest side, shown at half of it
-const MOST_CLASSES_AT_A_GLANCE = 9; // with more there is a field to find one
+const MOST_CLASSES_AT_A_GLANCE = 9; // with more, there is a search field
 
 const element = (id) => document.getElementById(id);
 
 export class Panels {
-  #rows = new Map(); // from an object or suggestion to its line
-  #thumbnails = new Map(); // from a picture to its line
-  #revealed = null; // key of the object whose line was last scrolled to
+  #rows = new Map(); // from an object or suggestion to its row
+  #thumbnails = new Map(); // from an image to its button
+  #revealed = null; // key of the object whose row was last scrolled to
 
-  // `actions` are what a click in a list does; see page.js.
+  // `actions` are the effects of clicks in the lists; see page.js.
   constructor(session, actions) {
     this.session = session;
     this.actions = actions;
@@ -20,9 +20,9 @@ export class Panels {
 
   showClasses() {
     const { classes } = this.session;
-    const radios = classes.map((each, i) => {
-      each.colour = colourOf(i);
-      return this.#classRow(each, i < 9 ? String(i + 1) : "");
+    const radios = classes.map((category, i) => {
+      category.colour = colourOf(i);
+      return this.#classRow(category, i < 9 ? String(i + 1) : "");
     });
     element("classes").replaceChildren(...radios);
     const find = element("find");
@@ -35,27 +35,27 @@ export class Panels {
     };
   }
 
-  // Draw all lists anew from the session.
+  // Rebuild all lists from the session.
   update() {
-    const { picture, pictures, objects, shown } = this.session;
+    const { image, images, objects, shown } = this.session;
     const focused = document.activeElement.closest(".rows li");
     const place = focused && [focused.parentElement, [...focused.parentElement.children].indexOf(focused)];
     this.#rows.clear();
-    element("objects").replaceChildren(...objects.map((each) => this.#objectRow(each)));
-    element("found").replaceChildren(...shown.map((each) => this.#foundRow(each)));
+    element("objects").replaceChildren(...objects.map((object) => this.#objectRow(object)));
+    element("found").replaceChildren(...shown.map((suggestion) => this.#foundRow(suggestion)));
     if (place) [...place[0].children].at(Math.min(place[1], place[0].children.length - 1))?.firstChild.focus();
     this.#counts(objects, shown);
-    this.#buttons(picture, pictures);
-    for (const [each, line] of this.#thumbnails) {
-      line.lastChild.textContent = each.objects.length || "";
-      line.setAttribute("aria-current", each === picture);
-      const count = `${each.objects.length} objects`;
-      line.setAttribute("aria-label", `${each.name}, ${count}`);
+    this.#buttons(image, images);
+    for (const [labelled, button] of this.#thumbnails) {
+      const count = labelled.objects.length;
+      button.lastChild.textContent = count || "";
+      button.setAttribute("aria-current", labelled === image);
+      button.setAttribute("aria-label", `${labelled.name}, ${count} objects`);
     }
     this.mark();
   }
 
-  // Show what is selected, pointed at and picked, without new lines.
+  // Mark the selected object, the one under the pointer and the picked class, in the rows as they are.
   mark() {
     const { selected, pointedAt, category } = this.session;
     for (const [thing, row] of this.#rows) {
@@ -68,18 +68,18 @@ export class Panels {
     this.#revealed = selected;
   }
 
-  addPicture(picture, bitmap) {
-    const button = make("button", { type: "button", title: picture.name });
+  addImage(image, bitmap) {
+    const button = make("button", { type: "button", title: image.name });
     const small = make("canvas");
     const scale = THUMBNAIL / Math.max(bitmap.width, bitmap.height);
     [small.width, small.height] = [bitmap.width * scale, bitmap.height * scale].map(Math.ceil);
     small.getContext("2d").drawImage(bitmap, 0, 0, small.width, small.height);
     button.append(small, make("span", { className: "count" }));
-    button.onclick = () => this.actions.show(picture);
+    button.onclick = () => this.actions.show(image);
     const line = make("li");
     line.append(button);
-    element("pictures").append(line);
-    this.#thumbnails.set(picture, button);
+    element("images").append(line);
+    this.#thumbnails.set(image, button);
   }
 
   #classRow({ category_id: id, name, colour }, key) {
@@ -147,28 +147,28 @@ export class Panels {
     element("threshold-shown").textContent = this.session.threshold.toFixed(2);
   }
 
-  #buttons(picture, pictures) {
-    const place = pictures.indexOf(picture);
-    element("empty").hidden = pictures.length > 0;
-    element("name").textContent = picture ? `${place + 1} of ${pictures.length} · ${picture.name}` : "";
-    element("undo").disabled = !picture?.canUndo;
-    element("redo").disabled = !picture?.canRedo;
-    element("download").disabled = !pictures.some((each) => each.objects.length);
+  #buttons(image, images) {
+    const place = images.indexOf(image);
+    element("empty").hidden = images.length > 0;
+    element("name").textContent = image ? `${place + 1} of ${images.length} · ${image.name}` : "";
+    element("undo").disabled = !image?.canUndo;
+    element("redo").disabled = !image?.canRedo;
+    element("download").disabled = !images.some((labelled) => labelled.objects.length);
     element("previous").disabled = place <= 0;
-    element("next").disabled = place === pictures.length - 1;
+    element("next").disabled = place === images.length - 1;
   }
 }
 
 function describe({ answer, point }) {
-  const { state, score, expectedIou, alarms } = answer;
-  if (state === "waiting") return "asking …";
+  const { state, score, expectedIou, flags } = answer;
+  if (state === "pending") return "asking …";
   if (state === "point") return "point";
   if (state === "nothing") return "no mask, kept as a point";
   if (state === "failed") return "failed, kept as a point";
   const words = [`score ${score.toFixed(2)}`];
   if (expectedIou !== null) words.push(`expected IoU ${expectedIou.toFixed(2)}`);
-  if (!point) words.push("student’s");
-  return [...words, ...alarms].join(" · ");
+  if (!point) words.push("by the student");
+  return [...words, ...flags].join(" · ");
 }
 
 function make(tag, properties = {}) {
@@ -181,7 +181,7 @@ function swatch(colour) {
   return mark;
 }
 
-// Scroll a list, and nothing but the list, until its line can be seen.
+// Scroll a list, and nothing but the list, until its row is visible.
 function reveal(line) {
   if (!line) return;
   const list = line.parentElement;

@@ -1,9 +1,9 @@
-// What the page asks the server, and what can go wrong with that.
+// Requests to the server, and their errors.
 //
-// Addresses are relative to the page, so that it also works behind a prefix.
+// URLs are relative to the page, so that it also works behind a prefix.
 
 const TOKEN_KEY = "wssis-token"; // in sessionStorage: forgotten with the tab
-const MOST_TRIES = 4; // of a server that is busy
+const MOST_TRIES = 4; // while the server is busy
 const LONGEST_WAIT = 30; // seconds
 const MOST_INSTANCES = 1000; // the server may have a lower limit
 
@@ -16,9 +16,9 @@ export class ServerError extends Error {
 
 export class Server {
   #askToken;
-  #asked = null; // while a token is asked for: the promise of it
+  #asked = null; // the promise of a token, while one is asked for
 
-  // `askToken(isFirst)` gives the promise of a token.
+  // `askToken(isFirst)` returns the promise of a token.
   constructor(askToken) {
     this.#askToken = askToken;
   }
@@ -27,12 +27,12 @@ export class Server {
     return this.#ask("v1/models");
   }
 
-  // All instances of a picture with a score of at least `threshold`.
+  // All instances of an image with a score of at least `threshold`.
   segment(file, threshold) {
     return this.#ask("v1/segment", { image: file, threshold, max_instances: MOST_INSTANCES });
   }
 
-  // One instance for each point.  The picture is only sent where the server does not know its id.
+  // One instance for each point.  The image is only sent if the server does not know its id.
   async points(file, imageId, points) {
     const fields = { points: JSON.stringify(points) };
     if (imageId) {
@@ -45,7 +45,7 @@ export class Server {
     return this.#ask("v1/segment/points", { image: file, ...fields });
   }
 
-  // The JSON of an answer.  Waits for a busy server, and asks for a token where one is wanted.
+  // The JSON of an answer.  Waits for a busy server, and asks for a token if one is needed.
   async #ask(address, fields) {
     for (let tries = 1; ; ) {
       const token = sessionStorage.getItem(TOKEN_KEY);
@@ -62,9 +62,9 @@ export class Server {
     }
   }
 
-  // Requests that were refused at the same time wait for the same token.
+  // Requests that are refused at the same time wait for the same token.
   async #newToken(refused) {
-    if (sessionStorage.getItem(TOKEN_KEY) !== refused) return; // there is a newer one already
+    if (sessionStorage.getItem(TOKEN_KEY) !== refused) return; // there already is a newer one
     this.#asked ??= this.#askToken(refused === null).finally(() => (this.#asked = null));
     sessionStorage.setItem(TOKEN_KEY, await this.#asked);
   }
@@ -78,7 +78,7 @@ async function send(address, fields, token) {
   }
   const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
   try {
-    // Without credentials, or the browser would ask for a password where the page asks for a token.
+    // Without credentials: otherwise the browser would ask for a password before the page does.
     return await fetch(address, { method: body ? "POST" : "GET", body, headers, credentials: "omit" });
   } catch {
     throw new ServerError("The server does not answer. Is it still running?", "unreachable");

@@ -1,19 +1,19 @@
-// The picture on its canvas: fitted, zoomed and moved, and where on it the pointer is.
+// The image on its canvas: fit, zoom and move, and the place of the pointer on it.
 
-const MOST_ZOOM = 40; // pixels of the screen for one of the picture
-const DRAG = 6; // pixels that a pointer may move in a click
+const MOST_ZOOM = 40; // pixels of the screen for one of the image
+const DRAG = 6; // pixels that a pointer may move during a click
 
 export class View {
-  scale = 1; // CSS pixels for one pixel of the picture
+  scale = 1; // CSS pixels for one pixel of the image
   #bitmap = null;
-  #left = 0; // where the top left corner of the picture is, in CSS pixels of the canvas
+  #left = 0; // top left corner of the image, in CSS pixels of the canvas
   #top = 0;
   #isFitted = true;
   #isDue = false;
   #pressed = null; // where a pointer went down
 
-  // `paint(context, view)` draws over the picture; `onClick(point, event)` and `onHover(point)`
-  // get [x, y] in pixels of the picture, or null for hovering beside it.
+  // `paint(context, view)` draws over the image; `onClick(point, event)` and `onHover(point)` get
+  // [x, y] in pixels of the image, or null for hovering outside it.
   constructor(canvas, { paint, onClick, onHover }) {
     Object.assign(this, { canvas, paint, onClick, onHover });
     new ResizeObserver(() => this.#resized()).observe(canvas);
@@ -26,7 +26,7 @@ export class View {
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   }
 
-  // Show another picture as an ImageBitmap, or none.
+  // Show another image, given as an ImageBitmap, or none.
   show(bitmap) {
     this.#bitmap?.close();
     this.#bitmap = bitmap;
@@ -45,10 +45,10 @@ export class View {
     this.redraw();
   }
 
-  // Zoom about a place of the canvas in CSS pixels, by default its middle.
+  // Zoom around a place of the canvas in CSS pixels, by default its middle.
   zoom(factor, place = [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2]) {
     if (!this.#bitmap) return;
-    const [x, y] = this.#toPicture(place);
+    const [x, y] = this.#toImage(place);
     this.scale = Math.min(MOST_ZOOM, this.scale * factor);
     this.#isFitted = false;
     this.#left = place[0] - x * this.scale;
@@ -60,7 +60,7 @@ export class View {
     this.redraw();
   }
 
-  // Draw soon, once however often this is called until then.
+  // Draw in the next frame, once, however often this is called.
   redraw() {
     if (this.#isDue) return;
     this.#isDue = true;
@@ -70,26 +70,26 @@ export class View {
     });
   }
 
-  // A point of the picture in CSS pixels of the canvas.
+  // A point of the image in CSS pixels of the canvas.
   toCanvas([x, y]) {
     return [x * this.scale + this.#left, y * this.scale + this.#top];
   }
 
-  // Whether a box of the picture can be seen.
+  // True if a box of the image is visible.
   sees([x, y, width, height]) {
     const [left, top] = this.toCanvas([x, y]);
     const [right, bottom] = this.toCanvas([x + width, y + height]);
     return right > 0 && bottom > 0 && left < this.canvas.clientWidth && top < this.canvas.clientHeight;
   }
 
-  #toPicture([x, y]) {
+  #toImage([x, y]) {
     return [(x - this.#left) / this.scale, (y - this.#top) / this.scale];
   }
 
-  // Where on the picture an event is, in hundredths of pixels; null beside it.
+  // The place of an event on the image, to a hundredth of a pixel; null outside it.
   #pointOf({ offsetX, offsetY }) {
     if (!this.#bitmap) return null;
-    const [x, y] = this.#toPicture([offsetX, offsetY]).map((v) => Math.floor(v * 100) / 100);
+    const [x, y] = this.#toImage([offsetX, offsetY]).map((v) => Math.floor(v * 100) / 100);
     const isInside = x >= 0 && y >= 0 && x < this.#bitmap.width && y < this.#bitmap.height;
     return isInside ? [x, y] : null;
   }
@@ -99,7 +99,7 @@ export class View {
     canvas.width = Math.round(canvas.clientWidth * devicePixelRatio);
     canvas.height = Math.round(canvas.clientHeight * devicePixelRatio);
     if (this.#isFitted) this.fit();
-    this.#draw(); // at once: a canvas with a new size is empty
+    this.#draw(); // immediately: resizing a canvas empties it
   }
 
   #draw() {
@@ -108,20 +108,20 @@ export class View {
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     this.canvas.style.touchAction = this.#isFitted ? "pan-y" : "none";
     if (!this.#bitmap) return;
-    this.inPicture(context);
-    context.imageSmoothingEnabled = this.scale < 8; // closer, single pixels are to be seen
+    this.inImage(context);
+    context.imageSmoothingEnabled = this.scale < 8; // closer, single pixels should be visible
     context.drawImage(this.#bitmap, 0, 0);
     this.paint(context, this);
   }
 
-  // From here on `context` draws in pixels of the picture.
-  inPicture(context) {
+  // Let `context` draw in pixels of the image.
+  inImage(context) {
     const ratio = devicePixelRatio;
     const scale = ratio * this.scale;
     context.setTransform(scale, 0, 0, scale, ratio * this.#left, ratio * this.#top);
   }
 
-  // From here on `context` draws in CSS pixels of the canvas.
+  // Let `context` draw in CSS pixels of the canvas.
   inCanvas(context) {
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
   }

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
-from wssis_serve.engines.images import check, decode, picture_id
-from wssis_serve.http.errors import ApiError
+from wssis_serve.engines.images import check, decode, image_id_of
+from wssis_serve.errors import ApiError
 
 from ray_wssis.data.images import RGB
 
-# Pillow warns of damaged metadata; importing wssis_serve.engines.images silences that, pytest not.
+# Pillow warns of damaged metadata.  Importing the module silences it; pytest undoes that.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 
 FORMATS = ("JPEG", "PNG", "WEBP")
@@ -48,32 +48,32 @@ def refused(data: bytes, max_megapixels: float = 1) -> ApiError:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_size_is_what_a_viewer_shows(format: str) -> None:
+def test_the_size_is_that_of_a_viewer(format: str) -> None:
     assert check(encoded(format), 1) == (32, 24)
     assert check(encoded(format, exif=orientation(6)), 1) == (24, 32)
 
 
-def test_a_png_may_say_behind_its_pixels_that_it_is_rotated() -> None:
+def test_a_png_may_have_its_rotation_behind_its_pixels() -> None:
     data = encoded("PNG")
     end = len(data) - 12
     exif = chunk(b"eXIf", orientation(8).tobytes()[6:])
     rotated = data[:end] + exif + data[end:]
     assert check(rotated, 1) == (24, 32)
-    assert decode(rotated, (16, 32), True, 1).image.shape == (32, 24, 3)
+    assert decode(rotated, (16, 32), True, 1).pixels.shape == (32, 24, 3)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_pixels_come_in_two_sizes(format: str) -> None:
     decoded = decode(encoded(format, exif=orientation(6)), (12, 20), True, 1)
     assert (decoded.height, decoded.width) == (32, 24)
-    assert decoded.image.shape == (32, 24, 3)
+    assert decoded.pixels.shape == (32, 24, 3)
     assert decoded.network_image.shape == (16, 12, 3)
-    assert decoded.network_image.dtype == decoded.image.dtype == np.uint8
+    assert decoded.network_image.dtype == decoded.pixels.dtype == np.uint8
 
 
-def test_pixels_are_those_of_the_picture() -> None:
+def test_pixels_are_those_of_the_image() -> None:
     decoded = decode(encoded("PNG"), (24, 32), True, 1)
-    np.testing.assert_array_equal(decoded.image, noise())
+    np.testing.assert_array_equal(decoded.pixels, noise())
     np.testing.assert_array_equal(decoded.network_image, noise())
 
 
@@ -81,7 +81,7 @@ def test_an_original_that_nobody_needs_is_not_kept() -> None:
     gradient = np.broadcast_to(np.arange(256, dtype=np.uint8)[None, :, None], (192, 256, 3))
     data = encoded("JPEG", Image.fromarray(gradient), quality=95)
     whole, shrunk = decode(data, (24, 32), True, 1), decode(data, (24, 32), False, 1)
-    assert (shrunk.height, shrunk.width, shrunk.image.size) == (192, 256, 0)
+    assert (shrunk.height, shrunk.width, shrunk.pixels.size) == (192, 256, 0)
     difference = shrunk.network_image.astype(int) - whole.network_image
     assert shrunk.network_image.shape == (24, 32, 3)
     assert np.abs(difference).max() <= 3
@@ -89,20 +89,20 @@ def test_an_original_that_nobody_needs_is_not_kept() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "LA", "RGBA", "I;16"])
 def test_every_kind_of_png_becomes_rgb(mode: str) -> None:
-    picture = Image.fromarray(noise()).convert("I" if mode == "I;16" else mode).convert(mode)
-    assert decode(encoded("PNG", picture), (24, 32), True, 1).image.shape == (24, 32, 3)
+    image = Image.fromarray(noise()).convert("I" if mode == "I;16" else mode).convert(mode)
+    assert decode(encoded("PNG", image), (24, 32), True, 1).pixels.shape == (24, 32, 3)
 
 
 def test_a_cmyk_jpeg_becomes_rgb() -> None:
     data = encoded("JPEG", Image.fromarray(noise()).convert("CMYK"))
-    assert decode(data, (24, 32), True, 1).image.shape == (24, 32, 3)
+    assert decode(data, (24, 32), True, 1).pixels.shape == (24, 32, 3)
 
 
 @pytest.mark.parametrize("format", ["PNG", "WEBP"])
-def test_of_a_moving_picture_the_first_frame_counts(format: str) -> None:
+def test_the_first_frame_of_an_animation_counts(format: str) -> None:
     red, blue = Image.new("RGB", (32, 24), "red"), Image.new("RGB", (32, 24), "blue")
     data = encoded(format, red, save_all=True, append_images=[blue], lossless=True)
-    assert decode(data, (24, 32), True, 1).image[12, 16].tolist() == [255, 0, 0]
+    assert decode(data, (24, 32), True, 1).pixels[12, 16].tolist() == [255, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -115,23 +115,23 @@ def test_of_a_moving_picture_the_first_frame_counts(format: str) -> None:
         (b"<svg xmlns='...'/>", "this is a text (HTML, XML or SVG)"),
         (b'{"points": []}', "this is a text (JSON)"),
         (b"P6 1 1 255 abc", "this begins with b'P6 1 1 2'"),
-        (encoded("JPEG")[:60], "the picture is cut short or damaged"),
+        (encoded("JPEG")[:60], "the image is cut short or damaged"),
     ],
 )
 def test_only_jpeg_png_and_webp_are_opened(data: bytes, found: str) -> None:
     error = refused(data)
-    assert (error.status, error.code) == (415, "unsupported_picture")
-    assert str(error) == f"{found}; wanted is an undamaged JPEG, PNG or WebP picture"
+    assert (error.status, error.code) == (415, "unsupported_image")
+    assert str(error) == f"{found}; wanted: an undamaged JPEG, PNG or WebP image"
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_picture_that_is_cut_short_is_refused(format: str) -> None:
+def test_a_truncated_image_is_refused(format: str) -> None:
     data = encoded(format)
     for length in (1, 8, 20, 40, len(data) // 2, len(data) - 40):
         assert refused(data[:length]).status == 415
 
 
-def test_no_bytes_are_no_picture() -> None:
+def test_no_bytes_are_no_image() -> None:
     assert (refused(b"").status, refused(b"").code) == (400, "bad_request")
 
 
@@ -156,7 +156,7 @@ def header_of_webp(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-def test_declared_sizes_are_believed_before_any_memory_is_taken() -> None:
+def test_declared_sizes_count_before_any_memory_is_taken() -> None:
     assert refused(header_of_png(2**31 - 1, 2**31 - 1)).status == 413
     assert refused(header_of_png(10_000, 10_000), 50).status == 413
     assert refused(header_of_webp(16_384, 16_384), 50).status == 413
@@ -175,7 +175,7 @@ def test_a_text_that_unpacks_to_gigabytes_is_refused() -> None:
     assert str(error).startswith("a PNG with 1000 packed texts or profiles")
 
 
-def test_a_jpeg_that_draws_the_same_pixels_again_and_again_is_refused() -> None:
+def test_a_jpeg_with_too_many_scans_is_refused() -> None:
     data = encoded("JPEG", progressive=True)
     assert check(data, 1) == (32, 24)
     scan = data[data.rindex(b"\xff\xda") : -2]
@@ -185,8 +185,8 @@ def test_a_jpeg_that_draws_the_same_pixels_again_and_again_is_refused() -> None:
 
 
 def test_the_id_is_that_of_the_bytes() -> None:
-    assert picture_id(b"") == "e3b0c44298fc1c149afbf4c8996fb924"
-    assert picture_id(b"a") != picture_id(b"b")
+    assert image_id_of(b"") == "e3b0c44298fc1c149afbf4c8996fb924"
+    assert image_id_of(b"a") != image_id_of(b"b")
 
 
 TEXTS = PngInfo()
@@ -211,12 +211,12 @@ def with_checksums(data: bytes) -> bytes:
     """A PNG whose chunks are believed; other bytes as they are."""
     if not data.startswith(b"\x89PNG"):
         return data
-    mended, at = data[:8], 8
+    fixed, at = data[:8], 8
     while at + 8 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
-        mended += chunk(data[at + 4 : at + 8], data[at + 8 : at + 8 + length])
+        fixed += chunk(data[at + 4 : at + 8], data[at + 8 : at + 8 + length])
         at += 12 + length
-    return mended
+    return fixed
 
 
 @settings(max_examples=1000, deadline=None)
@@ -231,7 +231,7 @@ def with_checksums(data: bytes) -> bytes:
         max_size=8,
     ),
 )
-def test_whatever_the_bytes_they_are_a_picture_or_refused(
+def test_any_bytes_are_an_image_or_refused(
     data: bytes, edits: list[tuple[int, int, bytes]]
 ) -> None:
     for at, length, new in edits:
@@ -241,4 +241,4 @@ def test_whatever_the_bytes_they_are_a_picture_or_refused(
     except ApiError as error:
         assert error.status in (400, 413, 415)
     else:
-        assert decoded.image.shape == (decoded.height, decoded.width, 3)
+        assert decoded.pixels.shape == (decoded.height, decoded.width, 3)

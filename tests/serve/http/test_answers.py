@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from wssis_serve.backend import ImageInfo, Instance, ModelName, Segmented
 from wssis_serve.http.answers import (
     coco_answer,
     in_box,
@@ -16,6 +15,7 @@ from wssis_serve.http.answers import (
     segment_answer,
 )
 from wssis_serve.http.schemas import MaskFormat
+from wssis_serve.segmented import ImageInfo, Instance, ModelName, Segmented
 
 from ray_wssis.data.records import Category
 from ray_wssis.masks import bounding_box, encode, from_polygons, iou
@@ -52,9 +52,9 @@ def test_an_instance_says_its_class_score_box_and_area() -> None:
 
 def test_a_png_covers_the_box() -> None:
     (instance,) = segment_answer(FOUND, MaskFormat.PNG).instances
-    picture = Image.open(io.BytesIO(base64.b64decode(instance.png or "")))
-    assert picture.mode == "1"
-    assert np.array_equal(np.asarray(picture), MASK[1:4, 2:7])
+    image = Image.open(io.BytesIO(base64.b64decode(instance.png or "")))
+    assert image.mode == "1"
+    assert np.array_equal(np.asarray(image), MASK[1:4, 2:7])
 
 
 def test_polygons_go_around_the_outside() -> None:
@@ -86,7 +86,7 @@ def test_the_box_of_any_mask_is_cut_out(seed: int) -> None:
     assert np.array_equal(in_box(counts, box, 9), mask[y0:y1, x0:x1])
 
 
-def test_a_png_of_a_large_picture_is_small() -> None:
+def test_a_png_of_a_large_image_is_small() -> None:
     large = np.zeros((3000, 4000), bool)
     large[10:20, 30:50] = True
     counts = encode(large)
@@ -95,12 +95,12 @@ def test_a_png_of_a_large_picture_is_small() -> None:
 
 def test_a_point_without_a_mask_keeps_its_place() -> None:
     drawn = answer(
-        Instance(label=0, score=0.0, mask=None, point=(1.0, 2.0), alarms=["empty"]),
+        Instance(label=0, score=0.0, mask=None, point=(1.0, 2.0), flags=["empty"]),
         Instance(label=1, score=0.9, mask=encode(MASK), point=(3.5, 1.5), expected_iou=0.712345),
     )
     first, second = points_answer(drawn, MaskFormat.RLE).instances
     assert (first.bbox, first.area, first.rle, first.score) == (None, 0, None, 0)
-    assert (first.point, first.alarms, first.expected_iou) == ((1, 2), ["empty"], None)
+    assert (first.point, first.flags, first.expected_iou) == ((1, 2), ["empty"], None)
     assert (second.expected_iou, second.area) == (0.7123, 14)
 
 

@@ -22,44 +22,44 @@ def error(response: httpx2.Response) -> tuple[int, str]:
     return response.status_code, body["code"]
 
 
-def test_a_picture_comes_as_a_body_or_in_a_form(client: httpx2.Client, picture: bytes) -> None:
+def test_an_image_comes_as_a_body_or_in_a_form(client: httpx2.Client, image: bytes) -> None:
     query = {"threshold": "0.1", "max_instances": "5"}
-    as_body = client.post("/v1/segment", params=query, content=picture, headers=PNG)
-    as_form = client.post("/v1/segment", data=query, files={"image": ("a.png", picture)})
+    as_body = client.post("/v1/segment", params=query, content=image, headers=PNG)
+    as_form = client.post("/v1/segment", data=query, files={"image": ("a.png", image)})
     assert as_body.status_code == 200
     assert as_body.json() == as_form.json()
     answer = as_body.json()
     assert answer["image"]["width"] == answer["image"]["height"] == 160
-    scores = [each["score"] for each in answer["instances"]]
+    scores = [instance["score"] for instance in answer["instances"]]
     assert len(scores) == 5
     assert scores == sorted(scores, reverse=True)
     assert min(scores) >= 0.1
 
 
-def test_masks_come_in_the_format_that_was_asked_for(client: httpx2.Client, picture: bytes) -> None:
+def test_masks_come_in_the_format_that_was_asked_for(client: httpx2.Client, image: bytes) -> None:
     for wanted, field in (("rle", "rle"), ("polygon", "polygons"), ("png", "png")):
-        answer = client.post(f"/v1/segment?format={wanted}", content=picture, headers=PNG)
-        for each in answer.json()["instances"]:
-            assert {"rle", "polygons", "png"} & set(each) == {field}
+        answer = client.post(f"/v1/segment?format={wanted}", content=image, headers=PNG)
+        for instance in answer.json()["instances"]:
+            assert {"rle", "polygons", "png"} & set(instance) == {field}
 
 
-def test_a_coco_file_of_the_picture_can_be_read(
-    client: httpx2.Client, picture: bytes, tmp_path: Path
+def test_a_coco_file_of_the_image_can_be_read(
+    client: httpx2.Client, image: bytes, tmp_path: Path
 ) -> None:
     query = {"format": "coco", "threshold": "0.1"}
-    answer = client.post("/v1/segment", data=query, files={"image": ("cat.png", picture)})
+    answer = client.post("/v1/segment", data=query, files={"image": ("cat.png", image)})
     (tmp_path / "found.json").write_bytes(answer.content)
     (record,) = read_coco(str(tmp_path / "found.json"), "")
     assert record.file == "cat.png"
     assert len(record.objects) == len(answer.json()["annotations"]) > 0
 
 
-def test_points_get_masks_in_their_order(client: httpx2.Client, picture: bytes) -> None:
+def test_points_get_masks_in_their_order(client: httpx2.Client, image: bytes) -> None:
     wanted = points(
         {"x": 80, "y": 80, "class": "circle"},
         {"x": 20.5, "y": 120, "category_id": 4, "clicks": [{"x": 30, "y": 120, "positive": False}]},
     )
-    answer = client.post("/v1/segment/points", data=wanted, files={"image": ("a.png", picture)})
+    answer = client.post("/v1/segment/points", data=wanted, files={"image": ("a.png", image)})
     assert answer.status_code == 200
     first, second = answer.json()["instances"]
     assert (first["class"], first["point"]) == ("circle", [80, 80])
@@ -88,45 +88,45 @@ def as_files(fields: dict[str, str]) -> dict[str, tuple[None, str]]:
     ],
 )
 def test_points_that_cannot_be_answered(
-    client: httpx2.Client, picture: bytes, fields: dict[str, str], expected: tuple[int, str]
+    client: httpx2.Client, image: bytes, fields: dict[str, str], expected: tuple[int, str]
 ) -> None:
-    files = {"image": ("a.png", picture)}
+    files = {"image": ("a.png", image)}
     assert error(client.post("/v1/segment/points", data=fields, files=files)) == expected
 
 
-def test_an_unknown_picture_is_asked_for_again(client: httpx2.Client) -> None:
+def test_an_unknown_image_is_asked_for_again(client: httpx2.Client) -> None:
     wanted = {"image_id": "f" * 32} | points({"x": 1, "y": 2, "class": "ring"})
     answer = client.post("/v1/segment/points", files=as_files(wanted))
     assert error(answer) == (404, "unknown_image")
 
 
-def test_what_is_no_picture_is_refused(client: httpx2.Client, picture: bytes) -> None:
+def test_what_is_no_image_is_refused(client: httpx2.Client, image: bytes) -> None:
     def segment(content: bytes, kind: str) -> tuple[int, str]:
         headers = {"Content-Type": kind}
         return error(client.post("/v1/segment", content=content, headers=headers))
 
-    assert segment(b"{}", "application/json") == (415, "unsupported_picture")
-    assert segment(b"nonsense", "image/png") == (415, "unsupported_picture")
-    assert segment(picture[:300], "image/png") == (415, "unsupported_picture")
+    assert segment(b"{}", "application/json") == (415, "unsupported_image")
+    assert segment(b"nonsense", "image/png") == (415, "unsupported_image")
+    assert segment(image[:300], "image/png") == (415, "unsupported_image")
     assert segment(b"", "image/png") == (400, "bad_request")
     assert segment(b"--x", "multipart/form-data") == (400, "bad_request")
-    no_file = client.post("/v1/segment", files={"picture": ("a.png", picture)})
+    no_file = client.post("/v1/segment", files={"photo": ("a.png", image)})
     assert error(no_file) == (400, "bad_request")
 
 
-def test_parameters_are_checked_wherever_they_are(client: httpx2.Client, picture: bytes) -> None:
+def test_parameters_are_checked_wherever_they_are(client: httpx2.Client, image: bytes) -> None:
     wrong = {"threshold": "2"}
-    files = {"image": ("a.png", picture)}
+    files = {"image": ("a.png", image)}
     assert error(client.post("/v1/segment", params=wrong, files=files))[0] == 422
     assert error(client.post("/v1/segment", data=wrong, files=files))[0] == 422
     assert error(client.post("/v1/segment", data={"format": "bmp"}, files=files))[0] == 422
 
 
-def test_limits_of_the_operator_hold(make_api: MakeApi, picture: bytes) -> None:
+def test_limits_of_the_operator_hold(make_api: MakeApi, image: bytes) -> None:
     api = make_api(max_points=1, max_instances=2, max_megapixels=0.02)
     form = points({"x": 1, "y": 2, "class": "ring"}, {"x": 9, "y": 9, "class": "ring"})
     with listening(api) as url, httpx2.Client(base_url=url) as client:
-        files = {"image": ("a.png", picture)}
+        files = {"image": ("a.png", image)}
         many = client.post("/v1/segment/points", data=form, files=files)
         assert error(many) == (413, "too_large")
         large = client.post("/v1/segment", files=files)
@@ -136,7 +136,7 @@ def test_limits_of_the_operator_hold(make_api: MakeApi, picture: bytes) -> None:
 
 def test_models_say_what_can_be_asked(client: httpx2.Client) -> None:
     said = client.get("/v1/models").json()
-    assert [each["name"] for each in said["models"]] == ["student", "teacher", "refiner"]
+    assert [model["name"] for model in said["models"]] == ["student", "teacher", "refiner"]
     assert (said["calibrated"], said["takes_points"], said["takes_jobs"]) == (True, True, False)
     assert said["models"][0]["metrics"] == {"val/AP": 12.5}
 
@@ -164,9 +164,9 @@ def test_health_is_told_to_everybody(make_api: MakeApi) -> None:
         assert client.get("/v1/models", headers=known).status_code == 200
 
 
-def test_every_request_is_counted(make_api: MakeApi, picture: bytes) -> None:
+def test_every_request_is_counted(make_api: MakeApi, image: bytes) -> None:
     with listening(make_api()) as url, httpx2.Client(base_url=url) as client:
-        found = client.post("/v1/segment", content=picture, headers=PNG).json()["instances"]
+        found = client.post("/v1/segment", content=image, headers=PNG).json()["instances"]
         client.post("/v1/segment", content=b"nonsense", headers=PNG)
         client.get("/nowhere")
         text = client.get("/metrics").text
@@ -184,14 +184,14 @@ def test_unknown_routes_and_methods_are_errors_of_the_same_form(client: httpx2.C
 
 def test_where_the_log_is_json_each_request_is_a_line(
     make_api: MakeApi,
-    picture: bytes,
+    image: bytes,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("WSSIS_LOG", "json")
-    caplog.set_level(logging.INFO, logger="wssis_serve.http.api")
+    caplog.set_level(logging.INFO, logger="wssis_serve.http.access_log")
     with listening(make_api()) as url:
-        seen = httpx2.post(f"{url}/v1/segment", content=picture, headers=PNG, timeout=60)
+        seen = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG, timeout=60)
         httpx2.get(f"{url}/nowhere", headers={"X-Request-Id": "a-1"}, timeout=60)
         httpx2.get(f"{url}/healthz", timeout=60)
         (student, *_) = httpx2.get(f"{url}/v1/models", timeout=60).json()["models"]
@@ -199,7 +199,7 @@ def test_where_the_log_is_json_each_request_is_a_line(
     asked, unknown, _ = (
         {name: vars(record)[name] for name in names}
         for record in caplog.records
-        if record.name == "wssis_serve.http.api"
+        if record.name == "wssis_serve.http.access_log"
     )
     assert asked == {
         "request_id": seen.headers["X-Request-Id"],
@@ -220,6 +220,6 @@ def test_where_the_log_is_json_each_request_is_a_line(
 
 
 def test_else_no_request_is_logged(client: httpx2.Client, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="wssis_serve.http.api")
+    caplog.set_level(logging.INFO, logger="wssis_serve.http.access_log")
     client.get("/healthz")
-    assert not [record for record in caplog.records if record.name == "wssis_serve.http.api"]
+    assert not [record for record in caplog.records if record.name == "wssis_serve.http.access_log"]

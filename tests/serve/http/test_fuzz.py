@@ -27,17 +27,17 @@ from tests.serve.engines.test_images import REAL, with_checksums
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:::PIL"),  # see test_pictures.py
+    pytest.mark.filterwarnings("ignore:::PIL"),  # see test_images.py
     # Starlette leaves the upload of a form that breaks off to the garbage collector.
     pytest.mark.filterwarnings(
         "ignore:.*SpooledTemporaryFile:pytest.PytestUnraisableExceptionWarning"
     ),
 ]
 
-PICTURE_TYPES = ["image/jpeg", "image/png", "image/webp"]
+IMAGE_TYPES = ["image/jpeg", "image/png", "image/webp"]
 ODD_TYPES = ["", "text/plain", "image/gif", "multipart/form-data", "application/json", "x" * 2000]
 NUM_PER_ROUTE = 60  # of each of two kinds: as the OpenAPI document says, and not
-NUM_PICTURES, NUM_POINTS, NUM_TASKS, NUM_PATHS = 600, 500, 150, 100
+NUM_IMAGES, NUM_POINTS, NUM_TASKS, NUM_PATHS = 600, 500, 150, 100
 
 AS_JSON = {"content-type": "application/json"}
 
@@ -98,7 +98,7 @@ def test_what_the_openapi_document_suggests(caller: Caller, mode: GenerationMode
     schema = schemathesis.openapi.from_dict(caller.client.get("/openapi.json").json())
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
     if mode is GenerationMode.NEGATIVE:  # every text is a path
-        operations = [each for each in operations if list(each.query) or list(each.body)]
+        operations = [found for found in operations if list(found.query) or list(found.body)]
     with requests.Session() as session:
         for operation in operations:
 
@@ -143,10 +143,10 @@ def form(parts: list[tuple[str, str, bytes]], dice: random.Random) -> tuple[byte
     return broken, f'multipart/form-data; boundary="{boundary}"'
 
 
-def test_damaged_pictures_of_every_type_and_form(caller: Caller) -> None:
+def test_damaged_images_of_every_type_and_form(caller: Caller) -> None:
     dice, before = random.Random(0), caller.statuses.copy()
-    for _ in range(NUM_PICTURES):
-        data, kind = mutated(dice.choice(REAL), dice), dice.choice(PICTURE_TYPES + ODD_TYPES)
+    for _ in range(NUM_IMAGES):
+        data, kind = mutated(dice.choice(REAL), dice), dice.choice(IMAGE_TYPES + ODD_TYPES)
         if dice.random() < 0.5:
             more = dice.choice(['; filename="a"', "; filename=", '; filename="../\0"', ""])
             parts = [
@@ -162,7 +162,7 @@ def test_damaged_pictures_of_every_type_and_form(caller: Caller) -> None:
             headers={"content-type": kind.encode()},
             params=dice.choice([{}, {}, {}, query]),
         )
-    assert (caller.statuses - before).total() == NUM_PICTURES
+    assert (caller.statuses - before).total() == NUM_IMAGES
     assert (caller.statuses - before)[200] > 50  # not all of it is wrong
 
 

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, UploadFile
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wssis_serve.config import ServeConfig
-from wssis_serve.http.errors import ApiError
+from wssis_serve.errors import ApiError
 from wssis_serve.http.guard import MAX_CLIENTS, Guard, RateLimit, read_token
 
 HOST = {"host": "localhost:8000"}
@@ -244,11 +244,11 @@ def test_rates_of_so_many_clients_are_remembered() -> None:
 
 
 def test_who_comes_when_all_places_are_taken_is_told_when_to_come_again() -> None:
-    clock, door = Clock(), asyncio.Event()
+    clock, gate = Clock(), asyncio.Event()
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "POST":
-            await door.wait()
+            await gate.wait()
         await length_of_body(scope, receive, send)
 
     async def run() -> None:
@@ -261,15 +261,15 @@ def test_who_comes_when_all_places_are_taken_is_told_when_to_come_again() -> Non
         assert refused.headers["retry-after"] == "1"
         assert (await ask(guard)).status == 200  # looks something up
         clock.now += 41
-        door.set()
+        gate.set()
         assert [(await task).status for task in first] == [200, 200]
         assert (await ask(guard, method="POST")).status == 200
-        door.clear()
+        gate.clear()
         again = [asyncio.create_task(ask(guard, method="POST")) for _ in range(2)]
         await asyncio.sleep(0)
         refused = await ask(guard, method="POST")
         assert refused.headers["retry-after"] == "8"  # requests took longer of late
-        door.set()
+        gate.set()
         await asyncio.gather(*again)
 
     asyncio.run(run())
@@ -387,7 +387,7 @@ def test_what_breaks_is_in_the_log_and_not_in_the_answer(caplog: pytest.LogCaptu
 def test_a_failed_request_gives_its_place_back() -> None:
     guard = Guard(break_down, config(max_waiting=1))
     assert [asked(guard, method="POST").status for _ in range(3)] == [500, 500, 500]
-    assert guard.num_waiting == 0
+    assert guard.num_open == 0
 
 
 def test_the_lifespan_of_the_application_passes_and_websockets_do_not() -> None:

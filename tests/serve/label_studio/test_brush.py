@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from wssis_serve.label_studio.brush import from_brush, to_brush
+from wssis_serve.label_studio.brush import to_brush
 
 from ray_wssis import masks
+from tests.support.read_brush import from_brush
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/brush.json").read_text())
 SOME_MASK = st.tuples(st.integers(1, 12), st.integers(1, 40)).flatmap(
@@ -114,11 +115,11 @@ def test_only_alpha_counts() -> None:
 @pytest.mark.parametrize(
     ("codes", "message"),
     [
-        ([], "goes on after its end"),
-        (packed(*head(16)), "goes on after its end"),
-        (packed(*head(16), (1, 1), (3, 2), (15, 16)), "goes on after its end"),
-        (packed(*head(16), (0, 1), (3, 2), (15, 16), (0, 8)), "goes on after its end"),
-        (packed(*head(20)), "a brush code of 20 values; a picture of 2 x 2 pixels has 16"),
+        ([], "ends too early"),
+        (packed(*head(16)), "ends too early"),
+        (packed(*head(16), (1, 1), (3, 2), (15, 16)), "ends too early"),
+        (packed(*head(16), (0, 1), (3, 2), (15, 16), (0, 8)), "ends too early"),
+        (packed(*head(20)), "a brush code of 20 values; an image of 2 x 2 pixels has 16"),
         (packed(*head(16), (1, 1), (3, 2), (16, 16), (0, 8)), "runs cover 17 values, of 16"),
         ([256], "numbers from 0 to 255"),
         ([-1], "numbers from 0 to 255"),

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 from upath import UPath
-from wssis_serve.models import find_models, metrics_of
+from wssis_serve.engines.models import Kind, find_models, metrics_of
 
 from ray_wssis.artifacts import Workspace, open_stage
+from ray_wssis.instance.segmenter import KIND as SEGMENTER
 from ray_wssis.models.model_folder import copy_model, hash_model
 
 
@@ -17,7 +18,7 @@ def test_a_run_is_served_whole(run_folder: Path) -> None:
     assert metrics_of(found, "student/") == {"val/AP": 12.5}
 
 
-def test_of_a_model_folder_there_is_a_student_alone(run_folder: Path) -> None:
+def test_a_model_folder_is_served_as_a_student_alone(run_folder: Path) -> None:
     for folder in (run_folder / "student", run_folder / "student/model"):
         found = find_models(folder)
         assert found.student == str(run_folder / "student/model")
@@ -25,9 +26,18 @@ def test_of_a_model_folder_there_is_a_student_alone(run_folder: Path) -> None:
         assert metrics_of(found, "student/") is None
 
 
-def test_nothing_is_served_of_a_folder_without_a_student(tmp_path: Path) -> None:
+def test_a_folder_without_a_student_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not a model folder"):
         find_models(tmp_path)
+
+
+def test_a_network_of_another_kind_is_not_served(run_folder: Path) -> None:
+    with pytest.raises(ValueError, match="holds a refiner; only a segmenter can be served"):
+        find_models(run_folder / "refiner")
+
+
+def test_kinds_are_those_that_networks_are_saved_with(run_folder: Path) -> None:
+    assert find_models(run_folder).kind == Kind.SEGMENTER == SEGMENTER
 
 
 def test_a_model_has_the_hash_that_its_stage_gave_it(run_folder: Path, tmp_path: Path) -> None:

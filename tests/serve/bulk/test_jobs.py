@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import ray
 from upath import UPath
-from wssis_serve import bulk
-from wssis_serve.bulk import Jobs, spare_workers
+from wssis_serve.bulk import worker
+from wssis_serve.bulk.jobs import Jobs
+from wssis_serve.bulk.worker import spare_workers
 from wssis_serve.config import ServeConfig
-from wssis_serve.http.errors import ApiError
+from wssis_serve.errors import ApiError
 from wssis_serve.http.schemas import Job
 
 from ray_wssis.data.builtin.shapes import write_shapes
@@ -24,12 +25,12 @@ from ray_wssis.recipes.annotate import LABELS, Annotate
 from ray_wssis.storage import read_json
 from tests.support.waiting import wait_until
 
-NUM_MANY = 400  # pictures: several shards
+NUM_MANY = 400  # images: several shards
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where callers may read: pictures, and files of points on all and on some of them."""
+    """The folder of callers: images, and files of points on all and on some of them."""
     folder = UPath(tmp_path_factory.mktemp("root"))
     annotations = write_shapes(folder, NUM_MANY, seed=0, size=64)
     everything = as_weak(read_coco(annotations, folder / "images"), PointKind.CENTROID, seed=0)
@@ -56,7 +57,7 @@ def ended(jobs: Jobs, job_id: str) -> dict[str, Any]:
 
 
 def changed(root: Path, name: str, change: Callable[[dict[str, Any]], None]) -> str:
-    """The few points with something else about them, as a file of their own."""
+    """The few points with a change, as a file of their own."""
     content = json.loads((root / "few.json").read_text())
     change(content)
     (root / name).write_text(json.dumps(content))
@@ -64,7 +65,7 @@ def changed(root: Path, name: str, change: Callable[[dict[str, Any]], None]) -> 
 
 
 @pytest.mark.slow
-def test_a_job_that_is_cancelled_and_one_whose_server_goes_away_lose_nothing(
+def test_cancelled_and_interrupted_jobs_lose_nothing(
     jobs: Jobs, config: ServeConfig, root: Path, tmp_path: Path, ray_session: None
 ) -> None:
     asked = config.model, str(root / "images"), str(root / "many.json")
@@ -110,7 +111,7 @@ def test_a_job_that_is_cancelled_and_one_whose_server_goes_away_lose_nothing(
 
 
 @pytest.mark.slow
-def test_one_job_after_the_other_and_a_bad_one_says_why(
+def test_jobs_run_in_order_and_bad_ones_say_why(
     jobs: Jobs, config: ServeConfig, root: Path, ray_session: None
 ) -> None:
     def other_class(content: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ def test_one_job_after_the_other_and_a_bad_one_says_why(
 
 
 @pytest.mark.slow
-def test_a_job_whose_process_dies_failed_and_may_be_posted_again(
+def test_a_job_whose_process_dies_fails_and_may_be_posted_again(
     jobs: Jobs, config: ServeConfig, root: Path, ray_session: None
 ) -> None:
     asked = config.model, str(root / "images"), str(root / "few.json")
@@ -150,25 +151,25 @@ def test_a_job_whose_process_dies_failed_and_may_be_posted_again(
     failed = ended(jobs, job_id)
     assert (failed["state"], failed["error"]) == (
         "failed",
-        "the process that worked on it died, perhaps for want of memory; post it again",
+        "the process that worked on it died, perhaps for lack of memory; post it again",
     )
     assert jobs.submit(*asked)["error"] is None
     assert ended(jobs, job_id)["state"] == "done"
 
 
 class Neighbour:
-    """Somebody who has reserved CPUs."""
+    """An actor that has reserved CPUs."""
 
-    def is_there(self) -> bool:
+    def is_alive(self) -> bool:
         return True
 
 
 @contextmanager
 def taken(num_cpus: int, left: int) -> Iterator[None]:
-    """So many CPUs are taken, and so many of all four are left."""
+    """Take CPUs, so that `left` of all four are free."""
     neighbour: Any = ray.remote(num_cpus=num_cpus)(Neighbour).remote()
     try:
-        ray.get(neighbour.is_there.remote())
+        ray.get(neighbour.is_alive.remote())
         wait_until(lambda: ray.available_resources().get("CPU", 0) == left, seconds=240)
         yield
     finally:
@@ -187,10 +188,10 @@ def test_a_job_takes_what_others_leave(
         assert spare_workers().cpus_each == pytest.approx(0.2)
         job = jobs.submit(config.model, str(root / "images"), str(root / "few.json"))
         assert ended(jobs, job["id"])["state"] == "done"
-        monkeypatch.setattr(bulk, "PATIENCE", 0)
+        monkeypatch.setattr(worker, "PATIENCE", 0)
         with (
             taken(1, left=0),
-            pytest.raises(ValueError, match=r"0 are free and a bulk job needs 0\.9"),
+            pytest.raises(ValueError, match=r"a bulk job needs 0\.9 CPUs and only 0 are free"),
         ):
             spare_workers()
 
@@ -205,10 +206,10 @@ def test_nothing_outside_the_roots_can_be_asked_for(
     assert not (tmp_path / "jobs").exists()
 
 
-def test_places_that_are_no_folder_and_no_file(jobs: Jobs, config: ServeConfig, root: Path) -> None:
-    with pytest.raises(ApiError, match="no folder; one of pictures is wanted"):
+def test_places_that_do_not_exist(jobs: Jobs, config: ServeConfig, root: Path) -> None:
+    with pytest.raises(ApiError, match="not a folder; wanted: a folder of images"):
         jobs.submit(config.model, "few.json", "few.json")
-    with pytest.raises(ApiError, match="cannot be read; a COCO file of points is wanted"):
+    with pytest.raises(ApiError, match="cannot be read; wanted: a COCO file of points"):
         jobs.submit(config.model, "images", "fewer.json")
 
 
@@ -222,7 +223,7 @@ def test_unknown_jobs_and_servers_that_take_none(
     with pytest.raises(ApiError, match=r"takes no bulk jobs: teacher and refiner"):
         jobs.submit(str(run_folder / "student/model"), "images", "few.json")
     without = Jobs(config.model_copy(update={"jobs": None}))
-    with pytest.raises(ApiError, match="its operator allows them with jobs=FOLDER"):
+    with pytest.raises(ApiError, match="its operator can allow them with jobs=FOLDER"):
         without.submit(config.model, "images", "few.json")
     with pytest.raises(ApiError, match="takes no bulk jobs"):
         without.list()

@@ -1,0 +1,45 @@
+"""Images and parameters out of the body of a request."""
+
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+
+from wssis_serve.errors import ApiError
+from wssis_serve.http.errors import in_words
+
+FORM_FIELD_BYTES = 1_000_000
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+
+async def read_image(request: Request) -> tuple[bytes | None, str, dict[str, Any]]:
+    """The image in a request, its name, and the other fields of the form."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "multipart/form-data":
+        if kind and kind not in (*IMAGE_TYPES, "application/octet-stream"):
+            raise ApiError(
+                415,
+                "unsupported_image",
+                f"the body is {kind:.60}; send an image ({', '.join(IMAGE_TYPES)}) or "
+                "multipart/form-data with the field `image`",
+            )
+        return await request.body(), "image", {}
+    async with request.form(max_files=1, max_fields=16, max_part_size=FORM_FIELD_BYTES) as form:
+        upload = form.get("image")
+        fields = {name: value for name, value in form.items() if name != "image"}
+        if isinstance(upload, UploadFile):
+            return await upload.read(), upload.filename or "image", fields
+        if upload is not None:
+            raise ApiError(400, "bad_request", "the field `image` is text; send a file")
+        return None, "", fields
+
+
+def checked(cls: type[AnyModel], values: dict[str, Any]) -> AnyModel:
+    """The values as `cls`.  Raises ApiError 422 that names the problems."""
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        raise ApiError(422, "unprocessable", in_words(error.errors())) from None
