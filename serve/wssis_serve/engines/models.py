@@ -65,7 +65,7 @@ def find_models(place: Place) -> ServedModels:
 
 def kind_of(model: UPath) -> Kind:
     """The kind of network in a model folder.  Raises ValueError for one that cannot be served."""
-    found = read_json(model / DESCRIPTION).get("kind")
+    found = str(read_json(model / DESCRIPTION).get("kind"))
     try:
         return Kind(found)
     except ValueError:
