@@ -1,16 +1,10 @@
 """Configuration of the endpoint: what is served, to whom, and how much of it."""
 
-import logging
-from typing import Any
-
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
 
 TOKEN_VARIABLE = "WSSIS_TOKEN"
-OLD_KEYS = {"doors": "ingresses", "door_cpus": "ingress_cpus"}
-
-logger = logging.getLogger(__name__)
 
 
 class ReplicaConfig(Config):
@@ -57,13 +51,3 @@ class ServeConfig(Config):
     max_waiting: int = Field(default=32, ge=1)  # requests at a time and ingress, then 503
     timeout_s: float = Field(default=60, gt=0)  # for a request
     remember_megabytes: float = Field(default=512, ge=0)  # of images that are being clicked
-
-    @model_validator(mode="before")
-    @classmethod
-    def rename_old_keys(cls, values: Any) -> Any:
-        """Accept the names that keys had before, with a warning."""
-        if not isinstance(values, dict):
-            return values
-        for old in OLD_KEYS.keys() & values.keys():
-            logger.warning("%s is now called %s: rename the key", old, OLD_KEYS[old])
-        return {OLD_KEYS.get(key, key): value for key, value in values.items()}

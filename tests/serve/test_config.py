@@ -53,6 +53,6 @@ def test_old_keys_are_accepted_with_a_warning(caplog: pytest.LogCaptureFixture) 
     config = check_config(ServeConfig, {"model": "x", "doors": 2, "door_cpus": 0.5}, "args")
     assert (config.ingresses, config.ingress_cpus) == (2, 0.5)
     assert sorted(record.getMessage() for record in caplog.records) == [
-        "door_cpus is now called ingress_cpus: rename the key",
-        "doors is now called ingresses: rename the key",
+        "configuration: door_cpus is now ingress_cpus; the old name still works",
+        "configuration: doors is now ingresses; the old name still works",
     ]
