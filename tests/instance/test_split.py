@@ -22,7 +22,7 @@ from ray_wssis.instance.split import (
     split,
 )
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
-from ray_wssis.masks import bounding_box
+from ray_wssis.masks import bounding_box, from_polygons
 from tests.support.run_in import run_in
 
 
@@ -204,6 +204,27 @@ def test_classes_that_only_the_weak_file_lists_are_left_out(
     assert Records.read(made / WEAK).categories == weak.categories
     assert "weak.json: 6 objects are left out" in caplog.text
     assert "not in the strong file: sign, light" in caplog.text
+
+
+def test_tags_and_annotated_parts_of_a_weak_file_stay(data: Artifact, tmp_path: Path) -> None:
+    weak = Records.read(data / WEAK_TRUTH)
+    half = from_polygons([[0, 0, 32, 0, 32, 64, 0, 64]], 64, 64)
+    extra = [*weak.categories, Category(id=0, name="sign")]  # moves all labels by one
+    known = [
+        replace(
+            record,
+            tags=(0, 1, 3),
+            annotated=half,
+            objects=tuple(replace(obj, label=obj.label + 1) for obj in record.objects),
+        )
+        for record in weak
+    ]
+    made = split(run_in(tmp_path), given(data, tmp_path, weak=Records.from_rows(known, extra)))
+    for record in Records.read(made / WEAK):
+        assert record.tags == (0, 2)  # nobody else knows the sign
+        assert record.annotated == half
+    (file,) = made.folder.glob("*_w.json")
+    assert [record.annotated for record in read_coco(file, "")] == [half] * len(weak)
 
 
 def from_one(records: Records) -> Records:

@@ -227,7 +227,7 @@ def test_further_clicks_refine_the_selected_object_and_undo_takes_them_back(
 
 def as_question(annotation: dict[str, Any]) -> dict[str, Any]:
     (x, y), clicks = annotation["point"], []
-    for key, positive in (("more_points", True), ("negative_points", False)):
+    for key, positive in (("extra_points", True), ("negative_points", False)):
         clicks += [{"x": u, "y": v, "positive": positive} for u, v in annotation.get(key, [])]
     return {"x": x, "y": y, "category_id": annotation["category_id"], "clicks": clicks}
 
