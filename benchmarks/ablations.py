@@ -28,13 +28,9 @@ from ray_wssis.methods.point_wssis.labeller import finish_row
 from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_input import RefinerInput, mask_in_box
-from ray_wssis.methods.point_wssis.refiner_task import (
-    PAIRS,
-    RefinerLearner,
-    RefinerPairs,
-    RefinerSample,
-    read_rough,
-)
+from ray_wssis.methods.point_wssis.refiner_learner import RefinerLearner
+from ray_wssis.methods.point_wssis.refiner_pairs import RefinerPairs, RefinerSample, read_rough
+from ray_wssis.methods.point_wssis.refiner_task import PAIRS
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.feeding import batches_from_processes

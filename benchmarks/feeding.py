@@ -37,9 +37,10 @@ from ray_wssis.data.augment import draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record
+from ray_wssis.instance.learner import SegmenterLearner
 from ray_wssis.instance.samples import Batch, SegmenterSamples
-from ray_wssis.instance.task import IMAGES, SegmenterLearner
-from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.instance.task import IMAGES
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.session import connect
 from ray_wssis.streaming.plan import padded
 from ray_wssis.training.config import TrainingConfig

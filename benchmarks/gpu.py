@@ -32,9 +32,10 @@ from benchmarks.scenes import (
 )
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.instance.learner import SegmenterLearner
 from ray_wssis.instance.samples import collate
 from ray_wssis.instance.segmenter import network_image, pad_images
-from ray_wssis.instance.task import IMAGES, SegmenterLearner
+from ray_wssis.instance.task import IMAGES
 from ray_wssis.methods.point_wssis.point_segmenter import draw_points
 from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.models.solov2 import SOLOv2Output

@@ -26,7 +26,8 @@ from ray_wssis.data.images import read_image
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.records import Records
 from ray_wssis.data.split import as_weak
-from ray_wssis.instance.segmenter import network_image, read_config
+from ray_wssis.instance.segmenter import network_image
+from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.streaming.config import LabellingWorkers

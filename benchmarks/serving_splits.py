@@ -33,7 +33,7 @@ from wssis_serve.ingress import COORDINATOR, replicas_of
 from wssis_serve.replicas import SIDE_THREADS, Student, run
 
 from ray_wssis.config import apply_override, check_config
-from ray_wssis.instance.segmenter import read_config
+from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.models.device import best_device
 from ray_wssis.session import connect
 

@@ -20,9 +20,10 @@ from torchvision.ops import masks_to_boxes
 
 from benchmarks.scenes import NUM_CLASSES, random_samples, segmenter_config
 from benchmarks.timing import interleaved, ratio, spread, table
+from ray_wssis.instance.learner import SegmenterLearner
 from ray_wssis.instance.samples import Batch, Sample, collate
 from ray_wssis.instance.segmenter_config import SegmenterConfig
-from ray_wssis.instance.task import IMAGES, SegmenterLearner
+from ray_wssis.instance.task import IMAGES
 from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.schedule import build_optimizer

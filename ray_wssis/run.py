@@ -18,9 +18,8 @@ from ray_wssis.run_config import RunConfig, TrainedModel
 from ray_wssis.storage import Place, hash_file, locate, write_atomically
 from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.shards import write_content
-from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.throughput import Throughput
-from ray_wssis.training.run import LOGS, train
+from ray_wssis.training.folder import LOGS
 from ray_wssis.training.task import Task
 
 RESOLVED = "config.resolved.yaml"
@@ -78,14 +77,15 @@ class Run:
         """Train a model, or adopt the one that `config.ready` names; it is in `model/`."""
         if config.ready is not None:
             return self.adopt(name, says, task, locate(config.ready))
-        seed, workers = self.config.seed, self.config.training_workers
-        made = self.stage(
-            name,
-            says,
-            {**task.made_from, "training": config.training},
-            lambda stage: train(task, config.training, seed, workers, stage.folder),
-            logs=LOGS,
-        )
+
+        def make(stage: Workspace) -> None:
+            from ray_wssis.training.run import train  # imports Ray
+
+            seed, workers = self.config.seed, self.config.training_workers
+            train(task, config.training, seed, workers, stage.folder)
+
+        made_from = {**task.made_from, "training": config.training}
+        made = self.stage(name, says, made_from, make, logs=LOGS)
         log_to_mlflow(self.folder)
         return made
 
@@ -121,6 +121,8 @@ class Run:
         max_failures: int | None = None,
     ) -> Throughput:
         """Fill `rows/` of a stage that does more than streaming."""
+        from ray_wssis.streaming.stream import Pass, stream  # imports Ray
+
         throughput = stream(
             Pass(
                 name=stage.folder.name,

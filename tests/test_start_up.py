@@ -35,3 +35,9 @@ def test_the_command_line_loads_no_arrays_either() -> None:
 
 def test_matplotlib_waits_until_a_chart_is_drawn() -> None:
     assert not imported_by("ray_wssis.instance.report") & HEAVY
+
+
+def test_a_finished_run_is_looked_at_without_torch_and_ray() -> None:
+    """Every command imports the recipe; a stage imports the rest when it has something to make."""
+    recipes = imported_by("ray_wssis.recipes.point_wssis", "ray_wssis.recipes.annotate")
+    assert not recipes & HEAVY

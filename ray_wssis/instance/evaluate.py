@@ -18,12 +18,12 @@ from ray_wssis.instance.audit import read_quality
 from ray_wssis.instance.find_instances import FindInstances
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.quality import QualityModel, read_column
-from ray_wssis.instance.segmenter import read_config
+from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.instance.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.instance.truth import Ious, compare_row, iou_or_nan
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
-from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.run import ROWS, Run
 from ray_wssis.storage import write_atomically
 from ray_wssis.streaming.table import RowsById, read_rows

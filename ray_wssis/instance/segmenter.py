@@ -14,7 +14,7 @@ from upath import UPath
 
 from ray_wssis.data.images import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
-from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, read_config
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
     categories_of,
@@ -22,10 +22,9 @@ from ray_wssis.models.model_folder import (
     read_description,
     save_model,
 )
-from ray_wssis.models.solov2 import PADDING_MULTIPLE, SOLOv2, SOLOv2Output
+from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.models.solov2_inference import Detections, detect
-
-KIND = "segmenter"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,14 +100,6 @@ class Segmenter:
             scores=[scores[i] for i in kept],
             masks=[mask for mask in masks if mask is not None],
         )
-
-
-def read_config(folder: UPath) -> SegmenterConfig:
-    """The configuration of a saved model, without a source of initial backbone weights."""
-    config = SegmenterConfig.model_validate(read_description(folder, KIND)["config"])
-    backbone = config.network.backbone.model_copy(update={"weights": "none"})
-    network = config.network.model_copy(update={"backbone": backbone})
-    return config.model_copy(update={"network": network})
 
 
 def network_image(image: np.ndarray, config: SegmenterConfig) -> np.ndarray:

@@ -1,11 +1,15 @@
 """A segmenter: its network, the sizes it sees, its inference."""
 
+from upath import UPath
+
 from ray_wssis.config import Config
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.models.compat import Compat
+from ray_wssis.models.model_folder import read_description
 from ray_wssis.models.solov2_config import InferenceConfig, SOLOv2Config
 from ray_wssis.training.config import ScaledTraining
 
+KIND = "segmenter"  # in `config.json` of a model folder
 OVERLAPPING_RANGES = ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
 ScaleRange = tuple[float, float]
 
@@ -32,3 +36,11 @@ class SegmenterStage(Config):
     augment: AugmentConfig = AugmentConfig()
     training: ScaledTraining
     ready: str | None = None  # a model folder to use as it is: nothing is trained
+
+
+def read_config(folder: UPath) -> SegmenterConfig:
+    """The configuration of a saved model, without a source of initial backbone weights."""
+    config = SegmenterConfig.model_validate(read_description(folder, KIND)["config"])
+    backbone = config.network.backbone.model_copy(update={"weights": "none"})
+    network = config.network.model_copy(update={"backbone": backbone})
+    return config.model_copy(update={"network": network})

@@ -3,49 +3,29 @@
 A teacher and a student are the same network with other grids and scale ranges (PointWSSIS,
 arXiv:2303.15062, "Implementation Details"): the teacher's ranges are disjoint, so that each size
 of object is the business of exactly one level.
+
+A driver makes tasks and sends them to workers: methods import torch where a worker calls them.
 """
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor, nn
 from upath import UPath
 
 from ray_wssis.artifacts import Part
 from ray_wssis.data.augment_config import AugmentConfig
-from ray_wssis.data.images import read_image
 from ray_wssis.data.records import Records
-from ray_wssis.instance.samples import Batch, SegmenterSamples
-from ray_wssis.instance.segmenter import KIND, Segmenter, network_image
-from ray_wssis.instance.segmenter_config import SegmenterConfig, SegmenterStage
-from ray_wssis.metrics.coco_ap import Prediction, average_precision
+from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, SegmenterStage
+from ray_wssis.metrics.coco_ap import average_precision
 from ray_wssis.models.model_folder import check_model
-from ray_wssis.models.solov2 import SOLOv2
-from ray_wssis.models.solov2_loss import solov2_losses
-from ray_wssis.models.solov2_targets import assign_cells
 from ray_wssis.training.streams import Stream
 
+if TYPE_CHECKING:
+    from ray_wssis.instance.learner import SegmenterLearner
+    from ray_wssis.instance.samples import SegmenterSamples
+
 IMAGES = "images"  # the name of the only stream
-VALIDATION_BATCH = 8  # images
-
-
-class SegmenterLearner(nn.Module):
-    """Maps the batch of the only stream to named losses."""
-
-    def __init__(self, config: SegmenterConfig, num_classes: int) -> None:
-        super().__init__()
-        self.config = config
-        self.network = SOLOv2(config.network, num_classes)
-
-    def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
-        batch = batches[IMAGES]
-        output = self.network(batch.images, batch.sizes)
-        targets = assign_cells(
-            batch.instances, output.canvas, self.config.network.grids, self.config.scale_ranges
-        )
-        return solov2_losses(output, batch.instances, targets, batch.ignored)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,24 +69,33 @@ class SegmenterTask:
         check_model(folder, KIND, Records.read(self.validation).categories)
 
     @cached_property
-    def samples(self) -> SegmenterSamples:
+    def samples(self) -> "SegmenterSamples":
+        from ray_wssis.instance.samples import SegmenterSamples
+
         return SegmenterSamples(Records.read(self.images), self.augment)
 
     def streams(self) -> dict[str, Stream]:
         return {IMAGES: Stream(lambda: self.samples, self.batch_size)}
 
-    def learner(self) -> SegmenterLearner:
+    def learner(self) -> "SegmenterLearner":
+        from ray_wssis.instance.learner import SegmenterLearner
+
         return SegmenterLearner(self.config, len(self.samples.records.categories))
 
-    def validate(self, learner: SegmenterLearner) -> dict[str, float]:
+    def validate(self, learner: "SegmenterLearner") -> dict[str, float]:
         """Measure the average precision, without any prompt, on the first validation images."""
+        from ray_wssis.instance.learner import segment_records
+        from ray_wssis.instance.segmenter import Segmenter
+
         truth = Records.read(self.validation)
         truth = truth.select(range(min(len(truth), self.max_validation_images)))
         segmenter = Segmenter(learner.network, self.config, truth.categories)
         found = segment_records(segmenter, truth)
         return {f"val/{name}": value for name, value in average_precision(truth, found).items()}
 
-    def save(self, learner: SegmenterLearner, folder: UPath) -> None:
+    def save(self, learner: "SegmenterLearner", folder: UPath) -> None:
+        from ray_wssis.instance.segmenter import Segmenter
+
         categories = self.samples.records.categories
         Segmenter(learner.network, self.config, categories).save(folder, self.card())
 
@@ -122,16 +111,3 @@ class SegmenterTask:
             f"(their licence applies beside that of this model)\n"
             f"- image size: shorter side {self.config.shorter}, longest {self.config.longest}\n"
         )
-
-
-def segment_records(segmenter: Segmenter, records: Records) -> Iterator[Prediction]:
-    """Segment the images in batches; yield what is found in each."""
-    for first in range(0, len(records), VALIDATION_BATCH):
-        batch = list(records.select(range(first, min(len(records), first + VALIDATION_BATCH))))
-        images = [
-            network_image(read_image(record.file, (record.height, record.width)), segmenter.config)
-            for record in batch
-        ]
-        sizes = [(record.height, record.width) for record in batch]
-        for record, found in zip(batch, segmenter.segment(images, sizes), strict=True):
-            yield Prediction(image_id=record.image_id, **vars(found))

@@ -23,7 +23,6 @@ from ray_wssis.models.backbone import Backbone, FeaturePyramid, pixel_statistics
 from ray_wssis.models.solov2_config import SOLOv2Config
 
 MASK_STRIDE = 4  # input pixels per pixel of the mask features
-PADDING_MULTIPLE = 32  # the canvas is a multiple of the coarsest stride
 CLASS_PRIOR = 0.01  # every cell starts as background with this much doubt
 
 

@@ -3,6 +3,8 @@
 from ray_wssis.config import Config
 from ray_wssis.models.backbone_config import BackboneConfig
 
+PADDING_MULTIPLE = 32  # the canvas is a multiple of the coarsest stride
+
 
 class SOLOv2Config(Config):
     backbone: BackboneConfig = BackboneConfig()

@@ -22,16 +22,15 @@ from ray_wssis.instance.label import SUMMARY, THROUGHPUT, check_coverage, summar
 from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.merging import pseudo
 from ray_wssis.instance.quality import QualityModel
-from ray_wssis.instance.segmenter import KIND as SEGMENTER
+from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.instance.split import REJECTED, WEAK, write_rejected
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
-from ray_wssis.methods.point_wssis.refiner import KIND as REFINER
+from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
 from ray_wssis.run import ROWS
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.shards import write_content
-from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import RowsById
 
 LABELS = "labels.json"
@@ -125,6 +124,8 @@ class Annotate:
         return opened
 
     def make(self, stage: Workspace, points: Points) -> None:
+        from ray_wssis.streaming.stream import Pass, stream  # imports Ray
+
         points.records.write(stage / WEAK)
         write_rejected(points.rejected, stage / REJECTED)
         throughput = stream(

@@ -5,7 +5,6 @@ import math
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from torch.utils.tensorboard import SummaryWriter
 from upath import UPath
 
 from ray_wssis.storage import is_local, write_atomically
@@ -22,6 +21,8 @@ class MetricsLog:
     """
 
     def __init__(self, folder: UPath, done: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter  # not for those who only read
+
         self.file = folder / NAME
         self.lines = [line for line in read_metrics(folder) if line["step"] <= done]
         self.charts = folder / TENSORBOARD

@@ -23,15 +23,13 @@ from ray_wssis.logs import run_id
 from ray_wssis.session import Terminated, connect, is_lent
 from ray_wssis.storage import is_local
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
+from ray_wssis.training.folder import RUN
 from ray_wssis.training.loop import STATE, Setup, learn
-from ray_wssis.training.metrics_log import NAME, TENSORBOARD
 from ray_wssis.training.progress import Board, ProgressPrinter
 from ray_wssis.training.streams import check_quotas
 from ray_wssis.training.task import Task
 from ray_wssis.training.trainer import Trainer
 
-RUN = "ray_train"  # the folder in which Ray Train keeps checkpoints
-LOGS = (NAME, TENSORBOARD, RUN)  # what tells of times, and differs from run to run
 SNAPSHOT = "checkpoint_manager_snapshot.json"
 MOST_LOADER_WORKERS = 8  # for each GPU, where it is not configured
 RESIZE_EVERY = 60.0  # seconds between looks for room for another worker

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import Sampler
 
 Key = tuple[int, int]  # epoch, position in the data set
 StepKeys = dict[str, list[Key]]  # by stream
@@ -99,7 +98,7 @@ def draw(samples: Samples, seeds: Sequence[int], key: Key) -> Any:
     return samples.sample(index, np.random.default_rng([*seeds, epoch, index]))
 
 
-class StepSampler(Sampler[StepKeys]):
+class StepSampler:
     """One worker's share of each step, by stream."""
 
     def __init__(self, samplers: Mapping[str, "StreamSampler"], steps: range) -> None:

@@ -1,13 +1,15 @@
 """The contract between the training loop and a method."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-from torch import nn
 from upath import UPath
 
 from ray_wssis.training.streams import Stream
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 class Batch(Protocol):
@@ -15,7 +17,7 @@ class Batch(Protocol):
 
     image_ids: list[int]  # named when the loss is not finite
 
-    def to(self, device: torch.device) -> "Batch": ...
+    def to(self, device: "torch.device") -> "Batch": ...
     def pin_memory(self) -> "Batch": ...
 
 
@@ -34,6 +36,6 @@ class Task(Protocol):
 
     def accept(self, folder: UPath) -> None: ...  # ValueError: this model cannot be adopted
     def streams(self) -> Mapping[str, Stream]: ...  # reads nothing: quotas are checked before
-    def learner(self) -> nn.Module: ...  # batches by stream -> named losses
+    def learner(self) -> "nn.Module": ...  # batches by stream -> named losses
     def validate(self, learner: Any) -> dict[str, float]: ...
     def save(self, learner: Any, folder: UPath) -> None: ...

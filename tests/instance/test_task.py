@@ -14,10 +14,11 @@ from upath import UPath
 from ray_wssis.data.augment import draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.records import Category, Object, Record, Records
+from ray_wssis.instance.learner import SegmenterLearner, segment_records
 from ray_wssis.instance.samples import SegmenterSamples, collate, ignored_pixels, quarter_size
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
-from ray_wssis.instance.task import IMAGES, SegmenterLearner, SegmenterTask, segment_records
+from ray_wssis.instance.task import IMAGES, SegmenterTask
 from ray_wssis.masks import encode
 from ray_wssis.models.solov2_targets import assign_cells
 from tests.support.tiny import TINY

@@ -11,8 +11,8 @@ import torch
 from safetensors.numpy import load_file
 from upath import UPath
 
+from ray_wssis.training.folder import RUN
 from ray_wssis.training.metrics_log import read_metrics
-from ray_wssis.training.run import RUN
 from tests.support.small_run import RAY, SMALL, Submitted, part_of, running_head, submit
 from tests.support.training_workers import held_in_a_step
 from tests.support.waiting import wait_until

@@ -14,7 +14,6 @@ import torch
 from PIL import Image
 from upath import UPath
 
-from ray_wssis import run
 from ray_wssis.artifacts import Artifact
 from ray_wssis.config import load_config, shipped_configs
 from ray_wssis.data.check import check_file
@@ -125,8 +124,8 @@ def train_here(
 
 @pytest.fixture(autouse=True)
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "train", train_here)
-    monkeypatch.setattr(run, "stream", stream_here)
+    monkeypatch.setattr("ray_wssis.training.run.train", train_here)
+    monkeypatch.setattr("ray_wssis.streaming.stream.stream", stream_here)
 
 
 @pytest.fixture(scope="module")

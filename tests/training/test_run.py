@@ -13,8 +13,9 @@ from upath import UPath
 
 from ray_wssis.session import Terminated
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
+from ray_wssis.training.folder import RUN
 from ray_wssis.training.metrics_log import read_metrics
-from ray_wssis.training.run import RUN, SNAPSHOT, TrainingStopped, rescue, train, wants_gpu
+from ray_wssis.training.run import SNAPSHOT, TrainingStopped, rescue, train, wants_gpu
 from tests.support.line_task import Line, TwoLines, groups_file, hurry_file, steps_in, weights
 from tests.support.training_workers import held_in_a_step
 from tests.support.waiting import wait_until

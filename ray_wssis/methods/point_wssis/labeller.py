@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from ray_wssis.artifacts import Part, short_hash
 from ray_wssis.instance.label_row import SCHEMA, complete
+from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.methods.point_wssis.refined_mask import mend
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.streaming.labeller import Infer, Row
 
 
@@ -49,9 +51,6 @@ class PointLabeller:
     @classmethod
     def of(cls, teacher: Part, refiner: Part | None) -> "PointLabeller":
         """Compose it of two model folders.  Raises ValueError if they are none."""
-        from ray_wssis.instance.segmenter import read_config  # imports torch
-        from ray_wssis.models.solov2 import PADDING_MULTIPLE
-
         models = {"teacher": teacher} | ({} if refiner is None else {"refiner": refiner})
         return cls(
             teacher=str(teacher.path),

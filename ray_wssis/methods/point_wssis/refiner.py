@@ -17,6 +17,7 @@ from upath import UPath
 from ray_wssis.data.records import Category
 from ray_wssis.masks import area
 from ray_wssis.methods.point_wssis.refined_mask import Answer, Refined, mend
+from ray_wssis.methods.point_wssis.refiner_config import KIND
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, build_input
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
@@ -26,8 +27,6 @@ from ray_wssis.models.model_folder import (
     read_description,
     save_model,
 )
-
-KIND = "refiner"
 
 
 class Refiner:

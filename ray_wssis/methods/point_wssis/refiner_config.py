@@ -5,6 +5,8 @@ from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentC
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.training.config import ScaledTraining
 
+KIND = "refiner"  # in `config.json` of a model folder
+
 
 class RefinerStage(Config):
     model: MaskRefineNetConfig

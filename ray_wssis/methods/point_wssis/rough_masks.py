@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ray_wssis.artifacts import Artifact
+from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.instance.split import TAUGHT, VALIDATION
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.streaming.labeller import Infer, Row
 
 
@@ -38,9 +40,6 @@ class EarlyTeachers:
     @classmethod
     def of(cls, teacher: Artifact, num_early: int) -> "EarlyTeachers":
         """Compose it of a trained teacher: early ones for strong images, the last for others."""
-        from ray_wssis.instance.segmenter import read_config  # imports torch
-        from ray_wssis.models.solov2 import PADDING_MULTIPLE
-
         early = [str(teacher / f"early_{i}") for i in range(1, num_early + 1)]
         last = teacher / "model"
         return cls(

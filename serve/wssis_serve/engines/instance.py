@@ -14,7 +14,7 @@ from ray_wssis.artifacts import short_hash
 from ray_wssis.data.records import Category
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.model_folder import hash_model
-from ray_wssis.models.solov2 import PADDING_MULTIPLE
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.models.solov2_inference import Detections
 from wssis_serve.config import ServeConfig
 from wssis_serve.engines.images import Decoded, decode

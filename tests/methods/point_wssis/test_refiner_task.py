@@ -14,15 +14,9 @@ from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.masks import complement, decode, encode
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
-from ray_wssis.methods.point_wssis.refiner_task import (
-    PAIRS,
-    RefinerLearner,
-    RefinerPairs,
-    RefinerTask,
-    collate,
-    read_rough,
-    validate,
-)
+from ray_wssis.methods.point_wssis.refiner_learner import RefinerLearner, validate
+from ray_wssis.methods.point_wssis.refiner_pairs import RefinerPairs, collate, read_rough
+from ray_wssis.methods.point_wssis.refiner_task import PAIRS, RefinerTask
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 SMALL = MaskRefineNetConfig(

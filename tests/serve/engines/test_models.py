@@ -5,7 +5,7 @@ from upath import UPath
 from wssis_serve.engines.models import Kind, find_models, metrics_of
 
 from ray_wssis.artifacts import Workspace, open_stage
-from ray_wssis.instance.segmenter import KIND as SEGMENTER
+from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.models.model_folder import copy_model, hash_model
 
 

@@ -1,0 +1,49 @@
+"""SOLOv2 as it learns from images with masks, and what it finds in others meanwhile."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+
+from ray_wssis.data.images import read_image
+from ray_wssis.data.records import Records
+from ray_wssis.instance.samples import Batch
+from ray_wssis.instance.segmenter import Segmenter, network_image
+from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.instance.task import IMAGES
+from ray_wssis.metrics.coco_ap import Prediction
+from ray_wssis.models.solov2 import SOLOv2
+from ray_wssis.models.solov2_loss import solov2_losses
+from ray_wssis.models.solov2_targets import assign_cells
+
+VALIDATION_BATCH = 8  # images
+# images
+
+
+class SegmenterLearner(nn.Module):
+    """Maps the batch of the only stream to named losses."""
+
+    def __init__(self, config: SegmenterConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.network = SOLOv2(config.network, num_classes)
+
+    def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
+        batch = batches[IMAGES]
+        output = self.network(batch.images, batch.sizes)
+        targets = assign_cells(
+            batch.instances, output.canvas, self.config.network.grids, self.config.scale_ranges
+        )
+        return solov2_losses(output, batch.instances, targets, batch.ignored)
+
+
+def segment_records(segmenter: Segmenter, records: Records) -> Iterator[Prediction]:
+    """Segment the images in batches; yield what is found in each."""
+    for first in range(0, len(records), VALIDATION_BATCH):
+        batch = list(records.select(range(first, min(len(records), first + VALIDATION_BATCH))))
+        images = [
+            network_image(read_image(record.file, (record.height, record.width)), segmenter.config)
+            for record in batch
+        ]
+        sizes = [(record.height, record.width) for record in batch]
+        for record, found in zip(batch, segmenter.segment(images, sizes), strict=True):
+            yield Prediction(image_id=record.image_id, **vars(found))
