@@ -115,7 +115,7 @@ function annotation(id, imageId, { categoryId, point, clicks, answer }) {
   const extra = (wanted) => clicks.filter((c) => c.positive === wanted).map(({ x, y }) => [x, y]);
   if (extra(true).length) entry.extra_points = extra(true);
   if (extra(false).length) entry.negative_points = extra(false);
-  if (answer.state !== "mask") return entry; // the mask of earlier clicks is not an answer to these
+  if (answer.state !== "mask") return entry; // a mask of earlier clicks is no answer to these
   const { counts, height, width, bbox, area } = answer.mask;
   Object.assign(entry, { segmentation: { size: [height, width], counts }, bbox, area });
   entry.score = answer.score;
