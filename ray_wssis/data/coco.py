@@ -16,8 +16,8 @@ used are noted there and left out.  `wssis data check` lists all of them.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from upath import UPath
 
@@ -110,22 +110,18 @@ def records_from_coco(
     """Turn a parsed COCO file into records; see `read_coco`."""
     categories = _categories(data["categories"])
     label_of = {category.id: label for label, category in enumerate(categories)}
-    records = _empty_records(data["images"], str(images), categories)
-    objects: dict[int, list[Object]] = {image_id: [] for image_id in records}
+    entries = _read_images(data["images"], str(images), categories)
     seen: set[int] = set()
     for annotation in data["annotations"]:
         try:
-            record, obj = _read_object(annotation, records, label_of, seen, boxes_as_points)
+            image, obj = _read_object(annotation, entries, label_of, seen, boxes_as_points)
         except ValueError as error:
             if rejected is None or (not reject_masks and _has_mask(annotation)):
                 raise
-            rejected.append(_rejection(annotation, records, str(error)))
+            rejected.append(_rejection(annotation, entries, str(error)))
         else:
-            objects[record.image_id].append(obj)
-    return Records.from_rows(
-        (replace(record, objects=tuple(objects[key])) for key, record in records.items()),
-        categories,
-    )
+            image.objects.append(obj)
+    return Records.from_rows((image.record() for image in entries.values()), categories)
 
 
 def _categories(entries: list[dict[str, Any]]) -> tuple[Category, ...]:
@@ -138,15 +134,30 @@ def _categories(entries: list[dict[str, Any]]) -> tuple[Category, ...]:
     return tuple(sorted(categories.values(), key=lambda category: category.id))
 
 
-def _empty_records(
+class _Image(NamedTuple):
+    """An image whose objects are still being collected."""
+
+    image_id: int
+    file: str
+    width: int
+    height: int
+    tags: tuple[int, ...] | None
+    annotated: bytes | None
+    objects: list[Object]
+
+    def record(self) -> Record:
+        return Record(**self._asdict() | {"objects": tuple(self.objects)})
+
+
+def _read_images(
     entries: list[dict[str, Any]], images: str, categories: Sequence[Category]
-) -> dict[int, Record]:
-    """Make a record without objects for each image, by image id, in the order of the file."""
-    records: dict[int, Record] = {}
+) -> dict[int, _Image]:
+    """Read the images, without their objects, by image id in the order of the file."""
+    found: dict[int, _Image] = {}
     for entry in entries:
         key = whole_number(entry, "id", "an image")
         where = f"image {key}"
-        if key in records:
+        if key in found:
             raise ValueError(f"{where}: the id occurs twice")
         if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
             raise ValueError(f"{where}: no file_name")
@@ -158,44 +169,45 @@ def _empty_records(
             annotated = read_annotated(entry.get("annotated"), height, width)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
-        records[key] = Record(
+        found[key] = _Image(
             image_id=key,
             file=image_uri(images, entry["file_name"]),
             width=width,
             height=height,
             tags=tags,
             annotated=annotated,
+            objects=[],
         )
-    return records
+    return found
 
 
 def _read_object(
     annotation: Any,
-    records: dict[int, Record],
+    images: dict[int, _Image],
     label_of: dict[int, int],
     seen: set[int],
     boxes_as_points: bool,
-) -> tuple[Record, Object]:
-    """Read an annotation: the record of its image, and its object.  Raises ValueError."""
+) -> tuple[_Image, Object]:
+    """Read the object of an annotation, and find its image.  Raises ValueError."""
     key = whole_number(annotation, "id", "an annotation")
     where = f"annotation {key}"
     if key in seen:
         raise ValueError(f"{where}: the id occurs twice")
     seen.add(key)
-    record = records.get(whole_number(annotation, "image_id", where))
-    if record is None:
+    image = images.get(whole_number(annotation, "image_id", where))
+    if image is None:
         raise ValueError(f"{where}: there is no image {annotation['image_id']}")
     label = label_of.get(whole_number(annotation, "category_id", where))
     if label is None:
         raise ValueError(f"{where}: there is no category {annotation['category_id']}")
     try:
         mask, point = read_mask_and_point(
-            annotation, record.height, record.width, boxes_as_points=boxes_as_points
+            annotation, image.height, image.width, boxes_as_points=boxes_as_points
         )
-        clicks = read_clicks(annotation, record.height, record.width)
+        clicks = read_clicks(annotation, image.height, image.width)
     except ValueError as error:
-        raise ValueError(f"{where} (image {record.image_id}): {error}") from error
-    return record, Object(
+        raise ValueError(f"{where} (image {image.image_id}): {error}") from error
+    return image, Object(
         annotation_id=key,
         label=label,
         mask=mask,
@@ -209,7 +221,7 @@ def _has_mask(annotation: Any) -> bool:
     return isinstance(annotation, dict) and bool(annotation.get("segmentation"))
 
 
-def _rejection(annotation: Any, records: dict[int, Record], complaint: str) -> Rejected:
+def _rejection(annotation: Any, images: dict[int, _Image], complaint: str) -> Rejected:
     """Make the rejection of an annotation, without the name that `complaint` begins with."""
     numbers: dict[str, int | None] = {}
     for key in ("image_id", "id"):
@@ -218,7 +230,7 @@ def _rejection(annotation: Any, records: dict[int, Record], complaint: str) -> R
         except ValueError:
             numbers[key] = None
     return Rejected(
-        image_id=numbers["image_id"] if numbers["image_id"] in records else None,
+        image_id=numbers["image_id"] if numbers["image_id"] in images else None,
         annotation_id=numbers["id"],
         reason=complaint.partition(": ")[2],
     )

@@ -51,7 +51,8 @@ def with_points(record: Record, kind: PointKind | str, seed: int) -> Record:
         )
         return replace(obj, point=point)
 
-    return replace(record, objects=tuple(map(pointed, record.objects)))
+    objects = tuple(map(pointed, record.objects))
+    return record if objects == record.objects else replace(record, objects=objects)
 
 
 def chance(seed: int, kind: str, key: int) -> int:

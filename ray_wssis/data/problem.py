@@ -29,15 +29,15 @@ class Problems:
     """A growing list of findings."""
 
     def __init__(self) -> None:
-        self.list: list[Problem] = []
+        self.found: list[Problem] = []
 
     def add(self, severity: Severity, kind: str, where: str, found: str, wanted: str) -> None:
-        self.list.append(
+        self.found.append(
             Problem(severity=severity, kind=kind, where=where, found=found, wanted=wanted)
         )
 
     def worst_first(self) -> list[Problem]:
-        return sorted(self.list, key=lambda problem: RANK[problem.severity])
+        return sorted(self.found, key=lambda problem: RANK[problem.severity])
 
     def entries(
         self, entries: list[Any], plural: str, singular: str

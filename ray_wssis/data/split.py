@@ -22,6 +22,14 @@ from ray_wssis.data.points import chance, with_points
 from ray_wssis.data.records import Record, Records
 
 
+class Cut(NamedTuple):
+    """A data set cut in two, nothing forgotten."""
+
+    strong: Records
+    rest: Records
+    knows_masks: bool  # of all objects of the rest
+
+
 class Split(NamedTuple):
     """A data set cut in two, and the masks that the weak part hides."""
 
@@ -37,24 +45,41 @@ def split_records(
     point_kind: PointKind | str,
     incomplete: Container[int] = (),
 ) -> Split:
-    """Cut `records` so that `percent` % of the images keep their masks (rounded down, never 0).
+    """Cut `records` as `cut_records` and forget the masks of the rest.
 
-    Only images whose objects all have masks can become strong; images with ids in `incomplete`
-    cannot, because some of their objects are not in the records.  Crowds stay in the strong part
-    and are removed from the weak one.  Raises ValueError when `percent` is not in (0, 100) or when
-    too few images have masks.
+    Crowds stay in the strong part and are removed from the weak one.
+    """
+    strong, rest, knows_masks = cut_records(records, percent, seed, point_kind, incomplete)
+    return Split(
+        strong=strong,
+        weak=Records.from_rows(map(_forget_masks, rest), records.categories),
+        weak_truth=rest if knows_masks else None,
+    )
+
+
+def cut_records(
+    records: Records,
+    percent: float,
+    seed: int,
+    point_kind: PointKind | str,
+    incomplete: Container[int] = (),
+) -> Cut:
+    """Cut `records` so that `percent` % of the images are strong (rounded down, never 0).
+
+    Points are drawn from the masks where they are missing.  Only images whose objects all have
+    masks can become strong; images with ids in `incomplete` cannot, because some of their objects
+    are not in the records.  Raises ValueError when `percent` is not in (0, 100) or when too few
+    images have masks.
     """
     if not 0 < percent < 100:
         raise ValueError(f"percent is {percent:g}, it must be a number between 0 and 100")
     pointed = [with_points(record, point_kind, seed) for record in records]
     strong = _draw_strong(pointed, percent, seed, incomplete)
     rest = [record for i, record in enumerate(pointed) if i not in strong]
-    known = all(_knows_masks(record, incomplete) for record in rest)
-    categories = records.categories
-    return Split(
-        strong=Records.from_rows((pointed[i] for i in sorted(strong)), categories),
-        weak=Records.from_rows(map(_forget_masks, rest), categories),
-        weak_truth=Records.from_rows(rest, categories) if known else None,
+    return Cut(
+        strong=Records.from_rows((pointed[i] for i in sorted(strong)), records.categories),
+        rest=Records.from_rows(rest, records.categories),
+        knows_masks=all(_knows_masks(record, incomplete) for record in rest),
     )
 
 

@@ -19,7 +19,14 @@ from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.points import with_points
 from ray_wssis.data.records import Category, Record, Records
-from ray_wssis.data.split import Split, as_weak, count_classes, draw_audit, split_records
+from ray_wssis.data.split import (
+    Split,
+    as_weak,
+    count_classes,
+    cut_records,
+    draw_audit,
+    split_records,
+)
 from ray_wssis.data.split_files import counts, split_name, write_split
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.run import Run
@@ -139,15 +146,15 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
         if config.validation is not None:
             validation = read_validation(config, learnt.categories)
         else:
-            held_out = split_records(
+            held_out = cut_records(
                 learnt, config.validation_percent, seed + 1, config.point, incomplete(rejected)
             )
-            if held_out.weak_truth is None:
+            if not held_out.knows_masks:
                 raise ValueError(
                     f"{config.annotations}: not every object has a mask, so no validation "
                     f"images can be held out; give a validation file"
                 )
-            validation, learnt = held_out.strong, held_out.weak_truth
+            validation, learnt = held_out.strong, held_out.rest
     parts = split_records(learnt, config.percent, seed, config.point, incomplete(rejected))
     return Gathered(validation, parts, rejected)
 
