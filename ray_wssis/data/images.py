@@ -149,7 +149,7 @@ def _reading(file: str) -> Iterator[None]:
             file, "there is no such file", "check the images folder and `file_name`"
         ) from error
     except IsADirectoryError as error:
-        raise ImageError(file, "this is a folder", "an image file is wanted") from error
+        raise ImageError(file, "this is a folder", "an image file is needed") from error
     except OSError as error:
         raise ImageError(file, f"cannot be read ({error})", "check access to it") from error
 
