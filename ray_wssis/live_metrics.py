@@ -1,7 +1,7 @@
-"""Figures of a run that is under way, at the Prometheus endpoint of the Ray node of its driver.
+"""Metrics of a run in progress, at the Prometheus endpoint of the Ray node of its driver.
 
-Prometheus knows each name with `ray_` before it, and counters with `_total` after it.  All are
-set by the driver, from figures that it has anyway: nothing here makes a network wait.
+Prometheus sees every name prefixed with `ray_`, and counters with the suffix `_total`.  The driver
+sets all of them from numbers that it has anyway: nothing here makes a network wait.
 """
 
 import threading
@@ -12,26 +12,26 @@ from ray.util.metrics import Counter, Gauge
 TAGS = ("run", "stage")
 TRAINING = "wssis_training_"
 GAUGES = {
-    "wssis_training_step": "Steps of training that are done",
-    "wssis_training_steps": "Steps of training in all",
+    "wssis_training_step": "Training steps done",
+    "wssis_training_steps": "Training steps in total",
     "wssis_training_loss": "Sum of the losses, mean over the last steps",
     "wssis_training_learning_rate": "Learning rate of the last step",
-    "wssis_training_images_per_second": "Images that are learnt from, of all workers together",
+    "wssis_training_images_per_second": "Images trained on, all workers together",
     "wssis_training_network_share": "Share of the time in which the network had a batch",
-    "wssis_labelling_waiting_images": "Images that are still to be shown to a network",
-    "wssis_labelling_processes": "Processes that there is room for, by step",
+    "wssis_labelling_waiting_images": "Images not yet shown to a network",
+    "wssis_labelling_processes": "Room for processes, by step",
 }
 COUNTERS = {
-    "wssis_labelling_images": "Images that were shown to a network, failed ones included",
+    "wssis_labelling_images": "Images shown to a network, including failed ones",
     "wssis_labelling_failed_images": "Images that could not be used",
-    "wssis_labelling_busy_seconds": "Time that all processes were busy, by step",
+    "wssis_labelling_busy_seconds": "Busy time of all processes, by step",
 }
 NEXT_TO_NOTHING = 1e-300  # 1 + this is 1
-AGAIN_EVERY = 5.0  # seconds; Ray forgets a gauge that was not set for some twenty
+AGAIN_EVERY = 5.0  # seconds; Ray forgets a gauge that is not set for about twenty
 
 
 class TrainingMetrics:
-    """What the newest line of a training log says."""
+    """Gauges that follow the latest line of a training log."""
 
     def __init__(self, run: str) -> None:
         self.run = run
@@ -41,15 +41,15 @@ class TrainingMetrics:
 
     def show(self, stage: str, num_steps: int, line: dict[str, float]) -> None:
         values = line | {"steps": num_steps}
-        for name, each in self.gauges.items():
-            each.set(values[name], tags={"run": self.run, "stage": stage})
+        for name, metric in self.gauges.items():
+            metric.set(values[name], tags={"run": self.run, "stage": stage})
 
 
 class LabellingMetrics:
-    """Sums over what a streaming pass has done, and what is left of it as long as `with` lasts.
+    """Sums over the finished part of a streaming pass, and the rest of it while `with` lasts.
 
-    Busy seconds over seconds and processes is the share of the processes of a step that is busy;
-    of the step `model`, that of the actors with networks.
+    Busy seconds divided by seconds and processes is the busy share of the processes of a step; for
+    the step `model`, these are the actors with networks.
     """
 
     def __init__(self, run: str, stage: str, num_waiting: int, processes: dict[str, float]) -> None:
@@ -87,7 +87,7 @@ class LabellingMetrics:
             self.room.set(number, tags=self.tags | {"step": step})
 
     def add(self, row: dict[str, Any], steps: tuple[str, ...]) -> None:
-        """Count the pictures of a shard, and the seconds of each step."""
+        """Count the images of a shard, and the seconds of each step."""
         self.num_waiting -= row["num_images"]
         self.show()
         increase(self.images, row["num_images"], self.tags)
@@ -96,14 +96,17 @@ class LabellingMetrics:
             increase(self.busy, row[step], self.tags | {"step": step})
 
 
-def gauge(name: str, *more_tags: str) -> Gauge:
-    return Gauge(name, description=GAUGES[name], tag_keys=(*TAGS, *more_tags))
+def gauge(name: str, *extra_tags: str) -> Gauge:
+    return Gauge(name, description=GAUGES[name], tag_keys=(*TAGS, *extra_tags))
 
 
-def counter(name: str, *more_tags: str) -> Counter:
-    return Counter(name, description=COUNTERS[name], tag_keys=(*TAGS, *more_tags))
+def counter(name: str, *extra_tags: str) -> Counter:
+    return Counter(name, description=COUNTERS[name], tag_keys=(*TAGS, *extra_tags))
 
 
 def increase(sum_of: Counter, number: float, tags: dict[str, str]) -> None:
-    """Ray refuses to add nothing, and a `rate` does not see the first value of a counter."""
+    """Add to a counter, zero included.
+
+    Ray refuses to add zero, but a counter must start somewhere for `rate` to see its first change.
+    """
     sum_of.inc(number or NEXT_TO_NOTHING, tags=tags)

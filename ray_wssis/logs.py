@@ -1,6 +1,6 @@
-"""The log of a run: sentences for people, or one JSON object a line for machines that collect it.
+"""The log of a run: sentences for people, or one JSON object per line for machines.
 
-Which of the two is in the environment, so that the processes that are started here know it too.
+The choice is in the environment, so that processes started from here make the same.
 """
 
 import hashlib
@@ -21,14 +21,14 @@ logger = logging.getLogger(__name__)
 
 
 class LogFormat(StrEnum):
-    """What `--log-format` may be."""
+    """Values of `--log-format`."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def choose(chosen: LogFormat) -> LogFormat:
-    """What was asked for holds for this process and those that it starts."""
+    """Choose the format for this process and those that it starts."""
     os.environ[VARIABLE] = chosen.value
     return chosen
 
@@ -38,14 +38,14 @@ def wants_json() -> bool:
 
 
 def run_id(folder: UPath) -> str:
-    """`mine-3f09ac`: the name of a run's folder, and what tells it from others of that name."""
+    """Return the name of a run's folder with digits that tell it from others: `mine-3f09ac`."""
     return f"{folder.name}-{hashlib.sha256(str(folder).encode()).hexdigest()[:6]}"
 
 
 def begin(run: UPath | None) -> None:
     """Log to stderr, about the run in this folder if there is one.
 
-    As JSON, warnings of libraries and what nobody caught are lines too.
+    As JSON, warnings of libraries and uncaught exceptions become lines too.
     """
     handler = logging.StreamHandler()
     if wants_json():
@@ -64,9 +64,9 @@ def log_uncaught(
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as a line of JSON, with whatever `extra` it was logged with.
+    """Formats a record as a line of JSON, with any `extra` values that it was logged with.
 
-    One that does not say its `stage` is of the stage that spoke last.
+    A record without a `stage` belongs to the stage that logged last.
     """
 
     def __init__(self, run: str | None) -> None:
@@ -76,9 +76,9 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         extra = {
-            key: it
-            for key, it in vars(record).items()
-            if key not in OF_EVERY_RECORD and not key.startswith("_")  # which are Ray's
+            key: value
+            for key, value in vars(record).items()
+            if key not in OF_EVERY_RECORD and not key.startswith("_")  # those are Ray's
         }
         self.stage = extra.pop("stage", self.stage)
         line: dict[str, Any] = {

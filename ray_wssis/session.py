@@ -1,4 +1,4 @@
-"""The Ray cluster that this process works on: the one it was started for, or its own."""
+"""The Ray cluster of this process: the one it was started for, or its own."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from upath import UPath
 from ray_wssis.storage import is_local, locate
 
 IN_A_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray for the driver of a submitted job
-QUIET = {  # on the driver's terminal; what goes wrong comes as an exception
+QUIET = {  # on the driver's terminal; errors arrive as exceptions
     "ray.train": logging.WARNING,
     "ray.data": logging.ERROR,
     "ray._private.authentication": logging.ERROR,
@@ -29,29 +29,32 @@ SETTINGS = {
 }
 OWN_CLUSTER = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment: no copy of the folder
-    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # no node of ours is announced to go away
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # each streaming pass would print an error that is none
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # no node of ours is ever drained
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # every streaming pass would print a spurious error
 }
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came, from `ray job stop`, a queue, or a machine that shuts down.  As Ctrl-C."""
+    """SIGTERM, from `ray job stop`, a queue or a machine that shuts down; treated like Ctrl-C."""
 
 
 def configure() -> None:
-    """Set what Ray reads when it is imported: to be called before that."""
+    """Set the variables that Ray reads when it is imported; call this first."""
     own = {} if is_lent() else OWN_CLUSTER
     for name, value in (SETTINGS | own).items():
         os.environ.setdefault(name, value)
 
 
 def is_lent() -> bool:
-    """Whether the cluster was there before us and may have nodes to come; ours has this machine."""
+    """Tell whether the cluster existed before us and may grow; our own has only this machine."""
     return bool(os.environ.get("RAY_ADDRESS"))
 
 
 def lasting(out: str) -> UPath:
-    """The folder `out`.  Raises ValueError for one that would vanish with a Ray job."""
+    """Return the folder `out`.
+
+    Raises ValueError if it would vanish with a Ray job, or if a file is in its place.
+    """
     folder = locate(out)
     for place in (folder, *folder.parents) if is_local(folder) else ():
         if place.is_file():
@@ -59,7 +62,7 @@ def lasting(out: str) -> UPath:
     if IN_A_RAY_JOB in os.environ and is_local(folder) and not Path(out).expanduser().is_absolute():
         raise ValueError(
             f"--out {out} is relative: a Ray job runs in a copy of the working directory that is "
-            "thrown away afterwards. Give an absolute path or a URI that all nodes can reach."
+            "deleted afterwards. Give an absolute path or a URI that all nodes can reach."
         )
     return folder
 
@@ -67,8 +70,8 @@ def lasting(out: str) -> UPath:
 def connect() -> None:
     """Attach to the cluster of RAY_ADDRESS (set in Ray jobs), or start one on this machine.
 
-    A cluster of our own has no dashboard.  Its ports are open, and ask for Ray's token.  From now
-    on SIGTERM is `Terminated`; Ray's own handler would leave without a word.
+    Our own cluster has no dashboard.  Its ports are open, and require Ray's token.  From now on
+    SIGTERM raises `Terminated`; Ray's own handler would exit without a word.
     """
     configure()
     import ray
@@ -100,10 +103,10 @@ def terminate(_: int, __: FrameType | None) -> NoReturn:
 
 @contextmanager
 def own_address() -> Iterator[None]:
-    """The processes of a Ray that is started meanwhile know that it is theirs.
+    """Tell the processes of a Ray that is started meanwhile that it is theirs.
 
-    Without its address they look for the last cluster that `ray start` left a note of, and Ray
-    Train would watch over its workers there.
+    Without its address they look for the last cluster that `ray start` recorded, and Ray Train
+    would monitor its workers there.
     """
     port = str(free_port())
     variables = {"RAY_ADDRESS": f"127.0.0.1:{port}", "RAY_GCS_SERVER_PORT": port}
@@ -116,6 +119,6 @@ def own_address() -> Iterator[None]:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
