@@ -96,7 +96,7 @@ def test_what_a_user_did_wrong_is_a_line_too(tmp_path: Path) -> None:
     (by_variable,) = wssis(*words, WSSIS_LOG="json")
     for line in (by_option, by_variable):
         assert (line["level"], line["run"]) == ("ERROR", run_id(UPath(tmp_path)))
-        assert str(line["message"]).startswith("no --config, and there is no")
+        assert str(line["message"]).startswith("--config is missing, and there is no")
 
 
 def test_an_error_before_a_run_is_known_is_a_line_too() -> None:
