@@ -5,36 +5,71 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "ray_wssis"
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
-
-LAYERS = [  # a module imports from its own line and from the lines above
-    {"storage", "config", "renamed_keys", "artifacts", "staleness", "masks", "logs"},
-    {"data", "models", "metrics"},
-    {"session", "live_metrics", "report"},
-    {"training", "streaming"},
-    {"run_config", "run"},
-    {"instance"},
-    {"methods"},
-    {"recipes"},
-    {"doctor"},
-    {"cli"},
-]
-RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-KNOWS_RAY = {"session", "training", "live_metrics", "streaming", "run", "doctor", "cli"}
+ROOT = Path(__file__).parent.parent
+FOLDERS = {
+    "ray_wssis": ROOT / "ray_wssis",
+    "wssis_serve": ROOT / "serve/wssis_serve",
+    "jobs": ROOT / "jobs",
+    "benchmarks": ROOT / "benchmarks",
+}
+MAY_IMPORT = {  # of our own
+    "ray_wssis": {"ray_wssis"},
+    "wssis_serve": {"ray_wssis", "wssis_serve"},
+    "jobs": {"ray_wssis"},
+    "benchmarks": {"ray_wssis", "wssis_serve", "benchmarks", "tests"},
+}
+LAYERS = {  # a module imports from its own line and from the lines above
+    "ray_wssis": [
+        {"storage", "config", "renamed_keys", "artifacts", "staleness", "masks", "logs"},
+        {"data", "models", "metrics"},
+        {"session", "live_metrics", "report"},
+        {"training", "streaming"},
+        {"run_config", "run"},
+        {"instance"},
+        {"methods"},
+        {"recipes"},
+        {"doctor"},
+        {"cli"},
+    ],
+    "wssis_serve": [
+        {"errors", "config", "segmented", "figures", "micro_batcher"},
+        {"roots", "backend"},
+        {"engines"},
+        {"http", "label_studio"},
+        {"replicas", "bulk"},
+        {"coordinator", "ingress"},
+        {"app"},
+        {"command"},
+    ],
+}
+RANKS = {
+    package: {name: rank for rank, layer in enumerate(layers) for name in layer}
+    for package, layers in LAYERS.items()
+}
+KNOWS_RAY = {
+    "ray_wssis": {"session", "training", "live_metrics", "streaming", "run", "doctor", "cli"},
+    "wssis_serve": {"bulk", "ingress", "app", "command"},
+}
 COLLECTIONS = {"utils", "util", "common", "helpers", "misc", "base", "registry", "hooks"}
 
-each_module = pytest.mark.parametrize(
-    "path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix()
+MODULES = [
+    pytest.param(package, path, id=f"{package}/{path.relative_to(folder).as_posix()}")
+    for package, folder in FOLDERS.items()
+    for path in sorted(folder.rglob("*.py"))
+    if path.name != "__init__.py"
+]
+every_module = pytest.mark.parametrize(("package", "path"), MODULES)
+every_layered_module = pytest.mark.parametrize(
+    ("package", "path"), [module for module in MODULES if module.values[0] in LAYERS]
 )
 
 
-def parts(path: Path) -> tuple[str, ...]:
-    return path.relative_to(PACKAGE).with_suffix("").parts
+def parts(package: str, path: Path) -> tuple[str, ...]:
+    return path.relative_to(FOLDERS[package]).with_suffix("").parts
 
 
-def imported(path: Path) -> set[str]:
-    """Dotted names of all modules that `path` imports, wherever in the file it does."""
+def imported(path: Path) -> list[tuple[str, ...]]:
+    """Names of all modules that `path` imports, wherever in the file it does."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -42,38 +77,56 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"line {node.lineno}: a relative import"
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return [tuple(name.split(".")) for name in sorted(names)]
 
 
-def ours(path: Path) -> list[tuple[str, ...]]:
-    names = (tuple(name.split(".")) for name in imported(path))
-    return [name[1:] for name in names if name[0] == "ray_wssis" and len(name) > 1]
+def of_package(package: str, path: Path) -> list[tuple[str, ...]]:
+    """Names within `package` that `path` imports."""
+    return [name[1:] for name in imported(path) if name[0] == package and len(name) > 1]
 
 
-@each_module
-def test_imports_point_downwards(path: Path) -> None:
-    upwards = [".".join(name) for name in ours(path) if RANK[name[0]] > RANK[parts(path)[0]]]
-    assert not upwards
+@every_module
+def test_packages_do_not_import_one_another_in_a_circle(package: str, path: Path) -> None:
+    ours = {name[0] for name in imported(path)} & {*FOLDERS, "tests"}
+    assert ours <= MAY_IMPORT[package]
 
 
-@each_module
-def test_only_the_top_layers_know_ray(path: Path) -> None:
-    knows = any(name.split(".")[0] == "ray" for name in imported(path))
-    assert not knows or parts(path)[0] in KNOWS_RAY
+@every_layered_module
+def test_imports_point_downwards(package: str, path: Path) -> None:
+    ranks = RANKS[package]
+    rank = ranks[parts(package, path)[0]]
+    assert not [".".join(name) for name in of_package(package, path) if ranks[name[0]] > rank]
 
 
-@each_module
-def test_methods_do_not_know_each_other(path: Path) -> None:
-    method = parts(path)[1] if parts(path)[0] == "methods" else None
-    others = {name[1] for name in ours(path) if name[0] == "methods" and len(name) > 1}
+@every_layered_module
+def test_only_the_top_layers_know_ray(package: str, path: Path) -> None:
+    knows = any(name[0] == "ray" for name in imported(path))
+    assert not knows or parts(package, path)[0] in KNOWS_RAY[package]
+
+
+@every_module
+def test_methods_do_not_know_each_other(package: str, path: Path) -> None:
+    place = parts(package, path)
+    method = place[1] if package == "ray_wssis" and place[0] == "methods" else None
+    known = of_package("ray_wssis", path)
+    others = {name[1] for name in known if name[0] == "methods" and len(name) > 1}
     assert method is None or others <= {method}
 
 
-@each_module
-def test_a_module_is_named_for_what_it_is_about(path: Path) -> None:
-    assert not COLLECTIONS & set(parts(path))
+@pytest.mark.parametrize("path", sorted(FOLDERS["jobs"].glob("*.py")), ids=lambda path: path.name)
+def test_jobs_go_through_the_command_line(path: Path) -> None:
+    assert all(name[:2] == ("ray_wssis", "cli") for name in imported(path))
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=str)
+@every_module
+def test_a_module_is_named_for_what_it_is_about(package: str, path: Path) -> None:
+    assert not COLLECTIONS & set(parts(package, path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(path for folder in FOLDERS.values() for path in folder.rglob("__init__.py")),
+    ids=str,
+)
 def test_importing_a_package_runs_nothing(path: Path) -> None:
     assert not path.read_text(encoding="utf-8")
