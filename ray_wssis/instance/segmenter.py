@@ -85,7 +85,7 @@ class Segmenter:
 
     def detect(self, images: list[np.ndarray]) -> list[Detections]:
         """The part of `segment` that needs the network."""
-        return detect(self.forward(images), self.config.inference)
+        return detect(self.forward(images), self.config.inference, self.config.compat)
 
     def full_size(
         self, detections: Detections, network_size: tuple[int, int], original_size: tuple[int, int]

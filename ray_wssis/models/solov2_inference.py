@@ -1,7 +1,9 @@
 """From the cells of SOLOv2 to instances (arXiv:2003.10152, "Inference" and "Matrix NMS").
 
 Differs from the paper: candidates are capped before any mask is drawn, so that an over-confident
-network cannot ask for gigabytes.
+network cannot ask for gigabytes.  `compat: reference` draws the masks of all sure cells before it
+caps them, as the published code does; with more sure cells than the cap the two find different
+instances.
 
 Legend: B images, C classes, N instances, L levels, E kernel channels, h w mask pixels.
 """
@@ -14,22 +16,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+from ray_wssis.models.compat import Compat
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_config import InferenceConfig
 
 LEVEL_STRIDES = (8, 8, 16, 32, 32)  # a mask must have more quarter-size pixels than this
+MASKS_AT_ONCE = 256  # some 60 MB at 800 pixels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Detections:
-    """What was found in one picture, best first; row i of every field is the same object."""
+    """The instances found in one image, best first; row i of every field is the same object."""
 
     masks: Tensor  # (N, h, w) float: probabilities at a quarter of the canvas
     labels: Tensor  # (N,) int64
     scores: Tensor  # (N,) float
 
     def best(self, threshold: float, at_most: int) -> "Detections":
-        """Those of at least this score, no more than so many."""
+        """The instances of at least this score, no more than `at_most`."""
         kept = slice(min(at_most, int((self.scores >= threshold).sum())))
         return Detections(
             masks=self.masks[kept], labels=self.labels[kept], scores=self.scores[kept]
@@ -37,11 +41,13 @@ class Detections:
 
 
 @torch.inference_mode()
-def detect(output: SOLOv2Output, config: InferenceConfig) -> list[Detections]:
-    """The instances of each picture of the batch, found without any prompt."""
+def detect(
+    output: SOLOv2Output, config: InferenceConfig, compat: Compat = "fixed"
+) -> list[Detections]:
+    """The instances of each image of the batch, found without any prompt."""
     scores, kernels, strides = join_levels(output)
     return [
-        detect_one(scores[i], kernels[i], strides, output.mask_features[i], config)
+        detect_one(scores[i], kernels[i], strides, output.mask_features[i], config, compat)
         for i in range(len(scores))
     ]
 
@@ -63,12 +69,20 @@ def join_levels(output: SOLOv2Output) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def detect_one(
-    scores: Tensor, kernels: Tensor, strides: Tensor, mask_features: Tensor, config: InferenceConfig
+    scores: Tensor,
+    kernels: Tensor,
+    strides: Tensor,
+    mask_features: Tensor,
+    config: InferenceConfig,
+    compat: Compat,
 ) -> Detections:
-    """One picture: `scores` (C, cells), `kernels` (E, cells), `mask_features` (E, h, w)."""
-    best, labels, cells = choose_cells(scores, config)
-    sure = best > config.min_class_score  # the others need not be drawn
-    best, labels, cells = best[sure], labels[sure], cells[sure]
+    """One image: `scores` (C, cells), `kernels` (E, cells), `mask_features` (E, h, w)."""
+    if compat == "fixed" or int((scores > config.min_class_score).sum()) <= config.max_candidates:
+        best, labels, cells = choose_cells(scores, config)
+        sure = best > config.min_class_score  # the others need not be drawn
+        best, labels, cells = best[sure], labels[sure], cells[sure]
+    else:
+        best, labels, cells = choose_masks(scores, kernels, strides, mask_features, config)
     found = draw_instances(best, labels, kernels[:, cells], strides[cells], mask_features, config)
     kept = found.scores >= config.min_score
     return Detections(masks=found.masks[kept], labels=found.labels[kept], scores=found.scores[kept])
@@ -81,6 +95,30 @@ def choose_cells(scores: Tensor, config: InferenceConfig) -> tuple[Tensor, Tenso
     return best, where // scores.shape[1], where % scores.shape[1]
 
 
+def choose_masks(
+    scores: Tensor, kernels: Tensor, strides: Tensor, mask_features: Tensor, config: InferenceConfig
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Score, label and cell, each (N,), of the sure cells whose masks score highest, best first.
+
+    The arguments are those of `detect_one`.  Equal scores stay in the order of their cells.
+    """
+    cells, labels = torch.nonzero(config.min_class_score < scores.T, as_tuple=True)
+    best = scores[labels, cells]
+    score = torch.cat(
+        [
+            score_masks(
+                best[chunk],
+                draw(kernels[:, cells[chunk]].T, mask_features),
+                strides[cells[chunk]],
+                config,
+            )[1]
+            for chunk in torch.arange(len(best), device=best.device).split(MASKS_AT_ONCE)
+        ]
+    )
+    kept = torch.argsort(score, descending=True, stable=True)[: config.max_candidates]
+    return best[kept], labels[kept], cells[kept]
+
+
 def draw_instances(
     best: Tensor,
     labels: Tensor,
@@ -89,15 +127,13 @@ def draw_instances(
     mask_features: Tensor,
     config: InferenceConfig,
 ) -> Detections:
-    """The instances of N cells, best first; rows that are none come last and score -1.
+    """The instances of N cells, best first; rows without an instance come last and score -1.
 
     `best`, `labels` and `strides` (N,), `kernels` (E, N), `mask_features` (E, h, w).  No shape in
-    here depends on a value, so this is exported as it is (`ray_wssis.instance.export`).
+    here depends on a value, so `ray_wssis.instance.export` traces the function as it is.
     """
     masks = draw(kernels.T, mask_features)  # (N, h, w)
-    inside = masks > config.mask_threshold
-    real = (best > config.min_class_score) & (inside.sum(dim=(1, 2)) > strides)
-    score = (best * maskness(masks, inside)).where(real, -1)
+    inside, score = score_masks(best, masks, strides, config)
     order = torch.argsort(score, descending=True, stable=True)
     labels, score = labels[order], score[order]
 
@@ -107,6 +143,19 @@ def draw_instances(
     return Detections(
         masks=masks[order[best_first]], labels=labels[best_first], scores=score[best_first]
     )
+
+
+def score_masks(
+    best: Tensor, masks: Tensor, strides: Tensor, config: InferenceConfig
+) -> tuple[Tensor, Tensor]:
+    """The pixels inside each of `masks` (N, h, w) as bool (N, h, w), and class score x maskness
+    (N,), -1 where the mask is too small.
+
+    `best` (N,) are the class scores, `strides` (N,) those of the levels.
+    """
+    inside = masks > config.mask_threshold
+    real = (best > config.min_class_score) & (inside.sum(dim=(1, 2)) > strides)
+    return inside, (best * maskness(masks, inside)).where(real, -1)
 
 
 def keep_peaks(scores: Tensor) -> Tensor:

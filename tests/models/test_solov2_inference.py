@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ray_wssis.models import solov2_inference
+from ray_wssis.models.compat import Compat
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_config import InferenceConfig
 from ray_wssis.models.solov2_inference import (
@@ -159,6 +161,32 @@ def test_the_surest_cells_are_the_candidates() -> None:
     config = InferenceConfig(max_candidates=7, nms_sigma=0, min_score=0)
     found = detect(output_of(class_bias=5.0), config)[0]
     assert 0 < len(found.scores) <= 7
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_reference_caps_the_candidates_by_the_scores_of_their_masks(index: int) -> None:
+    output = output_of()
+    config = InferenceConfig(nms_sigma=0, min_score=0)
+    scores = cell_by_cell(output, index, config)
+    num = len(scores) // 2
+    capped = config.model_copy(update={"max_candidates": num})
+    found = detect(output, capped, "reference")[index]
+    assert found.scores.tolist() == pytest.approx(scores[:num], rel=1e-5)
+    by_class_score = detect(output, capped)[index]
+    assert by_class_score.scores.sum() < found.scores.sum()
+
+
+@pytest.mark.parametrize("compat", ["fixed", "reference"])
+def test_the_masks_of_many_sure_cells_are_drawn_a_few_at_a_time(
+    compat: Compat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = InferenceConfig(max_candidates=9)
+    expected = detect(output_of(), config, compat)[0]
+    monkeypatch.setattr(solov2_inference, "MASKS_AT_ONCE", 4)
+    found = detect(output_of(), config, compat)[0]
+    assert torch.equal(found.labels, expected.labels)
+    torch.testing.assert_close(found.scores, expected.scores)
+    torch.testing.assert_close(found.masks, expected.masks)
 
 
 @pytest.mark.parametrize("class_bias", [-50.0, 0.0])
