@@ -38,7 +38,8 @@ RANGES = {
 def needs_recordings(test: Callable[..., None]) -> Callable[..., None]:
     """Mark a test that compares with the recordings of SOLOv2."""
     skip = pytest.mark.skipif(not RECORDINGS, reason=f"no recordings in {PARITY}")
-    return pytest.mark.slow(skip(test))
+    marked: Callable[..., None] = pytest.mark.slow(skip(test))
+    return marked
 
 
 def imported_model(recording: Path, folder: Path) -> UPath:
