@@ -34,7 +34,7 @@ from ray_wssis.methods.point_wssis.refiner_task import PAIRS
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.feeding import batches_from_processes
-from ray_wssis.training.schedule import build_optimizer, learning_rate
+from ray_wssis.training.schedule import build_optimizer, learning_rate, set_rate
 from ray_wssis.training.streams import LoadedStreams, Stream
 
 CPU = torch.device("cpu")
@@ -149,8 +149,7 @@ class Bench:
         streams = LoadedStreams({PAIRS: Stream(lambda: pairs, stage.training.batch_size)}, seed)
         loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
         for step, batches in zip(steps, loader, strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(stage.training, step)
+            set_rate(optimizer, learning_rate(stage.training, step))
             loss = learner(batches)["dice"]
             optimizer.zero_grad(set_to_none=True)
             loss.backward()

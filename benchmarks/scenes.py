@@ -37,7 +37,7 @@ def categories() -> tuple[Category, ...]:
 
 
 def random_segmenter(config: SegmenterConfig, device: torch.device | None = None) -> Segmenter:
-    network = SOLOv2(config.network, NUM_CLASSES).to(device or torch.device("cpu"))
+    network = SOLOv2(config.network, NUM_CLASSES).eval().to(device or torch.device("cpu"))
     return Segmenter(network, config, categories())
 
 

@@ -20,6 +20,7 @@ from upath import UPath
 
 from ray_wssis.data.images import shortest_edge_size
 from ray_wssis.instance.segmenter import Segmenter, pad_images
+from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.model_folder import find_model
 from ray_wssis.models.solov2 import MASK_STRIDE
 from ray_wssis.models.solov2_inference import choose_cells, draw_instances, join_levels
@@ -113,7 +114,7 @@ def trace(segmenter: Segmenter, height: int, width: int) -> ExportedProgram:
     config = segmenter.config
     size = shortest_edge_size(height, width, config.shorter, config.longest)
     image, sizes = pad_images([torch.zeros(*size, 3, dtype=torch.uint8).numpy()])
-    with torch.no_grad():
+    with evaluating(segmenter.network), torch.no_grad():
         return torch.export.export(Detector(segmenter), (image, sizes[0]))
 
 

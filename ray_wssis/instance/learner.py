@@ -1,6 +1,7 @@
 """SOLOv2 as it learns from images with masks, and what it finds in others meanwhile."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from torch import Tensor, nn
 
@@ -16,7 +17,6 @@ from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import assign_cells
 
 VALIDATION_BATCH = 8  # images
-# images
 
 
 class SegmenterLearner(nn.Module):
@@ -34,6 +34,14 @@ class SegmenterLearner(nn.Module):
             batch.instances, output.canvas, self.config.network.grids, self.config.scale_ranges
         )
         return solov2_losses(output, batch.instances, targets, batch.ignored)
+
+    def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
+        network = self.network
+        return {
+            "backbone": network.backbone.parameters(),
+            "neck": network.pyramid.parameters(),
+            "head": chain(network.instance_head.parameters(), network.mask_head.parameters()),
+        }
 
 
 def segment_records(segmenter: Segmenter, records: Records) -> Iterator[Prediction]:

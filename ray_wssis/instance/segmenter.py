@@ -15,6 +15,7 @@ from upath import UPath
 from ray_wssis.data.images import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
 from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, read_config
+from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
     categories_of,
@@ -43,7 +44,7 @@ class Segmenter:
         config: SegmenterConfig,
         categories: tuple[Category, ...],
     ) -> None:
-        self.network = network.eval()
+        self.network = network
         self.config = config
         self.categories = categories
         self.device = network.mean.device
@@ -54,7 +55,7 @@ class Segmenter:
         categories = categories_of(read_description(folder, KIND))
         network = SOLOv2(config.network, len(categories))
         load_weights(folder, network)
-        return cls(network.to(device), config, categories)
+        return cls(network.to(device).eval(), config, categories)
 
     def save(self, folder: UPath, card: str) -> None:
         description = {
@@ -68,7 +69,8 @@ class Segmenter:
     def forward(self, images: list[np.ndarray]) -> SOLOv2Output:
         """The raw output for images [h, w, 3] uint8 at network size (see `network_image`)."""
         canvas, sizes = pad_images(images)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        with evaluating(self.network), mixed:
             output: SOLOv2Output = self.network(canvas.to(self.device), sizes.to(self.device))
         return output
 

@@ -35,6 +35,7 @@ class SegmenterStage(Config):
     model: SegmenterConfig
     augment: AugmentConfig = AugmentConfig()
     training: ScaledTraining
+    start: str | None = None  # a model folder to take the first weights from, where they fit
     ready: str | None = None  # a model folder to use as it is: nothing is trained
 
 

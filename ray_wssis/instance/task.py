@@ -18,7 +18,8 @@ from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.records import Records
 from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, SegmenterStage
 from ray_wssis.metrics.coco_ap import average_precision
-from ray_wssis.models.model_folder import check_model
+from ray_wssis.models.model_folder import check_model, hash_start
+from ray_wssis.storage import locate
 from ray_wssis.training.streams import Stream
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class SegmenterTask:
     validation: str  # records with masks
     max_validation_images: int
     batch_size: int
+    start: str | None = None  # a model folder to take the first weights from
     made_from: dict[str, Any] = field(default_factory=dict)  # all that decides what is learnt
 
     best_metric = "val/AP"
@@ -56,11 +58,13 @@ class SegmenterTask:
             validation=str(validation.path),
             max_validation_images=stage.training.max_validation_images,
             batch_size=stage.training.batch_size,
+            start=stage.start,
             made_from={
                 "images": images,
                 "validation": validation,
                 "model": stage.model,
                 "augment": stage.augment,
+                **hash_start(stage.start),
             },
         )
 
@@ -79,8 +83,12 @@ class SegmenterTask:
 
     def learner(self) -> "SegmenterLearner":
         from ray_wssis.instance.learner import SegmenterLearner
+        from ray_wssis.models.start import load_start
 
-        return SegmenterLearner(self.config, len(self.samples.records.categories))
+        learner = SegmenterLearner(self.config, len(self.samples.records.categories))
+        if self.start is not None:
+            load_start(learner.network, locate(self.start))
+        return learner
 
     def validate(self, learner: "SegmenterLearner") -> dict[str, float]:
         """Measure the average precision, without any prompt, on the first validation images."""

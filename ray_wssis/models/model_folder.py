@@ -8,10 +8,10 @@ from upath import UPath
 
 from ray_wssis.artifacts import hash_of_values
 from ray_wssis.data.records import Category, named
-from ray_wssis.storage import hash_file
+from ray_wssis.storage import Place, hash_file, locate
 
 if TYPE_CHECKING:  # looking for a model must not take the seconds that importing torch takes
-    from torch import nn
+    from torch import Tensor, nn
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "config.json"
@@ -71,6 +71,19 @@ def hash_model(folder: UPath) -> str:
     return hash_of_values({name: hash_file(file) for name, file in there.items() if file.exists()})
 
 
+def hash_start(start: Place | None) -> dict[str, str]:
+    """The entry of a stage's `made_from` for the model folder it starts from, if it does.
+
+    Raises ValueError if the folder holds no model.
+    """
+    if start is None:
+        return {}
+    folder = locate(start)
+    if not (folder / WEIGHTS).exists():
+        raise ValueError(f"start: {folder} has no {WEIGHTS}, so this is not a model folder")
+    return {"start": hash_model(folder)}
+
+
 def copy_model(source: UPath, target: UPath) -> None:
     """Put the model folder `source` at `target`."""
     target.mkdir(parents=True, exist_ok=True)
@@ -81,16 +94,25 @@ def copy_model(source: UPath, target: UPath) -> None:
 def load_weights(folder: UPath, network: "nn.Module") -> None:
     """Fill `network` from a model folder.
 
-    Raises RuntimeError that names keys which do not fit, ValueError for a damaged file.
+    Raises RuntimeError that names keys which do not fit, ValueError as `read_weights`.
+    """
+    network.load_state_dict(read_weights(folder))
+
+
+def read_weights(folder: UPath) -> "dict[str, Tensor]":
+    """The weights in a model folder, by name.
+
+    Raises ValueError if there are none, or if the file is damaged.
     """
     import safetensors.torch
 
-    data = (folder / WEIGHTS).read_bytes()
+    file = folder / WEIGHTS
+    if not file.exists():
+        raise ValueError(f"{folder}: there is no {WEIGHTS}, so this is not a model folder")
     try:
-        state = safetensors.torch.load(data)
+        return safetensors.torch.load(file.read_bytes())
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{folder / WEIGHTS} is damaged ({error}); copy it again") from error
-    network.load_state_dict(state)
+        raise ValueError(f"{file} is damaged ({error}); copy it again") from error
 
 
 def categories_of(description: dict[str, Any]) -> tuple[Category, ...]:

@@ -1,4 +1,4 @@
-"""What is learnt, and how the work is shared out."""
+"""Configuration of training: the schedule, and the share of each worker."""
 
 import math
 from fractions import Fraction
@@ -10,19 +10,23 @@ from ray_wssis.config import Config
 
 
 class TrainingConfig(Config):
-    """What is learnt from one data set.  How the work is shared out is another matter."""
+    """The schedule of one training.  The number of workers is another matter."""
 
     steps: int = Field(ge=1)
-    batch_size: int = Field(default=16, ge=1)  # samples of all workers together, per step
+    batch_size: int = Field(default=16, ge=1)  # samples per step, of all workers and streams
     reference_batch: int | None = Field(default=None, ge=1)  # batch that rate and steps are for
     optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(default=0.01, gt=0)  # for the whole batch
     weight_decay: float = Field(default=1e-4, ge=0)  # not for norms
     warmup_steps: int = Field(default=1000, ge=0)
     warmup_factor: float = Field(default=0.01, ge=0, le=1)
-    schedule: Literal["steps", "cosine"] = "steps"
+    schedule: Literal["steps", "cosine", "poly"] = "steps"
     drops: tuple[int, ...] = ()  # steps at which the rate becomes a tenth
     final_factor: float = Field(default=0.01, ge=0, le=1)  # where the cosine ends
+    power: float = Field(default=0.9, gt=0)  # of poly: rate x (share of the steps left)^power
+    rate_factors: dict[str, Annotated[float, Field(gt=0)]] = Field(default={})  # by parameter group
+    ema: float | None = Field(default=None, gt=0, lt=1)  # decay of a running mean of the weights,
+    # which is validated and saved in their place; null: none
     max_grad_norm: float = Field(default=35.0, gt=0)
     save_every: int = Field(default=5000, ge=1)  # steps between checkpoints
     validate_every: int = Field(default=5000, ge=1)  # steps; a checkpoint is kept then too
@@ -79,15 +83,15 @@ ScaledTraining = Annotated[TrainingConfig, AfterValidator(TrainingConfig.scaled_
 
 
 class TrainingWorkers(Config):
-    """How training is shared out.  It never changes what is learnt."""
+    """The shares of a training.  They never change what is learnt."""
 
-    number: int = Field(default=1, ge=1)  # to begin with; the least where max_number is given
-    max_number: int | None = Field(default=None, ge=1)  # as many as there is room for, up to this
+    number: int = Field(default=1, ge=1)  # at the start; the least if max_number is given
+    max_number: int | None = Field(default=None, ge=1)  # use all the room there is, up to this
     gpu: bool | None = None  # one GPU a worker; null: if the cluster has enough now
     cpus_each: int | None = Field(default=None, ge=1)  # null: all there are, shared; 1 with a GPU
-    loader_workers: int | None = Field(default=None, ge=0)  # processes that make batches, for each
-    loader_actors: int = Field(default=0, ge=0)  # for each, on nodes with CPUs to spare, instead
-    max_failures: int = Field(default=3, ge=-1)  # crashed workers that are made up for
+    loader_workers: int | None = Field(default=None, ge=0)  # of each worker: processes that load
+    loader_actors: int = Field(default=0, ge=0)  # of each, instead, on any node with CPUs
+    max_failures: int = Field(default=3, ge=-1)  # crashes after which workers restart
 
     @model_validator(mode="after")
     def check_range(self) -> "TrainingWorkers":

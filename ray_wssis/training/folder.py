@@ -1,6 +1,7 @@
-"""Names of what a training leaves beside its models."""
+"""Names of the files that a training leaves beside its models."""
 
 from ray_wssis.training.metrics_log import NAME, TENSORBOARD
 
 RUN = "ray_train"  # the folder in which Ray Train keeps checkpoints
-LOGS = (NAME, TENSORBOARD, RUN)  # what tells of times, and differs from run to run
+SNAPSHOT = "checkpoint_manager_snapshot.json"  # Ray Train's list of them
+LOGS = (NAME, TENSORBOARD, RUN)  # files that hold times, and so differ from run to run

@@ -1,14 +1,66 @@
-"""News that reach training workers from outside: a request to stop, and nodes about to leave."""
+"""Requests to stop: from the person or queue that sends SIGTERM to the workers that train."""
 
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import ray
 import ray.train
 from ray.actor import ActorHandle
 
+from ray_wssis.session import Terminated
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def stop_at_sigterm(board: ActorHandle[Any]) -> Iterator[None]:
+    """On the driver: raise `Terminated` after SIGTERM, once the workers have saved their step.
+
+    A second SIGTERM raises it at once.  Ctrl-C raises KeyboardInterrupt, although Ray Train
+    replaces it by another exception and leaves its handler behind.
+    """
+    terminated = False
+
+    def stop(_: int, __: FrameType | None) -> None:
+        nonlocal terminated
+        if terminated:
+            raise Terminated
+        terminated = True
+        board.ask_to_stop.remote()
+        logger.warning(
+            "Stop requested: finishing this step and saving a checkpoint. "
+            "A second signal stops at once."
+        )
+
+    in_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if in_main:
+        signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    except Exception:  # perhaps of a process that was terminated together with this one
+        if not terminated:
+            raise
+    finally:
+        if in_main:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if terminated:
+        raise Terminated
+
 
 class StopSignal:
-    """Asked by every worker in the same steps, with the same answers: all save, or none."""
+    """On a worker: reasons to save and to stop.
+
+    All workers ask at the same steps and get the same answers: all save, or none.
+    """
 
     def __init__(self, board: ActorHandle[Any]) -> None:
         self.board = board
@@ -19,11 +71,11 @@ class StopSignal:
         self.answer: ray.ObjectRef[bool] = self.board.begin.remote(step)
 
     def is_last_step(self) -> bool:
-        """Whether the step that has begun is to be the last one."""
+        """Whether to stop after the step that has begun."""
         return ray.get(self.answer)
 
     def node_is_leaving(self) -> bool:
-        """Whether it has become known that one of our nodes will go away: once for each news.
+        """Whether it became known since the last call that a node of ours will go away.
 
         Workers wait for each other here, and for no device.
         """

@@ -1,7 +1,7 @@
 """The contract between the training loop and a method."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from upath import UPath
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Batch(Protocol):
     """Collated samples of one stream, as a learner gets them by the name of the stream."""
 
-    image_ids: list[int]  # named when the loss is not finite
+    @property
+    def image_ids(self) -> list[int]: ...  # named when the loss is not finite
 
     def to(self, device: "torch.device") -> "Batch": ...
     def pin_memory(self) -> "Batch": ...
@@ -39,3 +40,14 @@ class Task(Protocol):
     def learner(self) -> "nn.Module": ...  # batches by stream -> named losses
     def validate(self, learner: Any) -> dict[str, float]: ...
     def save(self, learner: Any, folder: UPath) -> None: ...
+
+
+@runtime_checkable
+class NamesParameters(Protocol):
+    """A learner whose groups of parameters may have learning rates of their own.
+
+    `training.rate_factors` gives factors by these names.  A parameter is in one group at most;
+    those in none have the factor 1.
+    """
+
+    def parameter_groups(self) -> "Mapping[str, Iterable[nn.Parameter]]": ...

@@ -44,7 +44,7 @@ Detect = Callable[[NDArray[np.uint8], NDArray[np.int64]], list[NDArray[Any]]]
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
     torch.manual_seed(0)
-    network = SOLOv2(CONFIG.network, num_classes=3)
+    network = SOLOv2(CONFIG.network, num_classes=3).eval()
     for parameter in network.instance_head.parameters():
         torch.nn.init.normal_(parameter, std=0.3)  # masks that differ from each other
     return Segmenter(network, CONFIG, CATEGORIES)

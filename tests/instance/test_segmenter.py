@@ -11,6 +11,7 @@ from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_config import InferenceConfig
+from tests.support.modes import mix_modes, modes
 from tests.support.tiny import TINY
 
 CONFIG = SegmenterConfig(
@@ -46,6 +47,28 @@ def test_a_saved_segmenter_finds_the_same(segmenter: Segmenter, tmp_path: Path) 
     expected, found = segmenter.segment(images, sizes), loaded.segment(images, sizes)
     assert [vars(each) for each in found] == [vars(each) for each in expected]
     assert sum(len(each.masks) for each in found) > 0
+
+
+def test_a_network_keeps_its_modes(tmp_path: Path) -> None:
+    network = SOLOv2(CONFIG.network, num_classes=3)
+    before = mix_modes(network)
+    segmenter = Segmenter(network, CONFIG, CATEGORIES)
+    assert modes(network) == before
+    segmenter.segment([random_image(64, 90)], [(64, 90)])
+    segmenter.save(UPath(tmp_path), "")
+    assert modes(network) == before
+    assert not any(modes(Segmenter.load(UPath(tmp_path), torch.device("cpu")).network))
+
+
+def test_a_network_in_training_mode_finds_what_it_finds_in_evaluation_mode(
+    segmenter: Segmenter,
+) -> None:
+    images, sizes = [random_image(64, 90)], [(64, 90)]
+    expected = segmenter.segment(images, sizes)
+    segmenter.network.train()
+    assert segmenter.segment(images, sizes) == expected
+    segmenter.network.eval()
+    assert segmenter.segment(images, sizes) == expected
 
 
 def test_loading_does_not_ask_for_the_first_weights_again(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(
     wait_until((folder / "teacher/metrics.jsonl").exists)  # the first step is under way
     with held_in_a_step():
         ray_job(ray_head, "stop", "stopped", "--no-wait")
-        wait_until(lambda: "Told to stop" in ray_job(ray_head, "logs", "stopped"))
+        wait_until(lambda: "Stop requested" in ray_job(ray_head, "logs", "stopped"))
     first.join()
     (checkpoint,) = (folder / "teacher" / RUN).glob("checkpoint_*/state.pt")
     step = torch.load(checkpoint, weights_only=True)["step"]

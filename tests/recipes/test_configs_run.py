@@ -27,7 +27,7 @@ from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import read_rows
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.feeding import batches_from_processes
-from ray_wssis.training.schedule import build_optimizer, learning_rate
+from ray_wssis.training.schedule import build_optimizer, learning_rate, set_rate
 from ray_wssis.training.streams import LoadedStreams
 from ray_wssis.training.task import Task
 from tests.support.in_process import stream_here
@@ -105,8 +105,7 @@ def train_here(
     steps = range(1, config.steps + 1)
     loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
     for step, batches in zip(steps, loader, strict=True):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, step)
+        set_rate(optimizer, learning_rate(config, step))
         losses: dict[str, torch.Tensor] = learner(batches)
         total = torch.stack(list(losses.values())).sum()
         assert total.isfinite()

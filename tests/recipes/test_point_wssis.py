@@ -23,9 +23,8 @@ from ray_wssis.data.records import Records
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.storage import hash_file
 from ray_wssis.streaming.table import read_rows
-from ray_wssis.training.folder import RUN
+from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
-from ray_wssis.training.run import SNAPSHOT
 from tests.support.made import make
 from tests.support.small_run import SMALL, Submitted, part_of
 

@@ -12,9 +12,8 @@ from upath import UPath
 
 from ray_wssis.config import load_config
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
-from ray_wssis.training.folder import RUN
+from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
-from ray_wssis.training.run import SNAPSHOT
 from tests.support.made import make
 from tests.support.small_run import SMALL, Submitted, part_of
 from tests.support.training_workers import training_workers

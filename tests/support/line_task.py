@@ -119,11 +119,11 @@ class Line:
         return Learner(self.accident, self.marker, self.seconds)
 
     def validate(self, learner: Learner) -> dict[str, float]:
-        return {"val/closeness": -float(learner.eval().line.weight.norm())}
+        return {"val/closeness": -float(learner.line.weight.norm())}
 
     def save(self, learner: Learner, folder: UPath) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "weights.json").write_text(json.dumps(learner.eval().line.weight.tolist()))
+        (folder / "weights.json").write_text(json.dumps(learner.line.weight.tolist()))
 
 
 class TwoLines(Line):

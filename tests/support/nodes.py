@@ -16,8 +16,8 @@ from upath import UPath
 
 from ray_wssis.training import run
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
-from ray_wssis.training.folder import RUN
-from ray_wssis.training.run import SNAPSHOT, train
+from ray_wssis.training.folder import RUN, SNAPSHOT
+from ray_wssis.training.run import train
 from tests.support.line_task import Line, groups_file, hurry_file
 from tests.support.small_run import RAY
 from tests.support.waiting import wait_until

@@ -1,8 +1,9 @@
 import logging
+from typing import Any
 
 import pytest
 
-from ray_wssis.training.progress import ProgressPrinter
+from ray_wssis.training.progress import ProgressPrinter, warnings_on
 
 LINE = {
     "step": 120.0,
@@ -20,6 +21,31 @@ def test_a_line_for_people_goes_to_stdout(capsys: pytest.CaptureFixture[str]) ->
     assert capsys.readouterr().out == (
         "  teacher 120/400  loss 1.250  35.1 images/s  network 97 %  1:10 left\n"
     )
+
+
+class FakeBoard:
+    """Collects what a handler puts on it."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.warn = self
+
+    def remote(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_warnings_of_a_worker_come_to_the_board_meanwhile() -> None:
+    board: Any = FakeBoard()
+    log = logging.getLogger("ray_wssis.models.start")
+    log.warning("before")
+    with warnings_on(board):
+        log.warning("start: %d of %d weights", 2, 5)
+        log.info("no warning")
+        logging.getLogger("elsewhere").warning("not ours")
+    log.warning("after")
+    assert board.texts == ["start: 2 of 5 weights"]
+    with warnings_on(None):
+        log.warning("nobody reads it")
 
 
 def test_a_line_for_machines_has_the_numbers(

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.session import Terminated
+from ray_wssis.training.checkpoint import rescue
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
-from ray_wssis.training.folder import RUN
+from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
-from ray_wssis.training.run import SNAPSHOT, TrainingStopped, rescue, train, wants_gpu
+from ray_wssis.training.placement import wants_gpu
+from ray_wssis.training.run import TrainingStopped, train
 from tests.support.line_task import Line, TwoLines, groups_file, hurry_file, steps_in, weights
 from tests.support.training_workers import held_in_a_step
 from tests.support.waiting import wait_until
@@ -70,7 +72,7 @@ def test_two_workers_learn_what_one_learns(undisturbed: Path, tmp_path: Path) ->
     np.testing.assert_allclose(found, weights(undisturbed), rtol=1e-5)
 
 
-TWO_STREAMS = CONFIG.model_copy(update={"batch_size": 6})
+TWO_STREAMS = CONFIG.model_copy(update={"batch_size": 6, "ema": 0.75})
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +88,16 @@ def test_each_stream_has_its_named_loss(undisturbed_streams: Path) -> None:
     assert line["loss"] == line["loss/strong"] + line["loss/weak"]
 
 
-def test_a_kill_changes_no_stream(undisturbed_streams: Path, tmp_path: Path) -> None:
+def test_a_kill_changes_no_stream_and_no_mean(undisturbed_streams: Path, tmp_path: Path) -> None:
     task = TwoLines(tmp_path / "marker", "killed")
     found = learn(tmp_path / "run", task, ONE, TWO_STREAMS)
     np.testing.assert_array_equal(found, weights(undisturbed_streams))
     assert task.marker.exists()
+    checkpoints = (tmp_path / "run" / RUN).glob("checkpoint_*/state.pt")  # the kill may leave one
+    states = [torch.load(checkpoint, weights_only=True) for checkpoint in checkpoints]
+    state = max(states, key=lambda state: state["step"])
+    np.testing.assert_array_equal(found, state["mean"]["line.weight"])
+    assert not torch.equal(state["mean"]["line.weight"], state["learner"]["line.weight"])
 
 
 def test_two_workers_share_each_stream(undisturbed_streams: Path, tmp_path: Path) -> None:
@@ -117,7 +124,7 @@ def test_sigterm_keeps_the_step_in_which_it_comes(
         wait_until(task.marker.exists)
         with held_in_a_step():
             os.kill(os.getpid(), signal.SIGTERM)
-            wait_until(lambda: "Told to stop" in caplog.text)
+            wait_until(lambda: "Stop requested" in caplog.text)
             hurry_file(task.marker).touch()
 
     sender = threading.Thread(target=send)

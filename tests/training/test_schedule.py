@@ -1,4 +1,5 @@
 import math
+from collections.abc import Iterable
 from fractions import Fraction
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ray_wssis.training.config import TrainingConfig
-from ray_wssis.training.schedule import build_optimizer, learning_rate
+from ray_wssis.training.schedule import build_optimizer, learning_rate, set_rate
 
 
 def test_the_published_steps_warm_up_and_drop() -> None:
@@ -28,6 +29,68 @@ def test_the_cosine_ends_at_its_final_factor() -> None:
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] == pytest.approx(0.1 * config.learning_rate)
     assert learning_rate(config, 50) == pytest.approx(0.55 * config.learning_rate)
+
+
+def test_the_poly_schedule_is_the_published_one() -> None:
+    config = TrainingConfig(steps=4, learning_rate=1.0, warmup_steps=0, schedule="poly", power=0.9)
+    rates = [learning_rate(config, step) for step in range(1, 5)]
+    assert rates == pytest.approx([1.0, 0.7718895, 0.5358867, 0.2871746], abs=1e-7)
+
+
+def test_the_poly_schedule_begins_after_the_warmup() -> None:
+    config = TrainingConfig(
+        steps=6, learning_rate=2.0, warmup_steps=2, warmup_factor=0.5, schedule="poly", power=2
+    )
+    rates = [learning_rate(config, step) for step in range(1, 7)]
+    assert rates == pytest.approx([1.5, 2.0, 2.0, 1.125, 0.5, 0.125])
+
+
+class Grouped(nn.Module):
+    """Three layers in two groups; the last one is in none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(2, 3), nn.LayerNorm(3))
+        self.head = nn.Linear(3, 4)
+        self.rest = nn.Linear(4, 5, bias=False)
+
+    def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
+        return {"backbone": self.body.parameters(), "head": self.head.parameters()}
+
+
+def test_groups_of_parameters_have_rates_of_their_own() -> None:
+    config = TrainingConfig(steps=1, weight_decay=0.5, rate_factors={"backbone": 0.1, "head": 10.0})
+    learner = Grouped()
+    optimizer = build_optimizer(learner, config)
+    set_rate(optimizer, 0.02)
+    found = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert {name: found[id(p)] for name, p in learner.named_parameters()} == {
+        "body.0.weight": (0.002, 0.5),
+        "body.0.bias": (0.002, 0.5),
+        "body.1.weight": (0.002, 0),
+        "body.1.bias": (0.002, 0),
+        "head.weight": (0.2, 0.5),
+        "head.bias": (0.2, 0.5),
+        "rest.weight": (0.02, 0.5),
+    }
+
+
+def test_a_factor_of_an_unknown_group_is_refused() -> None:
+    config = TrainingConfig(steps=1, rate_factors={"backbome": 0.1})
+    with pytest.raises(
+        ValueError,
+        match=r"^training\.rate_factors: unknown group backbome, did you mean backbone\? "
+        r"Grouped has backbone, head$",
+    ):
+        build_optimizer(Grouped(), config)
+    with pytest.raises(ValueError, match=r"group backbome\. Linear has no groups of parameters$"):
+        build_optimizer(nn.Linear(1, 1), config)
+    with pytest.raises(ValueError, match="greater than 0"):
+        TrainingConfig(steps=1, rate_factors={"head": 0})
 
 
 @pytest.mark.parametrize("name", ["sgd", "adamw"])

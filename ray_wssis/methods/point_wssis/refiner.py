@@ -19,6 +19,7 @@ from ray_wssis.masks import area
 from ray_wssis.methods.point_wssis.refined_mask import Answer, Refined, mend
 from ray_wssis.methods.point_wssis.refiner_config import KIND
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, build_input
+from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.model_folder import (
@@ -36,7 +37,7 @@ class Refiner:
         categories: tuple[Category, ...],
         batch_size: int = 32,  # crops
     ) -> None:
-        self.network = network.eval()
+        self.network = network
         self.categories = categories
         self.batch_size = batch_size
         self.device = network.head.weight.device
@@ -49,7 +50,7 @@ class Refiner:
         categories = categories_of(description)
         network = MaskRefineNet(config, len(categories))
         load_weights(folder, network)
-        return cls(network.to(device), categories, batch_size)
+        return cls(network.to(device).eval(), categories, batch_size)
 
     def save(self, folder: UPath, card: str) -> None:
         """Write the model folder; `card` tells people what it is."""
@@ -113,7 +114,8 @@ class Refiner:
     def forward(self, inputs: list[RefinerInput]) -> Iterator[tuple[NDArray[np.float32], float]]:
         """Foreground probability [S, S] and score of each crop."""
         tensors = [tensor.to(self.device, non_blocking=True) for tensor in to_tensors(inputs)]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        with evaluating(self.network), mixed:
             logits = self.network(*tensors).float()  # (B, 2, S, S)
         foreground = (logits[:, 1] - logits[:, 0]).sigmoid()  # (B, S, S)
         scores = maskness(foreground, tensors[1] > 0)

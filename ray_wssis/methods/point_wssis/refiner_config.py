@@ -12,4 +12,5 @@ class RefinerStage(Config):
     model: MaskRefineNetConfig
     augment: RefinerAugmentConfig = RefinerAugmentConfig()
     training: ScaledTraining
+    start: str | None = None  # a model folder to take the first weights from, where they fit
     ready: str | None = None  # a model folder to use as it is: nothing is trained

@@ -3,7 +3,8 @@
 Legend: B crops, S pixels of a crop side.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import chain
 
 import numpy as np
 from torch import Tensor, nn
@@ -31,6 +32,15 @@ class RefinerLearner(nn.Module):
         batch = batches[PAIRS]
         logits = self.network(batch.rgb, batch.rough, batch.point, batch.label)  # (B, 2, S, S)
         return {"dice": soft_dice_loss(logits, batch.truth)}
+
+    def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
+        network = self.network
+        encoder, decoder = (network.first, network.encoder), (network.aspp, network.decoder)
+        return {
+            "encoder": chain.from_iterable(module.parameters() for module in encoder),
+            "decoder": chain.from_iterable(module.parameters() for module in decoder),
+            "head": network.head.parameters(),
+        }
 
 
 def validate(refiner: Refiner, pairs: RefinerPairs) -> dict[str, float]:

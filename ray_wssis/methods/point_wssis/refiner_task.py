@@ -22,7 +22,8 @@ from ray_wssis.data.records import Records
 from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_config import KIND, RefinerStage
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
-from ray_wssis.models.model_folder import check_model
+from ray_wssis.models.model_folder import check_model, hash_start
+from ray_wssis.storage import locate
 from ray_wssis.training.streams import Stream
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
     from ray_wssis.methods.point_wssis.refiner_pairs import RefinerPairs
 
 ROWS = "rows"  # of an artifact of rough masks
-# of an artifact of rough masks
 PAIRS = "pairs"  # the name of the only stream
-# the name of the only stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +45,7 @@ class RefinerTask:
     rough: str  # folder of rough masks on both
     max_validation_images: int
     batch_size: int
+    start: str | None = None  # a model folder to take the first weights from
     made_from: dict[str, Any] = field(default_factory=dict)  # all that decides what is learnt
 
     name = "refiner"
@@ -64,7 +64,13 @@ class RefinerTask:
             rough="" if rough is None else str(rough / ROWS),
             max_validation_images=stage.training.max_validation_images,
             batch_size=stage.training.batch_size,
-            made_from={"rough_masks": rough, "model": stage.model, "augment": stage.augment},
+            start=stage.start,
+            made_from={
+                "rough_masks": rough,
+                "model": stage.model,
+                "augment": stage.augment,
+                **hash_start(stage.start),
+            },
         )
 
     def accept(self, folder: UPath) -> None:
@@ -88,8 +94,12 @@ class RefinerTask:
 
     def learner(self) -> "RefinerLearner":
         from ray_wssis.methods.point_wssis.refiner_learner import RefinerLearner
+        from ray_wssis.models.start import load_start
 
-        return RefinerLearner(self.config, len(self.samples.records.categories))
+        learner = RefinerLearner(self.config, len(self.samples.records.categories))
+        if self.start is not None:
+            load_start(learner.network, locate(self.start))
+        return learner
 
     def validate(self, learner: "RefinerLearner") -> dict[str, float]:
         """Mean IoU with the truth, of rough and of refined masks."""

@@ -11,6 +11,7 @@ from ray_wssis.masks import decode, encode, iou
 from ray_wssis.methods.point_wssis.refiner import Refiner, maskness
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
+from tests.support.modes import mix_modes, modes
 
 SMALL = MaskRefineNetConfig(
     encoder="resnet18", weights="none", crop_size=64, aspp_width=16, decoder_widths=(16, 12, 8, 8)
@@ -38,6 +39,20 @@ def echo(batch_size: int = 32) -> Refiner:
 
 def test_a_picture_without_objects_gives_nothing() -> None:
     assert echo().refine(np.zeros((50, 60, 3), np.uint8), [], [], []) == []
+
+
+def test_a_network_keeps_its_modes(tmp_path: Path) -> None:
+    network = MaskRefineNet(SMALL, 2)
+    before = mix_modes(network)
+    refiner = Refiner(network, CATEGORIES)
+    assert modes(network) == before
+    image, rough = np.zeros((50, 60, 3), np.uint8), disc(50, 60, 25, 25, 9)
+    found = refiner.refine(image, [rough], [(25, 25)], [0])
+    refiner.save(UPath(tmp_path), "")
+    assert modes(network) == before
+    network.eval()
+    assert refiner.refine(image, [rough], [(25, 25)], [0]) == found
+    assert not any(modes(Refiner.load(UPath(tmp_path), torch.device("cpu")).network))
 
 
 def test_masks_come_back_in_order_whatever_the_batch() -> None:

@@ -1,9 +1,9 @@
-"""How training workers share a cluster."""
+"""The shares of a cluster that training workers get."""
 
 import pytest
 
 from ray_wssis.training.config import TrainingWorkers
-from ray_wssis.training.run import Resources, check_loader_actors, cpu_share, loader_workers
+from ray_wssis.training.placement import Resources, check_loader_actors, cpu_share, loader_workers
 
 
 @pytest.mark.parametrize(
