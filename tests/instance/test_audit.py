@@ -200,14 +200,14 @@ def test_without_audit_images_nothing_is_expected_and_nothing_fails(
     assert all(entry["expected_iou"] is None for entry in listed)
     quiet = [not entry["flags"] for entry in listed]
     assert quiet == sorted(quiet)
-    assert "No IoU is known to expect" in (made / REVIEW_PAGE).read_text()
+    assert "no mask has an expected IoU" in (made / REVIEW_PAGE).read_text()
     assert "no audit images" in caplog.text
 
 
 def test_no_review_is_an_empty_one(audited: Artifact, labels: Artifact, tmp_path: Path) -> None:
     made = audit(run_in(tmp_path), audited, labels, SIGNALS, AuditConfig(review=0))
     assert read(made, REVIEW)["annotations"] == []
-    assert "There is no pseudo mask to show" in (made / REVIEW_PAGE).read_text()
+    assert "There are no pseudo masks to show" in (made / REVIEW_PAGE).read_text()
 
 
 def test_masks_of_other_classes_than_the_points_are_an_flag(

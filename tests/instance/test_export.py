@@ -186,7 +186,7 @@ def test_without_a_shape_the_canvas_is_square(run: Path, tmp_path: Path) -> None
         ("student.onnx", "torch", {}, r"ends in \.pt2"),
         ("student.pt2", "onnx", {}, r"ends in \.onnx"),
         ("student.pt2", "torch", {"height": 480}, "height 480 and width None"),
-        ("student.pt2", "torch", {"height": 480, "width": 0}, "two numbers of pixels"),
+        ("student.pt2", "torch", {"height": 480, "width": 0}, "give both, in pixels"),
     ],
 )
 def test_what_cannot_be_written_is_refused(
