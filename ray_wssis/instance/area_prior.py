@@ -1,4 +1,4 @@
-"""How large the objects of each class are, as the true masks say.
+"""The usual size of the objects of each class, learnt from true masks.
 
 Sizes of things spread by factors, not by differences, so areas are compared by their logarithm.
 """
@@ -49,8 +49,11 @@ class AreaPrior:
         )
 
     def deviation(self, label: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:
-        """How unusual areas are for their classes, in standard deviations: below 0 small, above
-        0 large.  Both arguments may be arrays; an area of 0 counts as one pixel."""
+        """Measure in standard deviations how unusual areas are for their classes.
+
+        Below 0 is small, above 0 large.  Both arguments may be arrays; an area of 0 counts as one
+        pixel.
+        """
         labels, logs = np.asarray(label), np.log(np.maximum(np.asarray(pixels), 1))
         means, spreads = self._of(labels)
         return np.asarray((logs - means) / spreads)

@@ -20,7 +20,7 @@ class AuditConfig(Config):
 
 
 class MergeConfig(Config):
-    """What happens to poor masks, and to those that people corrected."""
+    """Decides about poor masks, and about those that people corrected."""
 
     below: Literal["keep", "ignore", "drop"] = "ignore"  # ignore: neither object nor background
     corrections: tuple[str, ...] = ()  # COCO files whose masks win over pseudo masks; last one wins

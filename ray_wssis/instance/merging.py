@@ -1,4 +1,4 @@
-"""How a weak image and its row of labels become an image to learn from."""
+"""Weak images and their rows of labels become images to learn from."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

@@ -188,7 +188,7 @@ def sheets_section(numbers: LabelNumbers, truth: RecordsById | None, names: list
 
 
 def predictions_section(folder: UPath, models: Models, names: list[str]) -> Section:
-    """What the student finds, beside the truth."""
+    """Show what the student finds, beside the truth."""
     truth = read_records(folder / "split/val.parquet")
     found = None
     if truth is not None and "student" in models:

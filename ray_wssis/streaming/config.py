@@ -1,4 +1,4 @@
-"""How streaming is shared out among processes: configuration alone, quick to import."""
+"""Configuration of how streaming is shared out among processes."""
 
 from pydantic import Field
 

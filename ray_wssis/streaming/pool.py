@@ -1,4 +1,4 @@
-"""How a cluster is shared between actors with networks and the tasks that feed them."""
+"""The division of a cluster between actors with networks and the tasks that feed them."""
 
 import math
 from dataclasses import dataclass

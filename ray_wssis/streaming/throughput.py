@@ -1,4 +1,4 @@
-"""What a stream has done so far: images, failures, and where the time went."""
+"""Counts of what a stream has done so far: images, failures, and where the time went."""
 
 import logging
 from collections import Counter

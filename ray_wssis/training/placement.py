@@ -15,7 +15,7 @@ Resources = Mapping[str, float]  # CPU and GPU of a node
 
 
 def wants_gpu(workers: TrainingWorkers) -> bool:
-    """Whether each worker gets a GPU: as configured, else if the cluster has enough now.
+    """Decide whether each worker gets a GPU: as configured, else if the cluster has enough now.
 
     A cluster that may grow is waited for: Ray Train asks its autoscaler for the missing GPUs.
     Raises ValueError in a cluster of our own.

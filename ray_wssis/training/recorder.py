@@ -85,7 +85,7 @@ class Recorder:
         self.pending = []
 
     def is_due(self, step: int) -> bool:
-        """Whether a checkpoint of this step is planned."""
+        """Return whether a checkpoint of this step is planned."""
         config = self.setup.config
         regular = step % config.save_every == 0 or step % config.validate_every == 0
         return regular or step == config.steps or step in config.early

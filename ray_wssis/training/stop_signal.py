@@ -71,11 +71,11 @@ class StopSignal:
         self.answer: ray.ObjectRef[bool] = self.board.begin.remote(step)
 
     def is_last_step(self) -> bool:
-        """Whether to stop after the step that has begun."""
+        """Return whether to stop after the step that has begun."""
         return ray.get(self.answer)
 
     def node_is_leaving(self) -> bool:
-        """Whether it became known since the last call that a node of ours will go away.
+        """Return whether it became known since the last call that a node of ours will go away.
 
         Workers wait for each other here, and for no device.
         """

@@ -23,7 +23,7 @@ class Batch(Protocol):
 
 
 class Task(Protocol):
-    """What to learn, from which samples, and how to measure and save it.
+    """Says what to learn, from which samples, and how to measure and save it.
 
     A task is sent to every worker, so it holds names of files and not their content.
     """
