@@ -1,8 +1,6 @@
 """Everything that a training run needs to continue as if nothing had happened, on disk."""
 
 import io
-import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +9,8 @@ import torch
 from torch import nn
 from upath import UPath
 
-from ray_wssis.training.folder import SNAPSHOT
+from ray_wssis.training.folder import STATE
 from ray_wssis.training.running_mean import RunningMean
-
-STATE = "state.pt"
 
 
 @dataclass
@@ -68,26 +64,3 @@ class State:
         if self.mean is not None:
             self.mean.learner.load_state_dict(state["mean"])
         self.step, self.best = state["step"], state["best"]
-
-
-def rescue(run: UPath) -> str | None:
-    """Make a run folder usable whose list of checkpoints was cut short by a kill or a full disk.
-
-    Ray Train refuses to start with a broken list.  It is moved out of the way, and the newest
-    readable checkpoint is returned, to continue from.
-    """
-    snapshot = run / SNAPSHOT
-    if not snapshot.exists():
-        return None
-    try:
-        json.loads(snapshot.read_text())
-        return None
-    except ValueError:
-        snapshot.rename(run / f"{SNAPSHOT}.broken")
-    for state in sorted(run.glob(f"checkpoint_*/{STATE}"), reverse=True):
-        try:
-            torch.load(io.BytesIO(state.read_bytes()), map_location="cpu", weights_only=True)
-            return str(state.parent)
-        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
-            continue  # cut short as well; an older one may be whole
-    return None

@@ -9,10 +9,8 @@ from upath import UPath
 from ray_wssis.logs import run_id
 from ray_wssis.session import connect, is_lent
 from ray_wssis.storage import is_local
-from ray_wssis.training.checkpoint import rescue
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.folder import RUN
-from ray_wssis.training.loop import learn
 from ray_wssis.training.placement import (
     check_loader_actors,
     cpu_share,
@@ -20,10 +18,11 @@ from ray_wssis.training.placement import (
     wants_gpu,
 )
 from ray_wssis.training.progress import Board, ProgressPrinter
+from ray_wssis.training.rescue import rescue
 from ray_wssis.training.stop_signal import stop_at_sigterm
 from ray_wssis.training.streams import check_quotas
 from ray_wssis.training.task import Task
-from ray_wssis.training.trainer import Trainer
+from ray_wssis.training.trainer import Trainer, work
 from ray_wssis.training.worker_setup import Setup
 
 RESIZE_EVERY = 60.0  # seconds between looks for room for another worker
@@ -74,7 +73,7 @@ def trainer(setup: Setup, workers: TrainingWorkers, gpu: bool, cpus: int) -> Tra
     numbers = (workers.number, workers.most) if workers.max_number else workers.number
     place, file_system = storage(UPath(setup.folder))
     return Trainer(
-        learn,
+        work,
         train_loop_config={"setup": ray.put(setup)},  # only the workers look inside
         scaling_config=ray.train.ScalingConfig(  # type: ignore[call-arg]  # mypy finds that of V1
             num_workers=numbers,  # type: ignore[arg-type]

@@ -56,6 +56,13 @@ class ProcessGroupConfig(BackendConfig):
         return ProcessGroup
 
 
+def work(sent: dict[str, Any]) -> None:
+    """Train on one worker."""
+    from ray_wssis.training.loop import learn  # imports torch, which a driver need not
+
+    learn(sent)
+
+
 def torch_config() -> Any:
     """Ray's settings for torch: NCCL between GPUs, Gloo between CPUs."""
     from ray.train.torch import TorchConfig

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.session import Terminated
-from ray_wssis.training.checkpoint import rescue
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.placement import wants_gpu
+from ray_wssis.training.rescue import rescue
 from ray_wssis.training.run import TrainingStopped, train
 from tests.support.line_task import Line, TwoLines, groups_file, hurry_file, steps_in, weights
 from tests.support.training_workers import held_in_a_step
