@@ -1,10 +1,10 @@
-"""How well does a handful of audit pictures calibrate the expected IoU of all the others?
+"""Measures how well a handful of audit images calibrates the expected IoU of all the others.
 
-    python -m benchmarks.calibration runs/demo --pictures 12
+    python -m benchmarks.calibration runs/demo --images 12
 
-Takes the labels of a finished run whose hidden masks are known.  Some weak pictures, drawn by
-chance, stand in for audit pictures and calibrate; the rest are judged.  The error is the expected
-calibration error over ten groups of equal count.
+Takes the labels of a finished run whose hidden masks are known.  Some weak images, drawn at random,
+stand in for audit images and calibrate; the rest are judged.  The error is the expected calibration
+error over ten groups of equal count.
 """
 
 import argparse
@@ -28,9 +28,9 @@ WORST = 0.1  # share of the masks that is dropped
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """Figures of the masks that did not calibrate."""
+    """Figures of the masks that were judged."""
 
-    num_objects: int  # that calibrated
+    num_objects: int  # those that calibrated
     error: float
     miou: float  # 0..1
     miou_without_worst: float
@@ -38,19 +38,19 @@ class Draw:
 
 def main() -> None:
     options = read_options()
-    draws = list(calibrate(UPath(options.run), options.pictures, options.draws))
+    draws = list(calibrate(UPath(options.run), options.images, options.draws))
     print(
-        "| run | audit pictures | objects | error | above 0.05 | mIoU, % | without the worst 10 % |"
+        "| run | audit images | objects | error | above 0.05 | mIoU, % | without the worst 10 % |"
     )
     print("|---|---|---|---|---|---|---|")
-    errors = np.array([each.error for each in draws])
-    objects = np.mean([each.num_objects for each in draws])
+    errors = np.array([draw.error for draw in draws])
+    objects = np.mean([draw.num_objects for draw in draws])
     before, after = (
-        100 * np.mean([getattr(each, name) for each in draws])
+        100 * np.mean([getattr(draw, name) for draw in draws])
         for name in ("miou", "miou_without_worst")
     )
     print(
-        f"| {options.run} | {options.pictures} | {objects:.0f} "
+        f"| {options.run} | {options.images} | {objects:.0f} "
         f"| {errors.mean():.3f} ± {errors.std():.3f} | {(errors > 0.05).mean():.0%} of the draws "
         f"| {before:.1f} | {after:.1f} |"
     )
@@ -59,23 +59,26 @@ def main() -> None:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="folder of a finished run")
-    parser.add_argument("--pictures", type=int, default=8, help="that calibrate")
-    parser.add_argument("--draws", type=int, default=100, help="of pictures, by chance")
+    parser.add_argument("--images", type=int, default=8, help="number that calibrate")
+    parser.add_argument("--draws", type=int, default=100, help="random choices of images")
     return parser.parse_args()
 
 
-def calibrate(run: UPath, num_pictures: int, num_draws: int) -> Iterator[Draw]:
+def calibrate(run: UPath, num_images: int, num_draws: int) -> Iterator[Draw]:
     columns = ["image_id", "annotation_id", "rough", "refined", "label", *PointLabeller.signals]
     rows = [row for row in read_rows(run / "labels/rows", columns, source="weak") if row["label"]]
     truth = {record.image_id: record for record in Records.read(run / "split" / WEAK_TRUTH)}
     taught = Records.read(run / "split" / TAUGHT)
     for seed in range(num_draws):
         order = np.random.default_rng(seed).permutation(len(rows)).tolist()
-        some, rest = (
-            [rows[i] for i in part] for part in (order[:num_pictures], order[num_pictures:])
+        chosen, rest = (
+            [rows[i] for i in part] for part in (order[:num_images], order[num_images:])
         )
         yield judge(
-            QualityModel.fit(some, truth, taught, PointLabeller.signals), rest, truth, count(some)
+            QualityModel.fit(chosen, truth, taught, PointLabeller.signals),
+            rest,
+            truth,
+            count(chosen),
         )
 
 

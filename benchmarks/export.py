@@ -1,11 +1,11 @@
-"""What does an exported student cost?  One picture, from its pixels to quarter-size masks.
+"""Measures the time of an exported student: one image, from its pixels to quarter-size masks.
 
     python -m benchmarks.export runs/demo --runs 20 --threads 2
 
-Three ways to the same instances, on pictures of the built-in data set at the model's own size:
-`Segmenter.forward` and `detect`, what `torch.export.load` gives, and onnxruntime.  The first draws
-only the cells that are sure, the others always `max_candidates`.  Each run shows one picture to
-each of them, in turn.  They must agree on every picture before they are timed.
+Three ways to the same instances, on images of the built-in data set at the model's own size:
+`Segmenter.forward` and `detect`, the result of `torch.export.load`, and onnxruntime.  The first
+draws only confident cells, the others always `max_candidates`.  Each run shows one image to each of
+them, in turn.  They must agree on every image before they are timed.
 """
 
 import argparse
@@ -27,10 +27,10 @@ from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
 from ray_wssis.models.model_folder import find_model
 from ray_wssis.models.solov2_inference import detect
 
-NUM_PICTURES = 20
-Picture = NDArray[np.uint8]  # [H, W, 3]
+NUM_IMAGES = 20
+Pixels = NDArray[np.uint8]  # [H, W, 3]
 Scores = NDArray[np.float32]
-Way = Callable[[Picture], Scores]
+Way = Callable[[Pixels], Scores]
 
 
 def main() -> None:
@@ -39,9 +39,9 @@ def main() -> None:
     model = find_model(UPath(options.model))
     segmenter = Segmenter.load(model, torch.device("cpu"))
     side = segmenter.config.shorter
-    pictures = [
+    images = [
         network_image(draw_image(i, 0, max(64, side))[0], segmenter.config)
-        for i in range(NUM_PICTURES)
+        for i in range(NUM_IMAGES)
     ]
     with tempfile.TemporaryDirectory() as folder:
         ways: dict[str, Way] = {
@@ -51,15 +51,15 @@ def main() -> None:
                 export(model, Path(folder, "m.onnx"), "onnx"), options.threads
             ),
         }
-    num = assert_agreement(ways, pictures)
-    seconds = interleaved({name: over(way, pictures) for name, way in ways.items()}, options.runs)
+    num = assert_agreement(ways, images)
+    seconds = interleaved({name: over(way, images) for name, way in ways.items()}, options.runs)
     print(
         f"{segmenter.config.network.backbone.name}, {side} x {side} pixels, {num} instances in "
-        f"{NUM_PICTURES} pictures, {options.threads} threads, {options.runs} runs\n"
+        f"{NUM_IMAGES} images, {options.threads} threads, {options.runs} runs\n"
     )
     first = seconds["eager torch"]
-    rows = [[name, spread(each), ratio(first, each)] for name, each in seconds.items()]
-    print(table(["way", "one picture", "times as fast"], rows))
+    rows = [[name, spread(times), ratio(first, times)] for name, times in seconds.items()]
+    print(table(["way", "one image", "times as fast"], rows))
 
 
 def read_options() -> argparse.Namespace:
@@ -71,8 +71,8 @@ def read_options() -> argparse.Namespace:
 
 
 def eager(segmenter: Segmenter) -> Way:
-    def scores(picture: Picture) -> Scores:
-        found = detect(segmenter.forward([picture]), segmenter.config.inference)[0]
+    def scores(pixels: Pixels) -> Scores:
+        found = detect(segmenter.forward([pixels]), segmenter.config.inference)[0]
         return np.asarray(found.scores)
 
     return scores
@@ -81,8 +81,8 @@ def eager(segmenter: Segmenter) -> Way:
 def exported_torch(file: UPath) -> Way:
     module = torch.export.load(file.path).module()
 
-    def scores(picture: Picture) -> Scores:
-        canvas, sizes = pad_images([picture])
+    def scores(pixels: Pixels) -> Scores:
+        canvas, sizes = pad_images([pixels])
         return np.asarray(module(canvas, sizes[0])[2])
 
     return scores
@@ -93,28 +93,28 @@ def exported_onnx(file: UPath, threads: int) -> Way:
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(file.path, options, providers=["CPUExecutionProvider"])
 
-    def scores(picture: Picture) -> Scores:
-        canvas, sizes = pad_images([picture])
+    def scores(pixels: Pixels) -> Scores:
+        canvas, sizes = pad_images([pixels])
         image, size = canvas.numpy(), sizes[0].numpy()
         return np.asarray(session.run(None, {"image": image, "size": size})[2])
 
     return scores
 
 
-def assert_agreement(ways: dict[str, Way], pictures: list[Picture]) -> int:
-    """The number of instances that all ways find."""
+def assert_agreement(ways: dict[str, Way], images: list[Pixels]) -> int:
+    """Return the number of instances that all ways find."""
     num = 0
-    for picture in pictures:
-        expected, *others = ([score for score in way(picture) if score] for way in ways.values())
+    for pixels in images:
+        expected, *others = ([score for score in way(pixels) if score] for way in ways.values())
         for scores in others:
             np.testing.assert_allclose(scores, expected, atol=1e-3)
         num += len(expected)
     return num
 
 
-def over(way: Way, pictures: list[Picture]) -> Callable[[], Scores]:
-    """`way`, with the next picture at each call."""
-    turn = itertools.cycle(pictures)
+def over(way: Way, images: list[Pixels]) -> Callable[[], Scores]:
+    """Call `way` with the next image each time."""
+    turn = itertools.cycle(images)
     return lambda: way(next(turn))
 
 

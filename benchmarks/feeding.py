@@ -1,17 +1,17 @@
-"""Where the batches of training are best made, and how much of its time the network works.
+"""Compares ways to load batches for training, and the share of the time that the network works.
 
     python -m benchmarks.feeding speed --annotations A.json --images FOLDER
     python -m benchmarks.feeding share --annotations A.json --images FOLDER
     python -m benchmarks.feeding canvas --annotations A.json --images FOLDER
 
-`speed`: pictures a second of each way, decoded, augmented and collated as the published student
-wants them, when nothing else happens.  Ray Data is asked for the same batches in the same order.
+`speed`: images per second of each way, decoded, augmented and collated as the published student
+needs them, when nothing else happens.  Ray Data makes the same batches in the same order.
 
 `share`: the network's share of a training step.  A GPU leaves the processors alone, so a wait as
 long as its step stands in for it; the last row is SOLOv2 itself on the processors.
 
-`canvas`: the pixels that a network looks at for each picture, when batches are of one orientation
-and when they are not.
+`canvas`: the pixels that a network looks at per image, when batches have one orientation and when
+they do not.
 """
 
 import argparse
@@ -51,7 +51,7 @@ from ray_wssis.training.streams import LoadedStreams, StepSampler, Stream, Strea
 
 SEED = 0
 EPOCHS = 20  # for canvases
-WARM_UP = 4  # batches that are not timed: processes start meanwhile
+WARM_UP = 4  # batches that are not timed, while processes start
 SCHEDULE = TrainingConfig(steps=1, learning_rate=1e-4)  # so small that random weights stay sane
 Batches = dict[str, Batch]
 Feed = Callable[[StepSampler], Iterable[Batches]]
@@ -59,7 +59,7 @@ Feed = Callable[[StepSampler], Iterable[Batches]]
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Pictures and masks of a COCO file, as the published student learns from them."""
+    """Images and masks of a COCO file, as the published student learns from them."""
 
     annotations: str
     images: str
@@ -87,10 +87,10 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--annotations", required=True)
     parser.add_argument("--images", required=True)
     parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--batches", type=int, default=20, help="that are timed, each time")
+    parser.add_argument("--batches", type=int, default=20, help="number that is timed, each time")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--number", type=int, default=2, help="processes, actors or tasks at most")
-    parser.add_argument("--rates", type=int, nargs="+", default=[20, 40, 60], help="pictures / s")
+    parser.add_argument("--rates", type=int, nargs="+", default=[20, 40, 60], help="images / s")
     return parser.parse_args()
 
 
@@ -118,7 +118,7 @@ def feeds(source: Source, number: int) -> dict[str, Feed]:
 def batches_from_ray_data(
     streams: LoadedStreams, sampler: StepSampler, number: int
 ) -> Iterator[Batches]:
-    """A block for each batch, in order: what Ray Data can do that resumes at any step."""
+    """Yield batches from Ray Data, a block for each, in order, as resuming at any step needs it."""
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     shared = ray.put(streams)
@@ -153,11 +153,11 @@ def show_speed(source: Source, options: argparse.Namespace) -> None:
         [name, spread(values), f"**{statistics.median(values) / first:.2f}**"]
         for name, values in rates.items()
     ]
-    print(table(["made by", "pictures / s", "/ the worker itself"], rows))
+    print(table(["made by", "images / s", "/ the worker itself"], rows))
 
 
 def rate_of(batches: Iterable[Batches], batch_size: int) -> float:
-    """Pictures a second after the warm-up."""
+    """Return images per second after the warm-up."""
     start, num = time.perf_counter(), 0
     for place, _ in enumerate(batches, start=1):
         if place == WARM_UP:
@@ -176,7 +176,7 @@ def show_share(source: Source, options: argparse.Namespace) -> None:
         step = partial(wait, seconds)
         for name in chosen:
             shares = [share_of(ways[name](sampler), step) for _ in range(options.runs)]
-            rows.append([f"a GPU of {rate} pictures / s", name, f"**{spread(shares)}**"])
+            rows.append([f"a GPU of {rate} images / s", name, f"**{spread(shares)}**"])
     few = sampler_of(replace(source, batch_size=2), range(1, WARM_UP + 5))
     network = solov2_step()
     shares = [share_of(ways["the worker itself"](few), network) for _ in range(options.runs)]
@@ -185,14 +185,14 @@ def show_share(source: Source, options: argparse.Namespace) -> None:
 
 
 def show_canvas(source: Source, options: argparse.Namespace) -> None:
-    pictures = source.load()
-    upright = pictures.orientations()
-    own = statistics.mean(map(pixels_alone, pictures.records))
+    samples = source.load()
+    upright = samples.orientations()
+    own = statistics.mean(map(pixels_alone, samples.records))
     rows = [["alone", f"{own / 1e6:.2f}", "", ""]]
     for batch_size in (2, 4, 16):
-        steps = range(1, EPOCHS * len(pictures) // batch_size + 1)
+        steps = range(1, EPOCHS * len(samples) // batch_size + 1)
         mixed, grouped = (
-            mean_canvas(pictures, StreamSampler(orientations, batch_size, [SEED], steps, 0, 1))
+            mean_canvas(samples, StreamSampler(orientations, batch_size, [SEED], steps, 0, 1))
             for orientations in (np.zeros_like(upright), upright)
         )
         rows.append(
@@ -203,7 +203,7 @@ def show_canvas(source: Source, options: argparse.Namespace) -> None:
                 f"**{grouped / mixed:.2f}**",
             ]
         )
-    print(table(["a picture", "any, Mpx", "of one orientation, Mpx", "ratio"], rows))
+    print(table(["an image", "any, Mpx", "of one orientation, Mpx", "ratio"], rows))
 
 
 def pixels_alone(record: Record) -> float:
@@ -211,17 +211,19 @@ def pixels_alone(record: Record) -> float:
     return statistics.mean(sizes)
 
 
-def mean_canvas(pictures: SegmenterSamples, sampler: StreamSampler) -> float:
+def mean_canvas(samples: SegmenterSamples, sampler: StreamSampler) -> float:
     rng = np.random.default_rng(SEED)
     return statistics.mean(
-        canvas([pictures.records[index] for _, index in keys], rng) for keys in sampler
+        canvas([samples.records[index] for _, index in keys], rng) for keys in sampler
     )
 
 
 def canvas(records: list[Record], rng: np.random.Generator) -> int:
-    """Pixels for each picture of a batch, as augmented."""
-    shapes = [draw_geometry(each.height, each.width, AugmentConfig(), rng) for each in records]
-    largest = (max(each.height for each in shapes), max(each.width for each in shapes))
+    """Return the pixels per image of a batch, as augmented."""
+    shapes = [
+        draw_geometry(record.height, record.width, AugmentConfig(), rng) for record in records
+    ]
+    largest = (max(shape.height for shape in shapes), max(shape.width for shape in shapes))
     height, width = padded(largest, PADDING_MULTIPLE)
     return height * width
 
@@ -245,7 +247,7 @@ def solov2_step() -> Callable[[Batches], None]:
 
 
 def share_of(feed: Iterable[Batches], step: Callable[[Batches], None]) -> float:
-    """Percent of the time after the warm-up in which the network has a batch."""
+    """Return the percent of the time after the warm-up in which the network has a batch."""
     input_wait, start = InputWait(torch.device("cpu")), time.perf_counter()
     for place, batches in enumerate(feed, start=1):
         input_wait.end()
@@ -258,7 +260,7 @@ def share_of(feed: Iterable[Batches], step: Callable[[Batches], None]) -> float:
 
 
 def spread(values: list[float]) -> str:
-    """Median, lowest and highest."""
+    """Format the median, the lowest and the highest value."""
     return f"{statistics.median(values):.1f} ({min(values):.1f}-{max(values):.1f})"
 
 

@@ -1,4 +1,4 @@
-"""Pictures per second of training and of point labelling on a GPU, and where the time goes.
+"""Images per second of training and of point labelling on a GPU, and where the time goes.
 
     python -m benchmarks.gpu --device cuda --batch 8 --runs 20
     python -m benchmarks.gpu --device cpu --shorter 128 --batch 2 --backbone resnet18 --runs 2
@@ -6,11 +6,11 @@
 SOLOv2 with the published widths and random weights: the student's training step, and labelling
 with the teacher, everything but the refiner.  Three ways, in turn: float32 in the default memory
 format (convolutions in TF32 where torch does so by itself); bfloat16 by autocast with channels
-last; the same, compiled.  Pictures are in memory and, for training, already collated: reading and
-augmenting them is what loader workers do meanwhile.
+last; the same, compiled.  Images are in memory and, for training, already collated: reading and
+augmenting them is left to loader workers.
 
-*Outside the network*: the share of the time that is left when the bare network has had its own, a
-forward pass for labelling, forward and backward from plain sums for training.
+*Outside the network*: the share of the time that the bare network does not need, which is a forward
+pass for labelling, and forward and backward from plain sums for training.
 """
 
 import argparse
@@ -42,19 +42,19 @@ from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.schedule import build_optimizer
 
-ORIGINAL = (480, 640)  # height, width of the pictures and of the masks
+ORIGINAL = (480, 640)  # height, width of the images and of the masks
 SCHEDULE = TrainingConfig(steps=1, learning_rate=1e-4)  # so small that random weights stay sane
 
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """How a network is run."""
+    """Settings of a network: number format, memory format, compilation."""
 
     half: bool  # bfloat16 by autocast, and channels last
     compiled: bool
 
     def prepare(self, network: nn.Module) -> None:
-        """In place."""
+        """Change the network in place."""
         network.to(memory_format=torch.channels_last if self.half else torch.contiguous_format)
         if self.compiled:
             network.compile(dynamic=False)
@@ -72,7 +72,7 @@ WAYS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is timed: all of it, and its network alone."""
+    """Functions to time: all of the work, and its network alone."""
 
     whole: Callable[[], object]
     network: Callable[[], object]
@@ -106,9 +106,9 @@ def main() -> None:
     machine = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
     print(
         f"{machine}, {options.backbone}, batch {options.batch}, shorter side {options.shorter}, "
-        f"{options.objects} objects and {options.points} points a picture, {options.runs} runs\n"
+        f"{options.objects} objects and {options.points} points per image, {options.runs} runs\n"
     )
-    head = ["what", "way", "pictures/s", "times float32", "outside the network", "a batch"]
+    head = ["what", "way", "images/s", "times float32", "outside the network", "a batch"]
     print(table(head, rows))
 
 
@@ -116,11 +116,11 @@ def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--backbone", default="resnet50")
-    parser.add_argument("--batch", type=int, default=8, help="pictures")
+    parser.add_argument("--batch", type=int, default=8, help="images")
     parser.add_argument("--shorter", type=int, default=800, help="network pixels")
     parser.add_argument("--longest", type=int, default=1333, help="network pixels")
-    parser.add_argument("--objects", type=int, default=8, help="of each picture, in training")
-    parser.add_argument("--points", type=int, default=8, help="of each picture, in labelling")
+    parser.add_argument("--objects", type=int, default=8, help="per image, in training")
+    parser.add_argument("--points", type=int, default=8, help="per image, in labelling")
     parser.add_argument("--runs", type=int, default=10)
     return parser.parse_args()
 
@@ -162,7 +162,7 @@ def labelling(
     )
     segmenter = random_segmenter(config, device)
     way.prepare(segmenter.network)
-    pictures = [random_picture(*ORIGINAL, rng) for _ in range(options.batch)]
+    originals = [random_picture(*ORIGINAL, rng) for _ in range(options.batch)]
     points = [(x * ORIGINAL[1], y * ORIGINAL[0]) for x, y in rng.random((options.points, 2))]
     labels = rng.integers(0, NUM_CLASSES, len(points)).tolist()
 
@@ -172,18 +172,18 @@ def labelling(
         return output
 
     def label() -> None:
-        images = [network_image(picture, config) for picture in pictures]
+        images = [network_image(pixels, config) for pixels in originals]
         canvas, sizes = pad_images(images)
         output = shown(canvas.to(device), sizes.to(device))
         for index, image in enumerate(images):
             draw_points(segmenter, output, index, image.shape[:2], ORIGINAL, points, labels)
 
-    canvas, sizes = pad_images([network_image(picture, config) for picture in pictures])
+    canvas, sizes = pad_images([network_image(pixels, config) for pixels in originals])
     return Work(whole=label, network=partial(shown, canvas.to(device), sizes.to(device)))
 
 
 def waited(work: Callable[[], object], device: torch.device) -> None:
-    """Until the device is done with it."""
+    """Wait until the device is done."""
     work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,10 +1,10 @@
-"""What streaming costs: labelling on Ray Data against a plain loop over the same pictures.
+"""Measures the cost of streaming: labelling on Ray Data against a plain loop over the same images.
 
     python -m benchmarks.labelling RUN --images 1200 --runs 3
 
 Teacher and refiner are those of a finished run.  The loop is what one would write by hand: read,
 draw, refine, encode, batch after batch in one process, with all cores for the networks.  The clock
-of both starts when networks are loaded and the first pictures are done: the loop's after a batch,
+of both starts when networks are loaded and the first images are done: the loop's after a batch,
 Ray's with its first shard.
 """
 
@@ -36,7 +36,7 @@ from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import read_columns, shards
 from ray_wssis.streaming.throughput import Throughput
 
-BATCH = 8  # pictures
+BATCH = 8  # images
 
 
 def main() -> None:
@@ -94,13 +94,13 @@ def labeller_of(models: dict[str, str]) -> PointLabeller:
 
 
 def on_ray(records: UPath, models: dict[str, str], out: UPath) -> Throughput:
-    """What `wssis label` does."""
+    """Label as `wssis label` does."""
     job = Pass(name="labels", records=[records], labeller=labeller_of(models), out=out)
     return stream(job, LabellingWorkers(batch_size=BATCH))
 
 
 def by_hand(records: UPath, models: dict[str, str]) -> float:
-    """Images per second."""
+    """Label in a plain loop; return images per second."""
     labeller, config = labeller_of(models), read_config(UPath(models["teacher"]))
     infer = labeller.open()
     all_records, rows = list(Records.read(records)), []

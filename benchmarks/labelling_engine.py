@@ -1,12 +1,12 @@
-"""The engine without networks: how it scales, what memory it takes, how long a rerun takes.
+"""Measures the engine without networks: scaling, memory, the time of a rerun.
 
     python -m benchmarks.labelling_engine scaling --actors 1 2 4 8 16 32
     python -m benchmarks.labelling_engine rerun --images 1000000
     python -m benchmarks.labelling_engine memory --images 20000 --plot docs/images/memory.svg
 
 `scaling` gives each actor a stand-in that sleeps for 50 ms a batch.  `rerun` makes up the shards of
-a finished job.  `memory` labels real pictures of 64 pixels with small networks that have learnt
-nothing, and samples the private memory of every process.
+a finished job.  `memory` labels real images of 64 pixels with small untrained networks, and samples
+the private memory of every process.
 """
 
 import argparse
@@ -59,7 +59,7 @@ SAMPLE_EVERY = 2.0  # seconds
 
 @dataclass(frozen=True)
 class StandIn:
-    """A labeller that takes its time and says when it was done."""
+    """A labeller that sleeps, and notes when it was done."""
 
     made_from = ""
     schema = pa.schema([("image_id", pa.int64()), ("actor", pa.int64()), ("at", pa.float64())])
@@ -97,8 +97,8 @@ def main() -> None:
                 memory(Path(folder), options.images, options.plot)
 
 
-def pictures(folder: Path, num: int) -> UPath:
-    """Points on `num` pictures, one file in ten being a file of its own."""
+def pointed_images(folder: Path, num: int) -> UPath:
+    """Write records with points on `num` images, of which one in ten has a file of its own."""
     distinct = max(1, num // 10)
     annotations = write_shapes(UPath(folder / "shapes"), distinct, seed=7, size=SIZE)
     weak = as_weak(read_coco(annotations, UPath(folder / "shapes/images")), PointKind.CENTROID, 0)
@@ -115,7 +115,7 @@ def scaling(folder: Path, actors: list[int]) -> None:
     ray.init(num_cpus=2 * max(actors), include_dashboard=False, log_to_driver=False)
     rows = []
     for number in actors:
-        records = pictures(folder / f"{number}", BATCHES_EACH * number)
+        records = pointed_images(folder / f"{number}", BATCHES_EACH * number)
         workers = LabellingWorkers(number=number, batch_size=1, shard_size=32)
         out = UPath(folder / f"out{number}")
         stream(Pass(name="scaling", records=[records], labeller=StandIn(), out=out), workers)
@@ -136,7 +136,7 @@ def steady_rate(out: UPath) -> float:
 
 
 def rerun(folder: Path, num: int) -> None:
-    """The second time of a job that has rows for all its pictures."""
+    """Time the rerun of a job that has rows for all its images."""
     records = folder / "weak.parquet"
     points = 5
     made_up: dict[str, Any] = {
@@ -188,8 +188,8 @@ def rerun(folder: Path, num: int) -> None:
 
 
 def memory(folder: Path, num: int, plot: Path | None) -> None:
-    """Private memory of every process while pictures are labelled."""
-    records = pictures(folder, num)
+    """Sample the private memory of every process while images are labelled."""
+    records = pointed_images(folder, num)
     categories = Records.read(records).categories
     config = SegmenterConfig(network=TINY, shorter=SIZE, longest=SIZE)
     Segmenter(SOLOv2(TINY, len(categories)), config, categories).save(UPath(folder / "t"), "")

@@ -41,14 +41,15 @@ def main() -> None:
         out, aside = Path(folder) / "run", Path(folder) / "aside"
         words += ["--out", str(out)]
         line = [sys.executable, "-m", "ray_wssis.cli", "label", *words]
-        subprocess.run([sys.executable, "jobs/split.py", *words], check=True)
+        split = [sys.executable, "-m", "ray_wssis.cli", "run", "--until", "split"]
+        subprocess.run([*split, *words], check=True)
         kills = 0
         while kills < options.kills:
             seen = num_done(out)
             process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             time.sleep(chance.uniform(6, 22))
             if process.poll() is not None:
-                raise SystemExit(f"finished after {kills} kills: more --images are wanted")
+                raise SystemExit(f"finished after {kills} kills: use more --images")
             process.kill()
             process.wait()
             kills += 1

@@ -1,16 +1,16 @@
-"""How much memory do many instances take?  Inference on one large picture.
+"""Measures the memory that many instances take, in inference on one large image.
 
     python -m benchmarks.many_instances --instances 0 1 100 300
 
-A SOLOv2 student (ResNet-50, published widths, random weights) looks at a picture of 1920 x 1080
+A SOLOv2 student (ResNet-50, published widths, random weights) looks at an image of 1920 x 1080
 pixels; the masks are drawn at that size and become run lengths.  Each row is a process of its own,
 and its figure the highest resident memory from the call of `Segmenter.segment` to its end, over
-what was resident before: picture, network and libraries.  Linux only.
+what was resident before: image, network and libraries.  Linux only.
 
-Random weights are sure of nothing.  So that they find as many instances as asked for, no score is
-too low (`min_class_score` and `min_score` are 0), matrix NMS lowers none (`nms_sigma` is 0), the
-limit of instances is the number asked for, and the kernels get a bias towards large masks.
-Everything else is as it comes: 500 candidates are drawn to choose from in every row but the first,
+Random weights are confident about nothing.  So that they find as many instances as requested, no
+score is too low (`min_class_score` and `min_score` are 0), matrix NMS lowers none (`nms_sigma` is
+0), the limit of instances is the number requested, and the kernels get a bias towards large masks.
+Everything else has its default: 500 candidates are drawn to choose from in every row but the first,
 in which no class is ever likely enough.
 """
 
@@ -60,12 +60,12 @@ def main() -> None:
 
 
 def peak_of(num: int, shorter: int, longest: int) -> float:
-    """GiB of memory that `segment` takes to find `num` instances."""
+    """Return the GiB of memory that `segment` takes to find `num` instances."""
     torch.manual_seed(0)
     segmenter = eager_segmenter(num, shorter, longest)
-    picture = random_picture(*ORIGINAL, np.random.default_rng(0))
-    image = network_image(picture, segmenter.config)
-    Path("/proc/self/clear_refs").write_text("5")  # the highest mark is the present one
+    pixels = random_picture(*ORIGINAL, np.random.default_rng(0))
+    image = network_image(pixels, segmenter.config)
+    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = resident("VmRSS")
     found = segmenter.segment([image], [ORIGINAL])[0]
     peak = resident("VmHWM")
@@ -74,7 +74,7 @@ def peak_of(num: int, shorter: int, longest: int) -> float:
 
 
 def eager_segmenter(num: int, shorter: int, longest: int) -> Segmenter:
-    """Finds exactly `num` instances in anything."""
+    """Build a segmenter that finds exactly `num` instances in any image."""
     inference = InferenceConfig(
         min_class_score=0 if num else 1, nms_sigma=0, min_score=0, max_instances=num
     )
@@ -89,7 +89,7 @@ def eager_segmenter(num: int, shorter: int, longest: int) -> Segmenter:
 
 
 def resident(which: str) -> int:
-    """kB of /proc/self/status: VmRSS is now, VmHWM the most since it was last cleared."""
+    """Return kB from /proc/self/status: VmRSS is now, VmHWM the peak since it was last reset."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(f"{which}:"))
 

@@ -1,12 +1,12 @@
-"""What do points cost?  Labelling one picture, everything but the refiner.
+"""Measures the cost of points: labelling one image, everything but the refiner.
 
     python -m benchmarks.point_prompt --shorter 800 --points 1 10 40 --runs 7
 
 SOLOv2 with the published widths and the teacher's grids and random weights.  Three tables:
 
-1. A whole picture: brought to the network's size, shown to the network, a mask drawn for each
-   point, and full-size run lengths made of it; against the bare network.  One run labels the
-   picture once with each number of points, in turn.
+1. A whole image: resized for the network, shown to it, a mask drawn for each point, and encoded as
+   full-size run lengths; against the bare network.  One run labels the image once with each number
+   of points, in turn.
 2. From the network's output to one soft mask per point (`decode_points`), against the oracle of
    its tests: one `conv2d` with a single kernel, and one maskness, for each point and level.
 3. `mask_nms` of made-up quarter-size masks, of one class (every pair is compared) and of ten,
@@ -59,9 +59,9 @@ def main() -> None:
         f"{options.backbone}, network input {size[1]} x {size[0]}, masks {width} x {height}, "
         f"{options.threads} threads, {options.runs} runs\n"
     )
-    picture = random_picture(height, width, np.random.default_rng(0))
-    print(whole_picture(segmenter, picture, options.points, options.runs), end="\n\n")
-    output = segmenter.forward([network_image(picture, config)])
+    pixels = random_picture(height, width, np.random.default_rng(0))
+    print(whole_image(segmenter, pixels, options.points, options.runs), end="\n\n")
+    output = segmenter.forward([network_image(pixels, config)])
     print(points_alone(output, max(options.points), options.runs), end="\n\n")
     print(nms_alone(options.masks, output, options.runs))
 
@@ -79,9 +79,10 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def whole_picture(segmenter: Segmenter, picture: np.ndarray, nums: list[int], runs: int) -> str:
-    """The ratios are those of medians: to the bare network, and to the first number of points."""
-    size = picture.shape[:2]
+def whole_image(segmenter: Segmenter, pixels: np.ndarray, nums: list[int], runs: int) -> str:
+    """Return a table of times; ratios of medians are to the bare network, and to the first number
+    of points."""
+    size = pixels.shape[:2]
     rng = np.random.default_rng(0)
     points = [(x * size[1], y * size[0]) for x, y in rng.random((max(nums), 2))]
     labels = rng.integers(0, NUM_CLASSES, len(points)).tolist()
@@ -89,7 +90,7 @@ def whole_picture(segmenter: Segmenter, picture: np.ndarray, nums: list[int], ru
     for _ in range(runs + 1):
         for num in nums:
             start = time.perf_counter()
-            image = network_image(picture, segmenter.config)
+            image = network_image(pixels, segmenter.config)
             canvas, sizes = pad_images([image])
             ready = time.perf_counter()
             with torch.inference_mode():

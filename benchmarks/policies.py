@@ -1,4 +1,4 @@
-"""What a student makes of poor pseudo masks: learnt from, ignored, or taken for background.
+"""Compares students whose poor pseudo masks are learnt from, ignored, or taken for background.
 
     python -m benchmarks.policies runs/demo /tmp/policies --seeds 0 1 2
 
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def student(folder: UPath, config: PointWSSISConfig, policy: str, seed: int, out: UPath) -> float:
-    """Train a student; its validation AP at the end."""
+    """Train a student; return its final validation AP."""
     data, labels, audit = (read_artifact(folder / name) for name in ("split", "labels", "audit"))
     merged = merge(
         Run(config, out / policy),

@@ -29,13 +29,13 @@ from ray_wssis.methods.point_wssis.refiner_input import RefinerInput
 from ray_wssis.models.mask_refine_net import LABEL_TO_HEAT_CHANNEL, MaskRefineNet, draw_gaussian
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
-PICTURE = (480, 640)
+ORIGINAL = (480, 640)
 Work = tuple[NDArray[np.uint8], list[bytes], list[tuple[float, float]], list[int]]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--objects", type=int, default=8, help="instances of the picture")
+    parser.add_argument("--objects", type=int, default=8, help="instances of the image")
     parser.add_argument("--encoder", default="resnet101")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=int, default=7)
@@ -109,16 +109,16 @@ class DenseRefiner(Refiner):
 
 
 def random_work(num: int) -> Work:
-    """The arguments of `Refiner.refine`."""
+    """Make the arguments of `Refiner.refine`."""
     rng = np.random.default_rng(0)
-    roughs = [encode(mask) for mask in random_masks(num, *PICTURE, rng)]
-    points = [centroid(rough, *PICTURE) for rough in roughs]
+    roughs = [encode(mask) for mask in random_masks(num, *ORIGINAL, rng)]
+    points = [centroid(rough, *ORIGINAL) for rough in roughs]
     labels = rng.integers(0, NUM_CLASSES, num).tolist()
-    return random_picture(*PICTURE, rng), roughs, points, labels
+    return random_picture(*ORIGINAL, rng), roughs, points, labels
 
 
 def bytes_per_instance(dense: DenseRefiner, work: Work) -> tuple[int, int]:
-    """What goes to the network for one instance: dense, ours."""
+    """Return the bytes that go to the network for one instance: dense, ours."""
     image, roughs, points, labels = work
     one = [dense.input(image, roughs[0], points[0], labels[0])]
     return dense.planes(one).nbytes, sum(tensor.nbytes for tensor in to_tensors(one))

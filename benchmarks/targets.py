@@ -1,8 +1,8 @@
-"""Which cell answers for which object: all at once against loops.
+"""Measures the assignment of objects to cells: all at once against loops.
 
     python -m benchmarks.targets --objects 100 --runs 20
 
-Two comparisons for one batch of four pictures, student and teacher grids.  *Cells*: `assign_cells`
+Two comparisons for one batch of four images, student and teacher grids.  *Cells*: `assign_cells`
 against the oracle of its tests, which asks every cell of every level for every object; masks are
 in neither.  *Masks and cells*: from full-size masks to all that the losses need, against a loop
 that finds the mass centre by weighing every pixel, asks only the 3 x 3 cells around it, shrinks
@@ -24,14 +24,14 @@ from ray_wssis.instance.samples import quarter_size
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
 from tests.models.test_solov2_targets import cell_by_cell, held_by
 
-NUM_PICTURES = 4
+NUM_IMAGES = 4
 Masks = list[NDArray[np.uint8]]
 Held = dict[tuple[int, int], int]  # (image, cell) -> instance
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--objects", type=int, default=100, help="of all pictures together")
+    parser.add_argument("--objects", type=int, default=100, help="in all images together")
     parser.add_argument(
         "--size", type=int, nargs=2, default=(800, 1344), help="canvas: height width"
     )
@@ -41,7 +41,7 @@ def main() -> None:
     masks = random_masks(options.objects, *canvas, np.random.default_rng(0))
     rows = [row for kind in GRIDS for row in compare(kind, masks, canvas, options.runs)]
     print(
-        f"{options.objects} objects in {NUM_PICTURES} pictures, canvas {canvas[1]} x {canvas[0]}, "
+        f"{options.objects} objects in {NUM_IMAGES} images, canvas {canvas[1]} x {canvas[0]}, "
         f"{torch.get_num_threads()} threads, {options.runs} runs\n"
     )
     print(table(["grids", "what", "times faster", "all at once", "loop"], rows))
@@ -72,7 +72,7 @@ def compare(kind: str, masks: Masks, canvas: tuple[int, int], runs: int) -> list
 
 
 def image_of(n: int) -> int:
-    return n % NUM_PICTURES
+    return n % NUM_IMAGES
 
 
 def masks_and_cells(masks: Masks, canvas: tuple[int, int], kind: str) -> Targets:
@@ -80,7 +80,7 @@ def masks_and_cells(masks: Masks, canvas: tuple[int, int], kind: str) -> Targets
 
 
 def all_instances(masks: Masks) -> Instances:
-    objects = [each for mask in masks if (each := quarter_size(mask)) is not None]
+    objects = [small for mask in masks if (small := quarter_size(mask)) is not None]
     return Instances(
         image=torch.tensor([image_of(n) for n in range(len(objects))]),
         labels=torch.zeros(len(objects), dtype=torch.int64),
@@ -93,7 +93,7 @@ def all_instances(masks: Masks) -> Instances:
 def object_by_object(
     masks: Masks, canvas: tuple[int, int], kind: str
 ) -> tuple[Held, list[NDArray[np.uint8]]]:
-    """The cells, and a quarter-size mask for each that was ever positive."""
+    """Return the cells, and a quarter-size mask for each that was ever positive."""
     height, width = canvas
     ys, xs = (np.arange(side, dtype=np.float32) + 0.5 for side in canvas)
     held: Held = {}
@@ -120,7 +120,7 @@ def object_by_object(
 
 
 def near(centre: float, reach: float, canvas: int, side: int) -> range:
-    """The cells next to the one of `centre` that `centre` +- `reach` touches."""
+    """Return the cells next to the one of `centre` that `centre` +- `reach` touches."""
     here = min(int(centre / canvas * side), side - 1)
     first = max(here - 1, 0, math.floor((centre - reach) / canvas * side))
     last = min(here + 1, side - 1, math.floor((centre + reach) / canvas * side))

@@ -2,7 +2,7 @@
 
     python -m benchmarks.training_step --shorter 320 --runs 7
 
-Both on a ResNet-50 with random weights, on the same two pictures with the same objects: forward,
+Both on a ResNet-50 with random weights, on the same two images with the same objects: forward,
 losses, backward, and a step of SGD with momentum.  Ours is what the training loop does (channels
 last, clipped gradients), with the published teacher and student: stem and first stage frozen,
 batch norm as it came.  torchvision trains the whole backbone, batch norm too, when it starts
@@ -38,7 +38,7 @@ def main() -> None:
     torch.manual_seed(0)
     torch.set_flush_denormal(True)  # as the training loop does
     height, width = options.shorter, round(options.shorter * 4 / 3)
-    samples, masks = random_samples(options.pictures, options.objects, height, width)
+    samples, masks = random_samples(options.images, options.objects, height, width)
     batch = collate(samples)
     steps = {
         "torchvision Mask R-CNN v2": mask_rcnn_step(samples, masks),
@@ -55,7 +55,7 @@ def main() -> None:
         [name, f"**{ratio(values, first)}**", spread(values)] for name, values in seconds.items()
     ]
     print(
-        f"{options.pictures} pictures of {width} x {height} with {options.objects} objects each, "
+        f"{options.images} images of {width} x {height} with {options.objects} objects each, "
         f"{torch.get_num_threads()} threads, {options.runs} runs\n"
     )
     print(table(["step", "time / the first", "time"], rows))
@@ -64,8 +64,8 @@ def main() -> None:
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--shorter", type=int, default=320, help="network pixels")
-    parser.add_argument("--pictures", type=int, default=2)
-    parser.add_argument("--objects", type=int, default=8, help="of each picture")
+    parser.add_argument("--images", type=int, default=2)
+    parser.add_argument("--objects", type=int, default=8, help="per image")
     parser.add_argument("--runs", type=int, default=5)
     return parser.parse_args()
 
@@ -93,7 +93,7 @@ def mask_rcnn_step(
         weights=None,
         weights_backbone=None,
         num_classes=NUM_CLASSES + 1,  # and the background
-        min_size=min(height, width),  # pictures stay as they are
+        min_size=min(height, width),  # images keep their size
         max_size=max(height, width),
     )
     network = network.to(memory_format=memory_format).train()
