@@ -95,10 +95,10 @@ def test_answers_are_those_of_one_process(client: httpx2.Client, served: str, im
     form = {"points": '[{"x": 80, "y": 80, "class": "ring"}]', "threshold": "0.1"}
     for route in ("/v1/segment", "/v1/segment/points"):
         files = {"image": ("a.png", image)}
-        here = httpx2.post(f"{served}{route}", data=form, files=files, timeout=60)
-        there = client.post(route, data=form, files=files)
-        assert there.status_code == 200
-        assert there.json() == here.json()
+        expected = httpx2.post(f"{served}{route}", data=form, files=files, timeout=60)
+        answer = client.post(route, data=form, files=files)
+        assert answer.status_code == 200
+        assert answer.json() == expected.json()
 
 
 def test_errors_come_through_as_they_were_raised(client: httpx2.Client, image: bytes) -> None:

@@ -60,9 +60,9 @@ def test_one_command_serves_reloads_and_stops(
         before = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG, timeout=60)
         assert before.status_code == 200
         reload = [str(BIN / "wssis"), "serve", "--reload", str(other), "--port", str(port)]
-        said = subprocess.run(reload, capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(reload, capture_output=True, text=True, check=True).stdout
         after = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG, timeout=60)
-        assert f"student {after.json()['model']['hash']}" in said
+        assert f"student {after.json()['model']['hash']}" in output
         assert after.json()["model"] != before.json()["model"]
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0

@@ -85,14 +85,14 @@ def empty(browser: Any) -> Iterator[Page]:
         page.set_default_timeout(20_000)
         page.on("filechooser", lambda _: None)  # from the start, or one may be missed later
         page.on("pageerror", lambda error: broken.append(str(error)))
-        page.on("console", lambda said: broken.append(said.text) if is_broken(said) else None)
+        page.on("console", lambda line: broken.append(line.text) if is_broken(line) else None)
         yield page
     assert broken == []
 
 
-def is_broken(said: Any) -> bool:
-    """Whether a line of the console is an error other than an answer that the page deals with."""
-    return said.type == "error" and "Failed to load resource" not in said.text
+def is_broken(line: Any) -> bool:
+    """Tell whether a line of the console is an error, other than an answer that the page handles."""
+    return line.type == "error" and "Failed to load resource" not in line.text
 
 
 @pytest.fixture

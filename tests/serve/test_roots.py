@@ -87,8 +87,8 @@ def test_nothing_outside_can_be_named(tree: Path, name: str) -> None:
 
 def test_what_exists_outside_and_what_does_not_get_the_same_answer(tree: Path) -> None:
     roots = [f"{tree}/allowed"]
-    there, nowhere = refused("../secret/key", roots), refused("../secret/kez", roots)
-    assert there.replace("key", "kez") == nowhere
+    existing, missing = refused("../secret/key", roots), refused("../secret/kez", roots)
+    assert existing.replace("key", "kez") == missing
     assert len(refused("../" * 10_000, roots)) < 300
 
 
@@ -150,7 +150,7 @@ def test_whatever_is_named_the_system_finds_it_inside(
     except ApiError:
         return
     path = Path(found.path)
-    while not path.exists():  # what may be made there
+    while not path.exists():  # the folders that may be made
         path = path.parent
     inside = [root, *root.rglob("*")]
     assert path.stat().st_ino in {place.lstat().st_ino for place in inside}

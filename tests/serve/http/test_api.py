@@ -135,10 +135,10 @@ def test_limits_of_the_operator_hold(make_api: MakeApi, image: bytes) -> None:
 
 
 def test_models_say_what_can_be_asked(client: httpx2.Client) -> None:
-    said = client.get("/v1/models").json()
-    assert [model["name"] for model in said["models"]] == ["student", "teacher", "refiner"]
-    assert (said["calibrated"], said["takes_points"], said["takes_jobs"]) == (True, True, False)
-    assert said["models"][0]["metrics"] == {"val/AP": 12.5}
+    served = client.get("/v1/models").json()
+    assert [model["name"] for model in served["models"]] == ["student", "teacher", "refiner"]
+    assert (served["calibrated"], served["takes_points"], served["takes_jobs"]) == (True, True, False)
+    assert served["models"][0]["metrics"] == {"val/AP": 12.5}
 
 
 def test_reload_reads_only_where_it_may(make_api: MakeApi, run_folder: Path) -> None:
