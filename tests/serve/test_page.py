@@ -91,7 +91,7 @@ def empty(browser: Any) -> Iterator[Page]:
 
 
 def is_broken(line: Any) -> bool:
-    """Tell whether a line of the console is an error, other than an answer that the page handles."""
+    """Tell whether a line of the console is an error that the page does not handle."""
     return line.type == "error" and "Failed to load resource" not in line.text
 
 
