@@ -1,4 +1,4 @@
-"""What do the published code's ways with points and crops cost?  One fault at a time.
+"""Cost of the published code's ways with points and crops, one fault at a time.
 
     python -m benchmarks.ablations runs/demo
 

@@ -1,4 +1,4 @@
-"""What benchmarks look at: made-up pictures with objects, and networks of the published sizes.
+"""Material for benchmarks: made-up images with objects, and networks of the published sizes.
 
 All weights are random.  That changes no time of a network, but masks have more holes and islands
 than those of a trained one, so whatever draws or encodes masks has more to do.

@@ -1,8 +1,8 @@
 """Signals to an expected IoU, and how far such an expectation can be trusted.
 
 An expected IoU is a mean, and least squares learn means.  There may be a few dozen objects to
-learn from, so the weights are held back by a ridge, and what is expected of an object is judged
-by a fit that has not seen its picture: objects of one picture are alike.
+learn from, so a ridge holds the weights back, and the expectation for an object is judged by a fit
+that has not seen its image: objects of one image are alike.
 
 Legend: N objects, F signals.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 RIDGE = 5.0  # objects that would have to speak against a weight of 0
-FEWEST = 12  # objects from which weights are learnt; below, the mean is expected of everything
+FEWEST = 12  # objects from which weights are learnt; with fewer, the mean is expected of all
 MOST_FOLDS = 10
 MOST_BINS = 10
 FEWEST_IN_BIN = 10  # objects; the mean of fewer says little
@@ -32,12 +32,12 @@ class Regression:
     intercept: float
 
     @classmethod
-    def fit(cls, signals: Floats, truth: Floats, pictures: NDArray[np.int64]) -> "Regression":
-        """Least squares from `signals` (N, F) to `truth` (N,), N at least 1.
+    def fit(cls, signals: Floats, truth: Floats, image_ids: NDArray[np.int64]) -> "Regression":
+        """Fit `signals` (N, F) to `truth` (N,) by least squares, N at least 1.
 
-        `pictures` (N,) are image ids.
+        `image_ids` (N,) tell which objects are of one image.
         """
-        counted = shares(pictures)
+        counted = shares(image_ids)
         means = np.average(signals, axis=0, weights=counted)
         variances = np.average((signals - means) ** 2, axis=0, weights=counted)
         spreads = np.sqrt(np.where(variances > 1e-12, variances, 1.0))
@@ -56,7 +56,7 @@ class Regression:
         )
 
     def predict(self, signals: Floats) -> Floats:
-        """What is expected of each row of `signals` (N, F): (N,), 0..1."""
+        """Predict the IoU for each row of `signals` (N, F): (N,), 0..1."""
         standard = (signals - np.array(self.means)) / np.array(self.spreads)
         expected: Floats = standard @ np.array(self.weights) + self.intercept
         return expected.clip(0, 1)
@@ -69,10 +69,12 @@ class Regression:
         return cls(**values)
 
 
-def shares(pictures: NDArray[np.int64]) -> Floats:
-    """How much each object counts, 1 on average: a picture by the root of the number of its
-    objects.  They are alike, so a crowded picture does not tell as much as they would in many."""
-    _, place, counts = np.unique(pictures, return_inverse=True, return_counts=True)
+def shares(image_ids: NDArray[np.int64]) -> Floats:
+    """Weigh each object, 1 on average: an image counts by the root of the number of its objects.
+
+    They are alike, so a crowded image does not tell as much as its objects would in many images.
+    """
+    _, place, counts = np.unique(image_ids, return_inverse=True, return_counts=True)
     counted: Floats = 1 / np.sqrt(counts[place])
     counted /= counted.mean()
     return counted
@@ -80,7 +82,7 @@ def shares(pictures: NDArray[np.int64]) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Bin:
-    """Objects of which about the same is expected."""
+    """Objects with about the same expected IoU."""
 
     count: int
     expected: float  # mean
@@ -88,25 +90,25 @@ class Bin:
     spread: float  # standard deviation of true - expected
 
 
-def cross_validated(signals: Floats, truth: Floats, pictures: NDArray[np.int64]) -> Floats | None:
-    """What is expected of each object by a fit to other pictures: (N,).
+def cross_validated(signals: Floats, truth: Floats, image_ids: NDArray[np.int64]) -> Floats | None:
+    """Predict the IoU of each object by a fit to other images: (N,).
 
-    `pictures` (N,) are image ids; neighbours by id, which may be frames of one film, are left out
-    together.  None when all objects are of one picture.
+    Neighbours by id (N,), which may be frames of one film, are left out together.  None if all
+    objects are of one image.
     """
-    ids = np.unique(pictures)
+    ids = np.unique(image_ids)
     if len(ids) < 2:
         return None
     expected = np.zeros(len(truth))
     for fold in np.array_split(ids, min(MOST_FOLDS, len(ids))):
-        left_out = np.isin(pictures, fold)
-        fitted = Regression.fit(signals[~left_out], truth[~left_out], pictures[~left_out])
+        left_out = np.isin(image_ids, fold)
+        fitted = Regression.fit(signals[~left_out], truth[~left_out], image_ids[~left_out])
         expected[left_out] = fitted.predict(signals[left_out])
     return expected
 
 
 def reliability_bins(expected: Floats, truth: Floats) -> list[Bin]:
-    """Objects from the least to the most expected, in up to ten bins of equal count.
+    """Sort objects by expected IoU, lowest first, into up to ten bins of equal count.
 
     Bins of equal width would leave some with a handful of objects, whose mean is chance; so there
     are fewer than ten where ten would hold less than FEWEST_IN_BIN each.
@@ -117,31 +119,31 @@ def reliability_bins(expected: Floats, truth: Floats) -> list[Bin]:
     order = np.argsort(expected, kind="stable")
     return [
         Bin(
-            count=len(some),
-            expected=float(expected[some].mean()),
-            true=float(truth[some].mean()),
-            spread=float((truth[some] - expected[some]).std()),
+            count=len(places),
+            expected=float(expected[places].mean()),
+            true=float(truth[places].mean()),
+            spread=float((truth[places] - expected[places]).std()),
         )
-        for some in np.array_split(order, num_bins)
+        for places in np.array_split(order, num_bins)
     ]
 
 
 def calibration_error(bins: list[Bin]) -> float | None:
-    """Expected calibration error: the mean gap between expected and true, over all objects."""
-    total = sum(each.count for each in bins)
+    """Return the mean gap between expected and true over all objects; None without any."""
+    total = sum(group.count for group in bins)
     if not total:
         return None
-    return sum(each.count * abs(each.expected - each.true) for each in bins) / total
+    return sum(group.count * abs(group.expected - group.true) for group in bins) / total
 
 
 def chance_error(bins: list[Bin]) -> float | None:
-    """The error that bins of these sizes would show though nothing were wrong.
+    """Return the error that bins of these sizes would show if nothing were wrong.
 
     The mean of n objects is off by its standard error; the mean size of a normal deviation is
     sqrt(2 / pi) of that.
     """
-    total = sum(each.count for each in bins)
+    total = sum(group.count for group in bins)
     if not total:
         return None
-    gaps = [each.count * each.spread * np.sqrt(2 / (np.pi * each.count)) for each in bins]
+    gaps = [group.count * group.spread * np.sqrt(2 / (np.pi * group.count)) for group in bins]
     return float(sum(gaps) / total)

@@ -120,7 +120,7 @@ def known_categories(num_classes: int) -> tuple[Category, ...]:
 
 
 def describe(model: Segmenter | Refiner) -> str:
-    """What the model is, in a few words."""
+    """Name the model in a few words."""
     num_classes = len(model.categories)
     if isinstance(model, Refiner):
         return f"MaskRefineNet with {model.network.config.encoder}, {num_classes} classes"
@@ -130,7 +130,7 @@ def describe(model: Segmenter | Refiner) -> str:
 
 
 def card(model: Segmenter | Refiner, source: UPath) -> str:
-    """What a person wants to know about the imported model."""
+    """Describe the imported model for people."""
     names = ", ".join(category.name for category in model.categories)
     return (
         f"# {describe(model)}: published weights\n\n"

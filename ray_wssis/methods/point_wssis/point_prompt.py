@@ -1,6 +1,6 @@
 """One mask per annotated point (PointWSSIS, arXiv:2303.15062, "Adaptive Pyramid-Level Selection").
 
-A teacher that learnt from few pictures misses objects and invents others.  A point already says
+A teacher that learnt from few images misses objects and invents others.  A point already says
 that an object of class c is at (x, y); what is left to find is its mask.  So the kernel of the
 point's cell is read on every level, all masks are drawn in one product, and the level is kept
 that is surest of the class and of the shape.
@@ -75,7 +75,7 @@ def decode_points(
     clicks: Sequence[Sequence[Click]] | None = None,
     max_iou: float = 1,
 ) -> PointMasks:
-    """Masks for the points `xy` (P, 2) in network pixels of picture `index` of the batch.
+    """Draw masks for the points `xy` (P, 2), network pixels, of image `index` of the batch.
 
     `labels` (P,) are classes 0..C-1; `allowed` (P, L) bool restricts the levels of each point.
     `clicks` are further ones on and off the object of each point, in network pixels.  A point

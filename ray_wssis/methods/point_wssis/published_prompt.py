@@ -1,4 +1,4 @@
-"""What the published code does to points (PointWSSIS, arXiv:2303.15062): `compat: reference`.
+"""The published treatment of points (PointWSSIS, arXiv:2303.15062): `compat: reference`.
 
 Published weights were used with these rules, so pseudo masks of theirs can only be had again with
 them: a coordinate is cut to four digits and its cell found by a division that is sometimes one
@@ -15,7 +15,7 @@ from ray_wssis.models.solov2_inference import LEVEL_STRIDES, mask_nms
 
 DIGITS = 10_000  # a coordinate is stored as a whole number of ten-thousandths of its side
 MAX_IOU = 0.5  # of masks of one class
-MAX_MASKS = 100  # of a picture
+MAX_MASKS = 100  # of an image
 
 
 def cells_as_published(place: Tensor, sides: list[int]) -> Tensor:

@@ -1,4 +1,4 @@
-"""From the refiner's answers to masks of the picture (PointWSSIS, arXiv:2303.15062).
+"""Masks of an image from the answers of the refiner (PointWSSIS, arXiv:2303.15062).
 
 Nothing here needs a network, so on a cluster it is done beside the GPUs: no torch is imported.
 An object is never lost: where the network found no foreground, the rough mask stays.
@@ -20,7 +20,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the refiner says about the crop of one object."""
+    """The output of the refiner for the crop of one object."""
 
     foreground: NDArray[np.float32]  # [S, S] probability
     box: Box  # what the crop shows
@@ -32,7 +32,7 @@ class Answer:
 class Refined:
     """One refined mask."""
 
-    mask: bytes  # run-length counts for the size of the picture
+    mask: bytes  # run-length counts for the size of the image
     score: float  # that of the answer
     fell_back: bool  # the network found nothing; `mask` is the rough one
 
@@ -61,7 +61,7 @@ def paste(foreground: NDArray[np.float32], box: Box, compat: Compat = "fixed") -
 def encode_in_box(part: Mask, box: Box, height: int, width: int) -> bytes:
     """Run-length counts, for (height, width), of a mask that is `part` inside the box, else empty.
 
-    Works on the box alone: its runs are moved to their places in the picture's columns.
+    Works on the box alone: its runs are moved to their places in the image's columns.
     """
     x0, y0, _, _ = box
     rows = part.shape[0] + 1
@@ -69,7 +69,7 @@ def encode_in_box(part: Mask, box: Box, height: int, width: int) -> bytes:
     padded[:-1] = part  # with an empty row below, every run ends in the column it began in
     column, row = np.divmod(np.cumsum(run_lengths(encode(padded))), rows)
     edges = ((column + x0) * height + row + y0)[: column.size // 2 * 2]  # starts, ends in turn
-    joined = np.flatnonzero(edges[1:] == edges[:-1])  # down to the picture's edge, and on
+    joined = np.flatnonzero(edges[1:] == edges[:-1])  # down to the image's edge, and on
     edges = np.delete(edges, np.concatenate([joined, joined + 1]))
     lengths = np.diff(np.concatenate([[0], edges, [height * width]]))
     if lengths[-1] == 0:

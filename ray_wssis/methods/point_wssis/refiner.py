@@ -1,4 +1,4 @@
-"""A trained MaskRefineNet at work: rough masks of a picture in, refined masks out.
+"""A trained MaskRefineNet at work: rough masks of an image in, refined masks out.
 
 PointWSSIS (arXiv:2303.15062).  The score of a refined mask is its maskness, the mean foreground
 probability inside it.
@@ -68,7 +68,7 @@ class Refiner:
         points: Sequence[Point],
         labels: Sequence[int],
     ) -> list[Refined]:
-        """The refined mask of each object of one picture, in order.
+        """Refine the mask of each object of one image, in order.
 
         `image` [H, W, 3] RGB; `roughs` run-length counts for (H, W); `points` (x, y) original
         pixels; `labels` 0..C-1.  An empty rough mask stays empty, with score 0.
@@ -86,7 +86,7 @@ class Refiner:
         points: Sequence[Point],
         labels: Sequence[int],
     ) -> list[Answer | None]:
-        """What the network says about each object, see `refine`; None for an empty rough mask."""
+        """Run the network on each object, see `refine`; None for an empty rough mask."""
         height, width = image.shape[:2]
         objects = list(zip(roughs, points, labels, strict=True))
         seen = [i for i, (rough, _, _) in enumerate(objects) if area(rough, height, width)]

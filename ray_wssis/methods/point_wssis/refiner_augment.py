@@ -1,7 +1,7 @@
-"""What is varied when the refiner learns: crop, point, flips, colour, and the rough mask itself.
+"""Variation while the refiner learns: crop, point, flips, colour, and the rough mask itself.
 
-The refiner learns from masks that an early teacher drew on pictures it was trained on, and then
-works on masks that the final teacher draws on pictures it never saw; those are worse in other
+The refiner learns from masks that an early teacher drew on images it was trained on, and then
+works on masks that the final teacher draws on images it never saw; those are worse in other
 ways.  `perturb_mask` brings training masks closer to them.
 
 Differs from the paper: points are the annotated ones, jittered, not centroids of the true mask;

@@ -9,7 +9,7 @@ class RefinerAugmentConfig(Config):
     min_scale: float = Field(default=1.0, gt=0)  # crop sides over those of the rough mask
     max_scale: float = Field(default=2.0, gt=0)
     flip: bool = True  # left and right
-    turn: bool = False  # quarter turns and upside down, for pictures without an up
+    turn: bool = False  # quarter turns and upside down, for images without an up
     colour: float = Field(default=0.0, ge=0, le=1)  # strength of brightness and contrast changes
     point_jitter: float = Field(default=0.015, ge=0, le=1)  # largest move per axis, in crop sides
     random_point: float = Field(default=0.0, ge=0, le=1)  # share of points drawn anew in the mask

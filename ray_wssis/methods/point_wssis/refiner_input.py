@@ -74,7 +74,7 @@ def build_input(
 def crop_box(
     extent: Box, point: Point, height: int, width: int, scale: float, minimum_side: float
 ) -> Box:
-    """The box around a rough mask's extent and its point, clipped to the picture.
+    """Return the box around a rough mask's extent and its point, clipped to the image.
 
     A side that the point lies beyond moves out to the point plus half a crop.
     """
@@ -98,7 +98,7 @@ def crop_span(
 
 
 def point_as_published(point: Point, height: int, width: int) -> Point:
-    """Pixels count from their corner there, in whole ten-thousandths of the picture."""
+    """Count pixels from their corner, in whole ten-thousandths of the image, as published."""
     x, y = (
         max(0, int(DIGITS * (value - 0.5) / length)) / DIGITS * length
         for value, length in zip(point, (width, height), strict=True)

@@ -44,7 +44,7 @@ class RefinerLearner(nn.Module):
 
 
 def validate(refiner: Refiner, pairs: RefinerPairs) -> dict[str, float]:
-    """Mean IoU in percent with the true masks, in the pictures' pixels, before and after refining.
+    """Measure the mean IoU with the true masks, in percent and at full size, before and after.
 
     Both are 0 when there are no pairs.
     """

@@ -48,7 +48,7 @@ class RefinerBatch:
         return self.moved(lambda tensor: tensor.to(device, non_blocking=True))
 
     def pin_memory(self) -> "RefinerBatch":
-        """In memory from which a GPU copies while the processor goes on."""
+        """Move to memory from which a GPU copies while the processor continues."""
         return self.moved(Tensor.pin_memory)
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> "RefinerBatch":
@@ -66,8 +66,8 @@ class RefinerPairs:
     """Every rough mask with the object it was drawn for.
 
     `rough` is a table with columns image_id, annotation_id (list) and rough (list of run-length
-    counts or null), any number of rows per picture.  Left out are objects without a rough or a
-    true mask, empty ones and crowds.  Raises ValueError when a row belongs to no picture or no
+    counts or null), any number of rows per image.  Left out are objects without a rough or a
+    true mask, empty ones and crowds.  Raises ValueError when a row belongs to no image or no
     object of `records`.
     """
 
@@ -118,13 +118,13 @@ class RefinerPairs:
         return collate(samples)
 
     def pair(self, index: int) -> tuple[Record, int, bytes]:
-        """The picture, the place of the object in it, and the rough mask."""
-        row, place, picture, item = self.places[index].tolist()
-        return self.records[picture], item, self.rough["rough"][row].values[place].as_py()
+        """Return the image, the place of the object in it, and the rough mask."""
+        row, place, image, item = self.places[index].tolist()
+        return self.records[image], item, self.rough["rough"][row].values[place].as_py()
 
 
 class ImageCache:
-    """The pictures read last, up to a number of bytes.  One per process, for one thread."""
+    """Keeps the images read last, up to a number of bytes.  One per process, for one thread."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -152,7 +152,7 @@ def find_pairs(records: Records, rough: pa.Table) -> NDArray[np.int64]:
         if image_id not in row_of:
             raise ValueError(
                 f"rough masks, row {row}: image_id {image_id} is not among the {len(records)} "
-                f"pictures; were they drawn on another set?"
+                f"images; were they drawn on another set?"
             )
         record = records[row_of[image_id]]
         masks = rough["rough"][row].as_py()
@@ -191,8 +191,8 @@ def collate(samples: list[RefinerSample]) -> RefinerBatch:
     )
 
 
-def read_rough(folder: str, pictures: str) -> pa.Table:
-    """The rough masks in the Parquet files of a folder, for pictures of one source, by picture.
+def read_rough(folder: str, source: str) -> pa.Table:
+    """Read the rough masks in the Parquet files of a folder, for one source, by image.
 
     Which rows share a file is up to chance; the order here is not.  Raises ValueError when there
     are none.
@@ -200,11 +200,11 @@ def read_rough(folder: str, pictures: str) -> pa.Table:
     tables = []
     for file in sorted(UPath(folder).glob("*.parquet"), key=str):
         with file.open("rb") as stream:
-            wanted = (pc.field("source") == pictures) & pc.field("error").is_null()
+            wanted = (pc.field("source") == source) & pc.field("error").is_null()
             tables.append(pq.read_table(stream, columns=ROUGH_COLUMNS, filters=wanted))
     if not tables:
         raise ValueError(f"{folder}: there are no Parquet files with rough masks")
-    return pa.concat_tables(tables).sort_by("image_id")  # stable: a picture's rows keep theirs
+    return pa.concat_tables(tables).sort_by("image_id")  # stable: an image's rows keep theirs
 
 
 def point_of(record: Record, obj: Object) -> Point:

@@ -1,7 +1,7 @@
-"""What the refiner learns: true masks from rough ones, on pictures whose true masks are known.
+"""The task of the refiner: true masks from rough ones, on images whose true masks are known.
 
 PointWSSIS (arXiv:2303.15062): early checkpoints of the teacher draw rough masks on the strong
-pictures; each of them, with the object it was drawn for, is a training pair.  The loss is soft
+images; each of them, with the object it was drawn for, is a training pair.  The loss is soft
 dice.
 
 Differs from the paper: a rough mask belongs to the object whose point it was drawn for, so nothing
@@ -36,11 +36,11 @@ PAIRS = "pairs"  # the name of the only stream
 
 @dataclass(frozen=True, kw_only=True)
 class RefinerTask:
-    """Everything a training worker needs; small enough to be sent to it."""
+    """Everything that a training worker needs; small enough to be sent to it."""
 
     config: MaskRefineNetConfig
     augment: RefinerAugmentConfig
-    pictures: str  # records with masks
+    images: str  # records with masks
     validation: str  # records with masks
     rough: str  # folder of rough masks on both
     max_validation_images: int
@@ -59,7 +59,7 @@ class RefinerTask:
         return cls(
             config=stage.model,
             augment=stage.augment,
-            pictures=str(images.path),
+            images=str(images.path),
             validation=str(validation.path),
             rough="" if rough is None else str(rough / ROWS),
             max_validation_images=stage.training.max_validation_images,
@@ -81,7 +81,7 @@ class RefinerTask:
     def samples(self) -> "RefinerPairs":
         from ray_wssis.methods.point_wssis.refiner_pairs import RefinerPairs
 
-        records, rough = Records.read(self.pictures), self.rough_masks(self.pictures)
+        records, rough = Records.read(self.images), self.rough_masks(self.images)
         return RefinerPairs(records, rough, self.config, self.augment)
 
     def rough_masks(self, records: str) -> pa.Table:
@@ -102,7 +102,7 @@ class RefinerTask:
         return learner
 
     def validate(self, learner: "RefinerLearner") -> dict[str, float]:
-        """Mean IoU with the truth, of rough and of refined masks."""
+        """Measure the mean IoU with the truth, of rough and of refined masks."""
         from ray_wssis.methods.point_wssis.refiner import Refiner
         from ray_wssis.methods.point_wssis.refiner_learner import validate
         from ray_wssis.methods.point_wssis.refiner_pairs import RefinerPairs
@@ -119,12 +119,12 @@ class RefinerTask:
         Refiner(learner.network, self.samples.records.categories).save(folder, self.card())
 
     def card(self) -> str:
-        """What a person wants to know about the saved model."""
+        """Describe the saved model for people."""
         pairs = self.samples
         names = ", ".join(category.name for category in pairs.records.categories)
         return (
             f"# refiner: MaskRefineNet with {self.config.encoder}\n\n"
-            f"Trained by ray-wssis on {len(pairs)} rough masks of {len(pairs.records)} pictures.\n"
+            f"Trained by ray-wssis on {len(pairs)} rough masks of {len(pairs.records)} images.\n"
             f"\n"
             f"- classes: {names}\n"
             f"- encoder weights before training: {self.config.weights} "

@@ -6,7 +6,7 @@ in one line, best score first, and each object takes the first of its own that i
 
 Masks are compared as bits, 64 pixels a word, and only where their areas allow an overlap so
 large.  At first only the best candidate of each point is drawn.  When another is wanted, it is
-drawn and the line is gone through again, so most pictures are settled in one go, and what comes
+drawn and the line is gone through again, so most images are settled in one go, and what comes
 out is what drawing everything beforehand would give.
 
 Legend: N candidates, D of them drawn, P objects.
@@ -56,7 +56,7 @@ def choose_apart(
 def first_come(
     line: Places, owner: Places, row: Places, words: Words, max_iou: float
 ) -> tuple[Places, Places]:
-    """What each object keeps, (P,), and the candidates that must be drawn to be sure of that.
+    """Return what each object keeps, (P,), and the candidates that must be drawn to be sure of it.
 
     Where `row` is -1 the mask is not known: the candidate is kept and hinders no other.
     """
@@ -79,7 +79,7 @@ def first_come(
 
 
 def is_taken(mine: int, kept: Places, words: Words, area: Places, max_iou: float) -> bool:
-    """Whether one of the `kept` rows of `words` overlaps row `mine` by more than `max_iou`."""
+    """Return whether a `kept` row of `words` overlaps row `mine` by more than `max_iou`."""
     smaller, larger = np.minimum(area[kept], area[mine]), np.maximum(area[kept], area[mine])
     near = kept[smaller > max_iou * larger]  # no other can overlap so much
     if not len(near):

@@ -225,7 +225,7 @@ def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Pat
     task = RefinerTask(
         config=SMALL,
         augment=AUGMENT,
-        pictures=str(tmp_path / "strong.parquet"),
+        images=str(tmp_path / "strong.parquet"),
         rough=str(tmp_path / "rough"),
         validation=str(tmp_path / "val.parquet"),
         max_validation_images=1,
