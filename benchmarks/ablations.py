@@ -3,7 +3,7 @@
     python -m benchmarks.ablations runs/demo
 
 Takes the split, the teacher and the rough masks of a finished run whose hidden masks are known,
-trains a refiner as the run did for each way of cutting crops, and draws the weak pictures' masks
+trains a refiner as the run did for each way of cutting crops, and draws the weak images' masks
 with it.  A point without a mask counts as IoU 0.
 """
 
@@ -44,7 +44,7 @@ NOWHERE = (-1.0, -1.0)  # a point beside the crop: no heat is drawn
 def main() -> None:
     options = read_options()
     bench = Bench.read(UPath(options.run))
-    print(f"{options.run}: {len(bench.truth)} weak pictures, seed {bench.config.seed}\n")
+    print(f"{options.run}: {len(bench.truth)} weak images, seed {bench.config.seed}\n")
     print("| | points | mIoU, % | points without a mask, % |")
     print("|---|---|---|---|")
     for name, kind, quality in bench.rows():
@@ -61,7 +61,7 @@ def read_options() -> argparse.Namespace:
 
 @dataclass(frozen=True, kw_only=True)
 class Drawn:
-    """A weak picture with its points and what the teacher drew for them."""
+    """A weak image with its points and what the teacher drew for them."""
 
     record: Record
     rough: RoughMasks
@@ -101,7 +101,7 @@ class Bench:
         yield "trained with centroids (B3)", "random", self.measure(anywhere, ours)
 
     def draw(self, compat: str, kind: str) -> list[Drawn]:
-        """The teacher's masks for a point of this kind in every object of the weak pictures."""
+        """The teacher's masks for a point of this kind in every object of the weak images."""
         teacher = Segmenter.load(self.run / "teacher/model", CPU)
         teacher.config = teacher.config.model_copy(update={"compat": compat})
         networks, drawn = PointNetworks(teacher, None), []

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from benchmarks.scenes import (
     NUM_CLASSES,
-    random_picture,
+    random_image,
     random_samples,
     random_segmenter,
     segmenter_config,
@@ -162,7 +162,7 @@ def labelling(
     )
     segmenter = random_segmenter(config, device)
     way.prepare(segmenter.network)
-    originals = [random_picture(*ORIGINAL, rng) for _ in range(options.batch)]
+    originals = [random_image(*ORIGINAL, rng) for _ in range(options.batch)]
     points = [(x * ORIGINAL[1], y * ORIGINAL[0]) for x, y in rng.random((options.points, 2))]
     labels = rng.integers(0, NUM_CLASSES, len(points)).tolist()
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.scenes import random_picture, random_segmenter, segmenter_config
+from benchmarks.scenes import random_image, random_segmenter, segmenter_config
 from benchmarks.timing import table
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.models.solov2_config import InferenceConfig
@@ -63,7 +63,7 @@ def peak_of(num: int, shorter: int, longest: int) -> float:
     """Return the GiB of memory that `segment` takes to find `num` instances."""
     torch.manual_seed(0)
     segmenter = eager_segmenter(num, shorter, longest)
-    pixels = random_picture(*ORIGINAL, np.random.default_rng(0))
+    pixels = random_image(*ORIGINAL, np.random.default_rng(0))
     image = network_image(pixels, segmenter.config)
     Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
     before = resident("VmRSS")

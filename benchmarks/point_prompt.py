@@ -25,8 +25,8 @@ import torch
 
 from benchmarks.scenes import (
     NUM_CLASSES,
+    random_image,
     random_masks,
-    random_picture,
     random_segmenter,
     segmenter_config,
 )
@@ -59,7 +59,7 @@ def main() -> None:
         f"{options.backbone}, network input {size[1]} x {size[0]}, masks {width} x {height}, "
         f"{options.threads} threads, {options.runs} runs\n"
     )
-    pixels = random_picture(height, width, np.random.default_rng(0))
+    pixels = random_image(height, width, np.random.default_rng(0))
     print(whole_image(segmenter, pixels, options.points, options.runs), end="\n\n")
     output = segmenter.forward([network_image(pixels, config)])
     print(points_alone(output, max(options.points), options.runs), end="\n\n")

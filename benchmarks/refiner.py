@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from benchmarks.scenes import NUM_CLASSES, categories, random_masks, random_picture
+from benchmarks.scenes import NUM_CLASSES, categories, random_image, random_masks
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.masks import centroid, encode
 from ray_wssis.methods.point_wssis.refiner import Refiner, maskness, to_tensors
@@ -114,7 +114,7 @@ def random_work(num: int) -> Work:
     roughs = [encode(mask) for mask in random_masks(num, *ORIGINAL, rng)]
     points = [centroid(rough, *ORIGINAL) for rough in roughs]
     labels = rng.integers(0, NUM_CLASSES, num).tolist()
-    return random_picture(*ORIGINAL, rng), roughs, points, labels
+    return random_image(*ORIGINAL, rng), roughs, points, labels
 
 
 def bytes_per_instance(dense: DenseRefiner, work: Work) -> tuple[int, int]:

@@ -41,7 +41,7 @@ def random_segmenter(config: SegmenterConfig, device: torch.device | None = None
     return Segmenter(network, config, categories())
 
 
-def random_picture(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def random_image(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -64,13 +64,13 @@ def random_masks(
 def random_samples(
     num: int, num_objects: int, height: int, width: int
 ) -> tuple[list[Sample], list[NDArray[np.uint8]]]:
-    """Pictures as the training loader makes them, and their masks [objects, height, width]."""
+    """Images as the training loader makes them, and their masks [objects, height, width]."""
     rng = np.random.default_rng(0)
     samples, all_masks = [], []
     for index in range(num):
         masks = random_masks(num_objects, height, width, rng)
         labels = rng.integers(0, NUM_CLASSES, num_objects).tolist()
-        samples.append(sample_of(index, random_picture(height, width, rng), labels, masks))
+        samples.append(sample_of(index, random_image(height, width, rng), labels, masks))
         all_masks.append(np.stack(masks))
     return samples, all_masks
 
