@@ -1,4 +1,4 @@
-"""The page in a browser, as a person uses it: real clicks and keys, real HTTP, real networks."""
+"""The page in a browser, used like a person uses it: real clicks, keys, HTTP and networks."""
 
 import io
 import json
@@ -78,7 +78,7 @@ def browser(served: str, guarded: str, student_only: str, forgetful: str) -> Ite
 
 @pytest.fixture
 def empty(browser: Any) -> Iterator[Page]:
-    """A tab in which nothing may break: no exception, and nothing that the policy forbids."""
+    """A tab in which nothing may break: no exception, and no violation of the policy."""
     broken: list[str] = []
     with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
@@ -134,7 +134,7 @@ def wait_for_masks(page: Page, num_objects: int) -> None:
 
 
 def downloaded(page: Page, folder: Path) -> tuple[dict[str, Any], list[Record]]:
-    """The file that `s` downloads, as JSON and as it is read."""
+    """The file that `s` downloads, as JSON and as records."""
     with page.expect_download() as download:
         page.keyboard.press("s")
     file = folder / download.value.suggested_filename
@@ -143,7 +143,7 @@ def downloaded(page: Page, folder: Path) -> tuple[dict[str, Any], list[Record]]:
 
 
 def ask(client: httpx2.Client, image: bytes, **point: Any) -> dict[str, Any]:
-    """What the server says about one point of an image."""
+    """The answer of the server for one point of an image."""
     form: dict[str, Any] = {"image": image, "points": (None, json.dumps([point]))}
     answer: dict[str, Any] = client.post("/v1/segment/points", files=form).json()["instances"][0]
     return answer
@@ -360,7 +360,7 @@ def test_images_of_one_name_are_told_apart(page: Page, tmp_path: Path) -> None:
     assert [record.file for record in records] == ["image.png", "image (2).png", "image (3).png"]
 
 
-def test_what_is_wrong_is_said_in_words(page: Page, image: bytes) -> None:
+def test_errors_are_shown_in_words(page: Page, image: bytes) -> None:
     drop(page, "notes.txt", b"no image", "text/plain")
     message = page.locator("#message")
     expect(message).to_have_text("notes.txt: this browser cannot read it as an image.")

@@ -54,7 +54,7 @@ class _BitReader:
         return number >> (-end % 8) & ((1 << num_bits) - 1)
 
     def filled(self, num: int, num_bits: int) -> list[bool]:
-        """For each of the next `num` numbers, True if it is not 0."""
+        """Read `num` numbers; True for each that is not 0."""
         start, end = self._advance(num * num_bits)
         around = np.frombuffer(self.data[start // 8 : -(-end // 8)], dtype=np.uint8)
         bits = np.unpackbits(around)[start % 8 :][: num * num_bits].reshape(num, num_bits)

@@ -1,4 +1,4 @@
-"""The folder of a run whose networks are tiny and have learnt nothing: quickly made, and served."""
+"""The folder of a run whose networks are tiny and untrained: quickly made, and served."""
 
 from pathlib import Path
 
@@ -32,9 +32,9 @@ REFINER = MaskRefineNetConfig(
 
 
 def write_run(folder: Path, seed: int = 0) -> Path:
-    """`folder` with student, teacher, refiner, calibration and figures.
+    """Fill `folder` with student, teacher, refiner, calibration and figures.
 
-    Heads have large random weights, so there is something to be found in every picture.
+    Heads have large random weights, so that something is found in every image.
     """
     torch.manual_seed(seed)
     for name in ("student", "teacher"):

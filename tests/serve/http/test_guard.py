@@ -49,7 +49,7 @@ def config(**values: Any) -> ServeConfig:
 
 
 async def length_of_body(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers how many bytes came."""
+    """Answer with the number of bytes received."""
     length, more = 0, True
     while more:
         message = await receive()
@@ -67,7 +67,7 @@ async def ask(
     client: str = "10.0.0.1",
     root_path: str = "",
 ) -> Answer:
-    """What comes back.  After its parts, a body never ends where its headers say it is longer."""
+    """The answer to a request.  A body that is shorter than its headers say never ends."""
     answer, waiting = Answer(), list(parts)
     sent = HOST | (headers or {})
     whole = "content-length" not in sent or int(sent["content-length"]) <= len(b"".join(parts))
@@ -193,7 +193,7 @@ def test_an_empty_token_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("gpu.lab:8000", None, 200),
         ("localhost:8000", "http://localhost:8000", 200),
         ("gpu.lab", "https://gpu.lab", 200),
-        ("evil.example", None, 401),  # a name that was made to point here
+        ("evil.example", None, 401),  # a name that somebody let point here
         ("localhost.evil.example", None, 401),
         ("evil.example:localhost", None, 401),
         ("", None, 401),
@@ -217,7 +217,7 @@ def test_with_a_token_the_host_does_not_matter() -> None:
     assert asked(Guard(length_of_body, config(token="sesame")), headers=headers).status == 200
 
 
-def test_a_client_may_ask_so_often_and_then_waits() -> None:
+def test_a_client_has_so_many_requests_a_minute() -> None:
     clock = Clock()
     guard = Guard(length_of_body, config(requests_per_minute=6), clock)
     assert [asked(guard).status for _ in range(8)] == 6 * [200] + 2 * [429]
@@ -233,7 +233,7 @@ def test_a_client_may_ask_so_often_and_then_waits() -> None:
     assert [asked(guard).status for _ in range(7)] == 6 * [200] + [429]
 
 
-def test_rates_of_so_many_clients_are_remembered() -> None:
+def test_the_rates_of_the_latest_clients_are_remembered() -> None:
     rate = RateLimit(1, Clock())
     for client in range(MAX_CLIENTS + 5):
         rate.check(str(client))
@@ -243,7 +243,7 @@ def test_rates_of_so_many_clients_are_remembered() -> None:
     rate.check("4")  # forgotten
 
 
-def test_who_comes_when_all_places_are_taken_is_told_when_to_come_again() -> None:
+def test_a_request_beyond_the_limit_is_told_when_to_come_again() -> None:
     clock, gate = Clock(), asyncio.Event()
 
     async def wait(scope: Scope, receive: Receive, send: Send) -> None:
@@ -259,7 +259,7 @@ def test_who_comes_when_all_places_are_taken_is_told_when_to_come_again() -> Non
         refused = await ask(guard, method="POST")
         assert (refused.status, refused.code) == (503, "overloaded")
         assert refused.headers["retry-after"] == "1"
-        assert (await ask(guard)).status == 200  # looks something up
+        assert (await ask(guard)).status == 200  # a lookup
         clock.now += 41
         gate.set()
         assert [(await task).status for task in first] == [200, 200]
@@ -268,7 +268,7 @@ def test_who_comes_when_all_places_are_taken_is_told_when_to_come_again() -> Non
         again = [asyncio.create_task(ask(guard, method="POST")) for _ in range(2)]
         await asyncio.sleep(0)
         refused = await ask(guard, method="POST")
-        assert refused.headers["retry-after"] == "8"  # requests took longer of late
+        assert refused.headers["retry-after"] == "8"  # recent requests took longer
         gate.set()
         await asyncio.gather(*again)
 
@@ -331,7 +331,7 @@ def test_a_slow_answer_is_waited_for() -> None:
     assert post(Guard(slow, config(timeout_s=0.05)), b"xx", content_length="2").body == b"2"
 
 
-def test_what_a_framework_makes_of_a_body_that_broke_off_is_not_sent() -> None:
+def test_the_guard_answers_for_a_body_that_broke_off() -> None:
     app = FastAPI()
 
     @app.post("/v1/segment")
@@ -358,10 +358,10 @@ def test_every_answer_has_the_security_headers() -> None:
     assert len({answer.headers["x-request-id"] for answer in answers}) == 2
 
 
-def test_an_id_that_a_request_brings_is_its_id() -> None:
+def test_a_request_may_bring_its_id() -> None:
     brought = asked(Guard(break_down, config()), headers={"x-request-id": "a-1"})
     assert brought.message.endswith("request a-1")
-    assert "x-request-id" not in brought.headers  # who brought it adds it, as Ray Serve does
+    assert "x-request-id" not in brought.headers  # the proxy that brought it adds it
     forged = asked(Guard(break_down, config()), headers={"x-request-id": "two words"})
     assert forged.message.endswith(f"request {forged.headers['x-request-id']}")
 
@@ -372,7 +372,7 @@ async def break_down(scope: Scope, receive: Receive, send: Send) -> None:
     raise RuntimeError("secret /srv/model")
 
 
-def test_what_breaks_is_in_the_log_and_not_in_the_answer(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_is_in_the_log_and_not_in_the_answer(caplog: pytest.LogCaptureFixture) -> None:
     answer = asked(Guard(break_down, config()))
     assert (answer.status, answer.code) == (500, "internal")
     assert "secret" not in answer.message

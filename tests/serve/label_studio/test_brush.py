@@ -1,4 +1,4 @@
-"""Tests of wssis_serve.label_studio.brush.
+"""Tests of `wssis_serve.label_studio.brush`.
 
 `golden/brush.json` was written by Label Studio: by the converter of label-studio-sdk 2.1.2, and the
 last one by the editor of label-studio 1.23.2.  The pixels are what that converter reads from it.
