@@ -1,4 +1,4 @@
-"""What Prometheus reads of a run, from the endpoint of a real Ray."""
+"""Metrics of a run that Prometheus reads from the endpoint of a real Ray."""
 
 import re
 import time

@@ -74,7 +74,7 @@ def test_stages_say_who_they_are(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 
 
 def wssis(*words: str, **environment: str) -> list[dict[str, object]]:
-    """What a command that fails logs."""
+    """The lines that a failing command logs."""
     return python("-m", "ray_wssis.cli", *words, **environment)
 
 

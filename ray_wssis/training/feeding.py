@@ -26,8 +26,10 @@ class Source(Protocol):
 
 
 class BatchesOfStep(Dataset[Any]):
-    """The batches of these keys, or the error that prevents them: torch and Ray would wrap an
-    exception of another process, and the reader of a log needs the sentence."""
+    """The batches of these keys, or the error that prevents them.
+
+    torch and Ray would wrap the exception of another process; a log needs its sentence alone.
+    """
 
     def __init__(self, streams: LoadedStreams) -> None:
         self.streams = streams

@@ -31,7 +31,7 @@ Mark = float | torch.cuda.Event
 
 
 def mark(device: torch.device) -> Mark:
-    """Now; on a GPU, the moment at which it has done all the work so far."""
+    """Mark this moment; on a GPU, the one at which it has done all the work so far."""
     if device.type != "cuda":
         return time.perf_counter()
     event = torch.cuda.Event(enable_timing=True)
@@ -40,7 +40,7 @@ def mark(device: torch.device) -> Mark:
 
 
 def elapsed(begin: Mark, end: Mark) -> float:
-    """Seconds."""
+    """Seconds between two marks."""
     if isinstance(begin, float) or isinstance(end, float):
         assert isinstance(begin, float) and isinstance(end, float)
         return end - begin

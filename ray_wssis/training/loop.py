@@ -92,14 +92,14 @@ def run_steps(setup: Setup) -> None:
 
 
 def build_learner(setup: Setup, rank: int, synchronise: bool) -> nn.Module:
-    """The learner as the task builds it, its batch norms synchronised between workers."""
+    """Build the learner of the task, its batch norms synchronised between GPUs."""
     with warnings_on(setup.board if rank == 0 else None):
         learner = setup.task.learner().to(memory_format=torch.channels_last)  # faster everywhere
     return nn.SyncBatchNorm.convert_sync_batchnorm(learner) if synchronise else learner
 
 
 def mean_of(learner: nn.Module, setup: Setup, rank: int) -> RunningMean | None:
-    """The running mean that the configuration asks for, on the worker that validates and saves."""
+    """Start the running mean that the configuration asks for, on the worker that saves models."""
     if setup.config.ema is None or rank > 0:
         return None
     return RunningMean(learner, setup.config.ema)
@@ -108,7 +108,7 @@ def mean_of(learner: nn.Module, setup: Setup, rank: int) -> RunningMean | None:
 def feed(
     setup: Setup, streams: LoadedStreams, steps: range, device: torch.device
 ) -> Iterator[dict[str, Batch]]:
-    """This worker's share of the batches of each step, by stream."""
+    """Load this worker's share of the batches of each step, by stream."""
     context, pin_memory = ray.train.get_context(), device.type == "cuda"
     sampler = streams.sampler(steps, context.get_world_rank(), context.get_world_size())
     if setup.loader_actors:

@@ -14,10 +14,10 @@ TENSORBOARD = "tensorboard"
 
 
 class MetricsLog:
-    """One JSON object a line, each with its step.  Lines after step `done` are of a run that
-    was killed and will be written again, so they are forgotten.
+    """One JSON object per line, each with its step.
 
-    TensorBoard appends to its files, which a bucket cannot: they are copied there.
+    Lines after step `done` are those of a run that was killed, and are dropped: they will be
+    written again.  TensorBoard appends to its files, which a bucket cannot: they are copied there.
     """
 
     def __init__(self, folder: UPath, done: int) -> None:
@@ -40,8 +40,8 @@ class MetricsLog:
                 self.board.add_scalar(name, value, int(line["step"]))
 
     def flush(self) -> None:
-        """The whole file is written at once: a bucket knows no appending, and a full disk leaves
-        the old one."""
+        """Write the whole file at once: a bucket cannot append, and a full disk keeps the old
+        file."""
         self.file.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(json.dumps(line) + "\n" for line in self.lines)
         write_atomically(self.file, text.encode())

@@ -1,4 +1,4 @@
-"""Words from training workers to the person who started them."""
+"""Progress and warnings of training workers, for the person who started them."""
 
 import logging
 import sys
@@ -58,7 +58,7 @@ class Board:
             self.wished_at = self.begun
 
     def begin(self, step: int) -> bool:
-        """Note that a worker is at `step`; whether to stop after it, the same for all workers."""
+        """Note that a worker is at `step`; return whether to stop after it, as all will."""
         self.begun = max(self.begun, step)
         return self.wished_at is not None and step > self.wished_at
 

@@ -105,7 +105,7 @@ class Recorder:
         self.clock = time.monotonic()
 
     def models_and_figures(self) -> dict[str, float]:
-        """Save the models that are due after the last step; figures if validation was."""
+        """Save the models that are due after the last step; return the figures if any are."""
         assert self.log is not None
         config, step = self.setup.config, self.state.step
         figures: dict[str, float] = {}

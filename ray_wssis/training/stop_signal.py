@@ -1,4 +1,4 @@
-"""Requests to stop: from the person or queue that sends SIGTERM to the workers that train."""
+"""The way of a request to stop, from the signal that the driver gets to the workers' loops."""
 
 import logging
 import signal
@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def stop_at_sigterm(board: ActorHandle[Any]) -> Iterator[None]:
-    """On the driver: raise `Terminated` after SIGTERM, once the workers have saved their step.
+    """Raise `Terminated` after SIGTERM, once the workers have saved their step.
 
-    A second SIGTERM raises it at once.  Ctrl-C raises KeyboardInterrupt, although Ray Train
-    replaces it by another exception and leaves its handler behind.
+    For the driver.  A second SIGTERM raises it at once.  Ctrl-C raises KeyboardInterrupt, although
+    Ray Train replaces it by another exception and leaves its handler behind.
     """
     terminated = False
 
@@ -57,7 +57,7 @@ def stop_at_sigterm(board: ActorHandle[Any]) -> Iterator[None]:
 
 
 class StopSignal:
-    """On a worker: reasons to save and to stop.
+    """Tells a worker to stop, or to save because a node is about to leave.
 
     All workers ask at the same steps and get the same answers: all save, or none.
     """

@@ -36,12 +36,13 @@ class Stream:
 
 
 def check_quotas(streams: Mapping[str, Stream], batch_size: int, numbers: Collection[int]) -> None:
-    """Raise ValueError for quotas that some of these numbers of workers cannot share, or that are
-    not the batch together."""
+    """Raise ValueError for quotas that some of these numbers of workers cannot share, or that do
+    not add up to the batch."""
     quotas = {name: stream.quota for name, stream in streams.items()}
     for name, quota in quotas.items():
-        unfit = [str(number) for number in numbers if quota % number]
-        if quota < 1 or unfit:
+        if quota < 1:
+            raise ValueError(f"stream {name} takes {quota} samples per step; it needs at least one")
+        if unfit := [str(number) for number in numbers if quota % number]:
             raise ValueError(
                 f"stream {name} takes {quota} samples per step, which cannot be shared by "
                 f"{' or '.join(unfit)} workers; make it a multiple of {math.lcm(*numbers)}"
@@ -55,8 +56,8 @@ def check_quotas(streams: Mapping[str, Stream], batch_size: int, numbers: Collec
 
 
 def seeds_of(names: Collection[str], seed: int) -> dict[str, tuple[int, ...]]:
-    """The randomness of each stream.  A stream that is alone has that of the seed, whatever its
-    name."""
+    """The seeds of each stream.  An only stream has the plain seed, whatever its name, so that
+    runs from before there were streams can be repeated."""
     if len(names) == 1:
         return dict.fromkeys(names, (seed,))
     return {name: (seed, zlib.crc32(name.encode())) for name in names}
@@ -71,8 +72,10 @@ class LoadedStreams:
         self.seeds = seeds_of(streams, seed)
 
     def sampler(self, steps: range, rank: int = 0, world: int = 1) -> "StepSampler":
-        """One worker's share of these steps, counted from 1.  Raises ValueError for an empty
-        stream."""
+        """One worker's share of these steps, counted from 1.
+
+        Raises ValueError if a stream has no samples.
+        """
         samplers = {}
         for name, samples in self.samples.items():
             if not len(samples):

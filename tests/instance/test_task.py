@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from upath import UPath
 
+from ray_wssis.artifacts import Part
 from ray_wssis.data.augment import draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.instance.learner import SegmenterLearner, segment_records
 from ray_wssis.instance.samples import SegmenterSamples, collate, ignored_pixels, quarter_size
 from ray_wssis.instance.segmenter import Segmenter
-from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.instance.segmenter_config import SegmenterConfig, SegmenterStage
 from ray_wssis.instance.task import IMAGES, SegmenterTask
 from ray_wssis.masks import encode
+from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2_targets import assign_cells
 from tests.support.tiny import TINY
 
@@ -325,6 +327,33 @@ def test_pictures_are_segmented_one_by_one_as_in_batches(tmp_path: Path) -> None
     for each in found:
         assert len(each.labels) == len(each.scores) == len(each.masks) <= 100
         assert each.scores == sorted(each.scores, reverse=True)
+
+
+def test_every_parameter_is_in_one_group_of_rates() -> None:
+    learner = SegmenterLearner(CONFIG, 2)
+    groups = {name: list(group) for name, group in learner.parameter_groups().items()}
+    assert list(groups) == ["backbone", "neck", "head"]
+    grouped = [id(parameter) for group in groups.values() for parameter in group]
+    assert sorted(grouped) == sorted(id(parameter) for parameter in learner.parameters())
+
+
+def test_a_task_starts_from_a_model_of_other_classes(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    images = tmp_path / "train.parquet"
+    Records.from_rows([record(tmp_path, 1, (96, 128), [])], CATEGORIES).write(str(images))
+    teacher = SegmenterLearner(CONFIG, 5).network
+    Segmenter(teacher, CONFIG, ()).save(UPath(tmp_path / "teacher"), "")
+    part = Part(path=UPath(images), digest="sha256:1")
+    stage = SegmenterStage.model_validate(
+        {"model": CONFIG, "training": {"steps": 1}, "start": str(tmp_path / "teacher")}
+    )
+    task = SegmenterTask.of("student", stage, part, part)
+    started, saved = task.learner().network.state_dict(), teacher.state_dict()
+    other = [name for name in saved if not torch.equal(started[name], saved[name])]
+    assert other == ["instance_head.class_out.weight", "instance_head.class_out.bias"]
+    assert task.made_from["start"] == hash_model(UPath(tmp_path / "teacher"))
+    plain = stage.model_copy(update={"start": None})
+    assert "start" not in SegmenterTask.of("student", plain, part, part).made_from
 
 
 def test_what_is_saved_says_what_it_is(tmp_path: Path) -> None:

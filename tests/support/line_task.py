@@ -59,8 +59,7 @@ class Batch:
 
 
 class Learner(nn.Module):
-    """A linear layer to which something happens at the fifth call, once; or it is slow from there
-    until somebody is in a hurry."""
+    """A linear layer that has an accident at the fifth call, once, or is slow from there on."""
 
     calls: Tensor
 
@@ -93,9 +92,9 @@ class Learner(nn.Module):
 
 @dataclass(frozen=True)
 class Line:
-    """The task."""
+    """The task of finding the line."""
 
-    marker: Path  # when it is there, the accident has happened
+    marker: Path  # exists once the accident has happened
     accident: str | None = None
     seconds: float = 0.1  # that a step takes when the accident is to be slow
     bad: int | None = None
@@ -142,7 +141,7 @@ def groups_file(marker: Path) -> Path:
 
 
 def hurry_file(marker: Path) -> Path:
-    """When it is there, nothing is slow any more."""
+    """The file that ends all slowness when it exists."""
     return marker.with_name("hurry")
 
 

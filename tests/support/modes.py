@@ -11,5 +11,5 @@ def mix_modes(network: nn.Module) -> list[bool]:
 
 
 def modes(network: nn.Module) -> list[bool]:
-    """Whether each module is in training mode."""
+    """True for each module in training mode."""
     return [module.training for module in network.modules()]

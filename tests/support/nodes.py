@@ -30,8 +30,10 @@ GRACE = 60  # seconds from the news that a node will go away
 
 
 class Training(threading.Thread):
-    """A training in the background, slow until it is to finish.  Nodes are added from the main
-    thread only."""
+    """A training in the background, slow until it is to finish.
+
+    Ray's `Cluster` adds nodes from the main thread only.
+    """
 
     def __init__(
         self, folder: Path, workers: TrainingWorkers, save_every: int = CONFIG.save_every
@@ -49,7 +51,7 @@ class Training(threading.Thread):
         assert self.is_alive()
 
     def groups(self) -> list[list[str]]:
-        """Of every group of workers so far: how many, and the node of the first."""
+        """The number of workers and the node of the first, for every group so far."""
         file = groups_file(self.task.marker)
         return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
@@ -57,7 +59,7 @@ class Training(threading.Thread):
         self.wait_until(lambda: bool(self.groups()) and int(self.groups()[-1][0]) == size)
 
     def checkpoints(self) -> bytes:
-        """Ray Train's list of them."""
+        """The content of Ray Train's list of checkpoints."""
         snapshot = self.folder / RUN / SNAPSHOT
         return snapshot.read_bytes() if snapshot.exists() else b""
 
@@ -83,7 +85,7 @@ def lose_a_node(cluster: Cluster, folder: Path) -> None:
 
 
 def drain_a_node(cluster: Cluster, folder: Path) -> None:
-    """As `lose_a_node`, but it is known before: what is kept then is the only checkpoint."""
+    """Lose a node as above, but announced: the checkpoint that is kept then is the only one."""
     nodes = [cluster.add_node(num_cpus=CPUS) for _ in range(3)]
     workers = TrainingWorkers(number=2, cpus_each=CPUS, gpu=False)
     training = Training(folder, workers, save_every=CONFIG.steps)
@@ -117,7 +119,7 @@ def come_and_go(cluster: Cluster, folder: Path) -> None:
 
 
 def remove(cluster: Cluster, nodes: list[Any], node_id: str) -> None:
-    """As if its plug was pulled."""
+    """Remove the node abruptly, as if its plug was pulled."""
     (node,) = [node for node in nodes if node.node_id == node_id]
     cluster.remove_node(node, allow_graceful=False)
 

@@ -58,6 +58,6 @@ def test_a_line_for_machines_has_the_numbers(
     ProgressPrinter(None, "mine").show("teacher", 400, LINE)
     assert not capsys.readouterr().out
     (record,) = caplog.records
-    said = vars(record)
-    assert (said["stage"], said["num_steps"]) == ("teacher", 400)
-    assert {name: said[name] for name in LINE} == LINE
+    fields = vars(record)
+    assert (fields["stage"], fields["num_steps"]) == ("teacher", 400)
+    assert {name: fields[name] for name in LINE} == LINE

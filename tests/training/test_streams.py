@@ -180,6 +180,11 @@ def test_streams_draw_the_same_position_differently() -> None:
             "make it a multiple of 6",
         ),
         (
+            {"strong": 0, "weak": 4},
+            4,
+            "stream strong takes 0 samples per step; it needs at least one",
+        ),
+        (
             {"strong": 6, "weak": 12},
             16,
             "training.batch_size is 16, but a step takes strong 6 + weak 12 = 18 samples; "

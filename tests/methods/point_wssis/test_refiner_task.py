@@ -200,7 +200,7 @@ def test_a_picture_is_read_once_while_it_is_in_the_cache(records: Records) -> No
 
 
 def test_rough_masks_of_another_set_are_refused(records: Records) -> None:
-    with pytest.raises(ValueError, match="row 0: image_id 5 is not among the 2 pictures"):
+    with pytest.raises(ValueError, match="row 0: image_id 5 is not among the 2 images"):
         RefinerPairs(records, rough_table((5, [50], [SQUARES[0]])), SMALL, AUGMENT)
     with pytest.raises(ValueError, match=r"image 4: it has no annotation \[77\]"):
         RefinerPairs(records, rough_table((4, [77], [SQUARES[0]])), SMALL, AUGMENT)
@@ -239,7 +239,18 @@ def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Pat
     assert Refiner.load(UPath(tmp_path / "model"), torch.device("cpu")).categories == (
         records.categories
     )
-    assert "4 rough masks of 2 pictures" in (tmp_path / "model" / "model_card.md").read_text()
+    started = replace(task, start=str(tmp_path / "model")).learner().network.state_dict()
+    saved = learner.network.state_dict()
+    assert all(torch.equal(started[name], saved[name]) for name in saved)
+    assert "4 rough masks of 2 images" in (tmp_path / "model" / "model_card.md").read_text()
+
+
+def test_every_parameter_is_in_one_group_of_rates() -> None:
+    learner = RefinerLearner(SMALL, 2)
+    groups = {name: list(group) for name, group in learner.parameter_groups().items()}
+    assert list(groups) == ["encoder", "decoder", "head"]
+    grouped = [id(parameter) for group in groups.values() for parameter in group]
+    assert sorted(grouped) == sorted(id(parameter) for parameter in learner.parameters())
 
 
 def test_a_folder_without_rough_masks_is_refused(tmp_path: Path) -> None:
