@@ -203,7 +203,7 @@ def show_canvas(source: Source, options: argparse.Namespace) -> None:
                 f"**{grouped / mixed:.2f}**",
             ]
         )
-    print(table(["an image", "any, Mpx", "of one orientation, Mpx", "ratio"], rows))
+    print(table(["image", "mixed, Mpx", "of one orientation, Mpx", "ratio"], rows))
 
 
 def pixels_alone(record: Record) -> float:

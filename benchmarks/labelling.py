@@ -59,7 +59,7 @@ def main() -> None:
     rows = [
         row("loop", loop, loop),
         row("Ray", rays, loop),
-        row("Ray, with the start of its processes", whole, loop),
+        row("Ray, including the start of its processes", whole, loop),
     ]
     print(table(["labelling", "images / s", "/ loop"], rows))
 

@@ -122,7 +122,7 @@ def scaling(folder: Path, actors: list[int]) -> None:
         rate = steady_rate(out)
         share = rate * STEP / number
         rows.append([f"{number}", significant(rate), f"**{share:.2f}**"])
-    print(table(["actors", "batches / s", "of 20 a second and actor"], rows))
+    print(table(["actors", "batches / s", "of 20 per second and actor"], rows))
 
 
 def steady_rate(out: UPath) -> float:
@@ -282,7 +282,7 @@ def kind_of(title: str) -> str:
         "raylet": "raylet",
         "gcs_server": "gcs",
     }
-    return next((kind for part, kind in kinds.items() if part in title), "other of Ray")
+    return next((kind for part, kind in kinds.items() if part in title), "other Ray processes")
 
 
 def draw(samples: list[tuple[int, dict[str, float]]], plot: Path) -> None:
