@@ -29,6 +29,7 @@ SETTINGS = {
 }
 OWN_CLUSTER = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment: no copy of the folder
+    "OMP_WAIT_POLICY": "passive",  # threads of torch leave their core to others while they wait
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # no node of ours is ever drained
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # every streaming pass would print a spurious error
 }

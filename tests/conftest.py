@@ -4,8 +4,10 @@ import logging
 import os
 from collections.abc import Iterator
 
-# Ray reads these when it is imported, here and in its workers.
+# Ray and torch read these when they are imported, here and in workers.
 os.environ |= {
+    "OMP_WAIT_POLICY": "passive",  # threads of torch leave their core to others while they wait
+    "RAY_metrics_report_interval_ms": "4000",
     "RAY_AUTH_MODE": "disabled",  # no token file in the home of whoever runs the tests
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # each report waits for this poll
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from ray_wssis import live_metrics
 from ray_wssis.live_metrics import LabellingMetrics, TrainingMetrics
 
 pytestmark = pytest.mark.slow
 
-EXPORTED_WITHIN = 60  # seconds; Ray collects every ten
-FORGOTTEN_AFTER = 40  # what was not set again
+EXPORTED_WITHIN = 60  # seconds; in the tests Ray collects every four
+AGAIN_EVERY = 2.0  # in proportion
+FORGOTTEN_AFTER = 16  # a gauge that was not set again
 STEPS = ("decode", "model")
 
 
@@ -54,8 +56,9 @@ def of_run(run: str, text: str) -> Iterator[tuple[tuple[str, str, str], float]]:
 
 
 def test_what_is_left_is_shown_as_long_as_a_pass_lasts(
-    exported: dict[tuple[str, str, str], float],
+    exported: dict[tuple[str, str, str], float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live_metrics, "AGAIN_EVERY", AGAIN_EVERY)
     with LabellingMetrics("mine-2", "labels", 10, {"model": 2.0}):
         time.sleep(FORGOTTEN_AFTER)
         text = read_endpoint()

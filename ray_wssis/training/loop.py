@@ -32,7 +32,8 @@ def learn(sent: "dict[str, ray.ObjectRef[Setup]]") -> None:
     """Train on one worker; Ray Train calls this on each.
 
     An error that a retry cannot fix (a bad image, a full disk, a loss that is not finite) is
-    written on the board, so that the group of workers that Ray starts next ends at once.
+    written on the board, where the driver reads it.  The group of workers that Ray may start next
+    ends at once.
     """
     setup = ray.get(sent["setup"])
     torch.set_flush_denormal(True)  # on a CPU, numbers next to zero take many times longer
@@ -43,6 +44,8 @@ def learn(sent: "dict[str, ray.ObjectRef[Setup]]") -> None:
     except (ValueError, FloatingPointError, OSError) as error:
         if not isinstance(error, OSError) or error.errno in DISK_IS_FULL:
             ray.get(setup.board.stop.remote(f"{setup.task.name}: {error}"))
+            if ray.train.get_context().get_world_size() == 1:
+                return  # no other worker waits for this one, so none need be started again
         raise
 
 

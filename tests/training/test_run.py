@@ -161,7 +161,7 @@ def test_a_full_disk_stops_with_its_name_and_the_run_can_go_on(
 
 def test_a_corrupt_image_stops_at_once_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped, match=r"line: .*images/3\.png is cut short"):
-        learn(tmp_path / "run", Line(tmp_path / "marker", bad=3))
+        learn(tmp_path / "run", Line(tmp_path / "marker", bad=3), TWO)
 
 
 def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
