@@ -1,4 +1,4 @@
-"""What a backbone may be."""
+"""Configuration of a backbone."""
 
 from typing import Literal
 

@@ -20,7 +20,7 @@ FILES = (WEIGHTS, DESCRIPTION, CARD)
 
 
 def save_model(folder: UPath, network: "nn.Module", description: dict[str, Any], card: str) -> None:
-    """Write the weights, what is needed to build the network again, and a card for people."""
+    """Write the weights, the values to rebuild the network from, and a card for people."""
     import safetensors.torch
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def save_model(folder: UPath, network: "nn.Module", description: dict[str, Any],
 
 
 def find_model(folder: UPath) -> UPath:
-    """The model folder at `folder`: itself, that of a stage, or that of the student of a run.
+    """Find the model folder at `folder`: itself, that of a stage, or that of the student of a run.
 
     Raises ValueError when there is none.
     """
@@ -45,7 +45,7 @@ def find_model(folder: UPath) -> UPath:
 
 
 def read_description(folder: UPath, kind: str) -> dict[str, Any]:
-    """The content of `config.json`; ValueError if the folder holds no model of this kind."""
+    """Read `config.json`; raise ValueError if the folder holds no model of this kind."""
     file = folder / DESCRIPTION
     if not file.exists():
         raise ValueError(f"{folder}: there is no {DESCRIPTION}, so this is not a model folder")
@@ -66,13 +66,13 @@ def check_model(folder: UPath, kind: str, categories: Sequence[Category]) -> Non
 
 
 def hash_model(folder: UPath) -> str:
-    """What tells models apart, as `Artifact.hash_of("model")` says it of a stage that made one."""
+    """Return a hash that tells models apart, equal to `Artifact.hash_of("model")` of the stage."""
     there = {f"model/{name}": folder / name for name in FILES}
     return hash_of_values({name: hash_file(file) for name, file in there.items() if file.exists()})
 
 
 def hash_start(start: Place | None) -> dict[str, str]:
-    """The entry of a stage's `made_from` for the model folder it starts from, if it does.
+    """Return the entry of a stage's `made_from` for the model folder it starts from, if any.
 
     Raises ValueError if the folder holds no model.
     """
@@ -85,7 +85,7 @@ def hash_start(start: Place | None) -> dict[str, str]:
 
 
 def copy_model(source: UPath, target: UPath) -> None:
-    """Put the model folder `source` at `target`."""
+    """Copy the model folder `source` to `target`."""
     target.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (target / name).write_bytes((source / name).read_bytes())
@@ -100,7 +100,7 @@ def load_weights(folder: UPath, network: "nn.Module") -> None:
 
 
 def read_weights(folder: UPath) -> "dict[str, Tensor]":
-    """The weights in a model folder, by name.
+    """Read the weights in a model folder, by name.
 
     Raises ValueError if there are none, or if the file is damaged.
     """

@@ -1,4 +1,4 @@
-"""Checkpoint files of unknown origin: their tensors, and nothing that is in them is run.
+"""Checkpoint files of unknown origin: their tensors are read, and no code in them is run.
 
 A file of PyTorch is a pickle, and a pickle may call anything.  Here it may build tensors, plain
 containers and NumPy's arrays and numbers; a file that asks for anything else is refused before it
@@ -19,7 +19,7 @@ NUMBERS = (np.float16, np.float32, np.float64, np.int32, np.int64)
 
 
 def read_checkpoint(file: UPath) -> dict[str, Tensor]:
-    """The tensors in a file by name, on the CPU, floating ones as float32.
+    """Read the tensors in a file by name, on the CPU, floating ones as float32.
 
     The state dict is the whole file or lies under `model` or `model_state`; what is beside it, as
     an optimiser, is left out.  The file is of `torch.save` or ends in `.safetensors`.  Raises
@@ -40,7 +40,7 @@ def read_checkpoint(file: UPath) -> dict[str, Tensor]:
 
 
 def read_content(file: UPath) -> Any:
-    """What the file holds, of allowed kinds only."""
+    """Load the content of the file, of allowed kinds only."""
     with file.open("rb") as stream:
         try:
             if file.suffix == ".safetensors":
@@ -61,7 +61,7 @@ def read_content(file: UPath) -> Any:
 
 
 def numpy_builders() -> list[Any]:
-    """What a pickle needs to build arrays and numbers, under the names of NumPy 1 and 2."""
+    """Return the functions that a pickle needs for arrays and numbers, named by NumPy 1 and 2."""
     array, number = (value.__reduce__()[0] for value in (np.empty(0), np.float64(0)))
     return [
         *((array, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")),
@@ -73,7 +73,7 @@ def numpy_builders() -> list[Any]:
 
 
 def as_tensor(value: Any, where: str) -> Tensor:
-    """A float32 or int64 tensor of a tensor or array; ValueError, with `where`, if it is none."""
+    """Convert a tensor or array to float32 or int64; raise ValueError, with `where`, otherwise."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fi":
         kind = np.float32 if value.dtype.kind == "f" else np.int64
         value = torch.from_numpy(value.astype(kind, order="C"))

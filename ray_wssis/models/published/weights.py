@@ -63,7 +63,7 @@ MAX_NAMED = 5  # tensors named in an error
 def load_published_refiner(
     state: Mapping[str, Tensor], config: MaskRefineNetConfig
 ) -> MaskRefineNet:
-    """The network of a published MaskRefineNet state dict; see `refiner_config_from_published`.
+    """Build the network of a published state dict; see `refiner_config_from_published`.
 
     Raises ValueError naming tensors that are unused, missing or of another shape.
     """
@@ -77,7 +77,7 @@ def load_published_refiner(
 
 
 def refiner_shapes(network: MaskRefineNet) -> dict[str, torch.Size]:
-    """The shape of every tensor of `network` as published, by its published name."""
+    """Return the published shape of every tensor of `network`, by its published name."""
     state = network.state_dict()
     num_heat = len(state.pop("first.heat_weight"))
     shapes = {published_name(key, REFINER_NAMES): value.shape for key, value in state.items()}
@@ -87,7 +87,7 @@ def refiner_shapes(network: MaskRefineNet) -> dict[str, torch.Size]:
 
 
 def refiner_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published MaskRefineNet state dict as one of `MaskRefineNet`.
+    """Convert a published MaskRefineNet state dict to one of `MaskRefineNet`.
 
     Raises ValueError naming the first key that no published network has.
     """
@@ -103,7 +103,7 @@ def refiner_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def refiner_config_from_published(state: Mapping[str, Tensor]) -> MaskRefineNetConfig:
-    """The configuration of the network that these published weights belong to."""
+    """Derive the configuration of the network that these published weights belong to."""
     num_blocks = len({key.split(".")[1] for key in state if key.startswith("layer3.")})
     if num_blocks not in RESNET_BY_BLOCKS:
         raise ValueError(
@@ -125,7 +125,7 @@ def refiner_config_from_published(state: Mapping[str, Tensor]) -> MaskRefineNetC
 
 
 def refiner_num_classes_from_published(state: Mapping[str, Tensor]) -> int:
-    """How many classes these published weights know."""
+    """Return the number of classes of these published weights."""
     return first_layer(state).shape[1] - 5  # less RGB, rough mask and the unused heat channel
 
 
@@ -144,7 +144,7 @@ def refiner_name(published: str) -> str:
 
 
 def load_published_segmenter(state: Mapping[str, Tensor], config: SOLOv2Config) -> SOLOv2:
-    """The network of a published SOLOv2 state dict; see `segmenter_config_from_published`.
+    """Build the network of a published SOLOv2 state dict; see `segmenter_config_from_published`.
 
     Raises ValueError naming tensors that are unused, missing or of another shape.
     """
@@ -162,7 +162,7 @@ def load_published_segmenter(state: Mapping[str, Tensor], config: SOLOv2Config) 
 
 
 def segmenter_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A published SOLOv2 state dict as one of `SOLOv2`.
+    """Convert a published SOLOv2 state dict to one of `SOLOv2`.
 
     Raises ValueError naming the first key that no published network has.
     """
@@ -181,7 +181,7 @@ def segmenter_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def segmenter_config_from_published(
     state: Mapping[str, Tensor], grids: tuple[int, int, int, int, int]
 ) -> SOLOv2Config:
-    """The configuration of the network that these published weights belong to.
+    """Derive the configuration of the network that these published weights belong to.
 
     Depth and widths are read off the weights.  `grids` leave no trace in them: teachers and
     students of one depth have the same tensors.
@@ -216,7 +216,7 @@ def segmenter_config_from_published(
 
 
 def segmenter_num_classes_from_published(state: Mapping[str, Tensor]) -> int:
-    """How many classes these published weights know."""
+    """Return the number of classes of these published weights."""
     num_biases = length(state, "ins_head.cate_pred.bias", 0, 0)
     num_classes = length(state, "ins_head.cate_pred.weight", 0, num_biases)
     if not num_classes:
@@ -228,7 +228,7 @@ def segmenter_num_classes_from_published(state: Mapping[str, Tensor]) -> int:
 
 
 def length(state: Mapping[str, Tensor], key: str, axis: int, otherwise: int) -> int:
-    """Of one axis of a tensor; `otherwise` without it: `fitting` then says all that is missing."""
+    """Return the length of one axis of a tensor, or `otherwise`; `fitting` lists missing ones."""
     value = state.get(key)
     return value.shape[axis] if value is not None and value.ndim > axis else otherwise
 
@@ -236,7 +236,7 @@ def length(state: Mapping[str, Tensor], key: str, axis: int, otherwise: int) -> 
 def fitting(
     state: Mapping[str, Tensor], wanted: Mapping[str, torch.Size], network: str
 ) -> dict[str, Tensor]:
-    """The tensors of `state`, which must be those of `wanted` (published names).
+    """Return the tensors of `state`, which must be those of `wanted` (published names).
 
     Only the counters of batch norms may be missing, and are left out where they have no place.
     Raises ValueError with all that is wrong.
@@ -256,12 +256,12 @@ def fitting(
 
 
 def first_of(names: Sequence[str]) -> str:
-    """A few of many names, for a sentence."""
+    """Name a few of many, for a sentence."""
     return ", ".join(names[:MAX_NAMED]) + (", ..." if len(names) > MAX_NAMED else "")
 
 
 def renamed(published: str, names: Names, network: str) -> str:
-    """Our name of a published key; ValueError if no beginning in `names` fits."""
+    """Return our name of a published key; raise ValueError if no prefix in `names` fits."""
     for theirs, ours in names:
         name = exchanged(published, theirs, ours)
         if name is not None:
@@ -270,13 +270,13 @@ def renamed(published: str, names: Names, network: str) -> str:
 
 
 def published_name(ours: str, names: Names) -> str:
-    """The published name of one of our keys; the opposite of `renamed`."""
+    """Return the published name of one of our keys; the opposite of `renamed`."""
     found = (exchanged(ours, mine, theirs) for theirs, mine in names)
     return next(name for name in found if name is not None)
 
 
 def exchanged(name: str, old: str, new: str) -> str | None:
-    """`name` with the beginning `new` in place of `old`; None if it begins otherwise.
+    """Replace the prefix `old` of `name` by `new`; None if it has another one.
 
     >>> exchanged("conv6.norm.bias", "conv{0:3}.", "layer.{1}.")
     'layer.3.norm.bias'
@@ -299,6 +299,6 @@ def exchanged(name: str, old: str, new: str) -> str | None:
 
 
 def parts(beginning: str) -> tuple[list[str], list[tuple[int, int]]]:
-    """Of an entry of `Names`: the texts around its counts, and the counts as (first, step)."""
+    """Split an entry of `Names`: the texts around its counts, and the counts as (first, step)."""
     texts, firsts, steps = (COUNT.split(beginning)[k::3] for k in range(3))
     return texts, [(int(a), int(s or 1)) for a, s in zip(firsts, steps, strict=True)]
