@@ -63,11 +63,12 @@ def run_steps(setup: Setup) -> None:
     state.restore(device, setup.rescued)
 
     steps = range(state.step + 1, config.steps + 1)
+    batches_of_steps = feed(setup, streams, steps, device)
     input_wait = InputWait(device)
     recorder = Recorder(setup, state, rank, input_wait)
     stop_signal = StopSignal(setup.board)
     learner.train()
-    for step, batches in zip(steps, feed(setup, streams, steps, device), strict=True):
+    for step, batches in zip(steps, batches_of_steps, strict=True):
         input_wait.end()
         stop_signal.begin(step)
         rate = learning_rate(config, step)

@@ -1,7 +1,9 @@
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import ray
 
 from ray_wssis.training.progress import ProgressPrinter, warnings_on
 
@@ -46,6 +48,16 @@ def test_warnings_of_a_worker_come_to_the_board_meanwhile() -> None:
     assert board.texts == ["start: 2 of 5 weights"]
     with warnings_on(None):
         log.warning("nobody reads it")
+
+
+def test_the_driver_logs_the_warnings_on_the_board(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    board: Any = SimpleNamespace(read=SimpleNamespace(remote=lambda: (None, ["start: 2 of 5"])))
+    monkeypatch.setattr(ray, "get", lambda answer, timeout: answer)
+    with ProgressPrinter(board, "mine"):
+        pass
+    assert caplog.messages == ["start: 2 of 5"]
 
 
 def test_a_line_for_machines_has_the_numbers(
