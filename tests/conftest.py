@@ -24,7 +24,10 @@ import pytest
 from hypothesis import settings
 
 from ray_wssis.session import own_address
+from tests.support.shapes import check_shapes
 from tests.support.small_run import SMALL, Submitted, running_head, submit
+
+check_shapes()
 
 settings.register_profile("busy", deadline=None)  # no test fails because a machine is busy
 settings.load_profile("busy")

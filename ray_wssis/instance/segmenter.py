@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Int, UInt8
 from torch import Tensor
 from upath import UPath
 
@@ -66,7 +67,7 @@ class Segmenter:
         save_model(folder, self.network, description, card)
 
     @torch.inference_mode()
-    def forward(self, images: list[np.ndarray]) -> SOLOv2Output:
+    def forward(self, images: list[UInt8[np.ndarray, "_ _ 3"]]) -> SOLOv2Output:
         """The raw output for images [h, w, 3] uint8 at network size (see `network_image`)."""
         canvas, sizes = pad_images(images)
         mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
@@ -75,7 +76,7 @@ class Segmenter:
         return output
 
     def segment(
-        self, images: list[np.ndarray], original_sizes: list[tuple[int, int]]
+        self, images: list[UInt8[np.ndarray, "_ _ 3"]], original_sizes: list[tuple[int, int]]
     ) -> list[Found]:
         """All instances of each image.  `original_sizes` are (height, width) for the masks."""
         return [
@@ -85,7 +86,7 @@ class Segmenter:
             )
         ]
 
-    def detect(self, images: list[np.ndarray]) -> list[Detections]:
+    def detect(self, images: list[UInt8[np.ndarray, "_ _ 3"]]) -> list[Detections]:
         """The part of `segment` that needs the network."""
         return detect(self.forward(images), self.config.inference, self.config.compat)
 
@@ -104,13 +105,17 @@ class Segmenter:
         )
 
 
-def network_image(image: np.ndarray, config: SegmenterConfig) -> np.ndarray:
+def network_image(
+    image: UInt8[np.ndarray, "_ _ 3"], config: SegmenterConfig
+) -> UInt8[np.ndarray, "_ _ 3"]:
     """The image [H, W, 3] resized for the network, its aspect ratio kept."""
     height, width = image.shape[:2]
     return resize_image(image, *shortest_edge_size(height, width, config.shorter, config.longest))
 
 
-def pad_images(images: list[np.ndarray]) -> tuple[Tensor, Tensor]:
+def pad_images(
+    images: list[UInt8[np.ndarray, "_ _ 3"]],
+) -> tuple[UInt8[Tensor, "B 3 H W"], Int[Tensor, "B 2"]]:
     """Images [h, w, 3] uint8 -> a canvas (B, 3, H, W) uint8 with each image at its top left, and
     their sizes (B, 2) as height, width."""
     sizes = torch.tensor([image.shape[:2] for image in images])

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 RIDGE = 5.0  # objects that would have to speak against a weight of 0
@@ -20,6 +21,7 @@ MOST_BINS = 10
 FEWEST_IN_BIN = 10  # objects; the mean of fewer says little
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +34,12 @@ class Regression:
     intercept: float
 
     @classmethod
-    def fit(cls, signals: Floats, truth: Floats, image_ids: NDArray[np.int64]) -> "Regression":
+    def fit(
+        cls,
+        signals: Float64[Floats, "N F"],
+        truth: Float64[Floats, " N"],
+        image_ids: Int64[Ints, " N"],
+    ) -> "Regression":
         """Fit `signals` (N, F) to `truth` (N,) by least squares, N at least 1.
 
         `image_ids` (N,) tell which objects are of one image.
@@ -55,7 +62,7 @@ class Regression:
             intercept=mean,
         )
 
-    def predict(self, signals: Floats) -> Floats:
+    def predict(self, signals: Float64[Floats, "N F"]) -> Float64[Floats, " N"]:
         """Predict the IoU for each row of `signals` (N, F): (N,), 0..1."""
         standard = (signals - np.array(self.means)) / np.array(self.spreads)
         expected: Floats = standard @ np.array(self.weights) + self.intercept
@@ -69,7 +76,7 @@ class Regression:
         return cls(**values)
 
 
-def shares(image_ids: NDArray[np.int64]) -> Floats:
+def shares(image_ids: Int64[Ints, " N"]) -> Float64[Floats, " N"]:
     """Weigh each object, 1 on average: an image counts by the root of the number of its objects.
 
     They are alike, so a crowded image does not tell as much as its objects would in many images.
@@ -90,7 +97,9 @@ class Bin:
     spread: float  # standard deviation of true - expected
 
 
-def cross_validated(signals: Floats, truth: Floats, image_ids: NDArray[np.int64]) -> Floats | None:
+def cross_validated(
+    signals: Float64[Floats, "N F"], truth: Float64[Floats, " N"], image_ids: Int64[Ints, " N"]
+) -> Float64[Floats, " N"] | None:
     """Predict the IoU of each object by a fit to other images: (N,).
 
     Neighbours by id (N,), which may be frames of one film, are left out together.  None if all
@@ -107,7 +116,7 @@ def cross_validated(signals: Floats, truth: Floats, image_ids: NDArray[np.int64]
     return expected
 
 
-def reliability_bins(expected: Floats, truth: Floats) -> list[Bin]:
+def reliability_bins(expected: Float64[Floats, " N"], truth: Float64[Floats, " N"]) -> list[Bin]:
     """Sort objects by expected IoU, lowest first, into up to ten bins of equal count.
 
     Bins of equal width would leave some with a handful of objects, whose mean is chance; so there

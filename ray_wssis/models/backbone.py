@@ -12,6 +12,7 @@ from typing import Any
 
 import timm
 import torch
+from jaxtyping import Float
 from timm.layers.norm_act import freeze_batch_norm_2d
 from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ class Backbone(nn.Module):
         if config.norm == "frozen":
             self.body = freeze_batch_norm_2d(self.body)
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
+    def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
         """(B, 3, H, W) -> four maps (B, C_l, H / stride, W / stride)."""
         features = self.body(pixels)
         return [features[index] for index in self.picked]
@@ -61,7 +62,7 @@ class FeaturePyramid(nn.Module):
             backbone.num_channels, num_channels, extra_blocks=LastLevelMaxPool()
         )
 
-    def forward(self, features: list[Tensor]) -> list[Tensor]:
+    def forward(self, features: list[Float[Tensor, "B _ _ _"]]) -> list[Float[Tensor, "B D _ _"]]:
         named = {f"p{index + 2}": feature for index, feature in enumerate(features)}
         return list(self.fpn(named).values())
 

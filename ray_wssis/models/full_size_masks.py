@@ -4,6 +4,7 @@ Legend: N instances, h w mask pixels (a quarter of the padded canvas).
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
@@ -14,7 +15,10 @@ PIXELS_AT_ONCE = 4_000_000  # bounds the memory of any number of instances to so
 
 
 def encode_full_size(
-    masks: Tensor, network_size: tuple[int, int], original_size: tuple[int, int], threshold: float
+    masks: Float[Tensor, "N h w"],
+    network_size: tuple[int, int],
+    original_size: tuple[int, int],
+    threshold: float,
 ) -> list[bytes | None]:
     """Run-length counts of each of the masks (N, h, w) at the original size; None where empty.
 
@@ -33,7 +37,7 @@ def encode_full_size(
     return counts
 
 
-def resize(masks: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(masks: Float[Tensor, "N _ _"], size: tuple[int, int]) -> Float[Tensor, "N _ _"]:
     if masks.shape[-2:] == torch.Size(size):
         return masks
     return interpolate(masks[None], size=size, mode="bilinear", align_corners=False)[0]

@@ -21,6 +21,7 @@ Legend: B crops, C classes, S pixels of a crop side, h w pixels of the map at ha
 from typing import Any
 
 import torch
+from jaxtyping import Float, Int, Shaped, UInt8
 from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.padding import pad_same
 from torch import Tensor, nn
@@ -65,7 +66,13 @@ class MaskRefineNet(nn.Module):
         self.register_buffer("std", torch.tensor(config.pixel_std) * 255, persistent=False)
         self.to(memory_format=torch.channels_last)  # faster everywhere
 
-    def forward(self, rgb: Tensor, rough: Tensor, point: Tensor, label: Tensor) -> Tensor:
+    def forward(
+        self,
+        rgb: UInt8[Tensor, "B S S 3"],
+        rough: Shaped[Tensor, "B S S"],
+        point: Float[Tensor, "B 2"],
+        label: Int[Tensor, " B"],
+    ) -> Float[Tensor, "B 2 S S"]:
         """Background and foreground logits of each crop.
 
         rgb (B, S, S, 3) uint8; rough (B, S, S) 0 or 1; point (B, 2) x, y in pixels of the crop,
@@ -77,7 +84,9 @@ class MaskRefineNet(nn.Module):
         first = self.first(seen, heat, label + LABEL_TO_HEAT_CHANNEL)  # (B, ., S/2, S/2)
         return self.after_first(first, rough.shape[-2:])
 
-    def after_first(self, first: Tensor, size: torch.Size) -> Tensor:
+    def after_first(
+        self, first: Float[Tensor, "B _ _ _"], size: torch.Size
+    ) -> Float[Tensor, "B 2 _ _"]:
         """The logits (B, 2, *size) that follow from what the first layer gives."""
         *skips, coarse = self.encoder(first)
         features = self.aspp(coarse)  # (B, ., S/32, S/32)
@@ -110,7 +119,12 @@ class PromptedFirstLayer(nn.Module):
             if conv.bias is not None and self.seen.bias is not None:
                 self.seen.bias.copy_(conv.bias)
 
-    def forward(self, seen: Tensor, heat: Tensor, channel: Tensor) -> Tensor:
+    def forward(
+        self,
+        seen: Float[Tensor, "B 4 S S"],
+        heat: Float[Tensor, "B S S"],
+        channel: Int[Tensor, " B"],
+    ) -> Float[Tensor, "B D h w"]:
         """(B, 4, S, S), (B, S, S), (B,) which channel `heat` is in -> (B, out, h, w)."""
         conv = self.seen
         output: Tensor = conv(seen)  # (B, out, h, w)
@@ -134,7 +148,7 @@ class AtrousPyramidPooling(nn.Module):
         self.dilated = nn.ModuleList(conv_bn_relu(num_in, width, 3, d) for d in dilations)
         self.project = conv_bn_relu(width * (2 + len(dilations)), width, 1)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Float[Tensor, "B _ h w"]) -> Float[Tensor, "B D h w"]:
         size = features.shape[-2:]
         whole = self.whole(features.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *size)
         views = [whole, self.local(features), *(branch(features) for branch in self.dilated)]
@@ -150,13 +164,15 @@ class DecoderStep(nn.Module):
         self.join = conv_bn_relu(num_below + num_skip, num_below, 1)
         self.smooth = conv_bn_relu(num_below, num_out, 3)
 
-    def forward(self, below: Tensor, skip: Tensor) -> Tensor:
+    def forward(
+        self, below: Float[Tensor, "B _ _ _"], skip: Float[Tensor, "B _ h w"]
+    ) -> Float[Tensor, "B D h w"]:
         joined = torch.cat([upsample(below, skip.shape[-2:]), skip], dim=1)
         smooth: Tensor = self.smooth(self.join(joined))  # (B, num_out, h, w) of the skip
         return smooth
 
 
-def draw_gaussian(point: Tensor, size: int, sigma: float) -> Tensor:
+def draw_gaussian(point: Float[Tensor, "B 2"], size: int, sigma: float) -> Float[Tensor, "B S S"]:
     """A Gaussian of peak 1 on the pixel that holds each point, (B, 2) x, y -> (B, size, size).
 
     It ends 3 sigma + 1 pixels from the centre (39 x 39 for sigma 6), and is zero everywhere when
@@ -188,5 +204,5 @@ def conv_bn_relu(num_in: int, num_out: int, size: int, dilation: int = 1) -> nn.
     return nn.Sequential(conv, nn.BatchNorm2d(num_out), nn.ReLU(inplace=True))
 
 
-def upsample(features: Tensor, size: torch.Size) -> Tensor:
+def upsample(features: Float[Tensor, "B D _ _"], size: torch.Size) -> Float[Tensor, "B D _ _"]:
     return F.interpolate(features, size=size, mode="bilinear", align_corners=False)

@@ -4,10 +4,13 @@ Legend: B crops, H W pixels of a crop.
 """
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 
-def soft_dice_loss(logits: Tensor, truth: Tensor) -> Tensor:
+def soft_dice_loss(
+    logits: Float[Tensor, "B 2 H W"], truth: Shaped[Tensor, "B H W"]
+) -> Float[Tensor, ""]:
     """1 - the mean dice of background and foreground, each summed over all pixels of all crops.
 
     logits (B, 2, H, W), channel 1 is foreground; truth (B, H, W) 0 or 1.  A class that is neither

@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -28,9 +29,9 @@ CLASS_PRIOR = 0.01  # every cell starts as background with this much doubt
 
 @dataclass(frozen=True, kw_only=True)
 class SOLOv2Output:
-    class_logits: list[Tensor]  # L x (B, C, S, S)
-    kernels: list[Tensor]  # L x (B, E, S, S)
-    mask_features: Tensor  # (B, E, h, w)
+    class_logits: list[Float[Tensor, "B C _ _"]]  # L x (B, C, S, S)
+    kernels: list[Float[Tensor, "B E _ _"]]  # L x (B, E, S, S)
+    mask_features: Float[Tensor, "B E h w"]
 
     @property
     def canvas(self) -> tuple[int, int]:
@@ -53,7 +54,7 @@ class SOLOv2(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
-    def forward(self, images: Tensor, sizes: Tensor) -> SOLOv2Output:
+    def forward(self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]) -> SOLOv2Output:
         """`images` (B, 3, H, W) uint8 RGB, H and W multiples of 32; `sizes` (B, 2) int: height
         and width of the picture in the canvas, which starts top left."""
         levels = self.pyramid(self.backbone(self.normalise(images, sizes)))  # p2..p6
@@ -62,7 +63,9 @@ class SOLOv2(nn.Module):
             class_logits=class_logits, kernels=kernels, mask_features=self.mask_head(levels[:4])
         )
 
-    def normalise(self, images: Tensor, sizes: Tensor) -> Tensor:
+    def normalise(
+        self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]
+    ) -> Float[Tensor, "B 3 H W"]:
         """As the backbone learnt; exactly zero outside the picture, as after zero padding."""
         pixels = (images.float() / 255 - self.mean) / self.std
         rows = torch.arange(images.shape[-2], device=images.device) < sizes[:, 0, None]  # (B, H)
@@ -84,7 +87,9 @@ class InstanceHead(nn.Module):
         assert self.class_out.bias is not None
         nn.init.constant_(self.class_out.bias, -math.log((1 - CLASS_PRIOR) / CLASS_PRIOR))
 
-    def forward(self, levels: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def forward(
+        self, levels: list[Float[Tensor, "B D _ _"]]
+    ) -> tuple[list[Float[Tensor, "B C _ _"]], list[Float[Tensor, "B E _ _"]]]:
         p2, p3, p4, p5, p6 = levels
         halved = interpolate(p2, scale_factor=0.5, mode="bilinear", align_corners=False)
         p6 = interpolate(p6, size=p5.shape[-2:], mode="bilinear", align_corners=False)
@@ -114,7 +119,7 @@ class MaskHead(nn.Module):
         self.out = conv_norm(narrow, config.kernel_channels, 1, groups)
         initialise(self)
 
-    def forward(self, levels: list[Tensor]) -> Tensor:
+    def forward(self, levels: list[Float[Tensor, "B D _ _"]]) -> Float[Tensor, "B E h w"]:
         p2, p3, p4, p5 = levels
         inputs = [p2, p3, p4, with_coordinates(p5)]
         brought = [blocks(level) for blocks, level in zip(self.levels, inputs, strict=True)]
@@ -123,7 +128,7 @@ class MaskHead(nn.Module):
 
 
 class Double(nn.Module):
-    def forward(self, level: Tensor) -> Tensor:
+    def forward(self, level: Float[Tensor, "B M h w"]) -> Float[Tensor, "B M 2*h 2*w"]:
         return interpolate(level, scale_factor=2, mode="bilinear", align_corners=False)
 
 
@@ -150,7 +155,7 @@ def initialise(head: nn.Module) -> None:
                 nn.init.zeros_(module.bias)
 
 
-def with_coordinates(level: Tensor) -> Tensor:
+def with_coordinates(level: Float[Tensor, "B D h w"]) -> Float[Tensor, "B D+2 h w"]:
     """Append x then y, each from -1 to 1 with the corners included: (B, D, h, w) -> D + 2."""
     batch, _, height, width = level.shape
     y = torch.linspace(-1, 1, height, device=level.device, dtype=level.dtype)

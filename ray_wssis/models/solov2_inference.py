@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, Int64, UInt64
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import max_pool2d
@@ -28,9 +29,9 @@ MASKS_AT_ONCE = 256  # some 60 MB at 800 pixels
 class Detections:
     """The instances found in one image, best first; row i of every field is the same object."""
 
-    masks: Tensor  # (N, h, w) float: probabilities at a quarter of the canvas
-    labels: Tensor  # (N,) int64
-    scores: Tensor  # (N,) float
+    masks: Float[Tensor, "N h w"]  # probabilities at a quarter of the canvas
+    labels: Int[Tensor, " N"]
+    scores: Float[Tensor, " N"]
 
     def best(self, threshold: float, at_most: int) -> "Detections":
         """The instances of at least this score, no more than `at_most`."""
@@ -52,7 +53,9 @@ def detect(
     ]
 
 
-def join_levels(output: SOLOv2Output) -> tuple[Tensor, Tensor, Tensor]:
+def join_levels(
+    output: SOLOv2Output,
+) -> tuple[Float[Tensor, "B C cells"], Float[Tensor, "B E cells"], Float[Tensor, " cells"]]:
     """Class scores (B, C, cells), zero but at peaks, kernels (B, E, cells) and strides (cells,) of
     the cells of all levels."""
     scores = torch.cat(
@@ -69,10 +72,10 @@ def join_levels(output: SOLOv2Output) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def detect_one(
-    scores: Tensor,
-    kernels: Tensor,
-    strides: Tensor,
-    mask_features: Tensor,
+    scores: Float[Tensor, "C cells"],
+    kernels: Float[Tensor, "E cells"],
+    strides: Float[Tensor, " cells"],
+    mask_features: Float[Tensor, "E h w"],
     config: InferenceConfig,
     compat: Compat,
 ) -> Detections:
@@ -88,7 +91,9 @@ def detect_one(
     return Detections(masks=found.masks[kept], labels=found.labels[kept], scores=found.scores[kept])
 
 
-def choose_cells(scores: Tensor, config: InferenceConfig) -> tuple[Tensor, Tensor, Tensor]:
+def choose_cells(
+    scores: Float[Tensor, "C cells"], config: InferenceConfig
+) -> tuple[Float[Tensor, " N"], Int[Tensor, " N"], Int[Tensor, " N"]]:
     """Score, label and cell, each (N,), of the surest of `scores` (C, cells), surest first."""
     flat = scores.flatten()
     best, where = flat.topk(min(config.max_candidates, len(flat)))
@@ -96,8 +101,12 @@ def choose_cells(scores: Tensor, config: InferenceConfig) -> tuple[Tensor, Tenso
 
 
 def choose_masks(
-    scores: Tensor, kernels: Tensor, strides: Tensor, mask_features: Tensor, config: InferenceConfig
-) -> tuple[Tensor, Tensor, Tensor]:
+    scores: Float[Tensor, "C cells"],
+    kernels: Float[Tensor, "E cells"],
+    strides: Float[Tensor, " cells"],
+    mask_features: Float[Tensor, "E h w"],
+    config: InferenceConfig,
+) -> tuple[Float[Tensor, " N"], Int[Tensor, " N"], Int[Tensor, " N"]]:
     """Score, label and cell, each (N,), of the sure cells whose masks score highest, best first.
 
     The arguments are those of `detect_one`.  Equal scores stay in the order of their cells.
@@ -120,11 +129,11 @@ def choose_masks(
 
 
 def draw_instances(
-    best: Tensor,
-    labels: Tensor,
-    kernels: Tensor,
-    strides: Tensor,
-    mask_features: Tensor,
+    best: Float[Tensor, " N"],
+    labels: Int[Tensor, " N"],
+    kernels: Float[Tensor, "E N"],
+    strides: Float[Tensor, " N"],
+    mask_features: Float[Tensor, "E h w"],
     config: InferenceConfig,
 ) -> Detections:
     """The instances of N cells, best first; rows without an instance come last and score -1.
@@ -146,8 +155,11 @@ def draw_instances(
 
 
 def score_masks(
-    best: Tensor, masks: Tensor, strides: Tensor, config: InferenceConfig
-) -> tuple[Tensor, Tensor]:
+    best: Float[Tensor, " N"],
+    masks: Float[Tensor, "N h w"],
+    strides: Float[Tensor, " N"],
+    config: InferenceConfig,
+) -> tuple[Bool[Tensor, "N h w"], Float[Tensor, " N"]]:
     """The pixels inside each of `masks` (N, h, w) as bool (N, h, w), and class score x maskness
     (N,), -1 where the mask is too small.
 
@@ -158,26 +170,30 @@ def score_masks(
     return inside, (best * maskness(masks, inside)).where(real, -1)
 
 
-def keep_peaks(scores: Tensor) -> Tensor:
+def keep_peaks(scores: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C S S"]:
     """Zero where a cell is not the maximum of its 2 x 2 window (itself, above, left)."""
     highest = max_pool2d(scores, kernel_size=2, stride=1, padding=1)[:, :, :-1, :-1]
     return scores * (highest == scores)
 
 
-def draw(kernels: Tensor, mask_features: Tensor) -> Tensor:
+def draw(
+    kernels: Float[Tensor, "N E"], mask_features: Float[Tensor, "E h w"]
+) -> Float[Tensor, "N h w"]:
     """All masks of one picture in one product: (N, E) x (E, h, w) -> (N, h, w) probabilities."""
     h, w = mask_features.shape[-2:]
     return (kernels @ mask_features.flatten(1)).view(-1, h, w).float().sigmoid_()
 
 
-def maskness(masks: Tensor, inside: Tensor) -> Tensor:
+def maskness(masks: Float[Tensor, "N h w"], inside: Bool[Tensor, "N h w"]) -> Float[Tensor, " N"]:
     """Mean probability over the pixels of each mask (N, h, w): how sure it is of its shape."""
     weight = inside.to(masks.dtype)  # floats are summed faster than booleans
     area = weight.sum(dim=(1, 2)).clamp(min=1)
     return weight.mul_(masks).sum(dim=(1, 2)) / area
 
 
-def matrix_nms(inside: Tensor, labels: Tensor, sigma: float) -> Tensor:
+def matrix_nms(
+    inside: Bool[Tensor, "N h w"], labels: Int[Tensor, " N"], sigma: float
+) -> Float[Tensor, " N"]:
     """(N,) factors that lower the score of a mask by its overlap with better ones of its class.
 
     `inside` (N, h, w) bool, sorted by score, best first.
@@ -192,7 +208,9 @@ def matrix_nms(inside: Tensor, labels: Tensor, sigma: float) -> Tensor:
     return decay.amin(dim=0)
 
 
-def mask_nms(inside: Tensor, labels: Tensor, max_iou: float) -> Tensor:
+def mask_nms(
+    inside: Bool[Tensor, "N h w"], labels: Int[Tensor, " N"], max_iou: float
+) -> Bool[Tensor, " N"]:
     """(N,) bool: the masks that stay when each drops the worse ones of its class it overlaps.
 
     `inside` (N, h, w) bool, sorted by score, best first.  What was dropped drops nothing itself.
@@ -212,18 +230,18 @@ def mask_nms(inside: Tensor, labels: Tensor, max_iou: float) -> Tensor:
     return torch.from_numpy(kept).to(inside.device)
 
 
-def pack_bits(inside: Tensor) -> NDArray[np.uint64]:
+def pack_bits(inside: Bool[Tensor, "N h w"]) -> UInt64[NDArray[np.uint64], "N words"]:
     """Boolean masks (N, h, w) as rows of bits, 64 pixels a word."""
     packed = np.packbits(inside.flatten(1).cpu().numpy(), axis=1)  # (N, bytes)
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 
 
-def count_bits(words: NDArray[np.uint64]) -> NDArray[np.int64]:
+def count_bits(words: UInt64[NDArray[np.uint64], "N words"]) -> Int64[NDArray[np.int64], " N"]:
     """Set bits of each row."""
     return np.asarray(np.bitwise_count(words).sum(axis=1, dtype=np.int64))
 
 
-def mask_iou(inside: Tensor) -> Tensor:
+def mask_iou(inside: Bool[Tensor, "N h w"]) -> Float[Tensor, "N N"]:
     """(N, N) intersection over union of boolean masks (N, h, w), by one matrix product."""
     flat = inside.flatten(1).float()
     overlap = flat @ flat.T

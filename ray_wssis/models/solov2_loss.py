@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import torch
 import torch.distributed
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 from torchvision.ops import sigmoid_focal_loss
@@ -28,8 +29,8 @@ def solov2_losses(
     output: SOLOv2Output,
     instances: Instances,
     targets: Targets,
-    ignored: Tensor | None = None,
-) -> dict[str, Tensor]:
+    ignored: Bool[Tensor, "B h w"] | None = None,
+) -> dict[str, Float[Tensor, ""]]:
     """Named losses, to be summed.  A batch without instances gives a mask loss of zero.
 
     `ignored` (B, h, w) bool are the pixels of the ignore regions, None where no picture has any.
@@ -64,7 +65,9 @@ def solov2_losses(
     }
 
 
-def ignored_cells(ignored: Tensor, targets: Targets, sides: Iterable[int]) -> Tensor:
+def ignored_cells(
+    ignored: Bool[Tensor, "B h w"], targets: Targets, sides: Iterable[int]
+) -> Bool[Tensor, "B cells"]:
     """(B, cells) bool: touches an ignore region, be it with one pixel, and is not positive."""
     regions = ignored[:, None].float()  # (B, 1, h, w)
     levels = [adaptive_max_pool2d(regions, side).flatten(1) for side in sides]  # L x (B, S S)
@@ -73,14 +76,16 @@ def ignored_cells(ignored: Tensor, targets: Targets, sides: Iterable[int]) -> Te
     return touching
 
 
-def dice_loss(probabilities: Tensor, truth: Tensor) -> Tensor:
+def dice_loss(
+    probabilities: Float[Tensor, "P pixels"], truth: Float[Tensor, "P pixels"]
+) -> Float[Tensor, " P"]:
     """1 - dice with squared sums, for each row of (P, pixels): (P,)."""
     overlap = (probabilities * truth).sum(dim=1)
     sizes = (probabilities * probabilities).sum(dim=1) + (truth * truth).sum(dim=1)
     return 1 - 2 * overlap / (sizes + 2 * DICE_EPSILON)
 
 
-def across_workers(count: Tensor) -> Tensor:
+def across_workers(count: Float[Tensor, ""]) -> Float[Tensor, ""]:
     """The mean count of a worker, so that averaged gradients are those of the whole batch."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(count)

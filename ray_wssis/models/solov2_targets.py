@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 CENTRE_SIGMA = 0.2  # share of the box that is centre
@@ -23,11 +24,11 @@ CENTRE_SIGMA = 0.2  # share of the box that is centre
 class Instances:
     """The true instances of a batch; row i of every field is the same object."""
 
-    image: Tensor  # (N,) int64: position of its picture in the batch
-    labels: Tensor  # (N,) int64: class 0..C-1
-    centres: Tensor  # (N, 2) float (x, y): mass centre of the mask, network pixels
-    box_sizes: Tensor  # (N, 2) float (width, height), network pixels
-    masks: Tensor  # (N, h, w) uint8: quarter-size masks on the padded canvas
+    image: Int[Tensor, " N"]  # position of its picture in the batch
+    labels: Int[Tensor, " N"]  # class 0..C-1
+    centres: Float[Tensor, "N 2"]  # (x, y): mass centre of the mask, network pixels
+    box_sizes: Float[Tensor, "N 2"]  # (width, height), network pixels
+    masks: UInt8[Tensor, "N h w"]  # quarter-size masks on the padded canvas
 
     def moved(self, move: Callable[[Tensor], Tensor]) -> "Instances":
         return Instances(**{name: move(value) for name, value in vars(self).items()})
@@ -37,9 +38,9 @@ class Instances:
 class Targets:
     """Positive cells of a batch; row i of every field is the same cell."""
 
-    image: Tensor  # (P,) int64
-    cell: Tensor  # (P,) int64: position among all cells of all levels, row by row, fine to coarse
-    instance: Tensor  # (P,) int64: row of the batch's instances
+    image: Int[Tensor, " P"]
+    cell: Int[Tensor, " P"]  # position among all cells of all levels, row by row, fine to coarse
+    instance: Int[Tensor, " P"]  # row of the batch's instances
 
 
 def assign_cells(
@@ -72,7 +73,9 @@ def assign_cells(
     return settle(instances, cell, instance, offset)
 
 
-def centre_cells(centre: Tensor, extent: Tensor, canvas: int, side: int) -> Tensor:
+def centre_cells(
+    centre: Float[Tensor, " n"], extent: Float[Tensor, " n"], canvas: int, side: int
+) -> Int[Tensor, "n 3"]:
     """(n, 3) grid positions along one axis: before, at and after the centre cell, -1 if the
     shrunk box does not reach there."""
     here = (centre / canvas * side).long().clamp(0, side - 1)
@@ -83,7 +86,9 @@ def centre_cells(centre: Tensor, extent: Tensor, canvas: int, side: int) -> Tens
     return around.where((around >= low[:, None]) & (around <= high[:, None]), -1)
 
 
-def settle(instances: Instances, cell: Tensor, instance: Tensor, num_cells: int) -> Targets:
+def settle(
+    instances: Instances, cell: Int[Tensor, " P"], instance: Int[Tensor, " P"], num_cells: int
+) -> Targets:
     """Give each contested cell to the smallest instance that claims it (ties: the later one)."""
     image = instances.image[instance]
     order = torch.argsort(instances.box_sizes.prod(dim=1), descending=True, stable=True)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ray_wssis.data.records import Click
@@ -21,7 +22,9 @@ from ray_wssis.models.solov2 import MASK_STRIDE
 LEAST_AGREEMENT = 1e-3  # a mask below it may still be the best there is
 
 
-def further_points(clicks: Sequence[Sequence[Click]], xy: Tensor) -> tuple[Tensor, Tensor]:
+def further_points(
+    clicks: Sequence[Sequence[Click]], xy: Float[Tensor, "P 2"]
+) -> tuple[Float[Tensor, "Q 2"], Int[Tensor, " Q"]]:
     """The points `xy` (P, 2) with all positive clicks behind them, (Q, 2), and the object of each,
     (Q,)."""
     further = [(i, click) for i, each in enumerate(clicks) for click in each if click.positive]
@@ -38,13 +41,13 @@ class ClickTable:
     negative.
     """
 
-    pixel: Tensor  # (P, K, 2) int64: row and column in a mask
-    positive: Tensor  # (P, K) bool
-    negative: Tensor  # (P, K) bool
+    pixel: Int[Tensor, "P K 2"]  # row and column in a mask
+    positive: Bool[Tensor, "P K"]
+    negative: Bool[Tensor, "P K"]
 
     @classmethod
     def of(
-        cls, clicks: Sequence[Sequence[Click]], xy: Tensor, mask_size: tuple[int, int]
+        cls, clicks: Sequence[Sequence[Click]], xy: Float[Tensor, "P 2"], mask_size: tuple[int, int]
     ) -> "ClickTable":
         """The table of `clicks` and points `xy` (P, 2), both in network pixels."""
         longest = 1 + max(map(len, clicks))
@@ -64,7 +67,9 @@ class ClickTable:
         pixel = (place.flip(2) / MASK_STRIDE).long().clamp(min=0).minimum(last)
         return cls(pixel=pixel, positive=positive.to(device), negative=negative.to(device))
 
-    def agreement(self, inside: Tensor, owner: Tensor) -> Tensor:
+    def agreement(
+        self, inside: Bool[Tensor, "Q L h w"], owner: Int[Tensor, " Q"]
+    ) -> Float[Tensor, "Q L"]:
         """(Q, L) above 0, at most 1: how well masks agree with the clicks of their objects.
 
         `inside` (Q, L, h, w) bool, `owner` (Q,) the objects.
@@ -76,7 +81,7 @@ class ClickTable:
         return (held * left_out).clamp(min=LEAST_AGREEMENT)
 
 
-def share(right: Tensor, counted: Tensor) -> Tensor:
+def share(right: Bool[Tensor, "Q K L"], counted: Bool[Tensor, "Q K"]) -> Float[Tensor, "Q L"]:
     """(Q, L) the share of the `counted` (Q, K) clicks that are `right` (Q, K, L); 1 of none."""
     num = counted.sum(dim=1, keepdim=True)  # (Q, 1)
     num_right = (right & counted[:, :, None]).sum(dim=1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from upath import UPath
 
 from ray_wssis.data.records import Point, Record
@@ -78,7 +79,7 @@ class PointNetworks:
         output: SOLOv2Output,
         index: int,
         record: Record,
-        image: np.ndarray,
+        image: UInt8[np.ndarray, "H W 3"],
         network_size: tuple[int, ...],
     ) -> Draft:
         """Draft the masks of image `index` of the batch behind the teacher's `output`, which serves
@@ -99,7 +100,9 @@ class PointNetworks:
         )
         return Draft(record=known, rough=rough, answers=self.answer(image, rough, known))
 
-    def answer(self, image: np.ndarray, rough: RoughMasks, record: Record) -> list[Answer | None]:
+    def answer(
+        self, image: UInt8[np.ndarray, "H W 3"], rough: RoughMasks, record: Record
+    ) -> list[Answer | None]:
         """Ask the refiner about each rough mask."""
         answers: list[Answer | None] = [None] * len(record.objects)
         drawn = [i for i, mask in enumerate(rough.masks) if mask is not None]

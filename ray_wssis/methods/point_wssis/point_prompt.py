@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ray_wssis.data.records import Click
@@ -47,30 +48,30 @@ class PointMasks:
     A row of level -1 has no mask; what else stands there is of the level it would have had first.
     """
 
-    masks: Tensor  # (P, h, w) float: probabilities at a quarter of the canvas
-    level: Tensor  # (P,) int64: the pyramid level chosen, -1 where none drew a mask to be had
-    class_score: Tensor  # (P,) float: probability of the point's class in the chosen cell
-    maskness: Tensor  # (P,) float: mean probability inside the mask
-    margin: Tensor  # (P,) float: score of the level less that of the next best; 0 without a level
+    masks: Float[Tensor, "P h w"]  # probabilities at a quarter of the canvas
+    level: Int[Tensor, " P"]  # the pyramid level chosen, -1 where none drew a mask to be had
+    class_score: Float[Tensor, " P"]  # probability of the point's class in the chosen cell
+    maskness: Float[Tensor, " P"]  # mean probability inside the mask
+    margin: Float[Tensor, " P"]  # score of the level less that of the next best; 0 without a level
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidates:
     """The masks that Q points could have, one on every level."""
 
-    class_score: Tensor  # (Q, L) float, 0 where a level may not answer
-    maskness: Tensor  # (Q, L) float
-    score: Tensor  # (Q, L) float, 0 where nothing was drawn: the highest wins
-    masks: Tensor  # (Q, h, w) float: probabilities, of the best level of each point alone
+    class_score: Float[Tensor, "Q L"]  # 0 where a level may not answer
+    maskness: Float[Tensor, "Q L"]
+    score: Float[Tensor, "Q L"]  # 0 where nothing was drawn: the highest wins
+    masks: Float[Tensor, "Q h w"]  # probabilities, of the best level of each point alone
 
 
 @torch.inference_mode()
 def decode_points(
     output: SOLOv2Output,
     index: int,
-    xy: Tensor,
-    labels: Tensor,
-    allowed: Tensor | None = None,
+    xy: Float[Tensor, "P 2"],
+    labels: Int[Tensor, " P"],
+    allowed: Bool[Tensor, "P L"] | None = None,
     compat: Compat = "fixed",
     clicks: Sequence[Sequence[Click]] | None = None,
     max_iou: float = 1,
@@ -120,8 +121,8 @@ def decode_points(
 
 
 def read_levels(
-    output: SOLOv2Output, index: int, cells: Tensor, labels: Tensor
-) -> tuple[Tensor, Tensor]:
+    output: SOLOv2Output, index: int, cells: Int[Tensor, "Q L 2"], labels: Int[Tensor, " Q"]
+) -> tuple[Float[Tensor, "Q L"], Float[Tensor, "Q L E"]]:
     """Class probability (Q, L) and mask kernel (Q, L, E) in the `cells` (Q, L, 2) of each point."""
     reads = [
         read_cells(logits[index], kernels[index], cell, labels)
@@ -134,10 +135,10 @@ def read_levels(
 
 
 def draw_candidates(
-    kernels: Tensor,
-    class_score: Tensor,
-    mask_features: Tensor,
-    owner: Tensor,
+    kernels: Float[Tensor, "Q L E"],
+    class_score: Float[Tensor, "Q L"],
+    mask_features: Float[Tensor, "E h w"],
+    owner: Int[Tensor, " Q"],
     clicks: ClickTable | None,
 ) -> Candidates:
     """The masks of `kernels` (Q, L, E), a few points at a time, and how good each is.
@@ -169,8 +170,12 @@ def draw_candidates(
 
 
 def keep_apart(
-    found: Candidates, owner: Tensor, kernels: Tensor, mask_features: Tensor, max_iou: float
-) -> tuple[Tensor, Tensor, Tensor]:
+    found: Candidates,
+    owner: Int[Tensor, " Q"],
+    kernels: Float[Tensor, "Q L E"],
+    mask_features: Float[Tensor, "E h w"],
+    max_iou: float,
+) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"], Float[Tensor, "P h w"]]:
     """Point (P,), level (P,) and mask (P, h, w) of each object, no IoU of them above `max_iou`.
 
     `owner` (Q,) are the objects of the points, the first P of which are the objects' own.  Where
@@ -205,7 +210,12 @@ def keep_apart(
     return points, levels, masks
 
 
-def margins(score: Tensor, owner: Tensor, point: Tensor, level: Tensor) -> Tensor:
+def margins(
+    score: Float[Tensor, "Q L"],
+    owner: Int[Tensor, " Q"],
+    point: Int[Tensor, " P"],
+    level: Int[Tensor, " P"],
+) -> Float[Tensor, " P"]:
     """(P,) how far the best other level of each object is below its chosen one, 0 without one.
 
     `score` (Q, L) of each candidate, `owner` (Q,) its object; `point` (P,) and `level` (P,) are
@@ -220,7 +230,7 @@ def margins(score: Tensor, owner: Tensor, point: Tensor, level: Tensor) -> Tenso
     return (chosen[:, 0] - others.amax(dim=1)).where(level >= 0, 0)
 
 
-def cells_of(place: Tensor, sides: list[int]) -> Tensor:
+def cells_of(place: Float[Tensor, "P 2"], sides: list[int]) -> Int[Tensor, "P L 2"]:
     """(P, L, 2) int64: row and column of the cell each point falls into; `place` (P, 2) is x, y
     in 0..1."""
     cells = [(place * side).long().clamp(0, side - 1) for side in sides]
@@ -228,8 +238,11 @@ def cells_of(place: Tensor, sides: list[int]) -> Tensor:
 
 
 def read_cells(
-    class_logits: Tensor, kernels: Tensor, cell: Tensor, labels: Tensor
-) -> tuple[Tensor, Tensor]:
+    class_logits: Float[Tensor, "C S S"],
+    kernels: Float[Tensor, "E S S"],
+    cell: Int[Tensor, "P 2"],
+    labels: Int[Tensor, " P"],
+) -> tuple[Float[Tensor, " P"], Float[Tensor, "P E"]]:
     """Class probability (P,) and mask kernel (P, E) of the `cell` (P, 2) of each point.
 
     `class_logits` (C, S, S) and `kernels` (E, S, S) are those of one level.
@@ -238,7 +251,9 @@ def read_cells(
     return class_logits[labels, row, column].float().sigmoid(), kernels[:, row, column].T
 
 
-def levels_of_size(box_sizes: Tensor, scale_ranges: tuple[tuple[float, float], ...]) -> Tensor:
+def levels_of_size(
+    box_sizes: Float[Tensor, "P 2"], scale_ranges: tuple[tuple[float, float], ...]
+) -> Bool[Tensor, "P L"]:
     """(P, L) bool: the levels that a teacher of these scale ranges trains for boxes (P, 2) of
     (width, height) network pixels; all levels for a size outside every range."""
     scale = box_sizes.prod(dim=1).sqrt()[:, None]  # (P, 1)

@@ -9,6 +9,7 @@ Legend: P points, L levels, S cells per grid side, h w mask pixels.
 """
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ray_wssis.models.solov2_inference import LEVEL_STRIDES, mask_nms
@@ -18,29 +19,29 @@ MAX_IOU = 0.5  # of masks of one class
 MAX_MASKS = 100  # of an image
 
 
-def cells_as_published(place: Tensor, sides: list[int]) -> Tensor:
+def cells_as_published(place: Float[Tensor, "P 2"], sides: list[int]) -> Int[Tensor, "P L 2"]:
     """(P, L, 2) int64: row and column of each point; `place` (P, 2) is x, y in 0..1."""
     return divided((place.double() * DIGITS).floor() / DIGITS, sides)
 
 
-def painted_cells(place: Tensor, sides: list[int]) -> Tensor:
+def painted_cells(place: Float[Tensor, "P 2"], sides: list[int]) -> Int[Tensor, "P L 2"]:
     """(P, L, 2) int64: the same where points are painted, before they are cut, in float32."""
     return divided(place.float(), sides)
 
 
-def divided(place: Tensor, sides: list[int]) -> Tensor:
+def divided(place: Float[Tensor, "P 2"], sides: list[int]) -> Int[Tensor, "P L 2"]:
     cells = [(place // (1 / side)).long().clamp(0, side - 1) for side in sides]
     return torch.stack(cells, dim=1).flip(2)
 
 
 def survivors(
-    painted: Tensor,
-    cells: Tensor,
-    levels: Tensor,
-    labels: Tensor,
-    masks: Tensor,
-    maskness: Tensor,
-) -> Tensor:
+    painted: Int[Tensor, "P L 2"],
+    cells: Int[Tensor, "P L 2"],
+    levels: Int[Tensor, " P"],
+    labels: Int[Tensor, " P"],
+    masks: Bool[Tensor, "P h w"],
+    maskness: Float[Tensor, " P"],
+) -> Bool[Tensor, " P"]:
     """(P,) bool: the points that keep their mask.
 
     `painted` and `cells` (P, L, 2) row and column on every level, `levels` (P,) the chosen one
@@ -56,20 +57,22 @@ def survivors(
     return torch.zeros_like(kept).index_fill(0, order, True)
 
 
-def painted_over(cells: Tensor) -> Tensor:
+def painted_over(cells: Int[Tensor, "P L 2"]) -> Bool[Tensor, " P"]:
     """(P,) bool: points with a later one in the same cell on every level."""
     same = (cells[:, None] == cells[None, :]).all(dim=3)  # (P, P, L)
     later = same.permute(2, 0, 1).triu(diagonal=1)  # (L, P, P)
     return later.any(dim=2).all(dim=0)
 
 
-def chosen_cells(cells: Tensor, levels: Tensor, labels: Tensor) -> Tensor:
+def chosen_cells(
+    cells: Int[Tensor, "P L 2"], levels: Int[Tensor, " P"], labels: Int[Tensor, " P"]
+) -> Int[Tensor, "P 4"]:
     """(P, 4): level, row, column and class of what each point picked."""
     rows = torch.arange(len(levels), device=levels.device)
     return torch.cat([levels[:, None], cells[rows, levels.clamp(min=0)], labels[:, None]], dim=1)
 
 
-def first_of_equals(keys: Tensor, counted: Tensor) -> Tensor:
+def first_of_equals(keys: Int[Tensor, "P K"], counted: Bool[Tensor, " P"]) -> Bool[Tensor, " P"]:
     """(P,) bool: no earlier row among the `counted` ones has the same key."""
     same = (keys[:, None] == keys[None, :]).all(dim=2) & counted[None, :]  # (P, P)
     return ~same.tril(diagonal=-1).any(dim=1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 
 from ray_wssis.masks import Mask, encode, from_uncompressed, run_lengths
@@ -22,7 +23,7 @@ Box = tuple[int, int, int, int]
 class Answer:
     """The output of the refiner for the crop of one object."""
 
-    foreground: NDArray[np.float32]  # [S, S] probability
+    foreground: Float32[NDArray[np.float32], "S S"]  # probability
     box: Box  # what the crop shows
     score: float  # mean foreground probability inside the mask, 0..1
     compat: Compat
@@ -48,7 +49,9 @@ def mend(rough: bytes, answer: Answer | None, height: int, width: int) -> Refine
     return Refined(mask=mask, score=answer.score, fell_back=False)
 
 
-def paste(foreground: NDArray[np.float32], box: Box, compat: Compat = "fixed") -> Mask:
+def paste(
+    foreground: Float32[NDArray[np.float32], "S S"], box: Box, compat: Compat = "fixed"
+) -> Bool[Mask, "h w"]:
     """[y1 - y0, x1 - x0] mask of a box from the foreground probability [S, S] of its crop."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
@@ -58,7 +61,7 @@ def paste(foreground: NDArray[np.float32], box: Box, compat: Compat = "fixed") -
     return np.asarray(cv2.resize(foreground, (width, height), interpolation=how) > 0.5)
 
 
-def encode_in_box(part: Mask, box: Box, height: int, width: int) -> bytes:
+def encode_in_box(part: Bool[Mask, "h w"], box: Box, height: int, width: int) -> bytes:
     """Run-length counts, for (height, width), of a mask that is `part` inside the box, else empty.
 
     Works on the box alone: its runs are moved to their places in the image's columns.

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 from upath import UPath
@@ -63,7 +64,7 @@ class Refiner:
 
     def refine(
         self,
-        image: NDArray[np.uint8],
+        image: UInt8[NDArray[np.uint8], "H W 3"],
         roughs: Sequence[bytes],
         points: Sequence[Point],
         labels: Sequence[int],
@@ -81,7 +82,7 @@ class Refiner:
 
     def answer(
         self,
-        image: NDArray[np.uint8],
+        image: UInt8[NDArray[np.uint8], "H W 3"],
         roughs: Sequence[bytes],
         points: Sequence[Point],
         labels: Sequence[int],
@@ -105,7 +106,7 @@ class Refiner:
         return answers
 
     def input(
-        self, image: NDArray[np.uint8], rough: bytes, point: Point, label: int
+        self, image: UInt8[NDArray[np.uint8], "H W 3"], rough: bytes, point: Point, label: int
     ) -> RefinerInput:
         config = self.network.config
         return build_input(image, rough, point, label, scale=config.crop_scale, config=config)
@@ -122,7 +123,11 @@ class Refiner:
         return zip(foreground.cpu().numpy(), scores.tolist(), strict=True)
 
 
-def to_tensors(inputs: Sequence[RefinerInput]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def to_tensors(
+    inputs: Sequence[RefinerInput],
+) -> tuple[
+    UInt8[Tensor, "B S S 3"], UInt8[Tensor, "B S S"], Float[Tensor, "B 2"], Int[Tensor, " B"]
+]:
     """The arguments of `MaskRefineNet.forward`: pixels and masks as bytes, point, label."""
     return (
         torch.from_numpy(np.stack([one.rgb for one in inputs])),  # (B, S, S, 3)
@@ -132,7 +137,9 @@ def to_tensors(inputs: Sequence[RefinerInput]) -> tuple[Tensor, Tensor, Tensor, 
     )
 
 
-def maskness(foreground: Tensor, rough: Tensor) -> Tensor:
+def maskness(
+    foreground: Float[Tensor, "B S S"], rough: Bool[Tensor, "B S S"]
+) -> Float[Tensor, " B"]:
     """Mean probability inside each mask; inside the rough one where the mask is empty. (B,)"""
     mask = foreground > 0.5  # (B, S, S)
     mask = torch.where(mask.any(dim=(1, 2), keepdim=True), mask, rough)

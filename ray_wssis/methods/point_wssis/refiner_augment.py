@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
+from jaxtyping import Float64, UInt8
 from numpy.typing import NDArray
 
 from ray_wssis.data.augment import change_colour
@@ -44,8 +45,8 @@ def jitter_point(point: Point, size: int, share: float, rng: np.random.Generator
 
 
 def turn_input(
-    sample: RefinerInput, truth: NDArray[np.uint8], quarter_turns: int, flip: bool
-) -> tuple[RefinerInput, NDArray[np.uint8]]:
+    sample: RefinerInput, truth: UInt8[NDArray[np.uint8], "S S"], quarter_turns: int, flip: bool
+) -> tuple[RefinerInput, UInt8[NDArray[np.uint8], "S S"]]:
     """Crop, rough mask, true mask and point, turned anticlockwise and then flipped together."""
     size = sample.rough.shape[0]
     x, y = sample.point
@@ -64,10 +65,10 @@ def turn_input(
 
 def augment_input(
     sample: RefinerInput,
-    truth: NDArray[np.uint8],
+    truth: UInt8[NDArray[np.uint8], "S S"],
     config: RefinerAugmentConfig,
     rng: np.random.Generator,
-) -> tuple[RefinerInput, NDArray[np.uint8]]:
+) -> tuple[RefinerInput, UInt8[NDArray[np.uint8], "S S"]]:
     """A crop and its true mask with everything varied that happens inside the crop."""
     sample = replace(
         sample,
@@ -109,8 +110,8 @@ def perturb_mask(counts: bytes, height: int, width: int, rng: np.random.Generato
 
 def draw_affine(
     extent: Box, box: Box, shrink: float, rng: np.random.Generator
-) -> NDArray[np.float64]:
-    """[2, 3]: scale about the middle of the extent, then shift, in pixels of the shrunk box."""
+) -> Float64[NDArray[np.float64], "2 3"]:
+    """Scale about the middle of the extent, then shift, in pixels of the shrunk box."""
     x0, y0, x1, y1 = extent
     middle = np.array([(x0 + x1 - 1) / 2 - box[0], (y0 + y1 - 1) / 2 - box[1]])
     scale = rng.uniform(0.88, 1.12)

@@ -14,6 +14,7 @@ Legend: S pixels of a crop side; boxes are (x0, y0, x1, y1) original pixels, x1 
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, UInt8
 from numpy.typing import NDArray
 
 from ray_wssis.data.images import resize_image, resize_mask
@@ -29,15 +30,15 @@ Point = tuple[float, float]
 class RefinerInput:
     """One object as the refiner sees it: what the network needs, in few bytes."""
 
-    rgb: NDArray[np.uint8]  # [S, S, 3]
-    rough: NDArray[np.uint8]  # [S, S] of 0 and 1
+    rgb: UInt8[NDArray[np.uint8], "S S 3"]
+    rough: UInt8[NDArray[np.uint8], "S S"]  # 0 and 1
     point: Point  # x, y in pixels of the crop
     label: int
     box: Box  # what the crop shows
 
 
 def build_input(
-    image: NDArray[np.uint8],
+    image: UInt8[NDArray[np.uint8], "H W 3"],
     rough: bytes,
     point: Point,
     label: int,
@@ -126,12 +127,12 @@ def crop_span_as_published(
     return int(max(0, low)), int(min(high, length - 1)) + 1
 
 
-def mask_crop(counts: bytes, height: int, box: Box, size: int) -> NDArray[np.uint8]:
+def mask_crop(counts: bytes, height: int, box: Box, size: int) -> UInt8[NDArray[np.uint8], "S S"]:
     """[size, size] of 0 and 1: the part of a mask inside the box, stretched (nearest pixel)."""
     return np.asarray(resize_mask(mask_in_box(counts, height, box), size, size), dtype=np.uint8)
 
 
-def mask_in_box(counts: bytes, height: int, box: Box) -> Mask:
+def mask_in_box(counts: bytes, height: int, box: Box) -> Bool[Mask, "h w"]:
     """[y1 - y0, x1 - x0]: the part of a mask inside the box.  Unwraps the box's columns only."""
     x0, y0, x1, y1 = box
     runs = run_lengths(counts)

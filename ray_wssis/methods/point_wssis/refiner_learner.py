@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain
 
 import numpy as np
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from ray_wssis.masks import iou
@@ -28,7 +29,7 @@ class RefinerLearner(nn.Module):
         super().__init__()
         self.network = MaskRefineNet(config, num_classes)
 
-    def forward(self, batches: Mapping[str, RefinerBatch]) -> dict[str, Tensor]:
+    def forward(self, batches: Mapping[str, RefinerBatch]) -> dict[str, Float[Tensor, ""]]:
         batch = batches[PAIRS]
         logits = self.network(batch.rgb, batch.rough, batch.point, batch.label)  # (B, 2, S, S)
         return {"dice": soft_dice_loss(logits, batch.truth)}

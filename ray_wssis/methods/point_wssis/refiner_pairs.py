@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
+from jaxtyping import Float, Int, Int64, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 from upath import UPath
@@ -32,17 +33,17 @@ ROUGH_COLUMNS = ["image_id", "annotation_id", "rough"]
 class RefinerSample:
     image_id: int
     input: RefinerInput
-    truth: NDArray[np.uint8]  # [S, S] of 0 and 1
+    truth: UInt8[NDArray[np.uint8], "S S"]  # 0 and 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class RefinerBatch:
     image_ids: list[int]
-    rgb: Tensor  # (B, S, S, 3) uint8
-    rough: Tensor  # (B, S, S) uint8 of 0 and 1
-    point: Tensor  # (B, 2) float32: x, y in pixels of the crop
-    label: Tensor  # (B,) int64
-    truth: Tensor  # (B, S, S) uint8 of 0 and 1
+    rgb: UInt8[Tensor, "B S S 3"]
+    rough: UInt8[Tensor, "B S S"]  # 0 and 1
+    point: Float[Tensor, "B 2"]  # x, y in pixels of the crop
+    label: Int[Tensor, " B"]
+    truth: UInt8[Tensor, "B S S"]  # 0 and 1
 
     def to(self, device: torch.device) -> "RefinerBatch":
         return self.moved(lambda tensor: tensor.to(device, non_blocking=True))
@@ -143,7 +144,7 @@ class ImageCache:
         return sum(image.nbytes for image in self.images.values())
 
 
-def find_pairs(records: Records, rough: pa.Table) -> NDArray[np.int64]:
+def find_pairs(records: Records, rough: pa.Table) -> Int64[NDArray[np.int64], "pairs 4"]:
     """[pairs, 4]: row and place of each rough mask, row and place of its object in `records`."""
     row_of = {image_id: row for row, image_id in enumerate(records.table["image_id"].to_pylist())}
     found: list[tuple[int, int, int, int]] = []

@@ -15,6 +15,7 @@ Legend: N candidates, D of them drawn, P objects.
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float32, Int64, UInt64
 from numpy.typing import NDArray
 
 from ray_wssis.models.solov2_inference import count_bits
@@ -26,13 +27,13 @@ Words = NDArray[np.uint64]
 
 
 def choose_apart(
-    score: NDArray[np.float32],
-    owner: Places,
-    drawn: Places,
-    words: Words,
+    score: Float32[NDArray[np.float32], " N"],
+    owner: Int64[Places, " N"],
+    drawn: Int64[Places, " D"],
+    words: UInt64[Words, "D words"],
     draw: Callable[[Places], Words],
     max_iou: float,
-) -> Places:
+) -> Int64[Places, " P"]:
     """(P,) the candidate that each object keeps, -1 where none is left to it.
 
     No two that are kept have masks of a higher IoU than `max_iou`, 1 for any.
@@ -54,8 +55,12 @@ def choose_apart(
 
 
 def first_come(
-    line: Places, owner: Places, row: Places, words: Words, max_iou: float
-) -> tuple[Places, Places]:
+    line: Int64[Places, " n"],
+    owner: Int64[Places, " N"],
+    row: Int64[Places, " N"],
+    words: UInt64[Words, "D words"],
+    max_iou: float,
+) -> tuple[Int64[Places, " P"], Int64[Places, " m"]]:
     """Return what each object keeps, (P,), and the candidates that must be drawn to be sure of it.
 
     Where `row` is -1 the mask is not known: the candidate is kept and hinders no other.
@@ -65,7 +70,7 @@ def first_come(
     kept, num_kept = np.empty_like(chosen), 0  # rows of `words`
     missing = []
     for candidate in line.tolist():
-        mine = row[candidate]
+        mine = int(row[candidate])
         if chosen[owner[candidate]] != NOTHING or (
             mine != NOTHING and is_taken(mine, kept[:num_kept], words, area, max_iou)
         ):
@@ -78,7 +83,13 @@ def first_come(
     return chosen, np.array(missing, dtype=np.int64)
 
 
-def is_taken(mine: int, kept: Places, words: Words, area: Places, max_iou: float) -> bool:
+def is_taken(
+    mine: int,
+    kept: Int64[Places, " k"],
+    words: UInt64[Words, "D words"],
+    area: Int64[Places, " D"],
+    max_iou: float,
+) -> bool:
     """Return whether a `kept` row of `words` overlaps row `mine` by more than `max_iou`."""
     smaller, larger = np.minimum(area[kept], area[mine]), np.maximum(area[kept], area[mine])
     near = kept[smaller > max_iou * larger]  # no other can overlap so much
