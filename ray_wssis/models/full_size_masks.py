@@ -1,4 +1,4 @@
-"""Soft quarter-size masks -> run-length masks of the original picture, a few at a time.
+"""Soft quarter-size masks -> run-length masks of the original image, a few at a time.
 
 Legend: N instances, h w mask pixels (a quarter of the padded canvas).
 """
@@ -22,7 +22,7 @@ def encode_full_size(
 ) -> list[bytes | None]:
     """Run-length counts of each of the masks (N, h, w) at the original size; None where empty.
 
-    Sizes are (height, width); `network_size` is the part of the canvas that holds the picture.
+    Sizes are (height, width); `network_size` is the part of the canvas that holds the image.
     """
     if len(masks) == 0:
         return []

@@ -1,4 +1,4 @@
-"""MaskRefineNet: a U-Net that mends the rough mask of one object.
+"""MaskRefineNet: a U-Net that refines the rough mask of one object.
 
 PointWSSIS (arXiv:2303.15062), the mask refinement network.  A crop around the object goes in with
 the object's rough mask and its point, the point drawn as a Gaussian in the channel of its class;

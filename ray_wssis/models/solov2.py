@@ -1,6 +1,6 @@
 """SOLOv2: instances by location, masks by dynamic convolution (arXiv:2003.10152).
 
-The picture is divided into S x S cells on each of five pyramid levels.  A cell answers for the
+The image is divided into S x S cells on each of five pyramid levels.  A cell is responsible for the
 object whose centre falls into it: the class tower says what it is, the kernel tower gives the E
 numbers of a 1x1 convolution, and that convolution over one shared map of mask features draws the
 mask ("Dynamic and Fast Instance Segmentation": mask kernel and mask feature).
@@ -56,7 +56,7 @@ class SOLOv2(nn.Module):
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]) -> SOLOv2Output:
         """`images` (B, 3, H, W) uint8 RGB, H and W multiples of 32; `sizes` (B, 2) int: height
-        and width of the picture in the canvas, which starts top left."""
+        and width of the image in the canvas, which starts top left."""
         levels = self.pyramid(self.backbone(self.normalise(images, sizes)))  # p2..p6
         class_logits, kernels = self.instance_head(levels)
         return SOLOv2Output(
@@ -66,7 +66,7 @@ class SOLOv2(nn.Module):
     def normalise(
         self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]
     ) -> Float[Tensor, "B 3 H W"]:
-        """As the backbone learnt; exactly zero outside the picture, as after zero padding."""
+        """Normalise as the backbone learnt; exactly zero outside the image, like zero padding."""
         pixels = (images.float() / 255 - self.mean) / self.std
         rows = torch.arange(images.shape[-2], device=images.device) < sizes[:, 0, None]  # (B, H)
         columns = torch.arange(images.shape[-1], device=images.device) < sizes[:, 1, None]

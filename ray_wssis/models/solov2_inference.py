@@ -1,4 +1,4 @@
-"""From the cells of SOLOv2 to instances (arXiv:2003.10152, "Inference" and "Matrix NMS").
+"""Inference of SOLOv2: cells to instances (arXiv:2003.10152, "Inference" and "Matrix NMS").
 
 Differs from the paper: candidates are capped before any mask is drawn, so that an over-confident
 network cannot ask for gigabytes.  `compat: reference` draws the masks of all sure cells before it
@@ -179,7 +179,7 @@ def keep_peaks(scores: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C S S"]:
 def draw(
     kernels: Float[Tensor, "N E"], mask_features: Float[Tensor, "E h w"]
 ) -> Float[Tensor, "N h w"]:
-    """All masks of one picture in one product: (N, E) x (E, h, w) -> (N, h, w) probabilities."""
+    """Draw all masks of one image in one product: (N, E) x (E, h, w) -> (N, h, w) probabilities."""
     h, w = mask_features.shape[-2:]
     return (kernels @ mask_features.flatten(1)).view(-1, h, w).float().sigmoid_()
 

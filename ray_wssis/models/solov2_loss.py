@@ -1,7 +1,7 @@
 """The two losses of SOLOv2 (arXiv:2003.10152, "Training"): focal for the class, dice for the mask.
 
 Differs from the paper: both are normalised by the number of positive cells of all workers
-together, so that one worker with 16 pictures and four with 4 compute the same gradient.  Ignore
+together, so that one worker with 16 images and four with 4 compute the same gradient.  Ignore
 regions are neither objects to learn nor background: a cell that touches one and is not positive
 has no class loss, and their pixels are no part of the dice of an instance that does not own them.
 
@@ -33,7 +33,7 @@ def solov2_losses(
 ) -> dict[str, Float[Tensor, ""]]:
     """Named losses, to be summed.  A batch without instances gives a mask loss of zero.
 
-    `ignored` (B, h, w) bool are the pixels of the ignore regions, None where no picture has any.
+    `ignored` (B, h, w) bool are the pixels of the ignore regions, None where no image has any.
     It may be None on one worker and not on another: both wait for each other equally often.
     """
     class_logits = torch.cat([x.flatten(2) for x in output.class_logits], dim=2)  # (B, C, cells)

@@ -1,4 +1,4 @@
-"""Which cell answers for which instance (SOLOv2, arXiv:2003.10152; grid of SOLO, arXiv:1912.04488).
+"""Assignment of instances to cells (SOLOv2, arXiv:2003.10152; grid of SOLO, arXiv:1912.04488).
 
 An instance belongs to the levels whose scale range holds sqrt(width * height) of its box.  On
 each, the cells around its mass centre are positive: the box shrunk to a fifth, clipped to the
@@ -24,7 +24,7 @@ CENTRE_SIGMA = 0.2  # share of the box that is centre
 class Instances:
     """The true instances of a batch; row i of every field is the same object."""
 
-    image: Int[Tensor, " N"]  # position of its picture in the batch
+    image: Int[Tensor, " N"]  # position of its image in the batch
     labels: Int[Tensor, " N"]  # class 0..C-1
     centres: Float[Tensor, "N 2"]  # (x, y): mass centre of the mask, network pixels
     box_sizes: Float[Tensor, "N 2"]  # (width, height), network pixels

@@ -10,7 +10,7 @@ import pyarrow as pa
 from ray_wssis.artifacts import Part, short_hash
 from ray_wssis.instance.label_row import SCHEMA, complete
 from ray_wssis.instance.segmenter_config import read_config
-from ray_wssis.methods.point_wssis.refined_mask import mend
+from ray_wssis.methods.point_wssis.refined_mask import apply_answer
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.streaming.labeller import Infer, Row
 
@@ -80,6 +80,6 @@ def finish_row(row: Row) -> Row:
     scores = list(row["maskness"])
     for i, (rough, answer) in enumerate(zip(row["rough"], row["answers"], strict=True)):
         if rough is not None and answer is not None:
-            improved = mend(rough, answer, *size)
+            improved = apply_answer(rough, answer, *size)
             refined[i], scores[i] = improved.mask, improved.score
     return complete(row | {"refined": refined, "refined_score": scores})

@@ -38,8 +38,8 @@ class Refined:
     fell_back: bool  # the network found nothing; `mask` is the rough one
 
 
-def mend(rough: bytes, answer: Answer | None, height: int, width: int) -> Refined:
-    """The refined mask of an object; None stands for no answer, as to an empty rough mask."""
+def apply_answer(rough: bytes, answer: Answer | None, height: int, width: int) -> Refined:
+    """Make the refined mask of an object from an answer; an empty rough mask has none."""
     if answer is None:
         return Refined(mask=rough, score=0.0, fell_back=True)
     part = paste(answer.foreground, answer.box, answer.compat)

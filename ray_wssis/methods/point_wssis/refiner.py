@@ -17,7 +17,7 @@ from upath import UPath
 
 from ray_wssis.data.records import Category
 from ray_wssis.masks import area
-from ray_wssis.methods.point_wssis.refined_mask import Answer, Refined, mend
+from ray_wssis.methods.point_wssis.refined_mask import Answer, Refined, apply_answer
 from ray_wssis.methods.point_wssis.refiner_config import KIND
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, build_input
 from ray_wssis.models.evaluating import evaluating
@@ -76,7 +76,7 @@ class Refiner:
         """
         answers = self.answer(image, roughs, points, labels)
         return [
-            mend(rough, answer, *image.shape[:2])
+            apply_answer(rough, answer, *image.shape[:2])
             for rough, answer in zip(roughs, answers, strict=True)
         ]
 

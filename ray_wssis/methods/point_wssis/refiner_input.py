@@ -2,7 +2,7 @@
 
 One builder serves training and use, so the two cannot drift apart: same crop rule, same resizing,
 same real point, same class.  The crop is a box of whole pixels around the rough mask, stretched to
-a square; no full-size mask is made.  The way back is in `mending`.
+a square; no full-size mask is made.  The way back is in `refined_mask`.
 
 Differs from the paper: the published code keeps the aspect ratio in training but not in use, draws
 the true mask's centroid in training but the annotated point in use, and fails on masks one pixel
