@@ -11,6 +11,7 @@ import torch
 from safetensors.numpy import load_file
 from upath import UPath
 
+from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.training.folder import RUN
 from ray_wssis.training.metrics_log import read_metrics
 from tests.support.small_run import RAY, SMALL, Submitted, part_of, running_head, submit
@@ -19,20 +20,20 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-STAGES = ["split", "teacher", "rough", "refiner", "labels", "merged", "student", "evaluation"]
+PAGE = ["jobs/full_pipeline.py", "--config", "shapes"]
 
 
 def test_the_whole_pipeline_runs_as_a_ray_job(small_run: Submitted) -> None:
     said = small_run.job.stdout + small_run.job.stderr
     assert small_run.job.returncode == 0, said
-    for stage in [*STAGES, "report"]:
+    for stage in load_recipe("shapes").stages():
         assert f"{stage}: done in" in said
         assert (small_run.folder / stage / "manifest.json").exists()
     assert f"{small_run.folder}/report/index.html" in said
 
 
 def test_a_relative_out_is_refused_in_a_ray_job(ray_head: str) -> None:
-    done = submit(ray_head, "jobs/full_pipeline.py", "--config", "shapes", "--out", "runs/x")
+    done = submit(ray_head, *PAGE, "--out", "runs/x")
     assert done.returncode == 1
     assert "--out runs/x is relative" in done.stdout + done.stderr
 
@@ -40,20 +41,19 @@ def test_a_relative_out_is_refused_in_a_ray_job(ray_head: str) -> None:
 def test_a_job_that_fails_ends_with_the_reason(ray_head: str, tmp_path: Path) -> None:
     gone = ["data.shapes=null", f"data.annotations={tmp_path}/gone.json", f"data.images={tmp_path}"]
     sets = [word for change in gone for word in ("--set", change)]
-    page = ["jobs/full_pipeline.py", "--config", "shapes", "--out", str(tmp_path / "run")]
-    done = submit(ray_head, *page, *sets)
+    done = submit(ray_head, *PAGE, "--out", str(tmp_path / "run"), *sets)
     assert done.returncode == 1
     last_lines = done.stdout.splitlines()[-5:]
     assert any("gone.json" in line for line in last_lines), last_lines
 
 
-def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(
+def test_a_job_that_is_stopped_continues_when_it_is_submitted_again(
     ray_head: str, small_run: Submitted, tmp_path: Path
 ) -> None:
     folder = part_of(small_run.folder, tmp_path, ["split"])
-    changes = [*SMALL, "teacher.training.early=[4]"]  # no checkpoint is due before the end
-    sets = [word for change in changes for word in ("--set", change)]
-    page = ["jobs/train_teacher.py", "--config", "shapes", "--out", str(folder), *sets]
+    late = ["teacher.training.early=[8]", "teacher.training.save_every=8"]  # no checkpoint is due
+    sets = [word for change in [*SMALL, *late] for word in ("--set", change)]
+    page = [*PAGE, "--until", "teacher", "--out", str(folder), *sets]
     first = threading.Thread(target=submit, args=(ray_head, *page), kwargs={"name": "stopped"})
     first.start()
     wait_until((folder / "teacher/metrics.jsonl").exists)  # the first step is under way
@@ -63,14 +63,14 @@ def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(
     first.join()
     (checkpoint,) = (folder / "teacher" / RUN).glob("checkpoint_*/state.pt")
     step = torch.load(checkpoint, weights_only=True)["step"]
-    assert 1 <= step < 4
-    assert "The same command goes on from here." in ray_job(ray_head, "logs", "stopped")
+    assert 1 <= step < 8
+    assert "The same command continues from here." in ray_job(ray_head, "logs", "stopped")
     assert not (folder / "teacher/manifest.json").exists()
 
     again = submit(ray_head, *page)
     assert again.returncode == 0, again.stdout
     steps = [line["step"] for line in read_metrics(UPath(folder / "teacher")) if "loss" in line]
-    assert steps == sorted({1, step, 4})
+    assert steps == sorted({1, step, 8})
     weights = load_file(folder / "teacher/model/model.safetensors")
     for key, values in load_file(small_run.folder / "teacher/model/model.safetensors").items():
         np.testing.assert_allclose(weights[key], values, atol=1e-6)
@@ -79,7 +79,7 @@ def test_a_job_that_is_stopped_goes_on_when_it_is_submitted_again(
 def test_a_head_with_a_token_refuses_those_who_have_none(tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
     subprocess.run([RAY, "get-auth-token", "--generate"], env=os.environ | home, check=True)
-    page = ["jobs/split.py", "--config", "shapes", "--out", str(tmp_path / "run")]
+    page = [*PAGE, "--until", "split", "--out", str(tmp_path / "run")]
     few = ["--set", "data.shapes={num_images: 12, num_validation_images: 4, size: 64}"]
     with running_head(tmp_path / "log", **home) as head:
         refused = submit(head, *page, *few)

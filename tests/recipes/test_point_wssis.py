@@ -86,7 +86,7 @@ def test_another_configuration_is_refused_and_named(
     run: dict[str, Artifact], folder_of_run: Path
 ) -> None:
     resolved = (folder_of_run / "config.resolved.yaml").read_text()
-    with pytest.raises(StaleArtifact, match=r"training\.steps = 2, now 3.*--redo"):
+    with pytest.raises(StaleArtifact, match=r"training\.steps = 8, now 3.*--redo"):
         make(config("student.training.steps=3"), folder_of_run)
     assert (folder_of_run / "config.resolved.yaml").read_text() == resolved
 

@@ -1,4 +1,4 @@
-"""Each training stage while its processes are killed: the figures of an undisturbed one."""
+"""Each training stage while its worker is killed: the figures of the undisturbed small run."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
 from tests.support.made import make
 from tests.support.small_run import SMALL, Submitted, part_of
-from tests.support.training_workers import training_workers
+from tests.support.training_workers import held_in_a_step, training_workers
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -26,15 +26,6 @@ BEFORE = {
     "refiner": ["split", "teacher", "rough_masks"],
     "student": ["split", "teacher", "rough_masks", "refiner", "labels", "audit", "merged"],
 }
-MORE = ["training.steps=6", "training.save_every=2"]
-
-
-def train(stage: str, small_run: Submitted, folder: Path) -> Path:
-    """Make a stage with two workers in a run where all before it is finished; its folder."""
-    changes = [*SMALL, "training_workers={number: 2, cpus_each: 1}"]
-    config = load_config(PointWSSISConfig, "shapes", [*changes, *(f"{stage}.{x}" for x in MORE)])
-    make(config, part_of(small_run.folder, folder, BEFORE[stage]), until=stage)
-    return folder / stage
 
 
 def figures(stage: Path) -> list[dict[str, float]]:
@@ -47,20 +38,22 @@ def figures(stage: Path) -> list[dict[str, float]]:
 def test_a_killed_worker_changes_no_figure(
     stage: str, small_run: Submitted, ray_session: None, tmp_path: Path
 ) -> None:
+    made, undisturbed = tmp_path / stage, small_run.folder / stage
     first_lines: list[dict[str, float]] = []
 
-    def kill_one() -> None:
-        folder = tmp_path / "killed" / stage
-        wait_until((folder / RUN / SNAPSHOT).exists)  # a checkpoint that Ray Train knows
-        first_lines.append(read_metrics(UPath(folder))[0])
-        os.kill(max(training_workers()), signal.SIGKILL)
+    def kill_it() -> None:
+        wait_until((made / RUN / SNAPSHOT).exists)  # a checkpoint that Ray Train knows
+        with held_in_a_step():
+            first_lines.append(read_metrics(UPath(made))[0])
+            (worker,) = training_workers()
+            os.kill(worker, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_one)
+    config = load_config(PointWSSISConfig, "shapes", SMALL)
+    killer = threading.Thread(target=kill_it)
     killer.start()
-    made = train(stage, small_run, tmp_path / "killed")
+    make(config, part_of(small_run.folder, tmp_path, BEFORE[stage]), until=stage)
     killer.join()
     assert read_metrics(UPath(made))[:1] == first_lines  # with its times: not made again
-    undisturbed = train(stage, small_run, tmp_path / "undisturbed")
     for line, expected in zip(figures(made), figures(undisturbed), strict=True):
         assert line == pytest.approx(expected, rel=1e-4)
     weights = load_file(made / "model/model.safetensors")

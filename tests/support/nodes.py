@@ -1,6 +1,6 @@
-"""Training on a cluster whose nodes come and go.
+"""Trainings on a cluster whose nodes come and go, one after the other.
 
-python -m tests.support.nodes FOLDER spare | drained | elastic
+python -m tests.support.nodes FOLDER
 """
 
 import subprocess
@@ -23,7 +23,7 @@ from tests.support.small_run import RAY
 from tests.support.waiting import wait_until
 
 CONFIG = TrainingConfig(
-    steps=400, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=20, validate_every=400
+    steps=100, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=5, validate_every=100
 )
 CPUS = 2  # of a node but the head, which has 1, and of a worker
 GRACE = 60  # seconds from the news that a node will go away
@@ -41,7 +41,7 @@ class Training(threading.Thread):
         super().__init__(daemon=True)  # what fails in the main thread ends it
         self.folder, self.workers = folder / "run", workers
         self.config = CONFIG.model_copy(update={"save_every": save_every})
-        self.task = Line(folder / "marker", "slow")
+        self.task = Line(folder / "marker", "slow", seconds=0.4)
 
     def run(self) -> None:
         train(self.task, self.config, 0, self.workers, UPath(self.folder))
@@ -75,7 +75,7 @@ class Training(threading.Thread):
 
 def lose_a_node(cluster: Cluster, folder: Path) -> None:
     """Two workers, three nodes: one with a worker goes away."""
-    nodes = [cluster.add_node(num_cpus=CPUS) for _ in range(3)]
+    nodes = exactly(3, cluster)
     training = Training(folder, TrainingWorkers(number=2, cpus_each=CPUS, gpu=False))
     training.start()
     training.wait_for_group(2)
@@ -86,7 +86,7 @@ def lose_a_node(cluster: Cluster, folder: Path) -> None:
 
 def drain_a_node(cluster: Cluster, folder: Path) -> None:
     """Lose a node as above, but announced: the checkpoint that is kept then is the only one."""
-    nodes = [cluster.add_node(num_cpus=CPUS) for _ in range(3)]
+    nodes = exactly(3, cluster)
     workers = TrainingWorkers(number=2, cpus_each=CPUS, gpu=False)
     training = Training(folder, workers, save_every=CONFIG.steps)
     training.start()
@@ -105,7 +105,7 @@ def drain_a_node(cluster: Cluster, folder: Path) -> None:
 def come_and_go(cluster: Cluster, folder: Path) -> None:
     """A second node comes, and the first one goes away."""
     run.RESIZE_EVERY = 2.0
-    first = cluster.add_node(num_cpus=CPUS)
+    (first,) = exactly(1, cluster)
     workers = TrainingWorkers(number=1, max_number=2, cpus_each=CPUS, gpu=False)
     training = Training(folder, workers)
     training.start()
@@ -118,16 +118,28 @@ def come_and_go(cluster: Cluster, folder: Path) -> None:
     training.finish()
 
 
+def exactly(number: int, cluster: Cluster) -> list[Any]:
+    """This many nodes beside the head: some that are there, and new ones or fewer."""
+    nodes = list(cluster.worker_nodes)
+    for node in nodes[number:]:
+        cluster.remove_node(node, allow_graceful=False)
+    return nodes[:number] + [cluster.add_node(num_cpus=CPUS) for _ in range(number - len(nodes))]
+
+
 def remove(cluster: Cluster, nodes: list[Any], node_id: str) -> None:
     """Remove the node abruptly, as if its plug was pulled."""
     (node,) = [node for node in nodes if node.node_id == node_id]
     cluster.remove_node(node, allow_graceful=False)
 
 
+SCENARIOS = {"spare": lose_a_node, "drained": drain_a_node, "elastic": come_and_go}
+
 if __name__ == "__main__":
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     ray.init(address=cluster.address, log_to_driver=False)
-    what = {"spare": lose_a_node, "drained": drain_a_node, "elastic": come_and_go}[sys.argv[2]]
-    what(cluster, Path(sys.argv[1]))
+    for name, play in SCENARIOS.items():
+        folder = Path(sys.argv[1]) / name
+        folder.mkdir()
+        play(cluster, folder)
     ray.shutdown()
     cluster.shutdown()

@@ -26,13 +26,12 @@ SMALL = [
     "data.shapes.num_images=16",
     "data.shapes.num_validation_images=4",
     "data.percent=25",
-    "teacher.training.steps=4",
-    "teacher.training.batch_size=4",
-    "teacher.training.early=[2, 3]",
-    "refiner.training.steps=2",
-    "refiner.training.batch_size=4",
-    "student.training.steps=2",
-    "student.training.batch_size=4",
+    "teacher.training.early=[2, 4]",
+    *(
+        f"{stage}.training.{change}"
+        for stage in ("teacher", "refiner", "student")
+        for change in ("steps=8", "batch_size=4", "save_every=2")
+    ),
 ]
 
 

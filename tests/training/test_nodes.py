@@ -27,31 +27,47 @@ ENVIRONMENT = {
 def undisturbed(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     task = Line(folder / "marker")
-    train(task, CONFIG, 0, TrainingWorkers(cpus_each=1, gpu=False), UPath(folder))
+    config = CONFIG.model_copy(update={"save_every": CONFIG.steps})
+    train(task, config, 0, TrainingWorkers(cpus_each=1, gpu=False), UPath(folder))
     return folder
 
 
-@pytest.mark.parametrize(
-    ("what", "groups"),
-    [
-        ("spare", [2, 2]),  # a node with a worker goes away, and another takes its place
-        ("drained", [2, 2]),  # the same, announced ten seconds before
-        ("elastic", [1, 2, 1]),  # one comes, and then the first one goes away
-    ],
-)
-def test_a_node_that_comes_or_goes_changes_nothing(
-    what: str, groups: list[int], undisturbed: Path, tmp_path: Path
-) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.nodes", str(tmp_path), what],
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("nodes")
+
+
+@pytest.fixture(scope="module")
+def played(folder: Path) -> "subprocess.CompletedProcess[str]":
+    """All scenarios, on one cluster; the first that fails is the last."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.support.nodes", str(folder)],
         cwd=ROOT,
         env=os.environ | ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=500,
     )
-    assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose(weights(tmp_path / "run"), weights(undisturbed), rtol=1e-5)
-    lines = groups_file(tmp_path / "marker").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "groups"),
+    [
+        ("spare", [2, 2]),  # a node with a worker goes away, and another takes its place
+        ("drained", [2, 2]),  # the same, announced a minute before
+        ("elastic", [1, 2, 1]),  # one comes, and then the first one goes away
+    ],
+)
+def test_a_node_that_comes_or_goes_changes_nothing(
+    scenario: str,
+    groups: list[int],
+    undisturbed: Path,
+    folder: Path,
+    played: "subprocess.CompletedProcess[str]",
+) -> None:
+    place = folder / scenario
+    assert (place / "run/model").exists(), f"not finished, or not reached:\n{played.stderr}"
+    np.testing.assert_allclose(weights(place / "run"), weights(undisturbed), rtol=1e-5)
+    lines = groups_file(place / "marker").read_text().splitlines()
     assert [int(line.split()[0]) for line in lines] == groups
