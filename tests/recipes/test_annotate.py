@@ -152,7 +152,13 @@ def test_the_command_ends_with_a_table_skips_what_is_done_and_refuses_other_poin
     done = CliRunner().invoke(app, line)
     assert done.exit_code == 0, done.output
     assert str(tmp_path / "out" / LABELS) in done.stdout
-    for word in ("images", "failed images", "masks of ring", "mean expected IoU", "bottleneck"):
+    for word in (
+        "images",
+        "failed images",
+        "masks of class ring",
+        "mean expected IoU",
+        "bottleneck",
+    ):
         assert word in done.stdout
     made = (tmp_path / "out/manifest.json").read_bytes()
     assert CliRunner().invoke(app, line).exit_code == 0

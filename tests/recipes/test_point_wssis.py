@@ -282,7 +282,13 @@ def test_every_pseudo_mask_has_an_expected_iou_and_its_lineage(
 def test_labelling_ends_with_a_table(run: dict[str, Artifact], folder_of_run: Path) -> None:
     done = CliRunner().invoke(app, ["label", "--out", str(folder_of_run)])
     assert done.exit_code == 0
-    for word in ("images", "failed images", "masks of ring", "mean expected IoU", "bottleneck"):
+    for word in (
+        "images",
+        "failed images",
+        "masks of class ring",
+        "mean expected IoU",
+        "bottleneck",
+    ):
         assert word in done.stdout
 
 
