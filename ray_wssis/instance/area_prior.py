@@ -20,7 +20,7 @@ LEAST_SPREAD = 0.1  # of log area: no class is so uniform that 10 % more or less
 
 @dataclass(frozen=True, kw_only=True)
 class AreaPrior:
-    """Mean and spread of log area in pixels, of each class that has masks enough, and of all."""
+    """Mean and spread of log area in pixels, of each class with enough masks, and of all."""
 
     mean: float
     spread: float  # standard deviation
@@ -29,7 +29,7 @@ class AreaPrior:
 
     @classmethod
     def of(cls, records: Iterable[Record]) -> "AreaPrior":
-        """The sizes of the masks in `records`.  ValueError when there is not one."""
+        """Learn from the masks in `records`.  Raises ValueError if there is none."""
         labels: list[int] = []
         areas: list[int] = []
         for record in records:
@@ -39,13 +39,14 @@ class AreaPrior:
                     areas.append(area(obj.mask, record.height, record.width))
         if not areas:
             raise ValueError("no true mask is known, so nothing says how large objects are")
-        logs, of = np.log(np.maximum(areas, 1)), np.array(labels)
-        known = [label for label in np.unique(of).tolist() if (of == label).sum() >= FEWEST]
+        logs, classes = np.log(np.maximum(areas, 1)), np.array(labels)
+        found, counts = np.unique(classes, return_counts=True)
+        known = found[counts >= FEWEST].tolist()
         return cls(
             mean=float(logs.mean()),
             spread=spread(logs),
-            means={label: float(logs[of == label].mean()) for label in known},
-            spreads={label: spread(logs[of == label]) for label in known},
+            means={label: float(logs[classes == label].mean()) for label in known},
+            spreads={label: spread(logs[classes == label]) for label in known},
         )
 
     def deviation(self, label: ArrayLike, pixels: ArrayLike) -> NDArray[np.float64]:

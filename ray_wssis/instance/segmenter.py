@@ -68,7 +68,7 @@ class Segmenter:
 
     @torch.inference_mode()
     def forward(self, images: list[UInt8[np.ndarray, "_ _ 3"]]) -> SOLOv2Output:
-        """The raw output for images [h, w, 3] uint8 at network size (see `network_image`)."""
+        """Run the network on RGB images of network size (see `network_image`)."""
         canvas, sizes = pad_images(images)
         mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
         with evaluating(self.network), mixed:
@@ -78,7 +78,7 @@ class Segmenter:
     def segment(
         self, images: list[UInt8[np.ndarray, "_ _ 3"]], original_sizes: list[tuple[int, int]]
     ) -> list[Found]:
-        """All instances of each image.  `original_sizes` are (height, width) for the masks."""
+        """Find all instances of each image.  `original_sizes` are (height, width) for the masks."""
         return [
             self.full_size(detections, (image.shape[0], image.shape[1]), size)
             for detections, image, size in zip(
@@ -87,13 +87,13 @@ class Segmenter:
         ]
 
     def detect(self, images: list[UInt8[np.ndarray, "_ _ 3"]]) -> list[Detections]:
-        """The part of `segment` that needs the network."""
+        """Do the part of `segment` that needs the network."""
         return detect(self.forward(images), self.config.inference, self.config.compat)
 
     def full_size(
         self, detections: Detections, network_size: tuple[int, int], original_size: tuple[int, int]
     ) -> Found:
-        """The detections as masks of the original size, without those that vanish there."""
+        """Bring detections to the original size, without those that vanish there."""
         threshold = self.config.inference.mask_threshold
         masks = encode_full_size(detections.masks, network_size, original_size, threshold)
         labels, scores = detections.labels.tolist(), detections.scores.tolist()
@@ -108,7 +108,7 @@ class Segmenter:
 def network_image(
     image: UInt8[np.ndarray, "_ _ 3"], config: SegmenterConfig
 ) -> UInt8[np.ndarray, "_ _ 3"]:
-    """The image [H, W, 3] resized for the network, its aspect ratio kept."""
+    """Resize an image for the network; its aspect ratio stays."""
     height, width = image.shape[:2]
     return resize_image(image, *shortest_edge_size(height, width, config.shorter, config.longest))
 
@@ -116,8 +116,7 @@ def network_image(
 def pad_images(
     images: list[UInt8[np.ndarray, "_ _ 3"]],
 ) -> tuple[UInt8[Tensor, "B 3 H W"], Int[Tensor, "B 2"]]:
-    """Images [h, w, 3] uint8 -> a canvas (B, 3, H, W) uint8 with each image at its top left, and
-    their sizes (B, 2) as height, width."""
+    """Put each image top left on a canvas of zeros; the sizes are height, width."""
     sizes = torch.tensor([image.shape[:2] for image in images])
     height, width = (
         -(-int(side) // PADDING_MULTIPLE) * PADDING_MULTIPLE for side in sizes.amax(dim=0)

@@ -26,17 +26,17 @@ class Prediction:
 
 
 def average_precision(truth: Records, predictions: Iterable[Prediction]) -> dict[str, float]:
-    """The six standard figures, in percent; NaN for a size of which there is no object.
+    """Compute the six standard figures, in percent; NaN for a size that no object has.
 
-    The truth of every image counts, also of one without a prediction.  What is found in an ignore
-    region is neither right nor wrong: in a crowd, or beyond the part that somebody looked at.
+    Every image counts, also without a prediction.  A prediction in an ignore region is neither
+    right nor wrong: in a crowd, or outside the part of the image that somebody looked at.
     """
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its steps
         ground = COCO()
         ground.dataset = ground_truth(truth)
         ground.createIndex()
         sizes = {image["id"]: image for image in ground.dataset["images"]}
-        found = [row for each in predictions for row in result_rows(each, sizes[each.image_id])]
+        found = [row for image in predictions for row in result_rows(image, sizes[image.image_id])]
         evaluation = COCOeval(ground, ground.loadRes(found) if found else COCO(), iouType="segm")
         evaluation.evaluate()
         evaluation.accumulate()
@@ -48,7 +48,7 @@ def average_precision(truth: Records, predictions: Iterable[Prediction]) -> dict
 
 
 def ground_truth(records: Records) -> dict[str, list[dict[str, object]]]:
-    """A COCO data set in memory, with class numbers (plus one) as category ids."""
+    """Build a COCO data set in memory, with class numbers (plus one) as category ids."""
     images: list[dict[str, object]] = []
     annotations: list[dict[str, object]] = []
     for record in records:
@@ -74,7 +74,7 @@ def ground_truth(records: Records) -> dict[str, list[dict[str, object]]]:
 
 
 def regions(record: Record, num_classes: int) -> Iterator[tuple[int, bytes, bool]]:
-    """Label, mask, and whether it is ignored, of each object and each ignore region.
+    """Yield label, mask, and whether it is ignored, of each object and each ignore region.
 
     The part of the image that nobody looked at is a crowd of every class.
     """

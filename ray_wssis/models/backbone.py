@@ -48,7 +48,7 @@ class Backbone(nn.Module):
             self.body = freeze_batch_norm_2d(self.body)
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
-        """(B, 3, H, W) -> four maps (B, C_l, H / stride, W / stride)."""
+        """Compute four maps, H / stride by W / stride, each with its own number of channels."""
         features = self.body(pixels)
         return [features[index] for index in self.picked]
 
@@ -68,15 +68,15 @@ class FeaturePyramid(nn.Module):
 
 
 def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation, RGB in 0..1, of the pixels that a timm network's weights learnt from."""
+    """Return mean and deviation, RGB in 0..1, of the pixels that a timm network was trained on."""
     known: Any = timm.get_pretrained_cfg(name, allow_unregistered=True)
     return (PIXEL_MEAN, PIXEL_STD) if known is None else (tuple(known.mean), tuple(known.std))
 
 
 def create_timm(name: str, weights: str, **options: Any) -> Any:
-    """The feature extractor of the timm network `name`, with the weights asked for.
+    """Create the feature extractor of the timm network `name` with these weights.
 
-    Raises ValueError for an unknown network, or weights that cannot be had or do not fit.
+    Raises ValueError for an unknown network, or weights that are not available or do not fit.
     """
     if not timm.is_model(name):
         near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
@@ -99,7 +99,7 @@ def create_timm(name: str, weights: str, **options: Any) -> Any:
 
 
 def offline_weights(name: str) -> Path:
-    """The ImageNet weights that the optional extra `offline-backbone` installs."""
+    """Find the ImageNet weights that the optional extra `offline-backbone` installs."""
     if name != OFFLINE_BACKBONE:
         raise ValueError(
             f"backbone {name}: only {OFFLINE_BACKBONE} has weights offline; "
@@ -121,7 +121,9 @@ def load_backbone_weights(network: nn.Module, source: Path, *, by_order: bool) -
     the extractor must be found.  Raises ValueError naming what does not fit.
     """
     if not source.is_file():
-        raise ValueError(f"backbone weights {source}: no such file; give hub, offline, none or one")
+        raise ValueError(
+            f"backbone weights {source}: no such file; give hub, offline, none or a file"
+        )
     if source.suffix == ".safetensors":
         from safetensors.torch import load_file
 
@@ -148,8 +150,8 @@ def load_backbone_weights(network: nn.Module, source: Path, *, by_order: bool) -
 def move_strides(network: nn.Module, name: str) -> None:
     """Halve in the first 1x1 convolution of each bottleneck, not in its 3x3.
 
-    The oldest ResNets and the weights made from them are like this.  ValueError without any
-    bottleneck to change.
+    The oldest ResNets and the weights made from them are like this.  Raises ValueError if there is
+    no bottleneck to change.
     """
     halving = [
         block
@@ -165,7 +167,7 @@ def move_strides(network: nn.Module, name: str) -> None:
 
 
 def freeze_up_to(network: nn.Module, module: str) -> None:
-    """No gradient for any parameter up to and including those of `module`, in forward order."""
+    """Freeze all parameters up to and including those of `module`, in forward order."""
     named = list(network.named_parameters())
     prefixes = (f"{module}.", f"{module.replace('.', '_')}.")
     last = max(index for index, (name, _) in enumerate(named) if name.startswith(prefixes))

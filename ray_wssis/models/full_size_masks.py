@@ -1,4 +1,4 @@
-"""Soft quarter-size masks -> run-length masks of the original image, a few at a time.
+"""Conversion of soft quarter-size masks to run-length masks of the original image.
 
 Legend: N instances, h w mask pixels (a quarter of the padded canvas).
 """
@@ -20,7 +20,7 @@ def encode_full_size(
     original_size: tuple[int, int],
     threshold: float,
 ) -> list[bytes | None]:
-    """Run-length counts of each of the masks (N, h, w) at the original size; None where empty.
+    """Encode each mask as run-length counts at the original size; None if it is empty there.
 
     Sizes are (height, width); `network_size` is the part of the canvas that holds the image.
     """

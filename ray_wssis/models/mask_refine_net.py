@@ -13,7 +13,7 @@ its class's filters, gathered per sample, is added.  The sum is exactly the conv
 published weights expect; channel 0 stays unused and is there so that those weights fit.
 
 Differs from the paper: pretrained RGB filters of the encoder are kept (the published code
-starts that layer afresh).
+starts that layer from scratch).
 
 Legend: B crops, C classes, S pixels of a crop side, h w pixels of the map at hand.
 """
@@ -73,10 +73,10 @@ class MaskRefineNet(nn.Module):
         point: Float[Tensor, "B 2"],
         label: Int[Tensor, " B"],
     ) -> Float[Tensor, "B 2 S S"]:
-        """Background and foreground logits of each crop.
+        """Compute background (channel 0) and foreground (channel 1) logits of each crop.
 
-        rgb (B, S, S, 3) uint8; rough (B, S, S) 0 or 1; point (B, 2) x, y in pixels of the crop,
-        pixel centres at +0.5; label (B,) 0..C-1.  Returns (B, 2, S, S); channel 1 is foreground.
+        `rough` is 0 or 1, `point` x, y in pixels of the crop with pixel centres at +0.5, `label`
+        0..C-1.
         """
         pixels = ((rgb - self.mean) / self.std).permute(0, 3, 1, 2)  # (B, 3, S, S)
         seen = torch.cat([pixels, rough.unsqueeze(1).to(pixels.dtype)], dim=1)  # (B, 4, S, S)
@@ -87,7 +87,7 @@ class MaskRefineNet(nn.Module):
     def after_first(
         self, first: Float[Tensor, "B _ _ _"], size: torch.Size
     ) -> Float[Tensor, "B 2 _ _"]:
-        """The logits (B, 2, *size) that follow from what the first layer gives."""
+        """Compute the logits, of height and width `size`, from the output of the first layer."""
         *skips, coarse = self.encoder(first)
         features = self.aspp(coarse)  # (B, ., S/32, S/32)
         for step, skip in zip(self.decoder, reversed(skips), strict=True):
@@ -99,7 +99,7 @@ class PromptedFirstLayer(nn.Module):
     """A convolution over pixels, rough mask, and one chosen channel of a heat map bank."""
 
     def __init__(self, conv: nn.Conv2d, num_heat: int) -> None:
-        """`conv` is the encoder's own first layer; its filters for red, green and blue stay."""
+        """Take over the filters for red, green and blue of the encoder's own first layer `conv`."""
         super().__init__()
         self.seen = type(conv)(
             4,
@@ -125,7 +125,7 @@ class PromptedFirstLayer(nn.Module):
         heat: Float[Tensor, "B S S"],
         channel: Int[Tensor, " B"],
     ) -> Float[Tensor, "B D h w"]:
-        """(B, 4, S, S), (B, S, S), (B,) which channel `heat` is in -> (B, out, h, w)."""
+        """Convolve pixels and mask in `seen`, and `heat` as the `channel` of the bank."""
         conv = self.seen
         output: Tensor = conv(seen)  # (B, out, h, w)
         heat = heat.unsqueeze(1)  # (B, 1, S, S)
@@ -173,7 +173,7 @@ class DecoderStep(nn.Module):
 
 
 def draw_gaussian(point: Float[Tensor, "B 2"], size: int, sigma: float) -> Float[Tensor, "B S S"]:
-    """A Gaussian of peak 1 on the pixel that holds each point, (B, 2) x, y -> (B, size, size).
+    """Draw a Gaussian of peak 1 on the pixel that holds each point (x, y): S = `size`.
 
     It ends 3 sigma + 1 pixels from the centre (39 x 39 for sigma 6), and is zero everywhere when
     the point lies outside the crop.

@@ -67,8 +67,8 @@ def check_model(folder: UPath, kind: str, categories: Sequence[Category]) -> Non
 
 def hash_model(folder: UPath) -> str:
     """Return a hash that tells models apart, equal to `Artifact.hash_of("model")` of the stage."""
-    there = {f"model/{name}": folder / name for name in FILES}
-    return hash_of_values({name: hash_file(file) for name, file in there.items() if file.exists()})
+    files = {f"model/{name}": folder / name for name in FILES}
+    return hash_of_values({name: hash_file(file) for name, file in files.items() if file.exists()})
 
 
 def hash_start(start: Place | None) -> dict[str, str]:

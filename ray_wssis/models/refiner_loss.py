@@ -11,13 +11,13 @@ from torch import Tensor
 def soft_dice_loss(
     logits: Float[Tensor, "B 2 H W"], truth: Shaped[Tensor, "B H W"]
 ) -> Float[Tensor, ""]:
-    """1 - the mean dice of background and foreground, each summed over all pixels of all crops.
+    """Return 1 - the mean dice of background and foreground, each summed over all crops.
 
-    logits (B, 2, H, W), channel 1 is foreground; truth (B, H, W) 0 or 1.  A class that is neither
-    in the truth nor predicted has dice 0, so a batch without any foreground pixel costs 0.5.
+    Channel 1 of `logits` is foreground; `truth` is 0 or 1.  A class that is neither in the truth
+    nor predicted has dice 0, so a batch without any foreground pixel costs 0.5.
     """
     probability = logits.float().softmax(dim=1)  # (B, 2, H, W)
     wanted = torch.stack([1 - truth.float(), truth.float()], dim=1)  # (B, 2, H, W)
-    together = (probability * wanted).sum(dim=(0, 2, 3))  # (2,)
-    each = probability.sum(dim=(0, 2, 3)) + wanted.sum(dim=(0, 2, 3))
-    return 1 - (2 * together / (each + 1e-7)).mean()
+    overlap = (probability * wanted).sum(dim=(0, 2, 3))  # (2,)
+    sizes = probability.sum(dim=(0, 2, 3)) + wanted.sum(dim=(0, 2, 3))  # (2,)
+    return 1 - (2 * overlap / (sizes + 1e-7)).mean()

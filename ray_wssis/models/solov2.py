@@ -55,8 +55,10 @@ class SOLOv2(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]) -> SOLOv2Output:
-        """`images` (B, 3, H, W) uint8 RGB, H and W multiples of 32; `sizes` (B, 2) int: height
-        and width of the image in the canvas, which starts top left."""
+        """Run the network on RGB canvases, H and W multiples of 32, with an image top left in each.
+
+        `sizes` are height and width of the images.
+        """
         levels = self.pyramid(self.backbone(self.normalise(images, sizes)))  # p2..p6
         class_logits, kernels = self.instance_head(levels)
         return SOLOv2Output(
@@ -74,7 +76,7 @@ class SOLOv2(nn.Module):
 
 
 class InstanceHead(nn.Module):
-    """Per cell: class logits and the kernel of its mask.  Shared by all levels."""
+    """Class logits of each cell and the kernel of its mask; all levels share the weights."""
 
     def __init__(self, config: SOLOv2Config, num_classes: int) -> None:
         super().__init__()
@@ -156,7 +158,7 @@ def initialise(head: nn.Module) -> None:
 
 
 def with_coordinates(level: Float[Tensor, "B D h w"]) -> Float[Tensor, "B D+2 h w"]:
-    """Append x then y, each from -1 to 1 with the corners included: (B, D, h, w) -> D + 2."""
+    """Append x then y, each from -1 to 1 with the corners included."""
     batch, _, height, width = level.shape
     y = torch.linspace(-1, 1, height, device=level.device, dtype=level.dtype)
     x = torch.linspace(-1, 1, width, device=level.device, dtype=level.dtype)

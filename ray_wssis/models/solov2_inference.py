@@ -45,7 +45,7 @@ class Detections:
 def detect(
     output: SOLOv2Output, config: InferenceConfig, compat: Compat = "fixed"
 ) -> list[Detections]:
-    """The instances of each image of the batch, found without any prompt."""
+    """Find the instances of each image of the batch, without any prompt."""
     scores, kernels, strides = join_levels(output)
     return [
         detect_one(scores[i], kernels[i], strides, output.mask_features[i], config, compat)
@@ -56,8 +56,7 @@ def detect(
 def join_levels(
     output: SOLOv2Output,
 ) -> tuple[Float[Tensor, "B C cells"], Float[Tensor, "B E cells"], Float[Tensor, " cells"]]:
-    """Class scores (B, C, cells), zero but at peaks, kernels (B, E, cells) and strides (cells,) of
-    the cells of all levels."""
+    """Join the cells of all levels: class scores, zero except at peaks, kernels and strides."""
     scores = torch.cat(
         [keep_peaks(logits.float().sigmoid()).flatten(2) for logits in output.class_logits], dim=2
     )
@@ -79,7 +78,7 @@ def detect_one(
     config: InferenceConfig,
     compat: Compat,
 ) -> Detections:
-    """One image: `scores` (C, cells), `kernels` (E, cells), `mask_features` (E, h, w)."""
+    """Find the instances of one image, in the output of `join_levels`."""
     if compat == "fixed" or int((scores > config.min_class_score).sum()) <= config.max_candidates:
         best, labels, cells = choose_cells(scores, config)
         sure = best > config.min_class_score  # the others need not be drawn
@@ -94,7 +93,7 @@ def detect_one(
 def choose_cells(
     scores: Float[Tensor, "C cells"], config: InferenceConfig
 ) -> tuple[Float[Tensor, " N"], Int[Tensor, " N"], Int[Tensor, " N"]]:
-    """Score, label and cell, each (N,), of the surest of `scores` (C, cells), surest first."""
+    """Choose the cells of the highest class scores: score, label and cell, surest first."""
     flat = scores.flatten()
     best, where = flat.topk(min(config.max_candidates, len(flat)))
     return best, where // scores.shape[1], where % scores.shape[1]
@@ -107,11 +106,11 @@ def choose_masks(
     mask_features: Float[Tensor, "E h w"],
     config: InferenceConfig,
 ) -> tuple[Float[Tensor, " N"], Int[Tensor, " N"], Int[Tensor, " N"]]:
-    """Score, label and cell, each (N,), of the sure cells whose masks score highest, best first.
+    """Choose the sure cells whose masks score highest: class score, label and cell, best first.
 
-    The arguments are those of `detect_one`.  Equal scores stay in the order of their cells.
+    Equal scores stay in the order of their cells.
     """
-    cells, labels = torch.nonzero(config.min_class_score < scores.T, as_tuple=True)
+    cells, labels = torch.nonzero((scores > config.min_class_score).T, as_tuple=True)
     best = scores[labels, cells]
     score = torch.cat(
         [
@@ -136,10 +135,10 @@ def draw_instances(
     mask_features: Float[Tensor, "E h w"],
     config: InferenceConfig,
 ) -> Detections:
-    """The instances of N cells, best first; rows without an instance come last and score -1.
+    """Draw the instances of N cells, best first; rows without an instance come last, with score -1.
 
-    `best`, `labels` and `strides` (N,), `kernels` (E, N), `mask_features` (E, h, w).  No shape in
-    here depends on a value, so `ray_wssis.instance.export` traces the function as it is.
+    `best` are class scores.  No shape in here depends on a value, so `ray_wssis.instance.export`
+    traces the function as it is.
     """
     masks = draw(kernels.T, mask_features)  # (N, h, w)
     inside, score = score_masks(best, masks, strides, config)
@@ -160,18 +159,14 @@ def score_masks(
     strides: Float[Tensor, " N"],
     config: InferenceConfig,
 ) -> tuple[Bool[Tensor, "N h w"], Float[Tensor, " N"]]:
-    """The pixels inside each of `masks` (N, h, w) as bool (N, h, w), and class score x maskness
-    (N,), -1 where the mask is too small.
-
-    `best` (N,) are the class scores, `strides` (N,) those of the levels.
-    """
+    """Return the pixels inside each mask, and class score `best` x maskness, -1 if too small."""
     inside = masks > config.mask_threshold
     real = (best > config.min_class_score) & (inside.sum(dim=(1, 2)) > strides)
     return inside, (best * maskness(masks, inside)).where(real, -1)
 
 
 def keep_peaks(scores: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C S S"]:
-    """Zero where a cell is not the maximum of its 2 x 2 window (itself, above, left)."""
+    """Set a cell to zero unless it is the maximum of its 2 x 2 window (itself, above, left)."""
     highest = max_pool2d(scores, kernel_size=2, stride=1, padding=1)[:, :, :-1, :-1]
     return scores * (highest == scores)
 
@@ -179,13 +174,13 @@ def keep_peaks(scores: Float[Tensor, "B C S S"]) -> Float[Tensor, "B C S S"]:
 def draw(
     kernels: Float[Tensor, "N E"], mask_features: Float[Tensor, "E h w"]
 ) -> Float[Tensor, "N h w"]:
-    """Draw all masks of one image in one product: (N, E) x (E, h, w) -> (N, h, w) probabilities."""
+    """Draw all masks of one image, as probabilities, in one matrix product."""
     h, w = mask_features.shape[-2:]
     return (kernels @ mask_features.flatten(1)).view(-1, h, w).float().sigmoid_()
 
 
 def maskness(masks: Float[Tensor, "N h w"], inside: Bool[Tensor, "N h w"]) -> Float[Tensor, " N"]:
-    """Mean probability over the pixels of each mask (N, h, w): how sure it is of its shape."""
+    """Mean probability over the pixels of each mask: how sure it is of its shape."""
     weight = inside.to(masks.dtype)  # floats are summed faster than booleans
     area = weight.sum(dim=(1, 2)).clamp(min=1)
     return weight.mul_(masks).sum(dim=(1, 2)) / area
@@ -194,9 +189,9 @@ def maskness(masks: Float[Tensor, "N h w"], inside: Bool[Tensor, "N h w"]) -> Fl
 def matrix_nms(
     inside: Bool[Tensor, "N h w"], labels: Int[Tensor, " N"], sigma: float
 ) -> Float[Tensor, " N"]:
-    """(N,) factors that lower the score of a mask by its overlap with better ones of its class.
+    """Factors that lower the score of a mask by its overlap with better ones of its class.
 
-    `inside` (N, h, w) bool, sorted by score, best first.
+    Rows are sorted by score, best first.
     """
     num = len(inside)
     if num == 0:
@@ -211,9 +206,9 @@ def matrix_nms(
 def mask_nms(
     inside: Bool[Tensor, "N h w"], labels: Int[Tensor, " N"], max_iou: float
 ) -> Bool[Tensor, " N"]:
-    """(N,) bool: the masks that stay when each drops the worse ones of its class it overlaps.
+    """Mark the masks that stay if each drops the worse ones of its class that it overlaps.
 
-    `inside` (N, h, w) bool, sorted by score, best first.  What was dropped drops nothing itself.
+    Rows are sorted by score, best first.  A dropped mask drops no other.
     Masks are compared as bits, 64 pixels a word, and only in the words that the better one fills.
     """
     words = pack_bits(inside)
@@ -231,7 +226,7 @@ def mask_nms(
 
 
 def pack_bits(inside: Bool[Tensor, "N h w"]) -> UInt64[NDArray[np.uint64], "N words"]:
-    """Boolean masks (N, h, w) as rows of bits, 64 pixels a word."""
+    """Boolean masks as rows of bits, 64 pixels a word."""
     packed = np.packbits(inside.flatten(1).cpu().numpy(), axis=1)  # (N, bytes)
     return np.pad(packed, ((0, 0), (0, -packed.shape[1] % 8))).view(np.uint64)
 
@@ -242,7 +237,7 @@ def count_bits(words: UInt64[NDArray[np.uint64], "N words"]) -> Int64[NDArray[np
 
 
 def mask_iou(inside: Bool[Tensor, "N h w"]) -> Float[Tensor, "N N"]:
-    """(N, N) intersection over union of boolean masks (N, h, w), by one matrix product."""
+    """Intersection over union of all pairs of masks, by one matrix product."""
     flat = inside.flatten(1).float()
     overlap = flat @ flat.T
     area = flat.sum(dim=1)

@@ -31,10 +31,10 @@ def solov2_losses(
     targets: Targets,
     ignored: Bool[Tensor, "B h w"] | None = None,
 ) -> dict[str, Float[Tensor, ""]]:
-    """Named losses, to be summed.  A batch without instances gives a mask loss of zero.
+    """Return named losses, to be summed.  A batch without instances gives a mask loss of zero.
 
-    `ignored` (B, h, w) bool are the pixels of the ignore regions, None where no image has any.
-    It may be None on one worker and not on another: both wait for each other equally often.
+    `ignored` are the pixels of the ignore regions, None if no image has any.  It may be None on
+    one worker and not on another: both wait for each other equally often.
     """
     class_logits = torch.cat([x.flatten(2) for x in output.class_logits], dim=2)  # (B, C, cells)
     kernels = torch.cat([x.flatten(2) for x in output.kernels], dim=2)  # (B, E, cells)
@@ -68,7 +68,7 @@ def solov2_losses(
 def ignored_cells(
     ignored: Bool[Tensor, "B h w"], targets: Targets, sides: Iterable[int]
 ) -> Bool[Tensor, "B cells"]:
-    """(B, cells) bool: touches an ignore region, be it with one pixel, and is not positive."""
+    """Mark the cells that touch an ignore region, be it with one pixel, and are not positive."""
     regions = ignored[:, None].float()  # (B, 1, h, w)
     levels = [adaptive_max_pool2d(regions, side).flatten(1) for side in sides]  # L x (B, S S)
     touching = torch.cat(levels, dim=1) > 0
@@ -79,14 +79,14 @@ def ignored_cells(
 def dice_loss(
     probabilities: Float[Tensor, "P pixels"], truth: Float[Tensor, "P pixels"]
 ) -> Float[Tensor, " P"]:
-    """1 - dice with squared sums, for each row of (P, pixels): (P,)."""
+    """Return 1 - dice with squared sums, for each row."""
     overlap = (probabilities * truth).sum(dim=1)
     sizes = (probabilities * probabilities).sum(dim=1) + (truth * truth).sum(dim=1)
     return 1 - 2 * overlap / (sizes + 2 * DICE_EPSILON)
 
 
 def across_workers(count: Float[Tensor, ""]) -> Float[Tensor, ""]:
-    """The mean count of a worker, so that averaged gradients are those of the whole batch."""
+    """Return the mean count of a worker: averaged gradients become those of the whole batch."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.all_reduce(count)
         count /= torch.distributed.get_world_size()

@@ -49,7 +49,7 @@ def assign_cells(
     grids: tuple[int, ...],
     scale_ranges: tuple[tuple[float, float], ...],
 ) -> Targets:
-    """The positive cells of all instances on all levels, for a canvas of (height, width) pixels."""
+    """Assign cells of all levels to all instances, on a canvas of (height, width) pixels."""
     height, width = canvas
     scale = instances.box_sizes.prod(dim=1).sqrt()  # (N,)
     rows, offset = [], 0
@@ -76,8 +76,8 @@ def assign_cells(
 def centre_cells(
     centre: Float[Tensor, " n"], extent: Float[Tensor, " n"], canvas: int, side: int
 ) -> Int[Tensor, "n 3"]:
-    """(n, 3) grid positions along one axis: before, at and after the centre cell, -1 if the
-    shrunk box does not reach there."""
+    """Grid positions along one axis: before, at and after the centre cell, -1 if the shrunk box
+    does not reach that cell."""
     here = (centre / canvas * side).long().clamp(0, side - 1)
     half = 0.5 * CENTRE_SIGMA * extent
     low = ((centre - half) / canvas * side).floor().long().clamp(min=0)

@@ -11,7 +11,9 @@ from torch import Tensor
 from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
-from ray_wssis.models.published.weights import SEGMENTER_NAMES, published_name, refiner_shapes
+from ray_wssis.models.published.names import published_name
+from ray_wssis.models.published.refiner import refiner_shapes
+from ray_wssis.models.published.segmenter import SEGMENTER_NAMES
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_config import SOLOv2Config
 

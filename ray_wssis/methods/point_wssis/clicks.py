@@ -1,9 +1,9 @@
-"""Several clicks on one object, and clicks beside it: which masks agree with them?
+"""Agreement of masks with several clicks on one object and beside it.
 
 Every positive click, the object's point among them, may offer masks of its own cells.  A mask
 agrees with the clicks by the share of the positive ones that it holds times the share of the
-negative ones that it leaves out.  One that does not agree at all is still better than none, and
-with an object that has its point and nothing else every mask agrees.
+negative ones that it leaves out.  A mask that does not agree at all is still better than none.
+If an object has its point and no other click, every mask agrees.
 
 Legend: P objects, K clicks of an object at most, Q points that offer masks, L levels, h w mask
 pixels.
@@ -25,9 +25,8 @@ LEAST_AGREEMENT = 1e-3  # a mask below it may still be the best there is
 def further_points(
     clicks: Sequence[Sequence[Click]], xy: Float[Tensor, "P 2"]
 ) -> tuple[Float[Tensor, "Q 2"], Int[Tensor, " Q"]]:
-    """The points `xy` (P, 2) with all positive clicks behind them, (Q, 2), and the object of each,
-    (Q,)."""
-    further = [(i, click) for i, each in enumerate(clicks) for click in each if click.positive]
+    """Append all positive clicks to the points `xy`; the second tensor is the object of each."""
+    further = [(i, click) for i, own in enumerate(clicks) for click in own if click.positive]
     places = xy.new_tensor([(click.x, click.y) for _, click in further]).view(-1, 2)
     owners = torch.tensor([i for i, _ in further], dtype=torch.int64, device=xy.device)
     return torch.cat([xy, places]), torch.cat([torch.arange(len(xy), device=xy.device), owners])
@@ -37,8 +36,8 @@ def further_points(
 class ClickTable:
     """The clicks of P objects, each object's point in front of them.
 
-    What an object has fewer of, and the point of an object without clicks, is neither positive nor
-    negative.
+    Columns that an object does not fill, and the point of an object without clicks, are neither
+    positive nor negative.
     """
 
     pixel: Int[Tensor, "P K 2"]  # row and column in a mask
@@ -49,15 +48,15 @@ class ClickTable:
     def of(
         cls, clicks: Sequence[Sequence[Click]], xy: Float[Tensor, "P 2"], mask_size: tuple[int, int]
     ) -> "ClickTable":
-        """The table of `clicks` and points `xy` (P, 2), both in network pixels."""
+        """Tabulate `clicks` and points `xy` (x, y), both in network pixels."""
         longest = 1 + max(map(len, clicks))
         place = torch.zeros(len(clicks), longest, 2)  # x, y
         positive = torch.zeros(len(clicks), longest, dtype=torch.bool)
         negative = torch.zeros_like(positive)
-        for i, each in enumerate(clicks):
-            if each:
-                sides = torch.tensor([True, *(click.positive for click in each)])
-                place[i, 1 : len(sides)] = torch.tensor([(click.x, click.y) for click in each])
+        for i, own in enumerate(clicks):
+            if own:
+                sides = torch.tensor([True, *(click.positive for click in own)])
+                place[i, 1 : len(sides)] = torch.tensor([(click.x, click.y) for click in own])
                 positive[i, : len(sides)] = sides
                 negative[i, : len(sides)] = ~sides
         device = xy.device
@@ -70,19 +69,19 @@ class ClickTable:
     def agreement(
         self, inside: Bool[Tensor, "Q L h w"], owner: Int[Tensor, " Q"]
     ) -> Float[Tensor, "Q L"]:
-        """(Q, L) above 0, at most 1: how well masks agree with the clicks of their objects.
+        """Rate how well masks agree with the clicks of their objects: above 0, at most 1.
 
-        `inside` (Q, L, h, w) bool, `owner` (Q,) the objects.
+        `owner` are the objects.
         """
         row, column = self.pixel[owner].unbind(dim=2)  # (Q, K)
-        each = torch.arange(len(inside), device=inside.device)[:, None]
-        hit = inside[each, :, row, column]  # (Q, K, L)
+        mask = torch.arange(len(inside), device=inside.device)[:, None]
+        hit = inside[mask, :, row, column]  # (Q, K, L)
         held, left_out = share(hit, self.positive[owner]), share(~hit, self.negative[owner])
         return (held * left_out).clamp(min=LEAST_AGREEMENT)
 
 
 def share(right: Bool[Tensor, "Q K L"], counted: Bool[Tensor, "Q K"]) -> Float[Tensor, "Q L"]:
-    """(Q, L) the share of the `counted` (Q, K) clicks that are `right` (Q, K, L); 1 of none."""
+    """Return the share of the `counted` clicks that are `right`; 1 if none is counted."""
     num = counted.sum(dim=1, keepdim=True)  # (Q, 1)
     num_right = (right & counted[:, :, None]).sum(dim=1)
     return (num_right / num.clamp(min=1)).where(num > 0, 1)

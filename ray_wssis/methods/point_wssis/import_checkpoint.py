@@ -17,12 +17,14 @@ from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import OVERLAPPING_RANGES, SegmenterConfig
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.published.checkpoint import read_checkpoint
-from ray_wssis.models.published.weights import (
-    first_of,
+from ray_wssis.models.published.names import first_of
+from ray_wssis.models.published.refiner import (
     load_published_refiner,
-    load_published_segmenter,
     refiner_config_from_published,
     refiner_num_classes_from_published,
+)
+from ray_wssis.models.published.segmenter import (
+    load_published_segmenter,
     segmenter_config_from_published,
     segmenter_num_classes_from_published,
 )

@@ -1,9 +1,9 @@
 """One mask per annotated point (PointWSSIS, arXiv:2303.15062, "Adaptive Pyramid-Level Selection").
 
 A teacher that learnt from few images misses objects and invents others.  A point already says
-that an object of class c is at (x, y); what is left to find is its mask.  So the kernel of the
-point's cell is read on every level, all masks are drawn in one product, and the level is kept
-that is surest of the class and of the shape.
+that an object of class c is at (x, y); only its mask is left to find.  So the kernel of the
+point's cell is read on every level, all masks are drawn in one product, and the level that is
+surest of the class and of the shape is kept.
 
 Differs from the paper: a point is one record from end to end.  Points are never merged, never
 dropped by a mask NMS or a limit, and a point without a mask is reported as level -1
@@ -45,11 +45,11 @@ NO_LEVEL = -1
 class PointMasks:
     """One row per point, in the order in which the points were given.
 
-    A row of level -1 has no mask; what else stands there is of the level it would have had first.
+    A row of level -1 has no mask; its other fields are those of its first choice of a level.
     """
 
     masks: Float[Tensor, "P h w"]  # probabilities at a quarter of the canvas
-    level: Int[Tensor, " P"]  # the pyramid level chosen, -1 where none drew a mask to be had
+    level: Int[Tensor, " P"]  # the pyramid level chosen, -1 if no mask was left for it
     class_score: Float[Tensor, " P"]  # probability of the point's class in the chosen cell
     maskness: Float[Tensor, " P"]  # mean probability inside the mask
     margin: Float[Tensor, " P"]  # score of the level less that of the next best; 0 without a level
@@ -76,12 +76,12 @@ def decode_points(
     clicks: Sequence[Sequence[Click]] | None = None,
     max_iou: float = 1,
 ) -> PointMasks:
-    """Draw masks for the points `xy` (P, 2), network pixels, of image `index` of the batch.
+    """Draw masks for the points `xy` (x, y), network pixels, of image `index` of the batch.
 
-    `labels` (P,) are classes 0..C-1; `allowed` (P, L) bool restricts the levels of each point.
-    `clicks` are further ones on and off the object of each point, in network pixels.  A point
-    whose mask overlaps that of a better one by more than `max_iou` takes its next best level.
-    `compat: reference` looks at neither.
+    `labels` are classes 0..C-1; `allowed` restricts the levels of each point.  `clicks` are further
+    ones on and off the object of each point, in network pixels.  A point whose mask overlaps that
+    of a better one by more than `max_iou` takes its next best level.  `compat: reference` ignores
+    `clicks` and `max_iou`.
     """
     height, width = output.canvas
     features = output.mask_features[index]
@@ -123,7 +123,7 @@ def decode_points(
 def read_levels(
     output: SOLOv2Output, index: int, cells: Int[Tensor, "Q L 2"], labels: Int[Tensor, " Q"]
 ) -> tuple[Float[Tensor, "Q L"], Float[Tensor, "Q L E"]]:
-    """Class probability (Q, L) and mask kernel (Q, L, E) in the `cells` (Q, L, 2) of each point."""
+    """Read class probability and mask kernel in the cell of each point on each level."""
     reads = [
         read_cells(logits[index], kernels[index], cell, labels)
         for logits, kernels, cell in zip(
@@ -141,22 +141,24 @@ def draw_candidates(
     owner: Int[Tensor, " Q"],
     clicks: ClickTable | None,
 ) -> Candidates:
-    """The masks of `kernels` (Q, L, E), a few points at a time, and how good each is.
+    """Draw the masks of `kernels`, a few points at a time, and score them.
 
-    `class_score` (Q, L), 0 where a level may not answer; `mask_features` (E, h, w); `owner` (Q,)
-    are the objects of the points in the table of `clicks`.
+    `class_score` is 0 where a level may not answer; `owner` are the objects of the points in the
+    table of `clicks`.
     """
     best_masks, all_maskness, all_scores = [], [], []
-    for some_kernels, some_scores, some_owners in zip(
-        *(each.split(POINTS_AT_ONCE) for each in (kernels, class_score, owner)), strict=True
+    for chunk_kernels, chunk_scores, chunk_owners in zip(
+        *(rows.split(POINTS_AT_ONCE) for rows in (kernels, class_score, owner)), strict=True
     ):
-        masks = draw(some_kernels.flatten(0, 1), mask_features)  # (q L, h, w)
+        masks = draw(chunk_kernels.flatten(0, 1), mask_features)  # (q L, h, w)
         inside = masks > MASK_THRESHOLD
-        masks, inside = (each.view(*some_scores.shape, *each.shape[1:]) for each in (masks, inside))
-        sureness = maskness(masks.flatten(0, 1), inside.flatten(0, 1)).view_as(some_scores)
-        score = some_scores * sureness  # (q, L), 0 where nothing was drawn
+        sureness = maskness(masks, inside).view_as(chunk_scores)  # (q, L)
+        masks, inside = (  # (q, L, h, w)
+            pixels.view(*chunk_scores.shape, *pixels.shape[1:]) for pixels in (masks, inside)
+        )
+        score = chunk_scores * sureness  # (q, L), 0 where nothing was drawn
         if clicks is not None:
-            score = score * clicks.agreement(inside, some_owners)
+            score = score * clicks.agreement(inside, chunk_owners)
         rows = torch.arange(len(score), device=score.device)
         best_masks.append(masks[rows, score.argmax(dim=1)])
         all_maskness.append(sureness)
@@ -176,18 +178,19 @@ def keep_apart(
     mask_features: Float[Tensor, "E h w"],
     max_iou: float,
 ) -> tuple[Int[Tensor, " P"], Int[Tensor, " P"], Float[Tensor, "P h w"]]:
-    """Point (P,), level (P,) and mask (P, h, w) of each object, no IoU of them above `max_iou`.
+    """Return point, level and mask of each object, no two masks with an IoU above `max_iou`.
 
-    `owner` (Q,) are the objects of the points, the first P of which are the objects' own.  Where
-    nothing is left to an object, it is its own point, level -1, and the mask of its best level.
+    `owner` are the objects of the points, the first P of which are the objects' own.  An object to
+    which nothing is left gets its own point, level -1, and the mask of its best level.
     """
     device = owner.device
-    every = kernels.flatten(0, 1)  # (Q L, E)
+    all_kernels = kernels.flatten(0, 1)  # (Q L, E)
     num_points, num_levels = found.score.shape
 
     def draw_bits(candidates: Places) -> Words:
-        parts = every[torch.from_numpy(candidates).to(device)].split(POINTS_AT_ONCE * num_levels)
-        return pack_bits(torch.cat([draw(each, mask_features) > MASK_THRESHOLD for each in parts]))
+        wanted = all_kernels[torch.from_numpy(candidates).to(device)]
+        parts = wanted.split(POINTS_AT_ONCE * num_levels)
+        return pack_bits(torch.cat([draw(part, mask_features) > MASK_THRESHOLD for part in parts]))
 
     score = found.score.cpu().numpy()
     drawn = np.arange(num_points) * num_levels + score.argmax(axis=1)  # as in `draw_candidates`
@@ -205,8 +208,8 @@ def keep_apart(
     moved = np.flatnonzero(has_one & (chosen != drawn[point]))
     points, levels = torch.from_numpy(point).to(device), torch.from_numpy(level).to(device)
     masks = found.masks if len(chosen) == num_points else found.masks[points]
-    for some in torch.from_numpy(moved).to(device).split(POINTS_AT_ONCE):
-        masks[some] = draw(kernels[points[some], levels[some]], mask_features)
+    for rows in torch.from_numpy(moved).to(device).split(POINTS_AT_ONCE):
+        masks[rows] = draw(kernels[points[rows], levels[rows]], mask_features)
     return points, levels, masks
 
 
@@ -216,10 +219,10 @@ def margins(
     point: Int[Tensor, " P"],
     level: Int[Tensor, " P"],
 ) -> Float[Tensor, " P"]:
-    """(P,) how far the best other level of each object is below its chosen one, 0 without one.
+    """Lead of the chosen level of each object over its best other level, 0 without one.
 
-    `score` (Q, L) of each candidate, `owner` (Q,) its object; `point` (P,) and `level` (P,) are
-    the chosen ones.  A level with a higher score was not to be had.
+    `score` is that of each candidate, `owner` its object; `point` and `level` are the chosen ones.
+    A level with a higher score was taken by another object, and does not count.
     """
     own_level = level.clamp(min=0)[:, None]  # (P, 1)
     chosen = score[point].gather(1, own_level)
@@ -231,8 +234,7 @@ def margins(
 
 
 def cells_of(place: Float[Tensor, "P 2"], sides: list[int]) -> Int[Tensor, "P L 2"]:
-    """(P, L, 2) int64: row and column of the cell each point falls into; `place` (P, 2) is x, y
-    in 0..1."""
+    """Row and column of the cell that each point falls into; `place` is x, y in 0..1."""
     cells = [(place * side).long().clamp(0, side - 1) for side in sides]
     return torch.stack(cells, dim=1).flip(2)
 
@@ -243,10 +245,7 @@ def read_cells(
     cell: Int[Tensor, "P 2"],
     labels: Int[Tensor, " P"],
 ) -> tuple[Float[Tensor, " P"], Float[Tensor, "P E"]]:
-    """Class probability (P,) and mask kernel (P, E) of the `cell` (P, 2) of each point.
-
-    `class_logits` (C, S, S) and `kernels` (E, S, S) are those of one level.
-    """
+    """Read class probability and mask kernel of the `cell` of each point on one level."""
     row, column = cell.unbind(dim=1)
     return class_logits[labels, row, column].float().sigmoid(), kernels[:, row, column].T
 
@@ -254,8 +253,8 @@ def read_cells(
 def levels_of_size(
     box_sizes: Float[Tensor, "P 2"], scale_ranges: tuple[tuple[float, float], ...]
 ) -> Bool[Tensor, "P L"]:
-    """(P, L) bool: the levels that a teacher of these scale ranges trains for boxes (P, 2) of
-    (width, height) network pixels; all levels for a size outside every range."""
+    """Mark the levels that a teacher of these scale ranges trains for boxes of (width, height)
+    network pixels; all levels for a size outside every range."""
     scale = box_sizes.prod(dim=1).sqrt()[:, None]  # (P, 1)
     low, high = scale.new_tensor(scale_ranges).T  # (L,), (L,)
     inside: Tensor = (scale >= low) & (scale < high)

@@ -42,7 +42,7 @@ def draw_points(
     box_sizes: list[tuple[float, float]] | None = None,
     clicks: Sequence[Sequence[Click]] | None = None,
 ) -> RoughMasks:
-    """One mask per point of image `index` of the batch behind `output`.
+    """Draw one mask per point of image `index` of the batch behind `output`.
 
     `points` are (x, y) original pixels; with `box_sizes` (width, height), also original pixels,
     only the levels trained for that size may answer.  `clicks` are further ones on and off the
@@ -80,7 +80,4 @@ def draw_points(
 
 def scaled(clicks: Sequence[Sequence[Click]], x: float, y: float) -> list[list[Click]]:
     """The clicks with their coordinates multiplied."""
-    return [
-        [Click(click.x * x, click.y * y, click.positive) for click in of_object]
-        for of_object in clicks
-    ]
+    return [[Click(click.x * x, click.y * y, click.positive) for click in own] for own in clicks]

@@ -1,8 +1,8 @@
 """The published treatment of points (PointWSSIS, arXiv:2303.15062): `compat: reference`.
 
-Published weights were used with these rules, so pseudo masks of theirs can only be had again with
-them: a coordinate is cut to four digits and its cell found by a division that is sometimes one
-cell low; points that share their cells are painted over; those that pick the same cell for the
+Published weights were used with these rules, so only they reproduce the pseudo masks of those
+weights: a coordinate is cut to four digits and its cell found by a division that is sometimes one
+cell low; points that share their cells are painted over; points that pick the same cell for the
 same class are one; then small masks, overlapping masks and all but the best hundred are dropped.
 
 Legend: P points, L levels, S cells per grid side, h w mask pixels.
@@ -20,12 +20,12 @@ MAX_MASKS = 100  # of an image
 
 
 def cells_as_published(place: Float[Tensor, "P 2"], sides: list[int]) -> Int[Tensor, "P L 2"]:
-    """(P, L, 2) int64: row and column of each point; `place` (P, 2) is x, y in 0..1."""
+    """Row and column of the cell of each point; `place` is x, y in 0..1."""
     return divided((place.double() * DIGITS).floor() / DIGITS, sides)
 
 
 def painted_cells(place: Float[Tensor, "P 2"], sides: list[int]) -> Int[Tensor, "P L 2"]:
-    """(P, L, 2) int64: the same where points are painted, before they are cut, in float32."""
+    """Row and column of the cell that each point is painted in: not cut, in float32."""
     return divided(place.float(), sides)
 
 
@@ -42,10 +42,9 @@ def survivors(
     masks: Bool[Tensor, "P h w"],
     maskness: Float[Tensor, " P"],
 ) -> Bool[Tensor, " P"]:
-    """(P,) bool: the points that keep their mask.
+    """Mark the points that keep their mask.
 
-    `painted` and `cells` (P, L, 2) row and column on every level, `levels` (P,) the chosen one
-    (-1: none), `labels` (P,), `masks` (P, h, w) bool, `maskness` (P,).
+    `painted` and `cells` are rows and columns on every level, `levels` the chosen ones (-1: none).
     """
     kept = (levels >= 0) & ~painted_over(painted)
     kept &= first_of_equals(chosen_cells(cells, levels, labels), kept)
@@ -58,7 +57,7 @@ def survivors(
 
 
 def painted_over(cells: Int[Tensor, "P L 2"]) -> Bool[Tensor, " P"]:
-    """(P,) bool: points with a later one in the same cell on every level."""
+    """Mark the points with a later one in the same cell on every level."""
     same = (cells[:, None] == cells[None, :]).all(dim=3)  # (P, P, L)
     later = same.permute(2, 0, 1).triu(diagonal=1)  # (L, P, P)
     return later.any(dim=2).all(dim=0)
@@ -67,12 +66,12 @@ def painted_over(cells: Int[Tensor, "P L 2"]) -> Bool[Tensor, " P"]:
 def chosen_cells(
     cells: Int[Tensor, "P L 2"], levels: Int[Tensor, " P"], labels: Int[Tensor, " P"]
 ) -> Int[Tensor, "P 4"]:
-    """(P, 4): level, row, column and class of what each point picked."""
+    """Level, row, column and class that each point picked."""
     rows = torch.arange(len(levels), device=levels.device)
     return torch.cat([levels[:, None], cells[rows, levels.clamp(min=0)], labels[:, None]], dim=1)
 
 
 def first_of_equals(keys: Int[Tensor, "P K"], counted: Bool[Tensor, " P"]) -> Bool[Tensor, " P"]:
-    """(P,) bool: no earlier row among the `counted` ones has the same key."""
+    """Mark the rows that have no earlier row with the same key among the `counted` ones."""
     same = (keys[:, None] == keys[None, :]).all(dim=2) & counted[None, :]  # (P, P)
     return ~same.tril(diagonal=-1).any(dim=1)

@@ -52,7 +52,7 @@ def apply_answer(rough: bytes, answer: Answer | None, height: int, width: int) -
 def paste(
     foreground: Float32[NDArray[np.float32], "S S"], box: Box, compat: Compat = "fixed"
 ) -> Bool[Mask, "h w"]:
-    """[y1 - y0, x1 - x0] mask of a box from the foreground probability [S, S] of its crop."""
+    """Resize the foreground probability of a crop to its box, and cut it off at one half."""
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     shrinks = height <= foreground.shape[0] and width <= foreground.shape[1]
@@ -62,17 +62,17 @@ def paste(
 
 
 def encode_in_box(part: Bool[Mask, "h w"], box: Box, height: int, width: int) -> bytes:
-    """Run-length counts, for (height, width), of a mask that is `part` inside the box, else empty.
+    """Encode a mask of (height, width) that is `part` inside the box and empty elsewhere.
 
-    Works on the box alone: its runs are moved to their places in the image's columns.
+    Works on the box alone: its runs are moved to their places in the columns of the image.
     """
     x0, y0, _, _ = box
     rows = part.shape[0] + 1
     padded = np.zeros((rows, part.shape[1]), dtype=np.uint8, order="F")
-    padded[:-1] = part  # with an empty row below, every run ends in the column it began in
+    padded[:-1] = part  # with an empty row below, every run ends in the column that it starts in
     column, row = np.divmod(np.cumsum(run_lengths(encode(padded))), rows)
     edges = ((column + x0) * height + row + y0)[: column.size // 2 * 2]  # starts, ends in turn
-    joined = np.flatnonzero(edges[1:] == edges[:-1])  # down to the image's edge, and on
+    joined = np.flatnonzero(edges[1:] == edges[:-1])  # runs that touch across the edge of a column
     edges = np.delete(edges, np.concatenate([joined, joined + 1]))
     lengths = np.diff(np.concatenate([[0], edges, [height * width]]))
     if lengths[-1] == 0:

@@ -45,7 +45,7 @@ class Refiner:
 
     @classmethod
     def load(cls, folder: UPath, device: torch.device, batch_size: int = 32) -> "Refiner":
-        """The refiner that `save` wrote."""
+        """Load the refiner that `save` wrote."""
         description = read_description(folder, KIND)
         config = MaskRefineNetConfig.model_validate({**description["config"], "weights": "none"})
         categories = categories_of(description)
@@ -90,16 +90,16 @@ class Refiner:
         """Run the network on each object, see `refine`; None for an empty rough mask."""
         height, width = image.shape[:2]
         objects = list(zip(roughs, points, labels, strict=True))
-        seen = [i for i, (rough, _, _) in enumerate(objects) if area(rough, height, width)]
+        drawn = [i for i, (rough, _, _) in enumerate(objects) if area(rough, height, width)]
         answers: list[Answer | None] = [None] * len(objects)
-        for first in range(0, len(seen), self.batch_size):
-            some = seen[first : first + self.batch_size]
-            inputs = [self.input(image, *objects[i]) for i in some]
-            found = self.forward(inputs)
-            for i, one, (foreground, score) in zip(some, inputs, found, strict=True):
+        for first in range(0, len(drawn), self.batch_size):
+            places = drawn[first : first + self.batch_size]
+            inputs = [self.input(image, *objects[i]) for i in places]
+            outputs = self.forward(inputs)
+            for i, crop, (foreground, score) in zip(places, inputs, outputs, strict=True):
                 answers[i] = Answer(
                     foreground=foreground,
-                    box=one.box,
+                    box=crop.box,
                     score=score,
                     compat=self.network.config.compat,
                 )
@@ -128,19 +128,19 @@ def to_tensors(
 ) -> tuple[
     UInt8[Tensor, "B S S 3"], UInt8[Tensor, "B S S"], Float[Tensor, "B 2"], Int[Tensor, " B"]
 ]:
-    """The arguments of `MaskRefineNet.forward`: pixels and masks as bytes, point, label."""
+    """Stack crops to the arguments of `MaskRefineNet.forward`, pixels and masks as bytes."""
     return (
-        torch.from_numpy(np.stack([one.rgb for one in inputs])),  # (B, S, S, 3)
-        torch.from_numpy(np.stack([one.rough for one in inputs])),  # (B, S, S)
-        torch.tensor([one.point for one in inputs], dtype=torch.float32),  # (B, 2)
-        torch.tensor([one.label for one in inputs], dtype=torch.int64),  # (B,)
+        torch.from_numpy(np.stack([crop.rgb for crop in inputs])),  # (B, S, S, 3)
+        torch.from_numpy(np.stack([crop.rough for crop in inputs])),  # (B, S, S)
+        torch.tensor([crop.point for crop in inputs], dtype=torch.float32),  # (B, 2)
+        torch.tensor([crop.label for crop in inputs], dtype=torch.int64),  # (B,)
     )
 
 
 def maskness(
     foreground: Float[Tensor, "B S S"], rough: Bool[Tensor, "B S S"]
 ) -> Float[Tensor, " B"]:
-    """Mean probability inside each mask; inside the rough one where the mask is empty. (B,)"""
+    """Mean probability inside each mask; inside the rough one if the mask is empty."""
     mask = foreground > 0.5  # (B, S, S)
     mask = torch.where(mask.any(dim=(1, 2), keepdim=True), mask, rough)
     return (foreground * mask).sum(dim=(1, 2)) / mask.sum(dim=(1, 2)).clamp(min=1)

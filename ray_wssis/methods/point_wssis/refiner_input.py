@@ -46,7 +46,7 @@ def build_input(
     scale: float,
     config: MaskRefineNetConfig,
 ) -> RefinerInput:
-    """The crop of one object.
+    """Cut out the crop of one object.
 
     `image` [H, W, 3]; `rough` the run-length counts of its mask for (H, W); `point` (x, y)
     original pixels; `scale` sides of the crop over those of the rough mask.  Raises ValueError
@@ -128,12 +128,12 @@ def crop_span_as_published(
 
 
 def mask_crop(counts: bytes, height: int, box: Box, size: int) -> UInt8[NDArray[np.uint8], "S S"]:
-    """[size, size] of 0 and 1: the part of a mask inside the box, stretched (nearest pixel)."""
+    """Stretch the part of a mask inside the box to `size` x `size`, 0 or 1 (nearest pixel)."""
     return np.asarray(resize_mask(mask_in_box(counts, height, box), size, size), dtype=np.uint8)
 
 
 def mask_in_box(counts: bytes, height: int, box: Box) -> Bool[Mask, "h w"]:
-    """[y1 - y0, x1 - x0]: the part of a mask inside the box.  Unwraps the box's columns only."""
+    """Decode the part of a mask inside the box, without unwrapping other columns."""
     x0, y0, x1, y1 = box
     runs = run_lengths(counts)
     ends = np.cumsum(runs).clip(x0 * height, x1 * height)

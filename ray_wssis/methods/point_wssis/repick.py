@@ -1,13 +1,13 @@
-"""Two objects may not keep the same mask: the weaker one picks again.
+"""Second picks: of two objects with the same mask, the weaker one picks again.
 
 Nearby points often fall into one cell, or their cells draw the same object.  The paper leaves it
 at that, and so two objects become one with two labels.  Here the candidates of all objects stand
-in one line, best score first, and each object takes the first of its own that is not taken yet.
+in one queue, best score first, and each object takes the first of its own that is not taken yet.
 
 Masks are compared as bits, 64 pixels a word, and only where their areas allow an overlap so
 large.  At first only the best candidate of each point is drawn.  When another is wanted, it is
-drawn and the line is gone through again, so most images are settled in one go, and what comes
-out is what drawing everything beforehand would give.
+drawn and the queue is gone through again.  So most images are settled in one pass, and the result
+is the same as if everything had been drawn beforehand.
 
 Legend: N candidates, D of them drawn, P objects.
 """
@@ -34,20 +34,18 @@ def choose_apart(
     draw: Callable[[Places], Words],
     max_iou: float,
 ) -> Int64[Places, " P"]:
-    """(P,) the candidate that each object keeps, -1 where none is left to it.
+    """Choose the candidate that each object keeps, -1 if none is left to it.
 
-    No two that are kept have masks of a higher IoU than `max_iou`, 1 for any.
-
-    `score` (N,) of each candidate, 0 for none at all, and `owner` (N,), the object it belongs to.
-    `words` (D, words) are the masks of the candidates `drawn` (D,) as bits; `draw` gives those of
-    others.
+    No two kept masks have a higher IoU than `max_iou`.  `score` of each candidate is 0 if it has no
+    mask, `owner` the object that it belongs to.  `words` are the masks of the candidates `drawn` as
+    bits; `draw` gives the masks of others.
     """
-    line = np.lexsort((owner, -score))  # of equals, those of the first object
-    line = line[score[line] > 0]
+    queue = np.lexsort((owner, -score))  # of equals, those of the first object
+    queue = queue[score[queue] > 0]
     row = np.full(len(score), NOTHING)  # of `words`, by candidate
     row[drawn] = np.arange(len(drawn))
     while True:
-        chosen, missing = first_come(line, owner, row, words, max_iou)
+        chosen, missing = first_come(queue, owner, row, words, max_iou)
         if not len(missing):
             return chosen
         row[missing] = len(words) + np.arange(len(missing))
@@ -55,21 +53,21 @@ def choose_apart(
 
 
 def first_come(
-    line: Int64[Places, " n"],
+    queue: Int64[Places, " n"],
     owner: Int64[Places, " N"],
     row: Int64[Places, " N"],
     words: UInt64[Words, "D words"],
     max_iou: float,
 ) -> tuple[Int64[Places, " P"], Int64[Places, " m"]]:
-    """Return what each object keeps, (P,), and the candidates that must be drawn to be sure of it.
+    """Return what each object keeps, and the candidates that must be drawn to be sure of it.
 
-    Where `row` is -1 the mask is not known: the candidate is kept and hinders no other.
+    A `row` of -1 means that the mask is not known: the candidate is kept and hinders no other.
     """
     area = count_bits(words)
     chosen = np.full(int(owner.max()) + 1, NOTHING)
     kept, num_kept = np.empty_like(chosen), 0  # rows of `words`
     missing = []
-    for candidate in line.tolist():
+    for candidate in queue.tolist():
         mine = int(row[candidate])
         if chosen[owner[candidate]] != NOTHING or (
             mine != NOTHING and is_taken(mine, kept[:num_kept], words, area, max_iou)

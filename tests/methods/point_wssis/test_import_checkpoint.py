@@ -18,7 +18,9 @@ from ray_wssis.methods.point_wssis.import_checkpoint import (
 )
 from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.models.backbone_config import PIXEL_STD
-from ray_wssis.models.published.weights import SEGMENTER_NAMES, refiner_name, renamed
+from ray_wssis.models.published.names import renamed
+from ray_wssis.models.published.refiner import refiner_name
+from ray_wssis.models.published.segmenter import SEGMENTER_NAMES
 from tests.support.published import (
     REFINER,
     SEGMENTER,

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ray_wssis.models.published.weights import SEGMENTER_NAMES, renamed
+from ray_wssis.models.published.names import renamed
+from ray_wssis.models.published.segmenter import SEGMENTER_NAMES
 from ray_wssis.models.solov2_loss import solov2_losses
 from ray_wssis.models.solov2_targets import Instances, Targets, assign_cells
 from tests.support.recorded_pairs import recorded_pairs
