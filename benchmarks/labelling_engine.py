@@ -105,8 +105,8 @@ def pointed_images(folder: Path, num: int) -> UPath:
     once = weak.table
     times = -(-num // distinct)
     ids = pa.array(range(1, times * distinct + 1), type=pa.int64())
-    many = pa.concat_tables([once] * times).set_column(0, "image_id", ids).slice(0, num)
-    Records(many, weak.categories).write(UPath(folder / "weak.parquet"))
+    repeated = pa.concat_tables([once] * times).set_column(0, "image_id", ids).slice(0, num)
+    Records(repeated, weak.categories).write(UPath(folder / "weak.parquet"))
     return UPath(folder / "weak.parquet")
 
 
@@ -131,7 +131,7 @@ def steady_rate(out: UPath) -> float:
     for row in each_row(out, ["actor", "at"]):
         done[row["actor"]].append(row["at"])
     begin, end = max(map(min, done.values())), min(map(max, done.values()))
-    within = [at for each in done.values() for at in each if begin < at <= end]
+    within = [at for times in done.values() for at in times if begin < at <= end]
     return len(within) / float(end - begin)
 
 
@@ -163,8 +163,8 @@ def rerun(folder: Path, num: int) -> None:
         elif field.name not in lists:
             columns.append(pa.nulls(num, field.type))
         elif field.name == "clicks":
-            none = pa.array([[]] * (num * points), type=field.type.value_type)
-            columns.append(pa.ListArray.from_arrays(offsets, none).cast(field.type))
+            no_clicks = pa.array([[]] * (num * points), type=field.type.value_type)
+            columns.append(pa.ListArray.from_arrays(offsets, no_clicks).cast(field.type))
         else:
             values = pa.array(lists[field.name]).cast(field.type.value_type)
             columns.append(pa.ListArray.from_arrays(offsets, values).cast(field.type))
@@ -240,7 +240,7 @@ class Sampler(threading.Thread):
         rows = []
         for name in names:
             before, after = (
-                max((found.get(name, 0.0) for found in some), default=0.0) for some in (early, late)
+                max((found.get(name, 0.0) for found in part), default=0.0) for part in (early, late)
             )
             rows.append([name, f"{before:.0f}", f"{after:.0f}"])
         return table(["process", f"peak of the first {num // 10}, MiB", "peak afterwards"], rows)

@@ -120,13 +120,13 @@ def random_work(num: int) -> Work:
 def bytes_per_instance(dense: DenseRefiner, work: Work) -> tuple[int, int]:
     """Return the bytes that go to the network for one instance: dense, ours."""
     image, roughs, points, labels = work
-    one = [dense.input(image, roughs[0], points[0], labels[0])]
-    return dense.planes(one).nbytes, sum(tensor.nbytes for tensor in to_tensors(one))
+    inputs = [dense.input(image, roughs[0], points[0], labels[0])]
+    return dense.planes(inputs).nbytes, sum(tensor.nbytes for tensor in to_tensors(inputs))
 
 
 def assert_agree(dense: Refiner, ours: Refiner, work: Work) -> None:
     image = work[0]
-    inputs = [ours.input(image, *each) for each in zip(*work[1:], strict=True)]
+    inputs = [ours.input(image, *prompt) for prompt in zip(*work[1:], strict=True)]
     for (a, _), (b, _) in zip(dense.forward(inputs), ours.forward(inputs), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4 if ours.device.type == "cpu" else 1e-2)
 

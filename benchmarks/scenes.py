@@ -80,7 +80,7 @@ def sample_of(
 ) -> Sample:
     """A training sample as the loader makes it, without augmentation."""
     found = [quarter_size(mask) for mask in masks]
-    objects = [each for each in found if each is not None]
+    objects = [obj for obj in found if obj is not None]
     assert len(objects) == len(masks) == len(labels)
     return Sample(
         image_id=image_id,

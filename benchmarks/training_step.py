@@ -103,10 +103,10 @@ def mask_rcnn_step(
     targets = [
         {
             "labels": torch.tensor(sample.labels) + 1,
-            "masks": torch.from_numpy(each),
-            "boxes": masks_to_boxes(torch.from_numpy(each)) + torch.tensor([0.0, 0, 1, 1]),
+            "masks": torch.from_numpy(own),
+            "boxes": masks_to_boxes(torch.from_numpy(own)) + torch.tensor([0.0, 0, 1, 1]),
         }
-        for sample, each in zip(samples, masks, strict=True)
+        for sample, own in zip(samples, masks, strict=True)
     ]
 
     def step() -> None:

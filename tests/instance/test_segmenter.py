@@ -45,8 +45,8 @@ def test_a_saved_segmenter_finds_the_same(segmenter: Segmenter, tmp_path: Path) 
     assert (tmp_path / "model" / "model_card.md").read_text() == "# a card\n"
     images, sizes = [random_image(64, 90), random_image(60, 64, 1)], [(128, 180), (60, 64)]
     expected, found = segmenter.segment(images, sizes), loaded.segment(images, sizes)
-    assert [vars(each) for each in found] == [vars(each) for each in expected]
-    assert sum(len(each.masks) for each in found) > 0
+    assert [vars(row) for row in found] == [vars(row) for row in expected]
+    assert sum(len(row.masks) for row in found) > 0
 
 
 def test_a_network_keeps_its_modes(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_folder_without_a_segmenter_is_refused(tmp_path: Path) -> None:
         Segmenter.load(UPath(tmp_path), torch.device("cpu"))
 
 
-def test_pictures_get_the_size_of_the_network_and_share_a_canvas() -> None:
+def test_images_get_the_size_of_the_network_and_share_a_canvas() -> None:
     images = [
         network_image(random_image(100, 120), CONFIG),
         network_image(random_image(200, 50), CONFIG),
@@ -105,4 +105,4 @@ def test_nothing_sure_is_nothing_found(segmenter: Segmenter) -> None:
     found = Segmenter(segmenter.network, strict, CATEGORIES).segment(
         [random_image(64, 80)], [(64, 80)]
     )
-    assert [vars(each) for each in found] == [{"labels": [], "scores": [], "masks": []}]
+    assert [vars(row) for row in found] == [{"labels": [], "scores": [], "masks": []}]

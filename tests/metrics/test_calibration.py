@@ -26,10 +26,10 @@ def sample(num: int, num_signals: int = 3) -> tuple[Floats, Floats]:
     return signals, np.clip(0.6 + 0.2 * signals[:, 0] + 0.05 * rng.normal(size=num), 0, 1)
 
 
-def fit(signals: Floats, truth: Floats, pictures: Sequence[int] | None = None) -> Regression:
-    """Without `pictures`, every object is on one of its own."""
+def fit(signals: Floats, truth: Floats, images: Sequence[int] | None = None) -> Regression:
+    """A fit; unless `images` are given, every object is on an image of its own."""
     alone = range(len(truth))
-    return Regression.fit(signals, truth, np.array(pictures or alone, np.int64))
+    return Regression.fit(signals, truth, np.array(images or alone, np.int64))
 
 
 def a_bin(count: int, expected: float, true: float) -> Bin:
@@ -68,13 +68,13 @@ def test_too_few_objects_teach_only_their_mean() -> None:
     assert any(fit(*sample(FEWEST)).weights)
 
 
-def test_a_crowded_picture_counts_by_the_root_of_its_objects() -> None:
+def test_a_crowded_image_counts_by_the_root_of_its_objects() -> None:
     truth = np.array([0.2] * 9 + [0.8])
     fitted = fit(np.zeros((10, 1)), truth, [7] * 9 + [8])
     assert fitted.intercept == pytest.approx((3 * 0.2 + 1 * 0.8) / 4)
 
 
-def test_objects_of_equal_pictures_count_alike() -> None:
+def test_objects_of_equal_images_count_alike() -> None:
     signals, truth = sample(40)
     assert fit(signals, truth, [i // 4 for i in range(40)]) == fit(signals, truth)
 
@@ -93,18 +93,18 @@ def test_json_brings_a_fit_back() -> None:
     assert Regression.from_json(json.loads(json.dumps(fitted.to_json()))) == fitted
 
 
-def test_no_object_is_expected_by_a_model_that_saw_its_picture() -> None:
+def test_no_object_is_predicted_by_a_fit_that_saw_its_image() -> None:
     signals, truth = sample(60)
-    pictures = np.repeat(np.arange(4), 15)
-    before = cross_validated(signals, truth, pictures)
-    truth[pictures == 2] = 0
-    after = cross_validated(signals, truth, pictures)
+    images = np.repeat(np.arange(4), 15)
+    before = cross_validated(signals, truth, images)
+    truth[images == 2] = 0
+    after = cross_validated(signals, truth, images)
     assert before is not None and after is not None
-    np.testing.assert_array_equal(before[pictures == 2], after[pictures == 2])
-    assert (before[pictures != 2] != after[pictures != 2]).all()
+    np.testing.assert_array_equal(before[images == 2], after[images == 2])
+    assert (before[images != 2] != after[images != 2]).all()
 
 
-def test_one_picture_cannot_be_validated() -> None:
+def test_one_image_cannot_be_validated() -> None:
     assert cross_validated(*sample(30), np.zeros(30, np.int64)) is None
 
 
@@ -112,9 +112,9 @@ def test_bins_hold_equal_counts_in_the_order_of_what_is_expected() -> None:
     signals, truth = sample(207)
     bins = reliability_bins(signals[:, 0], truth)
     assert len(bins) == MOST_BINS
-    assert {each.count for each in bins} == {20, 21}
-    assert sum(each.count for each in bins) == 207
-    means = [each.expected for each in bins]
+    assert {group.count for group in bins} == {20, 21}
+    assert sum(group.count for group in bins) == 207
+    means = [group.expected for group in bins]
     assert means == sorted(means)
     lowest = np.argsort(signals[:, 0])[: bins[0].count]
     assert bins[0].true == pytest.approx(truth[lowest].mean())
@@ -132,16 +132,16 @@ def test_the_calibration_error_is_the_gap_of_all_objects() -> None:
     assert calibration_error([]) is None
 
 
-def test_chance_alone_shows_about_the_error_it_is_said_to() -> None:
+def test_chance_alone_shows_about_the_chance_error() -> None:
     """Expectations that are right by construction, many times."""
     rng = np.random.default_rng(0)
-    errors, said = [], []
+    errors, by_chance = [], []
     for _ in range(300):
         expected = rng.uniform(0.3, 0.7, size=60)
         bins = reliability_bins(expected, expected + 0.2 * rng.normal(size=60))
         errors.append(calibration_error(bins))
-        said.append(chance_error(bins))
-    assert np.mean([x for x in said if x is not None]) == pytest.approx(
+        by_chance.append(chance_error(bins))
+    assert np.mean([x for x in by_chance if x is not None]) == pytest.approx(
         np.mean([x for x in errors if x is not None]), rel=0.1
     )
     assert chance_error([]) is None

@@ -87,13 +87,15 @@ def by_hand(truth: Records, found: list[Prediction]) -> list[float]:
                 )
     results = [
         {
-            "image_id": each.image_id,
+            "image_id": prediction.image_id,
             "category_id": CATEGORIES[label].id,
             "score": score,
             "segmentation": {"size": [120, 160], "counts": mask},
         }
-        for each in found
-        for label, score, mask in zip(each.labels, each.scores, each.masks, strict=True)
+        for prediction in found
+        for label, score, mask in zip(
+            prediction.labels, prediction.scores, prediction.masks, strict=True
+        )
     ]
     with contextlib.redirect_stdout(io.StringIO()):
         ground = COCO()
@@ -116,22 +118,22 @@ def test_figures_are_those_of_pycocotools() -> None:
 def test_a_perfect_prediction_has_100() -> None:
     perfect = [
         Prediction(
-            image_id=each.image_id,
-            labels=[obj.label for obj in each.objects if obj.mask],
-            scores=[0.9 for obj in each.objects if obj.mask],
-            masks=[obj.mask for obj in each.objects if obj.mask],
+            image_id=row.image_id,
+            labels=[obj.label for obj in row.objects if obj.mask],
+            scores=[0.9 for obj in row.objects if obj.mask],
+            masks=[obj.mask for obj in row.objects if obj.mask],
         )
-        for each in TRUTH
+        for row in TRUTH
     ]
     assert list(average_precision(TRUTH, perfect).values()) == pytest.approx([100] * 6)
 
 
 def test_what_is_found_in_a_crowd_is_neither_right_nor_wrong() -> None:
     without = [
-        each
-        if each.image_id != 2
-        else Prediction(image_id=2, labels=[0], scores=[0.5], masks=each.masks[:1])
-        for each in FOUND
+        prediction
+        if prediction.image_id != 2
+        else Prediction(image_id=2, labels=[0], scores=[0.5], masks=prediction.masks[:1])
+        for prediction in FOUND
     ]
     assert average_precision(TRUTH, FOUND) == average_precision(TRUTH, without)
 
@@ -218,10 +220,10 @@ def test_nothing_found_is_zero_and_sizes_without_objects_are_not_a_number(
     assert math.isnan(figures["AP_medium"]) and math.isnan(figures["AP_large"])
 
 
-def test_a_picture_without_a_prediction_counts_as_missed() -> None:
-    both = average_precision(TRUTH, FOUND)
-    some = average_precision(TRUTH, FOUND[:1])
-    assert some["AP50"] < both["AP50"]
+def test_an_image_without_a_prediction_counts_as_missed() -> None:
+    complete = average_precision(TRUTH, FOUND)
+    partial = average_precision(TRUTH, FOUND[:1])
+    assert partial["AP50"] < complete["AP50"]
 
 
 def test_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:

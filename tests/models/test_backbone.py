@@ -75,7 +75,7 @@ def test_offline_weights_fill_the_network_in_order() -> None:
     with torch.inference_mode():
         features = backbone(ramp)
     spread = [float(feature.std()) for feature in features]
-    assert all(0.1 < each < 10 for each in spread)  # weights in a wrong order explode or vanish
+    assert all(0.1 < value < 10 for value in spread)  # weights in a wrong order explode or vanish
 
 
 def test_only_one_network_has_weights_offline() -> None:

@@ -24,13 +24,13 @@ def network() -> SOLOv2:
     return SOLOv2(SMALL, num_classes=3).eval()
 
 
-def pictures(height: int, width: int, num: int = 2) -> Tensor:
+def images_of(height: int, width: int, num: int = 2) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (num, 3, height, width), dtype=torch.uint8, generator=generator)
 
 
 def test_every_cell_has_class_logits_and_a_kernel(network: SOLOv2) -> None:
-    output = network(pictures(64, 96), torch.tensor([[64, 96], [50, 70]]))
+    output = network(images_of(64, 96), torch.tensor([[64, 96], [50, 70]]))
     assert [tuple(x.shape) for x in output.class_logits] == [(2, 3, s, s) for s in (8, 7, 6, 5, 4)]
     assert [tuple(x.shape) for x in output.kernels] == [(2, 12, s, s) for s in (8, 7, 6, 5, 4)]
     assert output.mask_features.shape == (2, 12, 16, 24)
@@ -39,13 +39,13 @@ def test_every_cell_has_class_logits_and_a_kernel(network: SOLOv2) -> None:
 
 def test_every_cell_begins_sure_to_a_hundredth_that_it_is_background() -> None:
     torch.manual_seed(1)
-    output = SOLOv2(SMALL, num_classes=3).eval()(pictures(64, 64), torch.tensor([[64, 64]] * 2))
+    output = SOLOv2(SMALL, num_classes=3).eval()(images_of(64, 64), torch.tensor([[64, 64]] * 2))
     for logits in output.class_logits:
         assert (logits.sigmoid() - 0.01).abs().max() < 0.01
 
 
-def test_what_lies_outside_the_picture_does_not_matter(network: SOLOv2) -> None:
-    images, sizes = pictures(64, 64), torch.tensor([[64, 40], [33, 64]])
+def test_what_lies_outside_the_image_does_not_matter(network: SOLOv2) -> None:
+    images, sizes = images_of(64, 64), torch.tensor([[64, 40], [33, 64]])
     painted = images.clone()
     painted[0, :, :, 40:] = 255
     painted[1, :, 33:] = 0
@@ -55,8 +55,8 @@ def test_what_lies_outside_the_picture_does_not_matter(network: SOLOv2) -> None:
     assert not network.normalise(images, sizes)[0, :, :, 40:].any()
 
 
-def test_a_picture_is_the_same_alone_and_in_a_batch(network: SOLOv2) -> None:
-    images, sizes = pictures(64, 64), torch.tensor([[64, 40], [33, 64]])
+def test_an_image_is_the_same_alone_and_in_a_batch(network: SOLOv2) -> None:
+    images, sizes = images_of(64, 64), torch.tensor([[64, 40], [33, 64]])
     with torch.inference_mode():
         together, alone = network(images, sizes), network(images[1:], sizes[1:])
     torch.testing.assert_close(together.mask_features[1:], alone.mask_features)

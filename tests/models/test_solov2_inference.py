@@ -147,8 +147,8 @@ def test_instances_come_best_first_above_the_least_score_and_no_more_than_asked_
     assert (everything.diff() <= 0).all()
     least = float(everything[4])
     assert len(detect(output_of(), InferenceConfig(min_score=least))[0].scores) == 5
-    some = detect(output_of(), InferenceConfig(min_score=0, max_instances=3))[0].scores
-    torch.testing.assert_close(some, everything[:3])
+    best = detect(output_of(), InferenceConfig(min_score=0, max_instances=3))[0].scores
+    torch.testing.assert_close(best, everything[:3])
 
 
 def test_a_lesser_copy_of_an_instance_is_lowered_unless_of_another_class() -> None:
@@ -208,5 +208,5 @@ def test_masks_are_drawn_by_one_convolution_for_each_kernel() -> None:
     drawn = draw(kernels, output.mask_features[0])
     for kernel, mask in zip(kernels, drawn, strict=True):
         weight = kernel.view(1, 4, 1, 1)
-        one = torch.nn.functional.conv2d(output.mask_features[:1], weight)[0, 0].sigmoid()
-        torch.testing.assert_close(mask, one)
+        expected = torch.nn.functional.conv2d(output.mask_features[:1], weight)[0, 0].sigmoid()
+        torch.testing.assert_close(mask, expected)

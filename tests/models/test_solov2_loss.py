@@ -41,7 +41,7 @@ TARGETS = Targets(
 
 
 def one_pixel_and_one_corner() -> Tensor:
-    """(B, h, w): a pixel in the middle of the first picture, a corner of the second."""
+    """(B, h, w): a pixel in the middle of the first image, a corner of the second."""
     ignored = torch.zeros(2, 6, 5, dtype=torch.bool)
     ignored[0, 3, 2] = ignored[1, 4:, 3:] = True
     return ignored
@@ -51,7 +51,7 @@ IGNORED = one_pixel_and_one_corner()
 
 
 def touches(ignored: Tensor, cell: int, sides: tuple[int, ...] = GRIDS) -> bool:
-    """Whether a cell, counted through all levels, has any area in an ignored pixel of (h, w)."""
+    """Tell if a cell, counted through all levels, has any area in an ignored pixel of (h, w)."""
     (h, w), ignored_pixels = ignored.shape, torch.nonzero(ignored).tolist()
     for side in sides:
         if cell < side * side:
@@ -64,13 +64,13 @@ def touches(ignored: Tensor, cell: int, sides: tuple[int, ...] = GRIDS) -> bool:
 
 
 def overlap(pixel: int, cell: int, extent: int, side: int) -> bool:
-    """Along one axis of `extent` pixels and `side` cells: not only side by side."""
+    """Tell if pixel and cell overlap along one axis of `extent` pixels and `side` cells."""
     return pixel * side < (cell + 1) * extent and cell * extent < (pixel + 1) * side
 
 
 def requiring_gradients(output: SOLOv2Output) -> SOLOv2Output:
-    for each in (*output.class_logits, *output.kernels, output.mask_features):
-        each.requires_grad_()
+    for tensor in (*output.class_logits, *output.kernels, output.mask_features):
+        tensor.requires_grad_()
     return output
 
 
@@ -128,7 +128,7 @@ def test_ignored_cells_and_pixels_have_no_gradient_and_all_others_have_one() -> 
     losses = solov2_losses(output, INSTANCES, TARGETS, IGNORED)
     torch.stack(list(losses.values())).sum().backward()
     positive = set(zip(TARGETS.image.tolist(), TARGETS.cell.tolist(), strict=True))
-    gradients = [each.grad for each in output.class_logits if each.grad is not None]
+    gradients = [logits.grad for logits in output.class_logits if logits.grad is not None]
     for image in range(2):
         for cell in range(NUM_CELLS):
             counts = (image, cell) in positive or not touches(IGNORED[image], cell)
@@ -147,7 +147,7 @@ def test_a_region_over_everything_leaves_positive_cells_and_true_masks() -> None
     losses = solov2_losses(output, INSTANCES, TARGETS, everything)
     torch.stack(list(losses.values())).sum().backward()
     learnt = torch.cat(
-        [each.grad.flatten(2) for each in output.class_logits if each.grad is not None], dim=2
+        [x.grad.flatten(2) for x in output.class_logits if x.grad is not None], dim=2
     )
     expected = torch.zeros(2, NUM_CELLS, dtype=torch.bool)
     expected[TARGETS.image, TARGETS.cell] = True
@@ -163,24 +163,25 @@ def test_an_empty_region_changes_nothing() -> None:
     assert without == empty
     for losses in (without, empty):
         torch.stack(list(losses.values())).sum().backward()
-    for one, other in zip(
+    for tensor, other in zip(
         (*plain.class_logits, *plain.kernels, plain.mask_features),
         (*same.class_logits, *same.kernels, same.mask_features),
         strict=True,
     ):
-        assert one.grad is not None and other.grad is not None
-        assert torch.equal(one.grad, other.grad)
+        assert tensor.grad is not None and other.grad is not None
+        assert torch.equal(tensor.grad, other.grad)
 
 
 @pytest.mark.parametrize("canvas", [(24, 40), (7, 5), (3, 3)])
 def test_one_pixel_ignores_the_cells_it_touches_be_they_larger_or_smaller(
     canvas: tuple[int, int],
 ) -> None:
-    none = torch.zeros(0, dtype=torch.int64)
+    no_cells = torch.zeros(0, dtype=torch.int64)
+    nothing = Targets(image=no_cells, cell=no_cells, instance=no_cells)
     sides = (5, 2)
     for pixel in range(canvas[0] * canvas[1]):
         ignored = (torch.arange(canvas[0] * canvas[1]) == pixel).view(1, *canvas)
-        found = ignored_cells(ignored, Targets(image=none, cell=none, instance=none), sides)
+        found = ignored_cells(ignored, nothing, sides)
         assert found.tolist() == [[touches(ignored[0], cell, sides) for cell in range(25 + 4)]]
 
 

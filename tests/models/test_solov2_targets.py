@@ -94,7 +94,7 @@ def test_a_contested_cell_goes_to_the_smaller_object() -> None:
         assert held_by(targets)[0, cell] == sizes.index((8.0, 8.0))
 
 
-def test_the_same_cell_of_two_pictures_is_not_contested() -> None:
+def test_the_same_cell_of_two_images_is_not_contested() -> None:
     instances = instances_of([0, 1], [(41.0, 41.0)] * 2, [(2.0, 2.0)] * 2)
     assert held_by(assign_cells(instances, CANVAS, GRIDS[:1], RANGES[:1])) == {
         (0, 63): 0,

@@ -1,4 +1,4 @@
-"""Published checkpoints become model folders, or nothing is written and it is said why."""
+"""Published checkpoints become model folders, or an error says why and nothing is written."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_segmenter_is_imported(tmp_path: Path) -> None:
     counter = {"backbone.bottom_up.stem.conv1.norm.num_batches_tracked": torch.tensor(3)}
     file = saved(tmp_path / "model_final.pth", state | counter)  # of a frozen norm: has no place
     import_checkpoint(file, tmp_path / "out")
-    assert sorted(each.name for each in (tmp_path / "out").iterdir()) == [
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
         "config.json",
         "model.safetensors",
         "model_card.md",
@@ -55,7 +55,7 @@ def test_a_segmenter_is_imported(tmp_path: Path) -> None:
     assert loaded.config.network.grids == GRIDS["student"]
     assert loaded.config.scale_ranges == OVERLAPPING_RANGES
     assert loaded.config.sides == (800, 1333)
-    assert [each.id for each in loaded.categories] == [1, 2, 3]
+    assert [category.id for category in loaded.categories] == [1, 2, 3]
 
     found = extremes(loaded.network.state_dict())
     red = loaded.network.backbone.body.conv1.weight[:, 0]
@@ -79,7 +79,7 @@ def test_a_refiner_is_imported(tmp_path: Path) -> None:
     import_checkpoint(file, tmp_path / "out")
     loaded = Refiner.load(UPath(tmp_path / "out"), CPU)
     assert loaded.network.config == REFINER.model_copy(update={"compat": "reference"})
-    assert [each.name for each in loaded.categories][:3] == ["pedestrian", "rider", "car"]
+    assert [category.name for category in loaded.categories][:3] == ["pedestrian", "rider", "car"]
     layer = loaded.network.first
     assert torch.equal(layer.seen.weight, first[:, [0, 1, 2, 12]])
     assert torch.equal(layer.heat_weight, first[:, 3:12].transpose(0, 1))
@@ -93,7 +93,7 @@ def test_a_refiner_is_imported(tmp_path: Path) -> None:
     assert found[counter] == (0, 0)
 
 
-def test_as_many_categories_are_wanted_as_the_network_knows(tmp_path: Path) -> None:
+def test_the_categories_must_be_as_many_as_the_network_knows(tmp_path: Path) -> None:
     coco = tmp_path / "coco.json"
     entries = [{"id": 9, "name": "b"}, {"id": 2, "name": "a"}]
     coco.write_text(json.dumps({"images": [], "annotations": [], "categories": entries}))
@@ -117,13 +117,13 @@ def test_known_numbers_of_classes_have_names() -> None:
         Category(id=90, name="toothbrush"),
     )
     gaps = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
-    assert [each.id for each in coco] == sorted(set(range(1, 91)) - gaps)
+    assert [category.id for category in coco] == sorted(set(range(1, 91)) - gaps)
     assert known_categories(8)[7] == Category(id=8, name="bicycle")
     assert known_categories(2) == (Category(id=1, name="1"), Category(id=2, name="2"))
 
 
 def refusal(tmp_path: Path, state: dict[str, Tensor]) -> str:
-    """What is said of a state dict that cannot be imported; nothing is written."""
+    """The error about a state dict that cannot be imported; nothing is written."""
     out = tmp_path / "refused"
     with pytest.raises(ValueError) as caught:
         import_checkpoint(saved(tmp_path / "bad.pth", state), out)
@@ -137,8 +137,8 @@ def test_tensors_that_are_missing_or_unused_are_named(tmp_path: Path) -> None:
     state["ins_head.cate_tower.2.weight"] = torch.ones(3)
     state["backbone.bottom_up.res4.5.conv4.weight"] = torch.ones(3)
     state["head.bias"] = torch.ones(3)
-    said = refusal(tmp_path, state)
-    assert said == (
+    error = refusal(tmp_path, state)
+    assert error == (
         "SOLOv2 weights: among 322 tensors 3 unused (ins_head.cate_tower.2.weight, "
         "backbone.bottom_up.res4.5.conv4.weight, head.bias), "
         "2 missing (ins_head.cate_tower.3.weight, mask_head.conv_pred.1.bias)"
@@ -155,14 +155,16 @@ def test_tensors_that_are_missing_or_unused_are_named(tmp_path: Path) -> None:
         "mask_head.conv_pred.0.weight",
     ],
 )
-def test_a_tensor_is_missed_that_the_width_is_read_from(tmp_path: Path, missing: str) -> None:
+def test_a_missing_tensor_that_holds_a_width_is_named(tmp_path: Path, missing: str) -> None:
     state = published_segmenter()
     del state[missing]
     assert f"missing ({missing}" in refusal(tmp_path, state)
 
 
 @pytest.mark.parametrize("missing", ["aspp.project.0.weight", "decoder_2.conv.1.0.weight"])
-def test_the_same_for_a_refiner(tmp_path: Path, missing: str) -> None:
+def test_a_missing_tensor_of_a_refiner_that_holds_a_width_is_named(
+    tmp_path: Path, missing: str
+) -> None:
     state = published_refiner()
     del state[missing]
     assert f"missing ({missing}" in refusal(tmp_path, state)
@@ -170,11 +172,11 @@ def test_the_same_for_a_refiner(tmp_path: Path, missing: str) -> None:
 
 def test_many_names_are_cut(tmp_path: Path) -> None:
     state = published_refiner() | {f"extra.{i}": torch.ones(1) for i in range(20)}
-    said = refusal(tmp_path, state)
-    assert "20 unused (extra.0, extra.1, extra.2, extra.3, extra.4, ...)" in said
+    error = refusal(tmp_path, state)
+    assert "20 unused (extra.0, extra.1, extra.2, extra.3, extra.4, ...)" in error
 
 
-def test_wrong_shapes_are_said(tmp_path: Path) -> None:
+def test_wrong_shapes_are_named(tmp_path: Path) -> None:
     state = published_segmenter()
     state["ins_head.cate_pred.bias"] = torch.ones(80)
     assert refusal(tmp_path, state).endswith(
@@ -189,9 +191,9 @@ def test_wrong_shapes_are_said(tmp_path: Path) -> None:
 
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     foreign = {"conv1.weight": torch.ones(64, 3, 7, 7), "layer1.0.conv1.weight": torch.ones(1)}
-    said = refusal(tmp_path, foreign)
-    assert "neither a published SOLOv2 (ins_head.*) nor a MaskRefineNet (decoder_*)" in said
-    assert "2 other tensors (conv1.weight, layer1.0.conv1.weight)" in said
+    error = refusal(tmp_path, foreign)
+    assert "neither a published SOLOv2 (ins_head.*) nor a MaskRefineNet (decoder_*)" in error
+    assert "2 other tensors (conv1.weight, layer1.0.conv1.weight)" in error
     assert "0 other tensors" in refusal(tmp_path, {})
     shallow = {k: v for k, v in published_segmenter().items() if ".res4.5." not in k}
     assert "5 blocks in res4" in refusal(tmp_path, shallow)
@@ -199,13 +201,13 @@ def test_other_networks_are_refused(tmp_path: Path) -> None:
     assert "no class output ins_head.cate_pred" in refusal(tmp_path, headless)
 
 
-def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     file = saved(tmp_path / "a.pth", published_refiner())
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(ValueError, match="is there and not empty"):
         import_checkpoint(file, tmp_path / "out")
-    assert [each.name for each in (tmp_path / "out").iterdir()] == ["mine.txt"]
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine.txt"]
     with pytest.raises(ValueError, match="is there and not empty"):
         import_checkpoint(file, file)
 

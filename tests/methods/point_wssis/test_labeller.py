@@ -1,4 +1,4 @@
-"""What the labellers of PointWSSIS do in their actors, without Ray."""
+"""The labellers of PointWSSIS at work in their actors, without Ray."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -133,9 +133,9 @@ def test_only_allowed_levels_answer() -> None:
     assert found.level[0] == NO_LEVEL
     for level, may in zip(found.level.tolist(), allowed, strict=True):
         assert level == NO_LEVEL or bool(may[level])
-    one = torch.zeros(30, 5, dtype=torch.bool)
-    one[:, 2] = True
-    assert set(decode_points(output_of(), 0, xy, labels, one).level.tolist()) <= {2, NO_LEVEL}
+    only = torch.zeros(30, 5, dtype=torch.bool)
+    only[:, 2] = True
+    assert set(decode_points(output_of(), 0, xy, labels, only).level.tolist()) <= {2, NO_LEVEL}
 
 
 def test_the_levels_of_a_size_are_those_that_train_for_it() -> None:
@@ -147,8 +147,8 @@ def test_the_levels_of_a_size_are_those_that_train_for_it() -> None:
         [True] * 5,  # outside every range: any level may answer
         [True] * 5,
     ]
-    both = levels_of_size(torch.tensor([[50.0, 50.0]]), ((1, 96), (48, 192)))
-    assert both.tolist() == [[True, True]]
+    overlapping = levels_of_size(torch.tensor([[50.0, 50.0]]), ((1, 96), (48, 192)))
+    assert overlapping.tolist() == [[True, True]]
 
 
 def test_reference_keeps_some_of_the_points_and_their_masks() -> None:
@@ -164,7 +164,7 @@ def test_reference_keeps_some_of_the_points_and_their_masks() -> None:
 
 
 class Candidate(NamedTuple):
-    """What one cell draws."""
+    """The mask that one cell draws, and its scores."""
 
     score: float
     level: int
@@ -176,9 +176,9 @@ class Candidate(NamedTuple):
 def every_candidate(
     output: SOLOv2Output, xy: Tensor, labels: Tensor, clicks: list[list[Click]]
 ) -> list[list[Candidate]]:
-    """Those of each object in picture 0, in the order in which equals are preferred."""
+    """All candidates of each object in image 0, in the order in which equals are preferred."""
     height, width = output.canvas
-    all_of_them = []
+    by_object = []
     for i, ((x, y), label) in enumerate(zip(xy.tolist(), labels.tolist(), strict=True)):
         on = [(x, y), *((click.x, click.y) for click in clicks[i] if click.positive)]
         off = [(click.x, click.y) for click in clicks[i] if not click.positive]
@@ -199,37 +199,39 @@ def every_candidate(
                     hit = sum(bool(inside[int(b) // 4, int(a) // 4]) for a, b in off)
                     score *= max(held * (1 - hit / max(len(off), 1)), 1e-3)
                 candidates.append(Candidate(score, level, mask, probability, sure))
-        all_of_them.append(candidates)
-    return all_of_them
+        by_object.append(candidates)
+    return by_object
 
 
 def apart_one_by_one(candidates: list[list[Candidate]], max_iou: float) -> list[Candidate | None]:
-    """Whoever is better comes first; every pair of masks is compared."""
-    line = [(i, each) for i, some in enumerate(candidates) for each in some if each.score > 0]
+    """Better candidates come first; every pair of masks is compared."""
+    queue = [
+        (i, own) for i, of_object in enumerate(candidates) for own in of_object if own.score > 0
+    ]
     kept: dict[int, Candidate] = {}
-    for i, each in sorted(line, key=lambda one: -one[1].score):
-        inside = each.mask > 0.5
-        others = [other.mask > 0.5 for other in kept.values()]
-        if all((inside & o).sum() <= max_iou * (inside | o).sum() for o in others):
-            kept.setdefault(i, each)
+    for i, candidate in sorted(queue, key=lambda entry: -entry[1].score):
+        inside = candidate.mask > 0.5
+        taken = [other.mask > 0.5 for other in kept.values()]
+        if all((inside & o).sum() <= max_iou * (inside | o).sum() for o in taken):
+            kept.setdefault(i, candidate)
     return [kept.get(i) for i in range(len(candidates))]
 
 
 def assert_chosen(
     found: PointMasks, expected: list[Candidate | None], candidates: list[list[Candidate]]
 ) -> None:
-    assert found.level.tolist() == [NO_LEVEL if each is None else each.level for each in expected]
-    for i, each in enumerate(expected):
-        if each is None:
+    assert found.level.tolist() == [NO_LEVEL if own is None else own.level for own in expected]
+    for i, own in enumerate(expected):
+        if own is None:
             assert found.margin[i] == 0
             continue
-        torch.testing.assert_close(found.masks[i], each.mask)
-        assert found.class_score[i] == pytest.approx(each.class_score, abs=1e-5)
-        assert found.maskness[i] == pytest.approx(each.maskness, abs=1e-5)
-        levels = {other.level for other in candidates[i]} - {each.level}
+        torch.testing.assert_close(found.masks[i], own.mask)
+        assert found.class_score[i] == pytest.approx(own.class_score, abs=1e-5)
+        assert found.maskness[i] == pytest.approx(own.maskness, abs=1e-5)
+        levels = {other.level for other in candidates[i]} - {own.level}
         best = [max(o.score for o in candidates[i] if o.level == level) for level in levels]
-        others = [score for score in best if score <= each.score]
-        assert found.margin[i] == pytest.approx(each.score - max(others, default=0), abs=1e-5)
+        lower = [score for score in best if score <= own.score]
+        assert found.margin[i] == pytest.approx(own.score - max(lower, default=0), abs=1e-5)
 
 
 @pytest.mark.parametrize(("num", "seed"), [(2, 0), (40, 0), (40, 1), (150, 2)])
@@ -274,11 +276,11 @@ def test_who_picks_again_picks_an_allowed_level() -> None:
         assert level == NO_LEVEL or bool(may[level])
 
 
-def test_the_margin_is_the_lead_over_the_next_level_that_was_to_be_had() -> None:
+def test_the_margin_is_the_lead_over_the_next_available_level() -> None:
     output = output_of()
     xy, labels = torch.tensor([[40.0, 30.0]] * 2), torch.tensor([1, 1])
     (candidates, _) = every_candidate(output, xy, labels, [[], []])
-    scores = sorted((each.score for each in candidates), reverse=True)
+    scores = sorted((candidate.score for candidate in candidates), reverse=True)
     found = decode_points(output, 0, xy, labels, max_iou=SAME_MASK_IOU)
     expected = [scores[0] - scores[1], scores[1] - scores[2]]
     torch.testing.assert_close(found.margin, torch.tensor(expected))
@@ -327,7 +329,7 @@ def test_a_mask_against_all_clicks_is_better_than_none() -> None:
     output = output_of()
     output.mask_features.fill_(1)
     for kernels in output.kernels:
-        kernels.fill_(1)  # every mask is the whole picture
+        kernels.fill_(1)  # every mask is the whole image
     xy, labels = torch.tensor([[10.0, 10.0], [50.0, 50.0]]), torch.tensor([0, 1])
     clicks = [[], [Click(5.0, 5.0, False)]]
     found = decode_points(output, 0, xy, labels, clicks=clicks)

@@ -85,10 +85,10 @@ def test_two_points_do_not_keep_the_same_mask(segmenter: Segmenter) -> None:
     output = segmenter.forward([random_image(64, 80)])
     points, labels = [(70.0, 60.0), (70.0, 60.0)], [1, 1]
     alone = draw_points(segmenter, output, 0, (64, 80), (128, 160), points[:1], labels[:1])
-    both = draw_points(segmenter, output, 0, (64, 80), (128, 160), points, labels)
-    assert (both.masks[0], both.levels[0]) == (alone.masks[0], alone.levels[0])
-    assert both.levels[1] != both.levels[0]
-    assert both.masks[1] != both.masks[0]
+    pair = draw_points(segmenter, output, 0, (64, 80), (128, 160), points, labels)
+    assert (pair.masks[0], pair.levels[0]) == (alone.masks[0], alone.levels[0])
+    assert pair.levels[1] != pair.levels[0]
+    assert pair.masks[1] != pair.masks[0]
 
 
 def test_clicks_are_in_original_pixels_like_points(segmenter: Segmenter) -> None:

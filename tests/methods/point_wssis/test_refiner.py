@@ -37,7 +37,7 @@ def echo(batch_size: int = 32) -> Refiner:
     return Refiner(Echo(SMALL, 2), CATEGORIES, batch_size)
 
 
-def test_a_picture_without_objects_gives_nothing() -> None:
+def test_an_image_without_objects_gives_nothing() -> None:
     assert echo().refine(np.zeros((50, 60, 3), np.uint8), [], [], []) == []
 
 
@@ -61,10 +61,10 @@ def test_masks_come_back_in_order_whatever_the_batch() -> None:
     points = [(float(x), float(y)) for x, y in rng.uniform(10, 110, (7, 2))]
     roughs = [disc(120, 160, x, y, 12) for x, y in points]
     refined = echo(batch_size=3).refine(image, roughs, points, [0] * 7)
-    assert [one.fell_back for one in refined] == [False] * 7
-    for rough, one in zip(roughs, refined, strict=True):
-        assert iou(rough, one.mask, 120, 160) > 0.85
-        assert one.score == pytest.approx(torch.tensor(2.0).sigmoid().item())
+    assert [answer.fell_back for answer in refined] == [False] * 7
+    for rough, answer in zip(roughs, refined, strict=True):
+        assert iou(rough, answer.mask, 120, 160) > 0.85
+        assert answer.score == pytest.approx(torch.tensor(2.0).sigmoid().item())
     assert refined == echo(batch_size=100).refine(image, roughs, points, [0] * 7)
 
 
@@ -89,11 +89,11 @@ def test_masks_of_one_pixel_and_points_far_away_are_no_trouble() -> None:
     corner = np.zeros((40, 30), bool)
     corner[39, 29] = True
     image = np.zeros((40, 30, 3), np.uint8)
-    (one,) = echo().refine(image, [encode(corner)], [(0.5, 0.5)], [0])
-    assert decode(one.mask, 40, 30).shape == (40, 30)
+    (refined,) = echo().refine(image, [encode(corner)], [(0.5, 0.5)], [0])
+    assert decode(refined.mask, 40, 30).shape == (40, 30)
 
 
-def test_six_hundred_objects_in_one_picture() -> None:
+def test_six_hundred_objects_in_one_image() -> None:
     image = np.zeros((300, 400, 3), np.uint8)
     points = [(float(8 + 16 * (i % 24)), float(6 + 12 * (i // 24))) for i in range(600)]
     roughs = [disc(300, 400, x, y, 4) for x, y in points]

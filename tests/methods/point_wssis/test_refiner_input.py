@@ -29,7 +29,7 @@ def test_the_crop_is_the_masks_extent_times_the_scale() -> None:
     assert crop_box((40, 50, 60, 90), (50, 70), 200, 200, 1.0, 16) == (40, 50, 60, 90)
 
 
-def test_the_crop_is_clipped_to_the_picture() -> None:
+def test_the_crop_is_clipped_to_the_image() -> None:
     assert crop_box((0, 50, 60, 90), (50, 70), 100, 80, 2.0, 16) == (0, 30, 80, 100)
 
 
@@ -63,25 +63,25 @@ def test_reference_crops_are_the_published_ones() -> None:
     image = np.zeros((100, 200, 3), dtype=np.uint8)
     rough = box_mask(100, 200, 80, 40, 120, 60)
     config = CONFIG.model_copy(update={"compat": "reference"})
-    one = build_input(image, rough, (110.5, 45.5), 3, scale=2.0, config=config)
-    assert one.box == (60, 30, 139, 69)
-    assert one.point == pytest.approx(((110 - 60) * 64 / 79, (45 - 30) * 64 / 39))
+    crop = build_input(image, rough, (110.5, 45.5), 3, scale=2.0, config=config)
+    assert crop.box == (60, 30, 139, 69)
+    assert crop.point == pytest.approx(((110 - 60) * 64 / 79, (45 - 30) * 64 / 39))
 
 
 def test_the_input_shows_the_crop_stretched_to_a_square() -> None:
     image = np.zeros((100, 200, 3), dtype=np.uint8)
     image[40:60, 80:120] = (255, 128, 0)  # the object, and nothing else
     rough = box_mask(100, 200, 80, 40, 120, 60)
-    one = build_input(image, rough, (110.0, 45.0), 3, scale=2.0, config=CONFIG)
-    assert one.box == (60, 30, 140, 70)
-    assert one.rgb.shape == (64, 64, 3)
-    assert one.rough.dtype == np.uint8
-    assert one.label == 3
+    crop = build_input(image, rough, (110.0, 45.0), 3, scale=2.0, config=CONFIG)
+    assert crop.box == (60, 30, 140, 70)
+    assert crop.rgb.shape == (64, 64, 3)
+    assert crop.rough.dtype == np.uint8
+    assert crop.label == 3
     expected = np.zeros((64, 64), dtype=np.uint8)
     expected[16:48, 16:48] = 1
-    np.testing.assert_array_equal(one.rough, expected)
-    np.testing.assert_array_equal(one.rgb[20:44, 20:44], np.full((24, 24, 3), (255, 128, 0)))
-    assert one.point == ((110 - 60) * 64 / 80, (45 - 30) * 64 / 40)
+    np.testing.assert_array_equal(crop.rough, expected)
+    np.testing.assert_array_equal(crop.rgb[20:44, 20:44], np.full((24, 24, 3), (255, 128, 0)))
+    assert crop.point == ((110 - 60) * 64 / 80, (45 - 30) * 64 / 40)
 
 
 def test_an_empty_rough_mask_is_refused() -> None:
@@ -93,9 +93,9 @@ def test_an_empty_rough_mask_is_refused() -> None:
 def test_a_mask_comes_back_where_it_was() -> None:
     image = np.zeros((300, 400, 3), dtype=np.uint8)
     rough = box_mask(300, 400, 100, 50, 180, 250)
-    one = build_input(image, rough, (140.0, 100.0), 0, scale=1.5, config=CONFIG)
-    part = paste(one.rough.astype(np.float32), one.box)
-    back = decode(encode_in_box(part, one.box, 300, 400), 300, 400)
+    crop = build_input(image, rough, (140.0, 100.0), 0, scale=1.5, config=CONFIG)
+    part = paste(crop.rough.astype(np.float32), crop.box)
+    back = decode(encode_in_box(part, crop.box, 300, 400), 300, 400)
     wrong = back ^ decode(rough, 300, 400)
     assert wrong.sum() < 0.06 * back.sum()  # a crop pixel is 4 pixels high
 
@@ -108,7 +108,7 @@ def test_a_small_crop_keeps_what_most_of_its_probability_says() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
-def test_encoding_a_box_equals_encoding_the_whole_picture(seed: int) -> None:
+def test_encoding_a_box_equals_encoding_the_whole_image(seed: int) -> None:
     rng = np.random.default_rng(seed)
     height, width = rng.integers(1, 12, size=2)
     x0, x1 = sorted(rng.choice(width + 1, size=2, replace=False).tolist())

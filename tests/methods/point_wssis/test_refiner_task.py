@@ -42,7 +42,7 @@ SQUARES = [
 
 @pytest.fixture
 def records(tmp_path: Path) -> Records:
-    """Two pictures of three bright discs; the third is a crowd, the second has no point."""
+    """Two images of three bright discs; the third is a crowd, the second has no point."""
     rows = []
     for image_id in (4, 9):
         pixels = np.random.default_rng(image_id).integers(0, 90, (80, 100, 3), dtype=np.uint8)
@@ -125,7 +125,7 @@ def test_truth_rough_mask_and_pixels_of_a_sample_fit_each_other(records: Records
         assert truth[int(y), int(x)] or seed  # drawn in the mask: this object has no point
 
 
-def test_a_batch_is_compact_and_knows_its_pictures(records: Records) -> None:
+def test_a_batch_is_compact_and_knows_its_images(records: Records) -> None:
     pairs = RefinerPairs(records, ROUGH, SMALL, AUGMENT)
     batch = collate([pairs.sample(i, np.random.default_rng(i)) for i in range(3)])
     batch = batch.to(torch.device("cpu"))
@@ -137,7 +137,7 @@ def test_a_batch_is_compact_and_knows_its_pictures(records: Records) -> None:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Threads that share so little work wait for each other, for ever on a busy machine."""
+    """One thread: many that share so little work wait for each other for ever if it is busy."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -145,7 +145,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_the_refiner_learns_to_mend_masks(records: Records) -> None:
+def test_the_refiner_learns_to_refine_masks(records: Records) -> None:
     torch.manual_seed(0)
     plain = RefinerAugmentConfig(flip=False, point_jitter=0)
     halves = [
@@ -191,7 +191,7 @@ def test_no_pairs_validate_to_zero(records: Records) -> None:
     assert figures == {"rough_mIoU": 0.0, "refined_mIoU": 0.0}
 
 
-def test_a_picture_is_read_once_while_it_is_in_the_cache(records: Records) -> None:
+def test_an_image_is_read_once_while_it_is_in_the_cache(records: Records) -> None:
     cache = RefinerPairs(records, ROUGH, SMALL, AUGMENT, cache_bytes=30_000).images
     first = cache.read(records[0])
     assert cache.read(records[0]) is first
@@ -206,13 +206,13 @@ def test_rough_masks_of_another_set_are_refused(records: Records) -> None:
         RefinerPairs(records, rough_table((4, [77], [SQUARES[0]])), SMALL, AUGMENT)
 
 
-def of_source(rows: pa.Table, pictures: str) -> pa.Table:
-    """The rows as streaming writes them; the last one is of a picture that failed."""
+def of_source(rows: pa.Table, source: str) -> pa.Table:
+    """The rows as streaming writes them; the last one is of an image that failed."""
     failed = pa.Table.from_pylist([{"image_id": 9}], schema=rows.schema)
-    both = pa.concat_tables([rows, failed])
+    table = pa.concat_tables([rows, failed])
     errors = [None] * len(rows) + ["cut short"]
-    both = both.append_column("source", pa.array([pictures] * len(both)))
-    return both.append_column("error", pa.array(errors, type=pa.string()))
+    table = table.append_column("source", pa.array([source] * len(table)))
+    return table.append_column("error", pa.array(errors, type=pa.string()))
 
 
 def test_a_task_reads_learns_validates_and_saves(records: Records, tmp_path: Path) -> None:
@@ -258,17 +258,17 @@ def test_a_folder_without_rough_masks_is_refused(tmp_path: Path) -> None:
         read_rough(str(tmp_path), "strong")
 
 
-def test_rough_masks_come_by_picture_however_they_were_shared_out(tmp_path: Path) -> None:
+def test_rough_masks_come_by_image_however_they_were_shared_out(tmp_path: Path) -> None:
     rows = [
         {"image_id": i, "annotation_id": [i], "rough": [b"%d" % k]} for i, k in ((7, 0), (7, 1))
     ]
-    others = [{"image_id": 3, "annotation_id": [3], "rough": [b"2"]}]
-    orders = {"one": (rows, others), "other": (others, rows)}
+    last = [{"image_id": 3, "annotation_id": [3], "rough": [b"2"]}]
+    orders = {"forwards": (rows, last), "backwards": (last, rows)}
     for name, parts in orders.items():
         (tmp_path / name).mkdir()
         for place, part in enumerate(parts):
             table = of_source(pa.Table.from_pylist(part, SCHEMA), "strong")
             pq.write_table(table, tmp_path / name / f"{place}.parquet")
-    one, other = (read_rough(str(tmp_path / name), "strong") for name in orders)
-    assert one == other
-    assert [masks[0] for masks in one["rough"].to_pylist()] == [b"2", b"0", b"1"]
+    first, second = (read_rough(str(tmp_path / name), "strong") for name in orders)
+    assert first == second
+    assert [masks[0] for masks in first["rough"].to_pylist()] == [b"2", b"0", b"1"]

@@ -37,17 +37,17 @@ class Scene:
         return [int(place) for place in chosen]
 
     def choose_slowly(self) -> list[int]:
-        """Everything is drawn; whoever is better comes first; every pair is compared."""
+        """Everything is drawn; better candidates come first; every pair is compared."""
         kept: dict[int, int] = {}
         for place in sorted(range(len(self.score)), key=lambda place: -self.score[place]):
             free = all(iou(self.masks[place], self.masks[k]) <= MAX_IOU for k in kept.values())
             if free and self.score[place] > 0:
                 kept.setdefault(int(self.owner[place]), place)
-        return [kept.get(one, -1) for one in range(int(self.owner.max()) + 1)]
+        return [kept.get(owner, -1) for owner in range(int(self.owner.max()) + 1)]
 
 
-def iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    return int((one & other).sum()) / max(int((one | other).sum()), 1)
+def iou(mask: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return int((mask & other).sum()) / max(int((mask | other).sum()), 1)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -62,7 +62,7 @@ def test_no_two_kept_masks_are_the_same() -> None:
     scene = Scene(seed=0, num_objects=40, num_each=5)
     kept = [scene.masks[place] for place in scene.choose() if place >= 0]
     assert len(kept) > 4
-    assert max(iou(one, other) for i, one in enumerate(kept) for other in kept[:i]) <= MAX_IOU
+    assert max(iou(mask, other) for i, mask in enumerate(kept) for other in kept[:i]) <= MAX_IOU
 
 
 def test_only_what_may_be_wanted_is_drawn_and_once() -> None:
@@ -72,7 +72,7 @@ def test_only_what_may_be_wanted_is_drawn_and_once() -> None:
     assert len(later) == len(set(later))
     assert not set(later) & set(scene.drawn.tolist())
     assert {place for place in chosen if place >= 0} <= {*later, *scene.drawn.tolist()}
-    refused = {one for one, place in enumerate(chosen) if place != scene.drawn[one]}
+    refused = {owner for owner, place in enumerate(chosen) if place != scene.drawn[owner]}
     assert 0 < len(refused) < 30
     assert refused & set(scene.owner[later].tolist())
     assert len(later) < 4 * 30
@@ -81,14 +81,14 @@ def test_only_what_may_be_wanted_is_drawn_and_once() -> None:
 def test_objects_that_do_not_meet_keep_their_best_and_nothing_is_drawn() -> None:
     scene = Scene(seed=2, num_objects=3, num_each=4)
     scene.score = np.maximum(scene.score, 0.01).astype(np.float32)
-    for one, place in enumerate(scene.drawn):
+    for row, place in enumerate(scene.drawn):
         scene.masks[place] = False
-        scene.masks[place, one] = True
+        scene.masks[place, row] = True
     assert scene.choose() == scene.drawn.tolist()
     assert scene.drawn_later == []
 
 
-def test_the_weaker_one_goes_on_to_its_next_best_and_then_to_none() -> None:
+def test_the_weaker_one_takes_its_next_best_and_then_none() -> None:
     square, corner = np.zeros((2, *SHAPE), dtype=np.bool_)
     square[2:6, 2:6] = corner[9:, 9:] = True
     scene = Scene(seed=0, num_objects=3, num_each=2)

@@ -95,7 +95,7 @@ def found_instances(
     network_size: tuple[int, int],
     original_size: tuple[int, int],
 ) -> list[Instance]:
-    """What plain inference finds in one image, down to a little below its thresholds.
+    """The instances that plain inference finds in one image, down to just below its thresholds.
 
     `shift` moves the threshold of the class score.
     """

@@ -1,4 +1,4 @@
-"""What a checkpoint file may hold, and that nothing in it is run."""
+"""Allowed contents of a checkpoint file, none of which is run."""
 
 import io
 import os
