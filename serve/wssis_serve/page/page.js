@@ -1,49 +1,28 @@
 // The page: images come in, a person points, the server draws masks, labels go out.
 
+import { Asking } from "./asking.js";
 import { commandOf, showKeys } from "./keys.js";
-import { LabelledImage, acceptedObject, askedAgain, pointedObject, question, toCoco } from "./labels.js";
-import { forgetTiles, readMask } from "./masks.js";
+import { LabelledImage, acceptedObject, askedAgain, pointedObject, toCoco } from "./labels.js";
+import { forgetTiles } from "./masks.js";
+import { complain, say } from "./messages.js";
 import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
-import { Server } from "./server.js";
+import { session } from "./session.js";
 import { View } from "./view.js";
 
-const LOWEST_SCORE = 0.05; // that the student is asked for; the slider hides the lowest
 const MARKER_REACH = 9; // CSS pixels: a click this near to a point selects its object
 const [STEP, FINE_STEP] = [12, 1]; // CSS pixels of the crosshair
 
 const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
 
-const session = {
-  models: [],
-  classes: [],
-  takesPoints: false,
-  images: [],
-  image: null, // the displayed one
-  category: null, // id of the class of the next point
-  selected: null, // key of an object
-  pointedAt: null, // the suggestion or the object under the pointer
-  threshold: 0.3,
-  crosshair: null, // [x, y] of the keyboard's pointer, while it is used
-  areMasksHidden: false,
-  isDownloaded: true,
-
-  get shown() {
-    return this.image?.open(this.threshold) ?? [];
+const asking = new Asking(session, {
+  onModels: () => {
+    panels.showClasses();
+    pickClass(session.classes[0].category_id);
   },
-  get objects() {
-    return this.image?.objects ?? [];
-  },
-  get object() {
-    return this.objects.find((object) => object.key === this.selected);
-  },
-  classOf(id) {
-    return this.classes.find((category) => category.category_id === id);
-  },
-};
-
-const server = new Server(askToken);
+  onChange: changed,
+});
 const overlay = new Overlay(session);
 const view = new View(canvas, {
   paint: (context) => overlay.paint(context, view),
@@ -106,102 +85,14 @@ async function show(image) {
   forgetTiles();
   view.show(bitmap);
   changed();
-  await suggest(image);
+  await asking.suggest(image);
   const next = session.images[session.images.indexOf(image) + 1];
-  if (next) await suggest(next);
+  if (next) await asking.suggest(next);
 }
 
 function showNext(step) {
   const next = session.images[session.images.indexOf(session.image) + step];
   if (next) show(next);
-}
-
-// The server
-
-let known = null; // the promise of the models, without which there are no classes
-
-function knowModels() {
-  known ??= askModels().catch((error) => {
-    known = null; // the next image asks again
-    throw error;
-  });
-  return known;
-}
-
-async function askModels() {
-  const { models, takes_points: takesPoints } = await server.models();
-  const { classes } = models.find((model) => model.name === "student");
-  Object.assign(session, { models, classes, takesPoints });
-  panels.showClasses();
-  pickClass(classes[0].category_id);
-  if (!takesPoints) say("No teacher is served here: points are kept, but get no masks.");
-}
-
-function suggest(image) {
-  return (image.suggesting ??= askStudent(image));
-}
-
-async function askStudent(image) {
-  try {
-    await knowModels();
-    const answer = await server.segment(image.file, LOWEST_SCORE);
-    checkSize(image, answer.image);
-    image.suggestions = answer.instances
-      .map((instance) => {
-        const { category_id: categoryId, score } = instance;
-        return { categoryId, score, mask: readMask(instance) };
-      })
-      .sort((one, other) => other.score - one.score);
-    if (image === session.image) say(`The student found ${session.shown.length} objects.`);
-  } catch (error) {
-    image.suggesting = null; // asked again when it is displayed again
-    complain(`${image.name}: ${error.message}`);
-  }
-  changed();
-}
-
-// Ask for the masks of all pending points; points clicked in the meantime are in the next request.
-async function askForMasks(image) {
-  if (image.isAsking || !session.takesPoints) return;
-  image.isAsking = true;
-  for (let objects; (objects = image.objects.filter(isPending)).length; changed()) {
-    try {
-      const answer = await server.points(image.file, image.imageId, objects.map(question));
-      checkSize(image, answer.image);
-      image.imageId = answer.image.id;
-      objects.forEach((object, i) => take(object.answer, answer.instances[i]));
-    } catch (error) {
-      for (const { answer } of objects) Object.assign(answer, { state: "failed", mask: null });
-      complain(`${image.name}: ${error.message}`);
-    }
-  }
-  image.isAsking = false;
-}
-
-const isPending = (object) => object.answer.state === "pending";
-
-function take(answer, instance) {
-  const mask = readMask(instance);
-  const { score, expected_iou: expectedIou, flags } = instance;
-  Object.assign(answer, { state: mask ? "mask" : "nothing", mask, score, expectedIou, flags });
-  const iou = expectedIou === null ? "" : `, expected IoU ${expectedIou.toFixed(2)}`;
-  say(mask ? `Mask with score ${score.toFixed(2)}${iou}.` : "No mask: the object stays a point.");
-}
-
-function checkSize(image, { width, height }) {
-  if (width === image.width && height === image.height) return;
-  const sizes = `${width} × ${height} on the server, ${image.width} × ${image.height} here`;
-  throw new Error(`the image is ${sizes}. Save it without rotation and add it again.`);
-}
-
-function askToken(isFirst) {
-  const dialog = element("token-dialog");
-  element("token-refused").hidden = isFirst;
-  element("token").value = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.querySelector("form").onsubmit = () => resolve(element("token").value.trim());
-  });
 }
 
 // Labels
@@ -321,7 +212,7 @@ function edited() {
   session.isDownloaded = false;
   if (!session.object) session.selected = null;
   changed();
-  askForMasks(session.image);
+  asking.askForMasks(session.image);
 }
 
 function download() {
@@ -374,19 +265,7 @@ function back() {
   view.redraw();
 }
 
-// Messages, and updates of the screen
-
-function say(text, isError = false) {
-  const message = element("message");
-  message.textContent = text;
-  message.classList.toggle("error", isError);
-  message.getAnimations().forEach((animation) => animation.cancel());
-  if (!isError) message.animate({ opacity: [1, 1, 0] }, { duration: 4000, fill: "forwards" });
-}
-
-function complain(text) {
-  say(text, true);
-}
+// Updates of the screen
 
 function changed() {
   panels.update();
@@ -466,4 +345,4 @@ function listen() {
 
 showKeys(element("key-list"));
 listen();
-knowModels().catch((error) => complain(error.message));
+asking.knowModels().catch((error) => complain(error.message));

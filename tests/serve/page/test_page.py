@@ -1,152 +1,29 @@
-"""The page in a browser, used like a person uses it: real clicks, keys, HTTP and networks."""
+"""The page in a browser, used like a person uses it."""
 
 import io
-import json
-import shutil
-from base64 import b64encode
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx2
-import numpy as np
 import pytest
 from PIL import Image
-from pycocotools import mask as coco_mask
-from wssis_serve.config import ServeConfig
-from wssis_serve.http.api import create_api
 
 from ray_wssis.data.builtin.shapes import draw_image
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.records import Record
-from tests.serve.conftest import backend_here, listening
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-Page = Any
+from tests.support.page import (
+    TOKEN,
+    Page,
+    as_question,
+    ask,
+    click,
+    downloaded,
+    drop,
+    expect,
+    png,
+    wait_for_masks,
+)
 
 pytestmark = pytest.mark.slow
 
-BROWSERS = ("chromium", "google-chrome", "chromium-browser")
-TOKEN = "open sesame"
 LOWEST_SCORE = 0.05  # that the page asks the student for
-
-DROP = """
-([name, type, base64]) => {
-  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const dataTransfer = new DataTransfer();
-  dataTransfer.items.add(new File([bytes], name, { type }));
-  document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def guarded(run_folder: Path) -> Iterator[str]:
-    """The address of a server that needs `TOKEN`."""
-    config = ServeConfig(model=str(run_folder), token=TOKEN)
-    with listening(create_api(config, backend_here(config))) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def student_only(run_folder: Path) -> Iterator[str]:
-    """The address of a server without a teacher, so that points get no masks."""
-    config = ServeConfig(model=str(run_folder))
-    with listening(create_api(config, replace(backend_here(config), labeller=None))) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def forgetful(run_folder: Path) -> Iterator[str]:
-    """The address of a server that keeps no image for the next click."""
-    config = ServeConfig(model=str(run_folder), remember_megabytes=0)
-    with listening(create_api(config, backend_here(config))) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def browser(served: str, guarded: str, student_only: str, forgetful: str) -> Iterator[Any]:
-    """A headless browser; started after the servers, as no event loop can start while it runs."""
-    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)} is installed")
-    playwright.expect.set_options(timeout=20_000)
-    with playwright.sync_playwright() as driver:
-        yield driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
-
-
-@pytest.fixture
-def empty(browser: Any) -> Iterator[Page]:
-    """A tab in which nothing may break: no exception, and no violation of the policy."""
-    broken: list[str] = []
-    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("filechooser", lambda _: None)  # from the start, or one may be missed later
-        page.on("pageerror", lambda error: broken.append(str(error)))
-        page.on("console", lambda line: broken.append(line.text) if is_broken(line) else None)
-        yield page
-    assert broken == []
-
-
-def is_broken(line: Any) -> bool:
-    """Tell whether a line of the console is an error that the page does not handle."""
-    return line.type == "error" and "Failed to load resource" not in line.text
-
-
-@pytest.fixture
-def page(empty: Page, served: str) -> Page:
-    """The page without images."""
-    empty.goto(served)
-    expect(empty.locator("#classes label")).to_have_count(6)
-    return empty
-
-
-@pytest.fixture
-def filled(page: Page, image: bytes) -> Page:
-    """The page with one image, for which the student has been asked."""
-    drop(page, "shapes.png", image)
-    expect(page.locator("#found li")).not_to_have_count(0)
-    return page
-
-
-def expect(thing: Any) -> Any:
-    return playwright.expect(thing)
-
-
-def drop(page: Page, name: str, image: bytes, kind: str = "image/png") -> None:
-    page.evaluate(DROP, [name, kind, b64encode(image).decode()])
-
-
-def click(page: Page, x: float, y: float, width: int = 160, **how: Any) -> None:
-    """Click a point of an image that is `width` x 160 pixels and fitted into the canvas."""
-    box = page.locator("#canvas").bounding_box()
-    scale = min(box["width"] / width, box["height"] / 160)
-    left, top = (box["width"] - width * scale) / 2, (box["height"] - 160 * scale) / 2
-    place = {"x": left + x * scale, "y": top + y * scale}
-    page.locator("#canvas").click(position=place, **how)
-
-
-def wait_for_masks(page: Page, num_objects: int) -> None:
-    expect(page.locator("#objects li")).to_have_count(num_objects)
-    expect(page.locator("#objects")).not_to_contain_text("asking")
-
-
-def downloaded(page: Page, folder: Path) -> tuple[dict[str, Any], list[Record]]:
-    """The file that `s` downloads, as JSON and as records."""
-    with page.expect_download() as download:
-        page.keyboard.press("s")
-    file = folder / download.value.suggested_filename
-    download.value.save_as(file)
-    return json.loads(file.read_text()), list(read_coco(str(file), ""))
-
-
-def ask(client: httpx2.Client, image: bytes, **point: Any) -> dict[str, Any]:
-    """The answer of the server for one point of an image."""
-    form: dict[str, Any] = {"image": image, "points": (None, json.dumps([point]))}
-    answer: dict[str, Any] = client.post("/v1/segment/points", files=form).json()["instances"][0]
-    return answer
 
 
 def test_the_instances_of_a_dropped_image_are_listed_best_first(
@@ -223,13 +100,6 @@ def test_further_clicks_refine_the_selected_object_and_undo_takes_them_back(
     wait_for_masks(filled, 1)
     _, [record] = downloaded(filled, tmp_path)
     assert [obj.clicks for obj in record.objects] == [(on,)]
-
-
-def as_question(annotation: dict[str, Any]) -> dict[str, Any]:
-    (x, y), clicks = annotation["point"], []
-    for key, positive in (("extra_points", True), ("negative_points", False)):
-        clicks += [{"x": u, "y": v, "positive": positive} for u, v in annotation.get(key, [])]
-    return {"x": x, "y": y, "category_id": annotation["category_id"], "clicks": clicks}
 
 
 def test_an_accepted_instance_is_an_object_with_the_students_mask_and_no_point(
@@ -381,45 +251,3 @@ def test_nothing_is_wider_than_the_screen(
     click(filled, 50, 60)
     wait_for_masks(filled, 1)
     assert filled.evaluate("document.documentElement.scrollWidth") == width
-
-
-DECODE = """
-async ([counts, height, width, bbox]) => {
-  const { contains, pixelsInBox, readMask } = await import("/page/masks.js");
-  const mask = readMask({ rle: { size: [height, width], counts }, bbox });
-  const all = [];
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) all.push(contains(mask, x + 0.5, y + 0.5));
-  }
-  return { box: [...pixelsInBox(mask)], all };
-}
-"""
-
-
-def test_masks_are_decoded_as_by_the_reference(page: Page) -> None:
-    random = np.random.default_rng(0)
-    for size in ((1, 1), (1, 40), (37, 1), (37, 53)):
-        for share in (0, 0.02, 0.5, 0.98, 1):
-            check_decoded(page, random.random(size) < share)
-
-
-def test_long_runs_are_decoded(page: Page) -> None:
-    mask = np.zeros((200, 300), dtype=bool)
-    mask[:, 20:290] = True  # the longest run has 26,000 pixels
-    mask[40:160, 150:180] = False
-    check_decoded(page, mask)
-
-
-def check_decoded(page: Page, mask: Any) -> None:
-    code = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    x, y, width, height = (int(value) for value in coco_mask.toBbox(code))
-    decoded = page.evaluate(DECODE, [code["counts"].decode(), *mask.shape, [x, y, width, height]])
-    assert np.array_equal(np.array(decoded["all"]).reshape(mask.shape), mask)
-    inside = np.array(decoded["box"], dtype=bool).reshape(height, width)
-    assert np.array_equal(inside, mask[y : y + height, x : x + width])
-
-
-def png(pixels: Any) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()

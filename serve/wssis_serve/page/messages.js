@@ -1,0 +1,26 @@
+// Messages to the person, and the dialog that asks for a token.
+
+const element = (id) => document.getElementById(id);
+
+export function say(text, isError = false) {
+  const message = element("message");
+  message.textContent = text;
+  message.classList.toggle("error", isError);
+  message.getAnimations().forEach((animation) => animation.cancel());
+  if (!isError) message.animate({ opacity: [1, 1, 0] }, { duration: 4000, fill: "forwards" });
+}
+
+export function complain(text) {
+  say(text, true);
+}
+
+// The promise of a token.  `isFirst`: none has been refused yet.
+export function askToken(isFirst) {
+  const dialog = element("token-dialog");
+  element("token-refused").hidden = isFirst;
+  element("token").value = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.querySelector("form").onsubmit = () => resolve(element("token").value.trim());
+  });
+}

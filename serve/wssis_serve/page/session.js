@@ -1,0 +1,29 @@
+// The state of the page: images, the selection, and what is under the pointer.
+
+export const session = {
+  models: [],
+  classes: [],
+  takesPoints: false,
+  images: [],
+  image: null, // the displayed one
+  category: null, // id of the class of the next point
+  selected: null, // key of an object
+  pointedAt: null, // the suggestion or the object under the pointer
+  threshold: 0.3,
+  crosshair: null, // [x, y] of the keyboard's pointer, while it is used
+  areMasksHidden: false,
+  isDownloaded: true,
+
+  get shown() {
+    return this.image?.open(this.threshold) ?? [];
+  },
+  get objects() {
+    return this.image?.objects ?? [];
+  },
+  get object() {
+    return this.objects.find((object) => object.key === this.selected);
+  },
+  classOf(id) {
+    return this.classes.find((category) => category.category_id === id);
+  },
+};

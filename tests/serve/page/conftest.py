@@ -1,0 +1,87 @@
+"""A browser, and servers for it: real clicks, keys, HTTP and networks."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright import sync_api as playwright
+from wssis_serve.config import ServeConfig
+from wssis_serve.http.api import create_api
+
+from tests.serve.conftest import backend_here, listening
+from tests.support.page import TOKEN, Page, drop, expect
+
+BROWSERS = ("chromium", "google-chrome", "chromium-browser")
+
+
+@pytest.fixture(scope="package")
+def guarded(run_folder: Path) -> Iterator[str]:
+    """The address of a server that needs `TOKEN`."""
+    config = ServeConfig(model=str(run_folder), token=TOKEN)
+    with listening(create_api(config, backend_here(config))) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def student_only(run_folder: Path) -> Iterator[str]:
+    """The address of a server without a teacher, so that points get no masks."""
+    config = ServeConfig(model=str(run_folder))
+    with listening(create_api(config, replace(backend_here(config), labeller=None))) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def forgetful(run_folder: Path) -> Iterator[str]:
+    """The address of a server that keeps no image for the next click."""
+    config = ServeConfig(model=str(run_folder), remember_megabytes=0)
+    with listening(create_api(config, backend_here(config))) as url:
+        yield url
+
+
+@pytest.fixture(scope="package")
+def browser(served: str, guarded: str, student_only: str, forgetful: str) -> Iterator[Any]:
+    """A headless browser; started after the servers, as no event loop can start while it runs."""
+    program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)} is installed")
+    playwright.expect.set_options(timeout=20_000)
+    with playwright.sync_playwright() as driver:
+        yield driver.chromium.launch(executable_path=program, args=["--no-sandbox"])
+
+
+@pytest.fixture
+def empty(browser: Any) -> Iterator[Page]:
+    """A tab in which nothing may break: no exception, and no violation of the policy."""
+    broken: list[str] = []
+    with browser.new_context(viewport={"width": 1280, "height": 800}) as context:
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("filechooser", lambda _: None)  # from the start, or one may be missed later
+        page.on("pageerror", lambda error: broken.append(str(error)))
+        page.on("console", lambda line: broken.append(line.text) if is_broken(line) else None)
+        yield page
+    assert broken == []
+
+
+def is_broken(line: Any) -> bool:
+    """Tell whether a line of the console is an error that the page does not handle."""
+    return line.type == "error" and "Failed to load resource" not in line.text
+
+
+@pytest.fixture
+def page(empty: Page, served: str) -> Page:
+    """The page without images."""
+    empty.goto(served)
+    expect(empty.locator("#classes label")).to_have_count(6)
+    return empty
+
+
+@pytest.fixture
+def filled(page: Page, image: bytes) -> Page:
+    """The page with one image, for which the student has been asked."""
+    drop(page, "shapes.png", image)
+    expect(page.locator("#found li")).not_to_have_count(0)
+    return page

@@ -1,0 +1,77 @@
+"""The page in a browser: clicks, drops and downloads, and the answers that the page shows."""
+
+import io
+import json
+from base64 import b64encode
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from PIL import Image
+from playwright import sync_api as playwright
+
+from ray_wssis.data.coco import read_coco
+from ray_wssis.data.records import Record
+
+Page = Any
+TOKEN = "open sesame"
+
+DROP = """
+([name, type, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], name, { type }));
+  document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+}
+"""
+
+
+def expect(thing: Any) -> Any:
+    return playwright.expect(thing)
+
+
+def drop(page: Page, name: str, image: bytes, kind: str = "image/png") -> None:
+    page.evaluate(DROP, [name, kind, b64encode(image).decode()])
+
+
+def click(page: Page, x: float, y: float, width: int = 160, **how: Any) -> None:
+    """Click a point of an image that is `width` x 160 pixels and fitted into the canvas."""
+    box = page.locator("#canvas").bounding_box()
+    scale = min(box["width"] / width, box["height"] / 160)
+    left, top = (box["width"] - width * scale) / 2, (box["height"] - 160 * scale) / 2
+    place = {"x": left + x * scale, "y": top + y * scale}
+    page.locator("#canvas").click(position=place, **how)
+
+
+def wait_for_masks(page: Page, num_objects: int) -> None:
+    expect(page.locator("#objects li")).to_have_count(num_objects)
+    expect(page.locator("#objects")).not_to_contain_text("asking")
+
+
+def downloaded(page: Page, folder: Path) -> tuple[dict[str, Any], list[Record]]:
+    """The file that `s` downloads, as JSON and as records."""
+    with page.expect_download() as download:
+        page.keyboard.press("s")
+    file = folder / download.value.suggested_filename
+    download.value.save_as(file)
+    return json.loads(file.read_text()), list(read_coco(str(file), ""))
+
+
+def ask(client: httpx2.Client, image: bytes, **point: Any) -> dict[str, Any]:
+    """The answer of the server for one point of an image."""
+    form: dict[str, Any] = {"image": image, "points": (None, json.dumps([point]))}
+    answer: dict[str, Any] = client.post("/v1/segment/points", files=form).json()["instances"][0]
+    return answer
+
+
+def as_question(annotation: dict[str, Any]) -> dict[str, Any]:
+    (x, y), clicks = annotation["point"], []
+    for key, positive in (("extra_points", True), ("negative_points", False)):
+        clicks += [{"x": u, "y": v, "positive": positive} for u, v in annotation.get(key, [])]
+    return {"x": x, "y": y, "category_id": annotation["category_id"], "clicks": clicks}
+
+
+def png(pixels: Any) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
