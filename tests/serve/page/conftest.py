@@ -17,7 +17,7 @@ from tests.support.page import TOKEN, Page, drop, expect
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def guarded(run_folder: Path) -> Iterator[str]:
     """The address of a server that needs `TOKEN`."""
     config = ServeConfig(model=str(run_folder), token=TOKEN)
@@ -25,7 +25,7 @@ def guarded(run_folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def student_only(run_folder: Path) -> Iterator[str]:
     """The address of a server without a teacher, so that points get no masks."""
     config = ServeConfig(model=str(run_folder))
@@ -33,7 +33,7 @@ def student_only(run_folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def forgetful(run_folder: Path) -> Iterator[str]:
     """The address of a server that keeps no image for the next click."""
     config = ServeConfig(model=str(run_folder), remember_megabytes=0)
@@ -41,7 +41,7 @@ def forgetful(run_folder: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(served: str, guarded: str, student_only: str, forgetful: str) -> Iterator[Any]:
     """A headless browser; started after the servers, as no event loop can start while it runs."""
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
