@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.storage import locate
@@ -107,6 +108,9 @@ def split(
     images: Annotated[
         str | None, typer.Option(help="Folder of the images: check the input before splitting.")
     ] = None,
+    crowds: Annotated[
+        Crowds, typer.Option(help="Meaning of iscrowd 1: regions to ignore, or objects.")
+    ] = Crowds.IGNORE,
 ) -> None:
     """Split a labelled file into a strong part (masks) and a weak part (points only)."""
     from ray_wssis.data.check import check_file
@@ -116,7 +120,9 @@ def split(
         show(problems)
         raise typer.Exit(1)
     try:
-        files = split_file(annotations, out, percent=percent, seed=seed, point_kind=point)
+        files = split_file(
+            annotations, out, percent=percent, seed=seed, point_kind=point, crowds=crowds
+        )
     except ValueError as error:
         stop(error)
     table = Table("", "file", "images", "objects")

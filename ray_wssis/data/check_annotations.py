@@ -10,11 +10,14 @@ from ray_wssis.data.coco_fields import (
     listed_points,
     read_box_centre,
     read_click,
+    read_crowd,
     read_mask,
     read_point,
 )
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Click, Point
+from ray_wssis.data.survey.annotation import Annotation
+from ray_wssis.data.survey.survey import Survey
 
 Size = tuple[int, int]  # (height, width)
 
@@ -41,6 +44,7 @@ class AnnotationChecker:
         self.num_masks: Counter[int] = Counter()  # by category id, crowds left out
         self.num_points: Counter[int] = Counter()  # by category id, where no mask is known
         self.num_boxes = 0  # annotations that only a box locates, crowds left out
+        self.survey = Survey()
         self.on_pixel: dict[tuple[int, int, int], list[int]] = defaultdict(list)  # annotation ids
 
     def check(self, annotations: list[Any]) -> None:
@@ -74,11 +78,8 @@ class AnnotationChecker:
         size: Size,
     ) -> None:
         """Check the mask and the point of an annotation, each on its own, or else its box."""
-        crowd = entry.get("iscrowd", 0)
-        if crowd not in (0, 1):
-            found = f"iscrowd is {crowd!r:.40}"
-            self.problems.add("error", "malformed entry", where, found, "0 or 1")
-        if crowd == 1:
+        crowd = self._crowd(where, entry)
+        if crowd:
             wanted = "nothing: an ignore region in a strong part, left out of a weak one"
             self.problems.add("info", "crowd", where, "a crowd region", wanted)
         mask = self._mask(where, entry.get("segmentation"), size)
@@ -87,7 +88,23 @@ class AnnotationChecker:
         only_box = not entry.get("segmentation") and entry.get("point") is None
         if only_box:
             point = self._box_centre(where, entry, size)
-        if category is None or crowd == 1:
+        if category is None:
+            return
+        if mask is not None or point is not None:
+            self.survey.add(
+                Annotation(
+                    number=number,
+                    image_id=image,
+                    category_id=category,
+                    height=size[0],
+                    width=size[1],
+                    entry=entry,
+                    mask=mask,
+                    point=point,
+                    crowd=crowd,
+                )
+            )
+        if crowd:
             return
         self.num_masks[category] += mask is not None
         self.num_points[category] += mask is None and point is not None
@@ -101,6 +118,7 @@ class AnnotationChecker:
 
     def check_whole(self) -> None:
         """Report problems that only show once all annotations were seen."""
+        self.problems.found += self.survey.findings(self.categories)
         if self.num_boxes:
             found = f"{self.num_boxes} boxes without mask and point"
             wanted = "masks, unless it is a weak file: there the boxes become points, their centres"
@@ -130,6 +148,14 @@ class AnnotationChecker:
             found = f"the point ({point[0]:g}, {point[1]:g}) is outside the annotated part"
             wanted = "nothing, if it may be ignored; a larger `annotated` otherwise"
             self.problems.add("warning", "ignored point", where, found, wanted)
+
+    def _crowd(self, where: str, entry: dict[str, Any]) -> bool:
+        try:
+            return read_crowd(entry)
+        except ValueError as error:
+            found, _, wanted = str(error).partition(", it must be ")
+            self.problems.add("error", "malformed entry", where, found, wanted)
+            return False
 
     def _mask(self, where: str, segmentation: Any, size: Size) -> bytes | None:
         try:

@@ -15,8 +15,9 @@ used are noted there and left out.  `wssis data check` lists all of them.
 """
 
 import json
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from upath import UPath
@@ -24,12 +25,18 @@ from upath import UPath
 from ray_wssis.data.coco_fields import (
     read_annotated,
     read_clicks,
+    read_crowd,
     read_mask_and_point,
     read_tags,
     whole_number,
 )
+from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.images import image_uri
 from ray_wssis.data.records import Category, Object, Record, Records
+from ray_wssis.data.survey.annotation import Annotation
+from ray_wssis.data.survey.survey import Survey
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +55,7 @@ def read_coco(
     boxes_as_points: bool = False,
     rejected: list[Rejected] | None = None,
     reject_masks: bool = True,
+    crowds: Crowds = Crowds.IGNORE,
 ) -> Records:
     """Read a COCO instance file whose images lie under `images`.
 
@@ -56,21 +64,29 @@ def read_coco(
     annotation that has a `bbox`, no mask and no point is pointed at in the centre of its box.
     Raises ValueError, naming the file and the entry, for what cannot be understood.  Where
     `rejected` is given, annotations raise nothing: they are left out and added to it; with
-    `reject_masks=False` only those without a `segmentation` are.
+    `reject_masks=False` only those without a `segmentation` are.  With `Crowds.OBJECTS` a crowd is
+    an object like the others.  What looks wrong in the file as a whole is logged as a warning.
     """
     data = load_json(annotations)
+    survey = Survey()
     try:
-        return records_from_coco(
+        records = records_from_coco(
             data,
             images,
             boxes_as_points=boxes_as_points,
             rejected=rejected,
             reject_masks=reject_masks,
+            crowds=crowds,
+            survey=survey,
         )
     except ValueError as error:
         raise ValueError(
             f"{annotations}: {error}. `wssis data check` lists everything that is wrong"
         ) from error
+    names = {category.id: category.name for category in records.categories}
+    for problem in survey.findings(names):
+        logger.warning("%s: %s; wanted: %s", annotations, problem.found, problem.wanted)
+    return records
 
 
 def load_json(uri: str | UPath) -> dict[str, Any]:
@@ -106,8 +122,10 @@ def records_from_coco(
     boxes_as_points: bool = False,
     rejected: list[Rejected] | None = None,
     reject_masks: bool = True,
+    crowds: Crowds = Crowds.IGNORE,
+    survey: Survey | None = None,
 ) -> Records:
-    """Turn a parsed COCO file into records; see `read_coco`."""
+    """Turn a parsed COCO file into records; see `read_coco`.  A `survey` sees every object."""
     categories = _categories(data["categories"])
     label_of = {category.id: label for label, category in enumerate(categories)}
     entries = _read_images(data["images"], str(images), categories)
@@ -120,7 +138,11 @@ def records_from_coco(
                 raise
             rejected.append(_rejection(annotation, entries, str(error)))
         else:
+            if crowds is Crowds.OBJECTS and obj.crowd:
+                obj = replace(obj, crowd=False)
             image.objects.append(obj)
+            if survey is not None:
+                survey.add(_annotation(annotation, image, obj, categories))
     return Records.from_rows((image.record() for image in entries.values()), categories)
 
 
@@ -205,6 +227,7 @@ def _read_object(
             annotation, image.height, image.width, boxes_as_points=boxes_as_points
         )
         clicks = read_clicks(annotation, image.height, image.width)
+        crowd = read_crowd(annotation)
     except ValueError as error:
         raise ValueError(f"{where} (image {image.image_id}): {error}") from error
     return image, Object(
@@ -212,8 +235,24 @@ def _read_object(
         label=label,
         mask=mask,
         point=point,
-        crowd=bool(annotation.get("iscrowd", 0)),
+        crowd=crowd,
         clicks=clicks,
+    )
+
+
+def _annotation(
+    entry: dict[str, Any], image: _Image, obj: Object, categories: Sequence[Category]
+) -> Annotation:
+    return Annotation(
+        number=obj.annotation_id,
+        image_id=image.image_id,
+        category_id=categories[obj.label].id,
+        height=image.height,
+        width=image.width,
+        entry=entry,
+        mask=obj.mask,
+        point=obj.point,
+        crowd=obj.crowd,
     )
 
 

@@ -13,6 +13,7 @@ from ray_wssis.data.records import Category, Click, Point
 
 # Keys of clicks besides the point, and their sides; `more_points` is an old name.
 CLICK_KEYS = {"extra_points": True, "more_points": True, "negative_points": False}
+CROWD_WORDS = {"0": False, "false": False, "1": True, "true": True}
 
 
 def whole_number(entry: Any, key: str, where: str) -> int:
@@ -28,6 +29,21 @@ def whole_number(entry: Any, key: str, where: str) -> int:
     if not -(2**63) <= value < 2**63:
         raise ValueError(f"{where}: `{key}` is {value!r:.40}, it must fit into 64 bits with sign")
     return value
+
+
+def read_crowd(annotation: dict[str, Any]) -> bool:
+    """Read `iscrowd`: 0, 1, true or false, also as text; missing and null are 0.
+
+    Raises ValueError, naming the key, for anything else.
+    """
+    value = annotation.get("iscrowd")
+    if value is None:
+        return False
+    if isinstance(value, str) and value.strip().lower() in CROWD_WORDS:
+        return CROWD_WORDS[value.strip().lower()]
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    raise ValueError(f"`iscrowd` is {value!r:.40}, it must be 0 (an object) or 1 (a crowd region)")
 
 
 def read_mask_and_point(

@@ -13,6 +13,7 @@ from upath import UPath
 
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.coco_writer import write_coco
+from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.records import Records
 from ray_wssis.data.split import (
@@ -48,13 +49,15 @@ def split_file(
     percent: float,
     seed: int,
     point_kind: PointKind | str,
+    crowds: Crowds = Crowds.IGNORE,
 ) -> SplitFiles:
     """Split a COCO file into the folder `out`; file names of images stay as they are.
 
     Raises ValueError for a file that cannot be read or split.
     """
     source = UPath(annotations)
-    split = split_records(read_coco(source, images=""), percent, seed, point_kind)
+    records = read_coco(source, images="", crowds=crowds)
+    split = split_records(records, percent, seed, point_kind)
     made_how = {
         "percent": percent,
         "seed": seed,

@@ -141,7 +141,11 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
     else:
         assert config.annotations is not None and config.images is not None
         learnt = read_coco(
-            config.annotations, locate(config.images), rejected=rejected, reject_masks=False
+            config.annotations,
+            locate(config.images),
+            rejected=rejected,
+            reject_masks=False,
+            crowds=config.crowds,
         )
         if config.validation is not None:
             validation = read_validation(config, learnt.categories)
@@ -167,13 +171,14 @@ def incomplete(rejected: list[Rejected]) -> set[int]:
 def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathered:
     """Read files that were split elsewhere.  Missing points are drawn from the masks."""
     assert config.images is not None
-    strong_records = read_coco(strong, locate(config.images))
+    strong_records = read_coco(strong, locate(config.images), crowds=config.crowds)
     rejected: list[Rejected] = []
     weak_records = read_coco(
         weak,
         locate(config.weak_images or config.images),
         boxes_as_points=True,
         rejected=rejected,
+        crowds=config.crowds,
     )
     weak_records = of_classes(strong_records.categories, weak_records, weak)
     check_categories(strong, strong_records.categories, weak, weak_records.categories)
@@ -281,7 +286,7 @@ def read_validation(config: DataConfig, categories: tuple[Category, ...]) -> Rec
     assert config.validation is not None
     images = config.validation_images or config.images
     assert images is not None
-    records = read_coco(config.validation, locate(images))
+    records = read_coco(config.validation, locate(images), crowds=config.crowds)
     check_categories("the training file", categories, config.validation, records.categories)
     return records
 

@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
+from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.point_kind import PointKind
 
 
@@ -30,6 +31,7 @@ class DataConfig(Config):
     percent: float = Field(default=10, gt=0, lt=100)  # of the images that keep their masks
     audit: float = Field(default=0.1, ge=0, le=0.5)  # share of those that the teacher never sees
     point: PointKind = PointKind.CENTROID  # how points are drawn from masks
+    crowds: Crowds = Crowds.IGNORE  # objects: annotations with iscrowd 1 count like the others
 
     @model_validator(mode="after")
     def check_source(self) -> "DataConfig":

@@ -123,3 +123,22 @@ def test_the_centre_of_a_box_is_in_the_image_or_raises(box: tuple[float, ...]) -
     else:
         with pytest.raises(ValueError, match="the bbox"):
             read_box_centre(box, 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("value", "crowd"),
+    [(v, False) for v in (0, False, 0.0, "0", "false", None)]
+    + [(v, True) for v in (1, True, 1.0, "1", "true", "True")],
+)
+def test_a_crowd_is_a_number_a_boolean_or_a_text(value: Any, crowd: bool) -> None:
+    data = coco({"segmentation": SQUARE, "iscrowd": value}, {"segmentation": SQUARE})
+    (record,) = records_from_coco(data, "")
+    assert [obj.crowd for obj in record.objects] == [crowd, False]
+
+
+@pytest.mark.parametrize("value", [2, -1, 0.5, float("nan"), "", "no", "2", [], [1], {}])
+def test_another_crowd_is_refused_with_its_value(value: Any) -> None:
+    data = coco({"segmentation": SQUARE, "iscrowd": value})
+    with pytest.raises(ValueError, match=r"annotation 1 .image 5.: `iscrowd` is ") as raised:
+        records_from_coco(data, "")
+    assert f"`iscrowd` is {value!r}, it must be 0" in str(raised.value)

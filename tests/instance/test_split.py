@@ -9,6 +9,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.coco_writer import write_coco
+from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.split import (
     ALL,
@@ -19,6 +20,7 @@ from ray_wssis.instance.split import (
     VALIDATION,
     WEAK,
     WEAK_TRUTH,
+    gather_given,
     split,
 )
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
@@ -377,3 +379,27 @@ def test_a_file_is_cut_without_a_way_through_arrow_and_back(
     config = DataConfig(annotations=parts.strong, images=parts.images, percent=50)
     made = split(run_in(tmp_path), config)
     assert [len(Records.read(made / name)) for name in (STRONG, WEAK, VALIDATION)] == [3, 4, 1]
+
+
+@pytest.mark.parametrize("crowds", ["ignore", "objects"])
+def test_crowds_of_all_files_are_ignored_or_objects(
+    data: Artifact, tmp_path: Path, crowds: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    strong, weak, validation = (
+        Records.from_rows(
+            [
+                replace(record, objects=tuple(replace(obj, crowd=True) for obj in record.objects))
+                for record in Records.read(data / name)
+            ],
+            Records.read(data / name).categories,
+        )
+        for name in (STRONG, WEAK_TRUTH, VALIDATION)
+    )
+    config = given(data, tmp_path, strong=strong, weak=weak, validation=validation)
+    config = config.model_copy(update={"crowds": Crowds(crowds)})
+    gathered = gather_given(config, 0, str(config.strong), str(config.weak))
+    parts = (gathered.parts.strong, gathered.parts.weak, gathered.validation)
+    objects = [[obj for record in part for obj in record.objects] for part in parts]
+    assert {obj.crowd for obj in objects[0] + objects[2]} == {crowds == "ignore"}
+    assert bool(objects[1]) == (crowds == "objects")
+    assert caplog.text.count("are crowd regions") == (3 if crowds == "ignore" else 0)
