@@ -14,7 +14,8 @@ from upath import UPath
 from ray_wssis.data.check_annotations import AnnotationChecker, ListedImage
 from ray_wssis.data.coco import load_json
 from ray_wssis.data.coco_fields import read_annotated, read_tags
-from ray_wssis.data.images import ImageError, image_uri, read_image
+from ray_wssis.data.image_names import locate_images
+from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_image
 from ray_wssis.data.problem import Problem, Problems
 from ray_wssis.data.records import Category
 
@@ -88,10 +89,17 @@ def check_images(
 def check_image_files(images: dict[int, ListedImage], folder: str, problems: Problems) -> None:
     """Read every image once, on all cores."""
     files = {number: image.file for number, image in images.items() if image.file is not None}
+    names = locate_images(folder, files.values())
+    if names.found:
+        problems.add("info", "image names", "images", names.summary(), "nothing")
 
     def look(number: int) -> tuple[int, ImageError | None]:
+        lost = names.lost.get(files[number])
+        if lost is not None:
+            advice = lost.wanted or "check the images folder and `file_name`"
+            return number, MissingImage(files[number], lost.found, advice)
         try:
-            read_image(image_uri(folder, files[number]), images[number].size)
+            read_image(image_uri(folder, names.file(files[number])), images[number].size)
         except ImageError as error:
             return number, error
         return number, None

@@ -31,6 +31,7 @@ from ray_wssis.data.coco_fields import (
     whole_number,
 )
 from ray_wssis.data.crowds import Crowds
+from ray_wssis.data.image_names import locate_images
 from ray_wssis.data.images import image_uri
 from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.data.survey.annotation import Annotation
@@ -176,12 +177,17 @@ def _read_images(
 ) -> dict[int, _Image]:
     """Read the images, without their objects, by image id in the order of the file."""
     found: dict[int, _Image] = {}
+    names = locate_images(images, filter(None, map(image_name, entries)))
+    if names.found:
+        logger.warning(names.summary())
+    if names.lost:
+        logger.warning(names.complaint())
     for entry in entries:
         key = whole_number(entry, "id", "an image")
         where = f"image {key}"
         if key in found:
             raise ValueError(f"{where}: the id occurs twice")
-        if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
+        if image_name(entry) is None:
             raise ValueError(f"{where}: no file_name")
         width, height = whole_number(entry, "width", where), whole_number(entry, "height", where)
         if width < 1 or height < 1:
@@ -193,7 +199,7 @@ def _read_images(
             raise ValueError(f"{where}: {error}") from error
         found[key] = _Image(
             image_id=key,
-            file=image_uri(images, entry["file_name"]),
+            file=image_uri(images, names.file(entry["file_name"])),
             width=width,
             height=height,
             tags=tags,
@@ -201,6 +207,12 @@ def _read_images(
             objects=[],
         )
     return found
+
+
+def image_name(entry: Any) -> str | None:
+    """Return the name in the entry of an image; None without one."""
+    name = entry.get("file_name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) and name else None
 
 
 def _read_object(

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from upath import UPath
 
 from ray_wssis.data.coco import read_categories
 from ray_wssis.data.coco_fields import read_point
+from ray_wssis.data.image_names import FOLDERS, NO_FILE, Names, locate_exports
 from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_size
 from ray_wssis.data.imports.export import Mark, MarkedImage, Notes, Unusable
 from ray_wssis.data.imports.export_format import ExportFormat
@@ -88,13 +88,18 @@ def _located(
 ) -> Iterator[tuple[MarkedImage, str, Size]]:
     """Yield the images that have marks, each with its name under `images` and its size."""
 
+    clicked = [image for image in marked if image.marks]
+    names = locate_exports(images, (image.name for image in clicked))
+    odd = {name: found for name, found in names.found.items() if found.differs != FOLDERS}
+    if odd:
+        notes.problems.add("info", "image names", "images", names.summary(odd), "nothing")
+
     def look(image: MarkedImage) -> tuple[str, Size] | ImageError:
         try:
-            return _find(image, images)
+            return _find(image, names)
         except ImageError as error:
             return error
 
-    clicked = [image for image in marked if image.marks]
     taken: dict[str, str] = {}
     with ThreadPoolExecutor(NUM_THREADS) as pool:
         for image, found in zip(clicked, pool.map(look, clicked), strict=True):
@@ -112,18 +117,14 @@ def _located(
                 yield image, file, size
 
 
-def _find(image: MarkedImage, images: str) -> tuple[str, Size]:
-    """Find the name of an image under `images`, and its size.  Raises ImageError."""
-    parts = [part for part in PurePosixPath(image.name).parts if part.strip("/.")]
-    for start in range(len(parts)):
-        name = "/".join(parts[start:])
-        try:
-            return name, read_size(image_uri(images, name), image.size)
-        except MissingImage:
-            continue
-    raise MissingImage(
-        image.name, f"there is no such file under {images}", "check --images, or the name"
-    )
+def _find(image: MarkedImage, names: Names) -> tuple[str, Size]:
+    """Find the name of an image under the folder, and its size.  Raises ImageError."""
+    lost = names.lost.get(image.name)
+    if lost is not None:
+        found = lost.found.replace(NO_FILE, f"{NO_FILE} under {names.images}")
+        raise MissingImage(image.name, found, lost.wanted or "check --images, or the name")
+    file = names.file(image.name)
+    return file, read_size(image_uri(names.images, file), image.size)
 
 
 def _objects(
