@@ -201,10 +201,10 @@ def test_coco_files_are_read_and_checked_by_the_files_that_their_names_mean(
         "categories": [{"id": 1, "name": "cell"}],
     }
     (tmp_path / "a.json").write_text(json.dumps(data))
-    (record,) = read_coco(tmp_path / "a.json", images)
+    (record,) = read_coco(str(tmp_path / "a.json"), images)
     assert record.file == f"{images}/{file}"
     assert f"{name!r} is {file!r}" in caplog.text
-    assert not [p for p in check_file(tmp_path / "a.json", images) if p.severity == "error"]
+    assert not [p for p in check_file(str(tmp_path / "a.json"), images) if p.severity == "error"]
 
 
 def test_a_missing_image_is_named_with_the_nearest_file(
@@ -217,9 +217,9 @@ def test_a_missing_image_is_named_with_the_nearest_file(
         "categories": [{"id": 1, "name": "cell"}],
     }
     (tmp_path / "a.json").write_text(json.dumps(data))
-    read_coco(tmp_path / "a.json", images)
+    read_coco(str(tmp_path / "a.json"), images)
     assert "1 of 1 images are not under" in caplog.text
-    (error,) = [p for p in check_file(tmp_path / "a.json", images) if p.severity == "error"]
+    (error,) = [p for p in check_file(str(tmp_path / "a.json"), images) if p.severity == "error"]
     assert (error.found, error.wanted) == (
         "there is no such file",
         "the nearest is 'cell_01.png'",
