@@ -22,6 +22,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -141,7 +142,7 @@ def open_stage(
     *,
     says: str = "",
     redo: bool = False,
-    resume: bool = True,
+    progress: Collection[str] = (),
     reopen: bool = False,
     keep: Collection[str] = (),
     seed: int | None = None,
@@ -151,9 +152,10 @@ def open_stage(
     `made_from` is everything that decides the result; its values may be plain, configurations,
     artifacts and parts of them (which stand for their digests).  A folder that was made from other
     values is refused with `StaleArtifact`, or with `redo` emptied; one that fits is kept, with and
-    without `redo`.  The remains of an interrupted attempt are kept too, unless the stage cannot
-    continue from them (`resume`).  When a folder is emptied, the folders `keep` in it stay, for a
-    stage that can tell which of their content is still valid.  With `reopen` a finished artifact
+    without `redo`.  The remains of an interrupted attempt are kept too, and refused only if there
+    is progress among them: files that match one of the patterns `progress`, in which hours of work
+    may be.  When a folder is emptied, the folders `keep` in it stay, for a stage that can tell
+    which of their content is still valid.  With `reopen` a finished artifact
     becomes a workspace again.  `says` is a sentence about the stage, for the manifest.
     """
     place = locate(folder)
@@ -169,8 +171,9 @@ def open_stage(
                 "written there. Use another --out, or move that away."
             )
         _empty(place, keep)  # ours, but nobody can tell what it was made from
-    if reason := objection(manifest, started, wanted, _outputs(place)):
-        if not redo:
+    outputs = _outputs(place)
+    if reason := objection(manifest, started, wanted, outputs):
+        if not redo and (manifest or _matching(outputs, progress)):
             raise StaleArtifact(
                 f"{place} {reason}. Use another --out, or pass --redo to remake it."
             )
@@ -179,9 +182,6 @@ def open_stage(
     if manifest and reopen:
         remove(place / MANIFEST)
         manifest = None
-    if started and not manifest and not resume:
-        _empty(place)
-        started = None
     if manifest:
         logger.info("%s: nothing to do, already finished", place.name, extra={"stage": place.name})
         return Artifact(folder=place, manifest=manifest)
@@ -288,6 +288,10 @@ def _is_note(name: str) -> bool:
 
 def _is_under(name: str, places: Sequence[str]) -> bool:
     return any(PurePath(name).is_relative_to(place) for place in places)
+
+
+def _matching(names: Collection[str], patterns: Collection[str]) -> bool:
+    return any(fnmatch(name, pattern) for name in names for pattern in patterns)
 
 
 def _json(value: Any) -> str:

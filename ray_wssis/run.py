@@ -19,7 +19,7 @@ from ray_wssis.storage import Place, hash_file, locate, write_atomically
 from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.shards import write_content
 from ray_wssis.streaming.throughput import Throughput
-from ray_wssis.training.folder import LOGS
+from ray_wssis.training.folder import CHECKPOINTS, LOGS
 from ray_wssis.training.task import Task
 
 RESOLVED = "config.resolved.yaml"
@@ -49,14 +49,16 @@ class Run:
         *,
         logs: Sequence[str] = (),
         keep: Collection[str] = (),
+        progress: Collection[str] = (),
         reopen: bool = False,
         follows_retry: bool = False,
     ) -> Artifact:
         """Return the finished artifact `name`, calling `make` if it is not there yet.
 
         `says` tells people what the stage does, `made_from` is everything that decides its
-        result.  `logs`, `keep` and `reopen` are those of `Workspace.finish` and `open_stage`.  A
-        stage that is quickly made may follow a retry of failed images without being asked to.
+        result.  `logs`, `keep`, `progress` and `reopen` are those of `Workspace.finish` and
+        `open_stage`; what is under `keep` is progress too.  A stage that is quickly made may
+        follow a retry of failed images without being asked to.
         """
         opened = open_stage(
             self.folder / name,
@@ -65,6 +67,7 @@ class Run:
             redo=self.redo or (follows_retry and self.retry_failed),
             reopen=reopen,
             keep=keep,
+            progress=[*progress, *(f"{name}/*" for name in keep)],
             seed=self.config.seed,
         )
         if isinstance(opened, Artifact):
@@ -85,7 +88,7 @@ class Run:
             train(task, config.training, seed, workers, stage.folder)
 
         made_from = {**task.made_from, "training": config.training}
-        made = self.stage(name, says, made_from, make, logs=LOGS)
+        made = self.stage(name, says, made_from, make, logs=LOGS, progress=CHECKPOINTS)
         log_to_mlflow(self.folder)
         return made
 

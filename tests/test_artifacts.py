@@ -88,11 +88,13 @@ def test_an_unfinished_stage_goes_on_in_place(place: UPath) -> None:
     assert (second / "checkpoint").read_text() == "step 10"
 
 
-def test_a_stage_that_cannot_go_on_begins_again_in_an_empty_folder(place: UPath) -> None:
-    (work(place) / "part-0").write_text("x")
-    again = work(place, resume=False)
+def test_a_stage_that_made_no_progress_begins_again_whatever_it_was_made_from(
+    place: UPath,
+) -> None:
+    (work(place, seed=0) / "log").write_text("no step was made")
+    again = work(place, seed=1, progress=["checkpoints/*/state"])
     assert not again.resumed
-    assert not (again / "part-0").exists()
+    assert not (again / "log").exists()
 
 
 def test_another_configuration_is_refused_with_key_old_and_new_value(place: UPath) -> None:
@@ -106,9 +108,13 @@ def test_another_configuration_is_refused_with_key_old_and_new_value(place: UPat
 
 
 def test_an_unfinished_stage_of_another_configuration_is_refused(place: UPath) -> None:
-    work(place, seed=0)
+    stage = work(place, seed=0)
+    (stage / "checkpoints/10").mkdir(parents=True)
+    (stage / "checkpoints/10/state").write_text("step 10")
+    progress = ["checkpoints/*/state"]
     with pytest.raises(StaleArtifact, match="seed = 0, now 1"):
-        open_stage(place, MADE_FROM, seed=1)
+        open_stage(place, MADE_FROM, seed=1, progress=progress)
+    assert not work(place, seed=1, progress=progress, redo=True).resumed
 
 
 def test_of_many_differences_the_first_five_are_named(tmp_path: Path) -> None:

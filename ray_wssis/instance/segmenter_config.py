@@ -1,12 +1,15 @@
 """A segmenter: its network, the sizes it sees, its inference."""
 
+from typing import Self
+
+from pydantic import Field, model_validator
 from upath import UPath
 
 from ray_wssis.config import Config
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.models.compat import Compat
 from ray_wssis.models.model_folder import read_description
-from ray_wssis.models.solov2_config import InferenceConfig, SOLOv2Config
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE, InferenceConfig, SOLOv2Config
 from ray_wssis.training.config import ScaledTraining
 
 KIND = "segmenter"  # in `config.json` of a model folder
@@ -19,10 +22,19 @@ class SegmenterConfig(Config):
     scale_ranges: tuple[ScaleRange, ScaleRange, ScaleRange, ScaleRange, ScaleRange] = (
         OVERLAPPING_RANGES  # sqrt(width * height) in network pixels, from fine to coarse level
     )
-    shorter: int = 800  # network pixels, when labelling and evaluating
-    longest: int = 1333
+    shorter: int = Field(default=800, ge=PADDING_MULTIPLE)  # network pixels, when labelling and evaluating
+    longest: int = Field(default=1333, ge=PADDING_MULTIPLE)
     inference: InferenceConfig = InferenceConfig()
     compat: Compat = "fixed"  # which points get a mask
+
+    @model_validator(mode="after")
+    def check_sizes(self) -> Self:
+        if self.longest < self.shorter:
+            raise ValueError(f"longest is {self.longest}, less than shorter, {self.shorter}")
+        for low, high in self.scale_ranges:
+            if not 0 <= low < high:
+                raise ValueError(f"scale_ranges: [{low:g}, {high:g}] holds no size")
+        return self
 
     @property
     def sides(self) -> tuple[int, int]:

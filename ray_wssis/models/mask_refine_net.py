@@ -40,8 +40,6 @@ class MaskRefineNet(nn.Module):
 
     def __init__(self, config: MaskRefineNetConfig, num_classes: int) -> None:
         super().__init__()
-        if config.crop_size % 32:
-            raise ValueError(f"crop_size: {config.crop_size} is not a multiple of 32")
         self.config = config
         self.sigma = config.heat_sigma * config.crop_size
         encoder = create_timm(config.encoder, config.weights)

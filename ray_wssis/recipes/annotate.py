@@ -116,6 +116,7 @@ class Annotate:
             redo=self.redo,
             reopen=self.retry_failed,
             keep=[ROWS],
+            progress=[f"{ROWS}/*"],
         )
         if isinstance(opened, Workspace):
             self.make(opened, points)

@@ -1,6 +1,8 @@
 """Configuration of how streaming is shared out among processes."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
 
@@ -10,8 +12,14 @@ class LabellingWorkers(Config):
 
     number: int = Field(default=1, ge=1)  # actors to start with, each with its own networks
     max_number: int | None = Field(default=None, ge=1)  # null: one per GPU, without GPUs `number`
-    gpus_each: float | None = None  # null: one if the cluster has any, else none
+    gpus_each: float | None = Field(default=None, ge=0)  # null: one if the cluster has any, else none
     cpus_each: float = Field(default=1, gt=0)
     batch_size: int = Field(default=8, ge=1)  # images per forward pass
     shard_size: int = Field(default=128, ge=1)  # images whose rows are written together
     max_megapixels: float = Field(default=100, gt=0)  # larger images are not read
+
+    @model_validator(mode="after")
+    def check_range(self) -> Self:
+        if self.max_number is not None and self.max_number < self.number:
+            raise ValueError(f"max_number {self.max_number} is below number {self.number}")
+        return self

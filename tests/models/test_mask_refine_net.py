@@ -149,5 +149,5 @@ def test_a_network_without_stride_2_is_refused() -> None:
 
 
 def test_a_crop_size_that_the_encoder_cannot_halve_is_refused() -> None:
-    with pytest.raises(ValueError, match="crop_size: 100 is not a multiple of 32"):
-        MaskRefineNet(SMALL.model_copy(update={"crop_size": 100}), num_classes=3)
+    with pytest.raises(ValueError, match="crop_size is 80, it must be a multiple of 32, for insta"):
+        MaskRefineNetConfig(crop_size=80)
