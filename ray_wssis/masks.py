@@ -149,6 +149,16 @@ def complement(counts: bytes, height: int, width: int) -> bytes:
     return from_uncompressed(rest, height, width)
 
 
+def everywhere(height: int, width: int) -> bytes:
+    """Return the counts of a mask of all pixels."""
+    return from_uncompressed([0, height * width], height, width)
+
+
+def nowhere(height: int, width: int) -> bytes:
+    """Return the counts of a mask without any pixel."""
+    return from_uncompressed([height * width], height, width)
+
+
 def overlap(counts_a: bytes, counts_b: bytes, height: int, width: int) -> int:
     """Count the pixels that belong to both masks."""
     both = [_rle(counts_a, height, width), _rle(counts_b, height, width)]

@@ -4,10 +4,58 @@ Beyond `Record.annotated` nobody knows what there is.  Every loss and metric tre
 treats a crowd: as an ignore region.  An object most of which lies there is ignored with it.
 """
 
+import logging
+from collections.abc import Container
+
 from ray_wssis import masks
-from ray_wssis.data.records import Object, Record
+from ray_wssis.data.records import Object, Record, Records
 
 SEEN_SHARE = 0.5  # of an object's pixels; an object with a smaller share is ignored
+MOST_EMPTY = 0.5  # share of images without objects that is no surprise
+
+logger = logging.getLogger(__name__)
+
+
+def labelled(records: Records, file: str, incomplete: Container[int] = ()) -> Records:
+    """Leave out the images of `file` that nobody looked at: they would be learnt as background.
+
+    Where every object has a mask, images without objects are taken for empty; if most are, that is
+    worth a warning.  Images with ids in `incomplete` have annotations that cannot be used.
+    """
+    kept = [record for record in records if is_labelled(record) or record.image_id in incomplete]
+    number = len(records) - len(kept)
+    if not number:
+        return records
+    if all(obj.mask is not None for record in kept for obj in record.objects):
+        if number > MOST_EMPTY * len(records):
+            logger.warning(
+                "%s: %d of %d images have no annotation and are learnt as background. Remove those "
+                "that nobody looked at from the file",
+                file,
+                number,
+                len(records),
+            )
+        return records
+    logger.warning(
+        "%s: %d of %d images have no annotation and are left out, as nobody may have looked at "
+        'them yet. If they are empty, say so with `"annotated": true` in their entries',
+        file,
+        number,
+        len(records),
+    )
+    return Records.from_rows(kept, records.categories)
+
+
+def is_labelled(record: Record) -> bool:
+    """Tell whether somebody looked at the image or at a part of it.
+
+    An annotation says so, and so does `annotated`.  Without both, nobody knows whether the image is
+    empty or waits for its annotator.
+    """
+    if record.objects:
+        return True
+    height, width = record.height, record.width
+    return record.annotated is not None and masks.area(record.annotated, height, width) > 0
 
 
 def unseen(record: Record) -> bytes | None:

@@ -136,6 +136,6 @@ def _listed_image(
     try:
         annotated = None if size is None else read_annotated(entry.get("annotated"), *size)
     except ValueError as error:
-        wanted = "polygons or an RLE of the part that somebody looked at"
+        wanted = "polygons or an RLE of the part that somebody looked at, or true or false"
         problems.add("error", "malformed annotated part", where, str(error), wanted)
     return ListedImage(file=file, size=size, annotated=annotated)

@@ -7,8 +7,8 @@ In a file that is known to be weak, the centre of the `bbox` stands in for a mis
 Extra points on the object are `"extra_points": [[x, y], ...]` (`more_points` in older files),
 points off it are `"negative_points": [[x, y], ...]`.
 
-An image may carry `"annotated"`, polygons or an RLE of the part that somebody looked at, and
-`"tags"`, names or ids of the categories that it shows.
+An image may carry `"annotated"`, the part that somebody looked at (polygons, an RLE, true for all
+of it, false for nothing), and `"tags"`, names or ids of the categories that it shows.
 
 The first fatal problem is raised, unless the caller gives a list: then annotations that cannot be
 used are noted there and left out.  `wssis data check` lists all of them.

@@ -155,18 +155,24 @@ def read_box_centre(box: Any, height: int, width: int) -> Point | None:
 
 
 def read_annotated(region: Any, height: int, width: int) -> bytes | None:
-    """Read the counts of an image's `annotated`, polygons or an RLE; None when the key is missing.
+    """Read the counts of the part of an image that somebody looked at; None without the key.
 
-    Raises ValueError, naming the key, for a malformed or empty region.
+    `annotated` is polygons, an RLE, true (all of the image) or false (nothing).  Raises ValueError,
+    naming the key, for a malformed or empty region.
     """
     if region is None:
         return None
+    if isinstance(region, bool):
+        return masks.everywhere(height, width) if region else masks.nowhere(height, width)
     try:
         counts = read_mask(region, height, width)
     except ValueError as error:
         raise ValueError(f"`annotated`: {error}") from error
     if counts is None or masks.area(counts, height, width) == 0:
-        raise ValueError("`annotated` is empty; leave it out if all of the image was looked at")
+        raise ValueError(
+            "`annotated` is empty; it is true if somebody looked at all of the image, false if "
+            "nobody did"
+        )
     return counts
 
 

@@ -57,8 +57,16 @@ def coco_image(record: Record, categories: Sequence[Category]) -> dict[str, Any]
     if record.tags is not None:
         entry["tags"] = [categories[label].id for label in record.tags]
     if record.annotated is not None:
-        entry["annotated"] = coco_rle(record.annotated, record.height, record.width)
+        entry["annotated"] = coco_annotated(record.annotated, record.height, record.width)
     return entry
+
+
+def coco_annotated(counts: bytes, height: int, width: int) -> bool | dict[str, Any]:
+    """Make the value of `annotated`: true for all of the image, false for nothing, else an RLE."""
+    seen = masks.area(counts, height, width)
+    if seen in (0, height * width):
+        return seen > 0
+    return coco_rle(counts, height, width)
 
 
 def coco_annotations(record: Record, categories: Sequence[Category]) -> Iterator[dict[str, Any]]:

@@ -17,6 +17,7 @@ from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
+from ray_wssis import masks
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.points import chance, with_points
 from ray_wssis.data.records import Record, Records
@@ -52,7 +53,7 @@ def split_records(
     strong, rest, knows_masks = cut_records(records, percent, seed, point_kind, incomplete)
     return Split(
         strong=strong,
-        weak=Records.from_rows(map(_forget_masks, rest), records.categories),
+        weak=Records.from_rows((_forget_masks(_seen(x)) for x in rest), records.categories),
         weak_truth=rest if knows_masks else None,
     )
 
@@ -169,6 +170,13 @@ def _knows_masks(record: Record, incomplete: Container[int]) -> bool:
 def _can_audit(record: Record) -> bool:
     objects = [obj for obj in record.objects if not obj.crowd]
     return bool(objects) and all(obj.mask is not None and obj.point is not None for obj in objects)
+
+
+def _seen(record: Record) -> Record:
+    """Note that somebody looked at an image without objects, which a file of points cannot tell."""
+    if record.objects or record.annotated is not None:
+        return record
+    return replace(record, annotated=masks.everywhere(record.height, record.width))
 
 
 def _forget_masks(record: Record) -> Record:

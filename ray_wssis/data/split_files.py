@@ -22,6 +22,7 @@ from ray_wssis.data.split import (
     count_classes,
     split_records,
 )
+from ray_wssis.data.split_checks import check_points, check_teaches
 from ray_wssis.storage import hash_file
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ def split_file(
     source = UPath(annotations)
     records = read_coco(source, images="", crowds=crowds)
     split = split_records(records, percent, seed, point_kind)
+    check_teaches(split.strong)
+    check_points(split.weak)
     made_how = {
         "percent": percent,
         "seed": seed,

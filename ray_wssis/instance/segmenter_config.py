@@ -22,7 +22,9 @@ class SegmenterConfig(Config):
     scale_ranges: tuple[ScaleRange, ScaleRange, ScaleRange, ScaleRange, ScaleRange] = (
         OVERLAPPING_RANGES  # sqrt(width * height) in network pixels, from fine to coarse level
     )
-    shorter: int = Field(default=800, ge=PADDING_MULTIPLE)  # network pixels, when labelling and evaluating
+    shorter: int = Field(
+        default=800, ge=PADDING_MULTIPLE
+    )  # network pixels, when labelling and evaluating
     longest: int = Field(default=1333, ge=PADDING_MULTIPLE)
     inference: InferenceConfig = InferenceConfig()
     compat: Compat = "fixed"  # which points get a mask

@@ -14,11 +14,13 @@ from typing import NamedTuple
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
+from ray_wssis.data.annotated import labelled
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.points import with_points
 from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.shared_images import warn_of_shared_images
 from ray_wssis.data.split import (
     Split,
     as_weak,
@@ -27,6 +29,7 @@ from ray_wssis.data.split import (
     draw_audit,
     split_records,
 )
+from ray_wssis.data.split_checks import check_points, check_teaches, check_validates
 from ray_wssis.data.split_files import counts, split_name, write_split
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.run import Run
@@ -72,6 +75,10 @@ def split(run: Run, config: DataConfig) -> Artifact:
 
 def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
     validation, parts, rejected = gather(config, seed, stage)
+    check_teaches(parts.strong)
+    check_validates(validation)
+    check_points(parts.weak, rejected)
+    warn_of_shared_images({"strong": parts.strong, "weak": parts.weak, "validation": validation})
     taught, audit = draw_audit(parts.strong, config.audit, seed)
     if config.audit and not len(audit):
         logger.warning(
@@ -147,6 +154,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
             reject_masks=False,
             crowds=config.crowds,
         )
+        learnt = labelled(learnt, config.annotations, incomplete(rejected))
         if config.validation is not None:
             validation = read_validation(config, learnt.categories)
         else:
@@ -180,6 +188,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         rejected=rejected,
         crowds=config.crowds,
     )
+    weak_records = labelled(weak_records, weak, incomplete(rejected))
     weak_records = of_classes(strong_records.categories, weak_records, weak)
     check_categories(strong, strong_records.categories, weak, weak_records.categories)
     offset = id_offset(weak_records, strong_records)

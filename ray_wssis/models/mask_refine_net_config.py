@@ -18,8 +18,12 @@ class MaskRefineNetConfig(Config):
     encoder: str = "resnet101"  # any convolutional network of timm with strides 2 to 32
     weights: str = "hub"  # hub | offline | none | a file with a state dict
     crop_size: int = Field(default=256, ge=CROP_MULTIPLE)  # pixels, a multiple of 32
-    crop_scale: float = Field(default=2.0, ge=1)  # sides of the crop over those of the rough mask, in use
-    minimum_side: float = Field(default=16.0, gt=0)  # pixels of the original image; smaller crops are widened
+    crop_scale: float = Field(
+        default=2.0, ge=1
+    )  # sides of the crop over those of the rough mask, in use
+    minimum_side: float = Field(
+        default=16.0, gt=0
+    )  # pixels of the original image; smaller crops are widened
     aspp_width: Width = 512
     aspp_dilations: tuple[Width, ...] = (3, 6, 9)
     decoder_widths: tuple[Width, Width, Width, Width] = (256, 128, 64, 64)  # coarse to fine

@@ -14,7 +14,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 class SOLOv2Config(Config):
     backbone: BackboneConfig = BackboneConfig()
-    grids: tuple[Count, Count, Count, Count, Count] = (40, 36, 24, 16, 12)  # cells per side, fine to coarse
+    grids: tuple[Count, Count, Count, Count, Count] = (
+        40,
+        36,
+        24,
+        16,
+        12,
+    )  # cells per side, fine to coarse
     pyramid_channels: Count = 256
     head_channels: Count = 512
     num_head_convs: Count = 4

@@ -8,13 +8,14 @@ finished is not made again.
 from collections.abc import Iterator
 
 from ray_wssis.artifacts import Artifact
+from ray_wssis.data.records import Records
 from ray_wssis.data.split_files import split_name
 from ray_wssis.instance.audit import audit
 from ray_wssis.instance.evaluate import evaluate
 from ray_wssis.instance.label import label
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.report import instance_sections
-from ray_wssis.instance.split import ALL, TAUGHT, VALIDATION, split
+from ray_wssis.instance.split import ALL, TAUGHT, VALIDATION, WEAK, split
 from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
@@ -26,6 +27,8 @@ from ray_wssis.run import Run
 def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     yield (data := split(run, config.data))
     validation = data.part(VALIDATION)
+    if config.upper_bound:
+        check_upper_bound(data)
 
     # 1. The teacher learns from the strong images, except for those of the audit.
     task = SegmenterTask.of("teacher", config.teacher, data.part(TAUGHT), validation)
@@ -63,10 +66,17 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     )
 
 
+def check_upper_bound(data: Artifact) -> None:
+    """Raise ValueError if some mask of a weak image is not known."""
+    if not (data / ALL).exists():
+        raise ValueError(
+            f"upper_bound: the true masks of the {len(Records.read(data / WEAK))} weak images are "
+            "not all known, so nothing can be trained on them. Leave out --upper-bound"
+        )
+
+
 def upper_bound(run: Run, config: PointWSSISConfig, data: Artifact) -> Artifact:
     """Train the student that knows all masks: what the other one could reach."""
-    if not (data / ALL).exists():
-        raise ValueError("upper_bound: the masks of the weak images are not known")
     stage = config.student.model_copy(update={"ready": None})
     task = SegmenterTask.of("upper_bound", stage, data.part(ALL), data.part(VALIDATION))
     return run.train("upper_bound", "Train the upper bound on all true masks", task, stage)

@@ -12,7 +12,9 @@ class LabellingWorkers(Config):
 
     number: int = Field(default=1, ge=1)  # actors to start with, each with its own networks
     max_number: int | None = Field(default=None, ge=1)  # null: one per GPU, without GPUs `number`
-    gpus_each: float | None = Field(default=None, ge=0)  # null: one if the cluster has any, else none
+    gpus_each: float | None = Field(
+        default=None, ge=0
+    )  # null: one if the cluster has any, else none
     cpus_each: float = Field(default=1, gt=0)
     batch_size: int = Field(default=8, ge=1)  # images per forward pass
     shard_size: int = Field(default=128, ge=1)  # images whose rows are written together

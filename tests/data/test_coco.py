@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ray_wssis import masks
 from ray_wssis.data.coco import Rejected, read_coco, records_from_coco
+from ray_wssis.data.coco_writer import coco_image
 from tests.support.coco_files import SQUARE, coco
 
 
@@ -203,7 +204,7 @@ def test_the_annotated_part_is_polygons_or_an_rle(region: Any) -> None:
         ({"tags": [3]}, "`tags`: there is no category 3"),
         ({"tags": [True]}, "`tags`: there is no category True"),
         ({"tags": [["dog"]]}, "`tags`: there is no category"),
-        ({"annotated": []}, "`annotated` is empty; leave it out"),
+        ({"annotated": []}, "`annotated` is empty; it is true if somebody looked at all"),
         ({"annotated": {"size": [4, 6], "counts": [24]}}, "`annotated` is empty"),
         ({"annotated": {"size": [6, 4], "counts": [24]}}, r"`annotated`: the mask is made for"),
         ({"annotated": [[1, 2, 3]]}, "`annotated`: a polygon of 3 numbers"),
@@ -214,3 +215,14 @@ def test_bad_tags_and_annotated_parts_are_named(entry: dict[str, Any], complaint
     data["images"][0] |= entry
     with pytest.raises(ValueError, match=f"image 5: {complaint}"):
         records_from_coco(data, "", rejected=[])
+
+
+@pytest.mark.parametrize(
+    ("value", "counts"), [(True, masks.everywhere(4, 6)), (False, masks.nowhere(4, 6))]
+)
+def test_an_image_may_say_that_somebody_or_nobody_looked_at_it(value: bool, counts: bytes) -> None:
+    data = coco()
+    data["images"][0]["annotated"] = value
+    (record,) = records_from_coco(data, "")
+    assert record.annotated == counts
+    assert coco_image(record, [])["annotated"] is value

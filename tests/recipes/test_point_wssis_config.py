@@ -17,7 +17,10 @@ from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
             "teacher.training.batch_size is 16 .* shared by 3; make it a multiple of 12",
         ),
         ("training_workers={number: 2, max_number: 9}", "two crops for each of the 9"),
-        ("refiner.model.crop_size=80", "refiner.model: crop_size is 80, it must be a multiple of 32"),
+        (
+            "refiner.model.crop_size=80",
+            "refiner.model: crop_size is 80, it must be a multiple of 32",
+        ),
         ("teacher.model.longest=64", "teacher.model: longest is 64, less than shorter, 128"),
         ("student.model.scale_ranges.2=[9, 1]", "scale_ranges"),
         ("teacher.augment.shorter=[]", "teacher.augment.shorter"),

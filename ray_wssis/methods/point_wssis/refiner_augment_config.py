@@ -18,5 +18,7 @@ class RefinerAugmentConfig(Config):
     @model_validator(mode="after")
     def check_scales(self) -> "RefinerAugmentConfig":
         if self.max_scale < self.min_scale:
-            raise ValueError(f"max_scale is {self.max_scale:g}, below min_scale, {self.min_scale:g}")
+            raise ValueError(
+                f"max_scale is {self.max_scale:g}, below min_scale, {self.min_scale:g}"
+            )
         return self
