@@ -159,6 +159,12 @@ def nowhere(height: int, width: int) -> bytes:
     return from_uncompressed([height * width], height, width)
 
 
+def union(parts: Sequence[bytes], height: int, width: int) -> bytes:
+    """Return the counts of all pixels that belong to at least one of the masks."""
+    rles = [_rle(counts, height, width) for counts in parts]
+    return bytes(coco_mask.merge(rles)["counts"])
+
+
 def overlap(counts_a: bytes, counts_b: bytes, height: int, width: int) -> int:
     """Count the pixels that belong to both masks."""
     both = [_rle(counts_a, height, width), _rle(counts_b, height, width)]

@@ -56,7 +56,7 @@ def import_(
             "Label Studio."
         ),
     ],
-    out: Annotated[str, typer.Argument(help="Weak COCO file to write.")],
+    out: Annotated[str, typer.Argument(help="COCO file to write.")],
     classes: Annotated[str, typer.Option(help="COCO file with the classes: the one with masks.")],
     images: Annotated[str, typer.Option(help="Folder of the images, whose sizes are read.")],
     export_format: Annotated[
@@ -68,7 +68,7 @@ def import_(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Convert points from another tool into a weak file; exit 1 when none of them is usable."""
+    """Convert points and masks from another tool into a COCO file; exit 1 when none is usable."""
     from ray_wssis.data.coco_writer import write_coco
     from ray_wssis.data.imports.points import import_points
 
@@ -84,13 +84,13 @@ def import_(
         )
     except ValueError as error:
         stop(error)
-    if len(imported.records):
-        write_coco(imported.records, out, info={"description": "points only"})
+    if imported.num_objects:
+        write_coco(imported.records, out, info={"description": "imported"})
     if as_json:
         typer.echo(json.dumps(import_report(imported), indent=2))
     else:
         show_import(imported, out)
-    if not len(imported.records):
+    if not imported.num_objects:
         raise typer.Exit(1)
 
 
@@ -200,6 +200,10 @@ def import_report(imported: "Imported") -> dict[str, Any]:
         "num_images": len(imported.records),
         "num_instances_per_class": count_classes(imported.records),
         "num_images_left_out": imported.num_left_out,
+        "num_masks": imported.num_masks,
+        "num_empty_images": imported.num_empty,
+        "num_joined_parts": imported.num_joined[0],
+        "num_joined_objects": imported.num_joined[1],
         "num_others": dict(imported.others),
         "problems": [asdict(problem) for problem in imported.problems],
     }
@@ -212,17 +216,23 @@ def show_import(imported: "Imported", out: str) -> None:
     if imported.problems:
         show(imported.problems)
     per_class = {name: n for name, n in count_classes(imported.records).items() if n}
+    num_objects = sum(per_class.values())
+    kinds = [f"{num_objects - imported.num_masks} objects with points"]
+    kinds += [f"{imported.num_masks} with masks"] if imported.num_masks else []
+    kinds += [f"{imported.num_empty} empty images"] if imported.num_empty else []
     left_out = [f"{imported.num_left_out} images without a usable point"]
     left_out += [f"{n} {kind}" for kind, n in imported.others.most_common()]
     lines = [
-        f"{imported.export_format}: {len(imported.records)} images, "
-        f"{sum(per_class.values())} objects with points"
+        f"{imported.export_format}: {len(imported.records)} images, {', '.join(kinds)}"
         + (f": {', '.join(f'{n} {name}' for name, n in per_class.items())}" if per_class else ""),
         f"Left out: {', '.join(left_out)}",
         f"Written: {out}" if per_class else "Nothing was written",
     ]
     if per_class and any(problem.severity == "warning" for problem in imported.problems):
         lines.insert(2, "Objects without a point count as background: fix them, import again.")
+    if imported.num_joined[1]:
+        parts, objects = imported.num_joined
+        lines.insert(1, f"Joined: {parts} points and masks into {objects} objects")
     for line in lines:
         console().print(escape(line), soft_wrap=True)
 

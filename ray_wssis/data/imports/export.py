@@ -1,4 +1,4 @@
-"""An export of a labelling tool: its images, with the points that people clicked on them.
+"""An export of a labelling tool: its images, with what people clicked and drew on them.
 
 Entries that cannot be used are noted and left out; the rest is read.  Places count from the corner
 of the image as it is shown, as ours do.
@@ -30,13 +30,29 @@ class Mark:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """A mask in its tool."""
+
+    where: str  # for messages
+    class_name: str
+    mask: bytes  # run-length counts for the size of the image
+    group: str = ""  # as that of a mark
+
+
+@dataclass(frozen=True, kw_only=True)
 class MarkedImage:
-    """An image in its tool."""
+    """An image in its tool; one with a drawing has a size."""
 
     where: str  # for messages
     name: str  # a path or an address
     size: tuple[int, int] | None = None  # (height, width) in the tool, where that is known
     marks: list[Mark] = field(default_factory=list)
+    drawings: list[Drawing] = field(default_factory=list)
+    is_empty: bool = False  # somebody says that there is nothing on it
+
+    @property
+    def is_labelled(self) -> bool:
+        return bool(self.marks or self.drawings or self.is_empty)
 
 
 class Unusable(ValueError):
@@ -52,7 +68,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.problems = Problems()
-        self.others: Counter[str] = Counter()  # annotations that are no points, by kind
+        self.others: Counter[str] = Counter()  # annotations that are not taken, by kind
 
     @contextmanager
     def item(self, where: str) -> Iterator[str]:

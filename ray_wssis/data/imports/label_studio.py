@@ -1,15 +1,17 @@
 """Points from Label Studio: its export *JSON*, a list of tasks."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from upath import UPath
 
 from ray_wssis.data.imports.export import Mark, MarkedImage, Notes, Unusable, checked
+from ray_wssis.data.imports.task_images import image_of, images_of
+
+KEY_POINTS = ("keypointlabels", "keypoint")  # kinds of regions; the latter has its label elsewhere
 
 
 class _Task(BaseModel):
@@ -39,34 +41,54 @@ class _Place(BaseModel):
 
 
 def read_label_studio(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
-    """Read the images of a list of tasks."""
+    """Read the images of a list of tasks; a task may have several.
+
+    An image that somebody looked at without marking anything in the whole task is empty.
+    """
     tasks = json.loads(export.read_bytes())
     entries = tasks if isinstance(tasks, list) else []
     if not any(isinstance(entry, dict) and "data" in entry for entry in entries):
         raise ValueError("no list of tasks with `data`; export `JSON`, not `JSON-MIN`")
+    one_tag = len(set(_tags(entries))) == 1
     for place, entry in enumerate(entries):
         number = entry.get("id", place) if isinstance(entry, dict) else place
-        with notes.item(f"task {number}") as task_name:
-            task = checked(_Task, entry)
-            marks, size = [], None
-            for region in _key_points(task_name, task.annotations, notes):
-                with notes.item(f"{task_name}, region {region.get('id')}") as where:
-                    point = checked(_KeyPoint, region)
-                    marks.append(_mark(where, point))
-                    size = (point.original_height, point.original_width)
-            name = _address(task.data)
-            yield MarkedImage(where=f"{task_name} ({name})", name=name, size=size, marks=marks)
+        with notes.item(f"task {number}") as where:
+            yield from _read_task(where, checked(_Task, entry), one_tag, notes)
 
 
-def _address(data: dict[str, Any]) -> str:
-    """Return the path or address of a task's image in Label Studio."""
-    texts = [value for value in data.values() if isinstance(value, str)]
-    text = data["image"] if isinstance(data.get("image"), str) else texts[0] if texts else ""
-    if not text or (len(texts) > 1 and "image" not in data):
-        found = f"its data has {', '.join(data) or 'nothing'}"
-        raise Unusable("task without image", found, "the image as `image`, or as the only text")
-    path, _, query = text.partition("?")
-    return unquote(query.removeprefix("d=") if query.startswith("d=") else path)
+def _tags(tasks: list[Any]) -> Iterator[str]:
+    """Yield the tag of the image of each region, as far as the tasks can be read."""
+    for task in tasks:
+        try:
+            for annotation in _Task.model_validate(task).annotations:
+                yield from (str(region.get("to_name", "")) for region in annotation.result)
+        except ValidationError:
+            continue
+
+
+def _read_task(where: str, task: _Task, one_tag: bool, notes: Notes) -> list[MarkedImage]:
+    """Read the images of a task, each with its key points.  Raises Unusable."""
+    named = images_of(task.data)
+    points: dict[str, list[Mark]] = defaultdict(list)
+    sizes: dict[str, tuple[int, int]] = {}
+    for region in _key_points(where, task.annotations, notes):
+        with notes.item(f"{where}, region {region.get('id')}") as here:
+            key = image_of(region, named, one_tag=one_tag)
+            point = checked(_KeyPoint, region)
+            points[key].append(_mark(here, point))
+            sizes[key] = point.original_height, point.original_width
+    counted = [each for each in task.annotations if not each.was_cancelled]
+    is_empty = bool(counted) and not any(each.result for each in counted)
+    return [
+        MarkedImage(
+            where=f"{where} ({name:.200})",
+            name=name,
+            size=sizes.get(key),
+            marks=points[key],
+            is_empty=is_empty,
+        )
+        for key, name in named.items()
+    ]
 
 
 def _key_points(where: str, annotations: list[_Annotation], notes: Notes) -> list[dict[str, Any]]:
@@ -74,12 +96,7 @@ def _key_points(where: str, annotations: list[_Annotation], notes: Notes) -> lis
     latest: list[dict[str, Any]] = []
     for annotation in sorted(annotations, key=lambda annotation: annotation.updated_at):
         here = f"{where}, annotation {annotation.id}"
-        points, kinds = [], Counter[str]()
-        for region in annotation.result:
-            if region.get("type") in ("keypointlabels", "keypoint"):  # without a label, the latter
-                points.append(region)
-            else:
-                kinds[f"{region.get('type')}"] += 1
+        points, kinds = _regions(annotation.result)
         if annotation.was_cancelled:
             found = f"cancelled, with {len(points)} key points"
             notes.problems.add(
@@ -94,6 +111,33 @@ def _key_points(where: str, annotations: list[_Annotation], notes: Notes) -> lis
             )
         latest = points or latest
     return latest
+
+
+def _regions(result: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Return the key points of an annotation with their labels, and its other regions by kind.
+
+    A region comes in two parts where its label is chosen with a `Labels` tag.
+    """
+    shapes = {region.get("id") for region in result if region.get("type") != "labels"}
+    labels = {
+        region.get("id"): region.get("value") for region in result if region.get("type") == "labels"
+    }
+    points, kinds = [], Counter[str]()
+    for region in result:
+        number, kind = region.get("id"), region.get("type")
+        if kind in KEY_POINTS:
+            points.append(_labelled(region, labels.get(number)))
+        elif kind != "labels" or number not in shapes:
+            kinds[f"{kind}"] += 1
+    return points, kinds
+
+
+def _labelled(region: dict[str, Any], label: Any) -> dict[str, Any]:
+    """Return a key point with the label in the other part of its region, if it has none."""
+    value = region.get("value")
+    if not (isinstance(value, dict) and isinstance(label, dict)) or "keypointlabels" in value:
+        return region
+    return region | {"value": value | {"keypointlabels": label.get("labels")}}
 
 
 def _mark(where: str, point: _KeyPoint) -> Mark:

@@ -3,12 +3,14 @@
 golden/label_studio_export.json came out of Label Studio 1.23.2, its export `JSON`.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from ray_wssis.data.coco_writer import write_coco
 from tests.support.exports import findings, imported, key_point, points, task
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -71,3 +73,82 @@ def test_names_of_label_studio(folder: Path, data: dict[str, Any], name: str | N
     found = imported(folder, "a.json", [task(region, data=data)])
     assert [point[0] for point in points(found)] == ([name] if name else [])
     assert findings(found) == ([] if name else [("task without image", "task 1")])
+
+
+def two_images(*tags: str, **extra: Any) -> dict[str, Any]:
+    """A task with a 40 x 30 and a 30 x 40 image, and a key point on each tag."""
+    sizes = [{}, {"original_width": 30, "original_height": 40}]
+    regions = [
+        key_point(50, 50, to_name=tag, **size) for tag, size in zip(tags, sizes, strict=False)
+    ]
+    return task(*regions, data={"image": "/data/upload/1/a.png", "image2": "sub/b.png"} | extra)
+
+
+@pytest.mark.parametrize(
+    ("tags", "data"),
+    [
+        (("img1", "img2"), {}),
+        (("img", "img2"), {}),
+        (("image", "image2"), {}),
+        (("view_1", "view_2"), {"text": "x"}),
+        (
+            ("left", "right"),
+            {"image": "", "image2": "", "l": "", "left": "a.png", "right_image": "sub/b.png"},
+        ),
+        (("1", "2"), {"image": "", "image2": "", "first1": "a.png", "first2": "sub/b.png"}),
+    ],
+)
+def test_each_point_is_on_the_image_of_its_tag(
+    folder: Path, tags: tuple[str, str], data: dict[str, Any]
+) -> None:
+    found = imported(folder, "a.json", [two_images(*tags, **data)])
+    assert points(found) == [("a.png", "cat", 20, 15), ("sub/b.png", "cat", 15, 20)]
+    assert not found.problems
+
+
+def test_a_tag_that_resembles_no_key_is_listed(folder: Path) -> None:
+    found = imported(folder, "a.json", [two_images("photo", "scan", other="c.png")])
+    assert not points(found)
+    assert findings(found) == [("unknown image of the task", "task 1, region k")] * 2
+    assert (
+        found.problems[0].found
+        == "it is on 'photo', the images of the task are image, image2, other"
+    )
+
+
+def test_pages_of_a_task_are_images(folder: Path) -> None:
+    regions = [
+        key_point(50, 50, to_name="pdf", item_index=0),
+        key_point(50, 50, to_name="pdf", item_index=1, original_width=30, original_height=40),
+    ]
+    found = imported(folder, "a.json", [task(*regions, data={"pages": ["a.png", "sub/b.png"]})])
+    assert points(found) == [("a.png", "cat", 20, 15), ("sub/b.png", "cat", 15, 20)]
+
+
+def test_a_label_may_be_chosen_with_a_tag_of_its_own(folder: Path) -> None:
+    place = {"x": 50, "y": 50, "width": 1}
+    point = key_point(50, 50, id="q", type="keypoint", value=place)
+    label = point | {"type": "labels", "value": place | {"labels": ["cat"]}}
+    box = {"id": "r", "type": "rectangle", "value": {}}
+    other = {"id": "r", "type": "labels", "value": {"labels": ["dog"]}}
+    alone = {"id": "s", "type": "labels", "value": {"labels": ["dog"]}}
+    for result in ([point, label], [label, point]):
+        found = imported(folder, "a.json", [task(*result, box, other, alone)])
+        assert points(found) == [("a.png", "cat", 20, 15)]
+        assert found.others == {"rectangle": 1, "labels": 1} and not found.problems
+
+
+def test_a_task_that_was_submitted_without_a_mark_is_empty(folder: Path) -> None:
+    empty, never = task(data={"image": "sub/b.png"}), task(data={"image": "c.png"}, annotations=[])
+    skipped = task(data={"image": "d.png"})
+    skipped["annotations"][0]["was_cancelled"] = True
+    boxes = task({"id": "r", "type": "rectangle", "value": {}}, data={"image": "e.png"})
+    found = imported(folder, "a.json", [task(key_point(50, 50)), empty, never, skipped, boxes])
+    assert [(record.file, len(record.objects)) for record in found.records] == [
+        ("a.png", 1),
+        ("sub/b.png", 0),
+    ]
+    assert (found.num_left_out, found.num_empty) == (3, 1)
+    write_coco(found.records, str(folder / "o.json"))
+    images = json.loads((folder / "o.json").read_text())["images"]
+    assert [image.get("annotated") for image in images] == [None, True]
