@@ -29,6 +29,7 @@ from typing import Any
 from pydantic import BaseModel
 from upath import UPath
 
+from ray_wssis.one_command import LOCK
 from ray_wssis.staleness import FORMAT, name_some, objection, too_old
 from ray_wssis.storage import (
     Place,
@@ -43,6 +44,7 @@ from ray_wssis.storage import (
 
 STARTED, MANIFEST = "started.json", "manifest.json"
 DRAFTS = {f".{STARTED}.draft", f".{MANIFEST}.draft"}  # what a kill may leave of the two
+NO_CONTENT = {*DRAFTS, LOCK}  # of a folder that no stage has begun
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +166,7 @@ def open_stage(
     wanted = {"format": FORMAT, "made_from": plain(made_from), "seed": seed}
     manifest = _read_note(place / MANIFEST, "digest", "made_from", "seed", "outputs")
     started = _read_note(place / STARTED, "made_from", "seed", "started")
-    if not manifest and not started and (here := set(names_in(place)) - DRAFTS):
+    if not manifest and not started and (here := set(names_in(place)) - NO_CONTENT):
         if STARTED not in here:
             raise ValueError(
                 f"{place} holds {name_some(here)}, which no stage of ray-wssis made, so nothing is "
@@ -278,12 +280,12 @@ def _empty(folder: UPath, keep: Collection[str] = ()) -> None:
     empties the folder again."""
     write_atomically(folder / STARTED, b"{}")
     for name in sorted(names_in(folder), key=lambda name: name != MANIFEST):  # manifest first
-        if name != STARTED and name not in keep:
+        if name not in (STARTED, LOCK) and name not in keep:
             remove(folder / name)
 
 
 def _is_note(name: str) -> bool:
-    return name in (STARTED, MANIFEST) or name in DRAFTS
+    return name in (STARTED, MANIFEST) or name in NO_CONTENT
 
 
 def _is_under(name: str, places: Sequence[str]) -> bool:

@@ -20,7 +20,16 @@ MAY_IMPORT = {  # of our own
 }
 LAYERS = {  # a module imports from its own line and from the lines above
     "ray_wssis": [
-        {"storage", "config", "renamed_keys", "artifacts", "staleness", "masks", "logs"},
+        {
+            "storage",
+            "config",
+            "renamed_keys",
+            "artifacts",
+            "staleness",
+            "one_command",
+            "masks",
+            "logs",
+        },
         {"data", "models", "metrics"},
         {"session", "live_metrics", "report"},
         {"training", "streaming"},

@@ -26,6 +26,7 @@ from ray_wssis.cli.options import (
 )
 from ray_wssis.config import ConfigError
 from ray_wssis.logs import LogFormat, begin
+from ray_wssis.one_command import alone_in
 from ray_wssis.session import configure, lasting
 from ray_wssis.storage import locate, read_json
 
@@ -127,7 +128,8 @@ def make(
     from ray_wssis.run import Run, carry_out  # imports torch and Ray
 
     opened = Run(config, str(folder), redo=redo, retry_failed=retry_failed)
-    made = carry_out(artifacts(opened, config), until)
+    with alone_in(folder):
+        made = carry_out(artifacts(opened, config), until)
     page = made / "index.html"
     typer.echo(page if page.exists() else made.folder)
 

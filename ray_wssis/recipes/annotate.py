@@ -27,6 +27,7 @@ from ray_wssis.instance.split import REJECTED, WEAK, write_rejected
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
+from ray_wssis.one_command import alone_in
 from ray_wssis.run import ROWS
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
 from ray_wssis.streaming.config import LabellingWorkers
@@ -109,6 +110,10 @@ class Annotate:
     def label(self) -> Artifact:
         """Make `labels.json`, with the rows and lists that it is made from."""
         points = self.points  # a file that is refused leaves no folder
+        with alone_in(self.out):
+            return self.label_alone(points)
+
+    def label_alone(self, points: Points) -> Artifact:
         opened = open_stage(
             self.out,
             self.made_from,
