@@ -11,6 +11,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage
 from ray_wssis.config import to_yaml
+from ray_wssis.heartbeat import Heartbeat
 from ray_wssis.models.model_folder import FILES, copy_model
 from ray_wssis.report.mlflow_log import log_to_mlflow
 from ray_wssis.report.page import Section, write_page
@@ -73,8 +74,9 @@ class Run:
         if isinstance(opened, Artifact):
             return opened
         write_atomically(self.folder / RESOLVED, to_yaml(self.config).encode())
-        make(opened)
-        return opened.finish(logs=logs)
+        with Heartbeat(name):
+            make(opened)
+            return opened.finish(logs=logs)
 
     def train(self, name: str, says: str, task: Task, config: TrainedModel) -> Artifact:
         """Train a model, or adopt the one that `config.ready` names; it is in `model/`."""

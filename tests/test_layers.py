@@ -27,6 +27,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
             "artifacts",
             "staleness",
             "one_command",
+            "heartbeat",
             "masks",
             "logs",
         },

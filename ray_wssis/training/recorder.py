@@ -80,7 +80,7 @@ class Recorder:
                 "network_share": max(0.0, 1 - waited / seconds),
             }
             self.log.write(line)
-            self.setup.board.update.remote(self.setup.task.name, self.setup.config.steps, line)
+            self.setup.board.update.remote(line)
             self.clock = time.monotonic()
         self.pending = []
 
@@ -112,8 +112,11 @@ class Recorder:
         if step in config.early:
             self.save_model(f"early_{config.early.index(step) + 1}")
         if step % config.validate_every == 0 or step == config.steps:
+            self.setup.board.doing.remote("validating")
             figures = self.setup.task.validate(self.state.model)
             self.log.write({"step": step} | figures)
+            self.setup.board.validated.remote({"step": step} | figures)
+            self.setup.board.doing.remote("saving")
             if figures[self.setup.task.best_metric] > self.state.best:
                 self.state.best = figures[self.setup.task.best_metric]
                 self.save_model("best")

@@ -58,7 +58,8 @@ def train(
         board=board,
         rescued=rescue(folder / RUN),
     )
-    with ProgressPrinter(board, run_id(folder.parent)), stop_at_sigterm(board):
+    progress = ProgressPrinter(board, run_id(folder.parent), task.name, config.steps)
+    with progress, stop_at_sigterm(board):
         try:
             trainer(setup, workers, gpu, cpus).fit()
         except ray.train.TrainingFailedError as error:
