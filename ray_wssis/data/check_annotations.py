@@ -5,21 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_wssis import masks
-from ray_wssis.data.coco_fields import (
-    CLICK_KEYS,
-    listed_points,
-    read_box_centre,
-    read_click,
-    read_crowd,
-    read_mask,
-    read_point,
-)
+from ray_wssis.data.check_places import PlaceChecker, Size
+from ray_wssis.data.place import Place
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Click, Point
 from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.survey import Survey
-
-Size = tuple[int, int]  # (height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +36,7 @@ class AnnotationChecker:
         self.num_points: Counter[int] = Counter()  # by category id, where no mask is known
         self.num_boxes = 0  # annotations that only a box locates, crowds left out
         self.survey = Survey()
+        self.places = PlaceChecker(problems, self.survey)
         self.on_pixel: dict[tuple[int, int, int], list[int]] = defaultdict(list)  # annotation ids
 
     def check(self, annotations: list[Any]) -> None:
@@ -77,44 +69,47 @@ class AnnotationChecker:
         category: int | None,
         size: Size,
     ) -> None:
-        """Check the mask and the point of an annotation, each on its own, or else its box."""
-        crowd = self._crowd(where, entry)
+        """Check an annotation whose image is known, and count it."""
+        crowd = self.places.crowd(where, entry)
         if crowd:
             wanted = "nothing: an ignore region in a strong part, left out of a weak one"
             self.problems.add("info", "crowd", where, "a crowd region", wanted)
-        mask = self._mask(where, entry.get("segmentation"), size)
-        point = self._point(where, entry.get("point"), size)
-        clicks = self._clicks(where, entry, size)
-        only_box = not entry.get("segmentation") and entry.get("point") is None
-        if only_box:
-            point = self._box_centre(where, entry, size)
-        if category is None:
+        place = self.places.place(number, where, entry, size)
+        clicks = self.places.clicks(where, entry, size)
+        if category is None or place is None:
             return
-        if mask is not None or point is not None:
-            self.survey.add(
-                Annotation(
-                    number=number,
-                    image_id=image,
-                    category_id=category,
-                    height=size[0],
-                    width=size[1],
-                    entry=entry,
-                    mask=mask,
-                    point=point,
-                    crowd=crowd,
-                )
+        self.survey.add(
+            Annotation(
+                number=number,
+                image_id=image,
+                category_id=category,
+                height=size[0],
+                width=size[1],
+                entry=entry,
+                mask=place.mask,
+                point=place.point,
+                crowd=crowd,
+                from_box=place.from_box,
+                unread=place.unread,
             )
-        if crowd:
-            return
-        self.num_masks[category] += mask is not None
-        self.num_points[category] += mask is None and point is not None
-        self.num_boxes += only_box and point is not None
-        places = [] if point is None else [point]
-        places += [(click.x, click.y) for click in clicks if click.positive]
-        for x, y in {(int(x), int(y)) for x, y in places}:
+        )
+        if not crowd:
+            self.count(number, image, category, place, clicks)
+            if place.mask is None and place.point is not None:
+                self._check_seen(where, place.point, self.images[image].annotated, size)
+
+    def count(
+        self, number: int, image: int, category: int, place: Place, clicks: list[Click]
+    ) -> None:
+        """Count an object by class, and note the pixels that it is pointed at."""
+        self.num_masks[category] += place.mask is not None
+        self.num_points[category] += place.mask is None
+        self.num_boxes += place.from_box
+        positive = [(click.x, click.y) for click in clicks if click.positive]
+        if place.point is not None:
+            positive.append(place.point)
+        for x, y in {(int(x), int(y)) for x, y in positive}:
             self.on_pixel[image, x, y].append(number)
-        if mask is None and point is not None:
-            self._check_seen(where, point, self.images[image].annotated, size)
 
     def check_whole(self) -> None:
         """Report problems that only show once all annotations were seen."""
@@ -148,68 +143,6 @@ class AnnotationChecker:
             found = f"the point ({point[0]:g}, {point[1]:g}) is outside the annotated part"
             wanted = "nothing, if it may be ignored; a larger `annotated` otherwise"
             self.problems.add("warning", "ignored point", where, found, wanted)
-
-    def _crowd(self, where: str, entry: dict[str, Any]) -> bool:
-        try:
-            return read_crowd(entry)
-        except ValueError as error:
-            found, _, wanted = str(error).partition(", it must be ")
-            self.problems.add("error", "malformed entry", where, found, wanted)
-            return False
-
-    def _mask(self, where: str, segmentation: Any, size: Size) -> bytes | None:
-        try:
-            mask = read_mask(segmentation, *size)
-        except ValueError as error:
-            self.problems.add("error", "malformed mask", where, str(error), "polygons or an RLE")
-            return None
-        if mask is not None and masks.area(mask, *size) == 0:
-            wanted = "at least one pixel; remove the annotation or repair it"
-            self.problems.add("error", "empty mask", where, "the mask has no pixel", wanted)
-            return None
-        return mask
-
-    def _clicks(self, where: str, entry: dict[str, Any], size: Size) -> list[Click]:
-        clicks = []
-        for key in CLICK_KEYS:
-            try:
-                points = listed_points(entry, key)
-            except ValueError as error:
-                self.problems.add("error", "malformed point", where, str(error), "[[x, y], ...]")
-                continue
-            for point in points:
-                try:
-                    clicks.append(read_click(key, point, *size))
-                except ValueError as error:
-                    self._bad_point(where, str(error), size)
-        return clicks
-
-    def _point(self, where: str, point: Any, size: Size) -> Point | None:
-        try:
-            return read_point(point, *size)
-        except ValueError as error:
-            self._bad_point(where, str(error), size)
-            return None
-
-    def _bad_point(self, where: str, found: str, size: Size) -> None:
-        kind = "point outside the image" if "outside" in found else "malformed point"
-        wanted = f"[x, y] with 0 <= x < {size[1]} and 0 <= y < {size[0]}"
-        self.problems.add("error", kind, where, found, wanted)
-
-    def _box_centre(self, where: str, entry: dict[str, Any], size: Size) -> Point | None:
-        try:
-            centre = read_box_centre(entry.get("bbox"), *size)
-        except ValueError as error:
-            kind = "box outside the image" if "outside" in str(error) else "malformed box"
-            wanted = f"[x, y, width, height] with a part in {size[1]} x {size[0]} pixels"
-            self.problems.add("error", kind, where, str(error), wanted)
-            return None
-        if centre is None:
-            others = " beside ".join(key for key in CLICK_KEYS if entry.get(key))
-            found = "neither segmentation nor point, and no bbox"
-            found += f"; only {others}" if others else ""
-            self.problems.add("error", "no mask, no point", where, found, "at least one of them")
-        return centre
 
     def _known_categories(self) -> str:
         known = sorted(self.categories)

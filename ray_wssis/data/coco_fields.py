@@ -9,6 +9,14 @@ from math import isfinite
 from typing import Any
 
 from ray_wssis import masks
+from ray_wssis.data.outlines import (
+    Fault,
+    OutlineError,
+    as_polygons,
+    check_outline,
+    is_blank,
+    is_in_fractions,
+)
 from ray_wssis.data.records import Category, Click, Point
 
 # Keys of clicks besides the point, and their sides; `more_points` is an old name.
@@ -46,31 +54,15 @@ def read_crowd(annotation: dict[str, Any]) -> bool:
     raise ValueError(f"`iscrowd` is {value!r:.40}, it must be 0 (an object) or 1 (a crowd region)")
 
 
-def read_mask_and_point(
-    annotation: dict[str, Any], height: int, width: int, *, boxes_as_points: bool = False
-) -> tuple[bytes | None, Point | None]:
-    """Read mask and point of a COCO annotation; at least one of the two is known.
-
-    Raises ValueError for a malformed or empty mask, a point or a box off the image, or neither.
-    """
-    mask = read_mask(annotation.get("segmentation"), height, width)
-    point = read_point(annotation.get("point"), height, width)
-    if mask is None and point is None and boxes_as_points:
-        point = read_box_centre(annotation.get("bbox"), height, width)
-    if mask is None and point is None:
-        hint = '; a "bbox" alone is enough in a weak file' if annotation.get("bbox") else ""
-        raise ValueError(f'neither a "segmentation" nor a "point"{hint}')
-    if mask is not None and masks.area(mask, height, width) == 0:
-        raise ValueError("the mask is empty")
-    return mask, point
-
-
 def read_mask(segmentation: Any, height: int, width: int) -> bytes | None:
-    """Read a COCO `segmentation` of any kind as counts; None for no or an empty one."""
-    if segmentation is None or segmentation == []:
+    """Read a COCO `segmentation` of any kind as counts; None for one that says nothing.
+
+    Raises ValueError for what is malformed, and OutlineError for what many outlines may share.
+    """
+    if is_blank(segmentation):
         return None
     if isinstance(segmentation, list):
-        return masks.from_polygons(segmentation, height, width)
+        return _read_outline(segmentation, height, width)
     if not isinstance(segmentation, dict) or "counts" not in segmentation:
         raise ValueError(f"a segmentation is polygons or an RLE, found {segmentation!r:.40}")
     size = segmentation.get("size")
@@ -88,6 +80,22 @@ def read_mask(segmentation: Any, height: int, width: int) -> bytes | None:
     except UnicodeEncodeError as error:
         raise ValueError(f"not a compressed run-length code: {counts!r:.40}") from error
     return masks.checked(code, height, width)
+
+
+def _read_outline(segmentation: list[Any], height: int, width: int) -> bytes:
+    try:
+        mask = masks.from_polygons(segmentation, height, width)
+    except ValueError:
+        polygons = as_polygons(segmentation)
+        if polygons is not None:
+            check_outline(polygons, height, width)
+            found = (
+                f"an outline is a list of flat lists x, y, x, y, ..., found {segmentation!r:.40}"
+            )
+            raise OutlineError(Fault.OTHER_FORM, found) from None
+        raise
+    check_outline(segmentation, height, width)
+    return mask
 
 
 def read_point(point: Any, height: int, width: int) -> Point | None:
@@ -147,6 +155,8 @@ def read_box_centre(box: Any, height: int, width: int) -> Point | None:
     x, y, across, down = map(float, box)
     if across <= 0 or down <= 0:
         raise ValueError(f"the bbox is {across:g} wide and {down:g} high, both must be positive")
+    if is_in_fractions([[x, y, x + across, y + down]], height, width):
+        raise ValueError(f"the bbox {box!r:.60} lies between 0 and 1: probably fractions")
     left, right = max(x, 0.0), min(x + across, float(width))
     top, bottom = max(y, 0.0), min(y + down, float(height))
     if left >= right or top >= bottom:

@@ -57,7 +57,7 @@ def split_file(
     Raises ValueError for a file that cannot be read or split.
     """
     source = UPath(annotations)
-    records = read_coco(source, images="", crowds=crowds)
+    records = read_coco(source, images="", point_suffices=True, crowds=crowds)
     split = split_records(records, percent, seed, point_kind)
     check_teaches(split.strong)
     check_points(split.weak)

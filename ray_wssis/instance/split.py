@@ -152,6 +152,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
             locate(config.images),
             rejected=rejected,
             reject_masks=False,
+            point_suffices=True,
             crowds=config.crowds,
         )
         learnt = labelled(learnt, config.annotations, incomplete(rejected))
@@ -186,6 +187,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         locate(config.weak_images or config.images),
         boxes_as_points=True,
         rejected=rejected,
+        point_suffices=True,
         crowds=config.crowds,
     )
     weak_records = labelled(weak_records, weak, incomplete(rejected))

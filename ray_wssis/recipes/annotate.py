@@ -98,7 +98,9 @@ class Annotate:
         know.
         """
         rejected: list[Rejected] = []
-        read = read_coco(self.file, self.images, boxes_as_points=True, rejected=rejected)
+        read = read_coco(
+            self.file, self.images, boxes_as_points=True, rejected=rejected, point_suffices=True
+        )
         for name, known in self.known.items():
             if read.categories != known:
                 raise ValueError(

@@ -57,7 +57,7 @@ BAD: list[tuple[Any, Rejected]] = [
     ({"bbox": [1]}, Rejected(image_id=5, annotation_id=2, reason="a bbox is [x, y,")),
     ({}, Rejected(image_id=5, annotation_id=2, reason="neither")),
     (
-        {"segmentation": "abc", "point": [1, 1]},
+        {"segmentation": "abc", "bbox": [1, 1, 2, 2]},
         Rejected(image_id=5, annotation_id=2, reason="a segmentation is polygons"),
     ),
     (GOOD | {"id": 1}, Rejected(image_id=5, annotation_id=1, reason="the id occurs twice")),
@@ -112,7 +112,7 @@ PLAIN = st.none() | st.booleans() | NUMBER | TEXT
 LISTED = st.lists(PLAIN | st.lists(NUMBER, max_size=8), max_size=4)
 RLE = st.fixed_dictionaries({"size": st.just([4, 6]), "counts": TEXT | LISTED})
 KEYS = ["id", "image_id", "category_id", "point", "extra_points", "more_points"]
-KEYS += ["segmentation", "bbox", "iscrowd"]
+KEYS += ["segmentation", "bbox", "iscrowd", "keypoints"]
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), PLAIN | LISTED | RLE), max_size=3))

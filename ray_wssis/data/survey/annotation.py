@@ -19,3 +19,5 @@ class Annotation:
     mask: bytes | None  # run-length counts; None: no mask known
     point: Point | None
     crowd: bool
+    from_box: bool = False  # the point is the centre of the `bbox`
+    unread: str = ""  # why the mask beside the point cannot be read

@@ -1,10 +1,22 @@
 """A COCO file as a whole: what no annotation shows by itself."""
 
 from collections.abc import Iterator, Mapping
+from typing import Protocol
 
+from ray_wssis.data.outlines import OutlineError
 from ray_wssis.data.problem import Problem
 from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.crowds import CrowdSurvey
+from ray_wssis.data.survey.outlines import OutlineSurvey
+from ray_wssis.data.survey.points import PointSurvey
+
+
+class Part(Protocol):
+    """A survey of one kind of mistake."""
+
+    def add(self, annotation: Annotation) -> None: ...
+
+    def findings(self, categories: Mapping[int, str]) -> Iterator[Problem]: ...
 
 
 class Survey:
@@ -15,11 +27,16 @@ class Survey:
     """
 
     def __init__(self) -> None:
-        self.parts = [CrowdSurvey()]
+        self.outlines = OutlineSurvey()
+        self.parts: list[Part] = [CrowdSurvey(), self.outlines, PointSurvey()]
 
     def add(self, annotation: Annotation) -> None:
         for part in self.parts:
             part.add(annotation)
+
+    def add_fault(self, number: int, error: OutlineError) -> None:
+        """See the annotation `number`, whose outline cannot be used."""
+        self.outlines.add_fault(number, error.fault, str(error))
 
     def findings(self, categories: Mapping[int, str]) -> Iterator[Problem]:
         """Yield the findings; `categories` are the names by id."""
