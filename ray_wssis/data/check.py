@@ -12,8 +12,8 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.check_annotations import AnnotationChecker, ListedImage
-from ray_wssis.data.coco import load_json
 from ray_wssis.data.coco_fields import read_annotated, read_tags
+from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.image_names import locate_images
 from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_image
 from ray_wssis.data.problem import Problem, Problems

@@ -14,7 +14,6 @@ The first fatal problem is raised, unless the caller gives a list: then annotati
 used are noted there and left out.  `wssis data check` lists all of them.
 """
 
-import json
 import logging
 from collections.abc import Container
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.coco_fields import whole_number
+from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.coco_images import read_images
 from ray_wssis.data.coco_objects import ObjectReader
 from ray_wssis.data.crowds import Crowds
@@ -89,20 +89,6 @@ def read_coco(
             raise ValueError(f"{annotations}: {problem.found}; wanted: {problem.wanted}")
         logger.warning("%s: %s; wanted: %s", annotations, problem.found, problem.wanted)
     return records
-
-
-def load_json(uri: str | UPath) -> dict[str, Any]:
-    """Parse a COCO file.  Raises ValueError when it is missing, no JSON or no COCO file."""
-    try:
-        data = json.loads(UPath(uri).read_bytes())
-    except FileNotFoundError as error:
-        raise ValueError(f"{uri}: there is no such annotation file") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{uri}: not a JSON file ({error})") from error
-    keys = ("images", "annotations", "categories")
-    if not isinstance(data, dict) or not all(isinstance(data.get(key), list) for key in keys):
-        raise ValueError(f"{uri}: a COCO file has lists `images`, `annotations`, `categories`")
-    return data
 
 
 def read_categories(annotations: str | UPath) -> tuple[Category, ...]:

@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from ray_wssis import masks
-from ray_wssis.data.coco import load_json
 from ray_wssis.data.coco_fields import read_mask, whole_number
+from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.records import Category, Record, Records
 
 CORRECTED = "corrected"  # key of an annotation

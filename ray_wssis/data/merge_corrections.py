@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from upath import UPath
 
-from ray_wssis.data.coco import load_json, records_from_coco
+from ray_wssis.data.coco import records_from_coco
 from ray_wssis.data.coco_fields import read_mask, whole_number
+from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.coco_writer import coco_mask, compact
 from ray_wssis.data.corrections import CORRECTED, Base, Correction, last_corrections, numbered
 from ray_wssis.storage import write_atomically

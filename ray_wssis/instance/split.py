@@ -64,7 +64,7 @@ def split(run: Run, config: DataConfig) -> Artifact:
     masks of the weak images are known, `weak_truth.parquet` and `all.parquet` are there too: only
     to measure, and nothing but an upper bound learns from them.
     """
-    hashes = {file: hash_file(file) for file in config.files() if UPath(file).exists()}
+    hashes = {file: hash_file(file) for file in config.files() if UPath(file).is_file()}
     return run.stage(
         "split",
         "Split the data into masks and points",
