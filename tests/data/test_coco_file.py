@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from ray_wssis.data.check import check_file
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.coco_file import load_json
 
-COCO = {"images": [], "annotations": [], "categories": []}
+COCO: dict[str, Any] = {"images": [], "annotations": [], "categories": []}
 
 
 def test_a_folder_names_its_json_files(tmp_path: Path) -> None:

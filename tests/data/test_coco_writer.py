@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from ray_wssis.data.coco_file import load_json, read_coco, records_from_coco
+from ray_wssis.data.coco import read_coco, records_from_coco
+from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.coco_writer import CocoWriter, write_coco
 from ray_wssis.data.records import Category, Click, Object, Record, Records
 from ray_wssis.masks import from_polygons
