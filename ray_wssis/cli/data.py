@@ -172,7 +172,8 @@ def merge(
         stop(error)
     table = Table("", "annotations")
     for what, number in merged._asdict().items():
-        table.add_row(what, f"{number}")
+        if number or what != "refused":
+            table.add_row(what, f"{number}")
     console().print(table)
     console().print(f"Written: {escape(out)}", soft_wrap=True)
 

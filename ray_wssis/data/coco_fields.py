@@ -21,7 +21,7 @@ from ray_wssis.data.records import Category, Click, Point
 
 # Keys of clicks besides the point, and their sides; `more_points` is an old name.
 CLICK_KEYS = {"extra_points": True, "more_points": True, "negative_points": False}
-CROWD_WORDS = {"0": False, "false": False, "1": True, "true": True}
+TRUTHS = {"0": False, "false": False, "1": True, "true": True}
 
 
 def whole_number(entry: Any, key: str, where: str) -> int:
@@ -44,14 +44,22 @@ def read_crowd(annotation: dict[str, Any]) -> bool:
 
     Raises ValueError, naming the key, for anything else.
     """
-    value = annotation.get("iscrowd")
+    return read_truth(annotation, "iscrowd", "0 (an object) or 1 (a crowd region)")
+
+
+def read_truth(entry: dict[str, Any], key: str, wanted: str = "true or false") -> bool:
+    """Read 0, 1, true or false, also as text; missing and null are false.
+
+    Raises ValueError, naming the key and what is `wanted`, for anything else.
+    """
+    value = entry.get(key)
     if value is None:
         return False
-    if isinstance(value, str) and value.strip().lower() in CROWD_WORDS:
-        return CROWD_WORDS[value.strip().lower()]
+    if isinstance(value, str) and value.strip().lower() in TRUTHS:
+        return TRUTHS[value.strip().lower()]
     if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
-    raise ValueError(f"`iscrowd` is {value!r:.40}, it must be 0 (an object) or 1 (a crowd region)")
+    raise ValueError(f"`{key}` is {value!r:.40}, it must be {wanted}")
 
 
 def read_mask(segmentation: Any, height: int, width: int) -> bytes | None:

@@ -7,11 +7,13 @@ order in which they are given.
 
 Tools also write back what nobody touched: an annotation whose class and mask the object already has
 corrects nothing, unless it says `"corrected": true`.
+
+A mask that a person drew is an object, whatever `iscrowd` says, because tools write 1 for every
+mask that is no outline; with `"corrected": true` as well, 1 is a person's word.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +21,9 @@ import pyarrow.compute as pc
 from upath import UPath
 
 from ray_wssis import masks
-from ray_wssis.data.coco_fields import read_mask, whole_number
+from ray_wssis.data.coco_fields import read_crowd, read_mask, read_truth, whole_number
 from ray_wssis.data.coco_file import load_json
+from ray_wssis.data.image_names import same_image
 from ray_wssis.data.records import Category, Record, Records
 
 CORRECTED = "corrected"  # key of an annotation
@@ -36,14 +39,18 @@ class Correction:
     mask: bytes | None  # run-length counts; None: there is no such object
     crowd: bool
     confirmed: bool  # counts also where it changes nothing
+    is_object: bool = False  # `iscrowd` is written, and 0
 
     @property
     def deleted(self) -> bool:
         return self.mask is None
 
-    def corrects(self, label: int, mask: bytes | None) -> bool:
-        """Tell whether this says anything new about an object with this class and mask."""
-        return self.confirmed or (label, mask) != (self.label, self.mask)
+    def corrects(self, label: int, mask: bytes | None, crowd: bool = False) -> bool:
+        """Tell whether this says anything new about an object with this class and mask, or about
+        such a crowd region.
+        """
+        is_freed = crowd and self.is_object
+        return self.confirmed or is_freed or (label, mask) != (self.label, self.mask)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,13 +147,18 @@ def _read_correction(
     if image is None:
         raise ValueError(f"{where}: there is no image {image_id} in {base.name}")
     where = f"{where} (image {image_id})"
-    deleted = entry.get(DELETED, 0) == 1
+    try:
+        deleted, confirmed = read_truth(entry, DELETED), read_truth(entry, CORRECTED)
+        crowd = read_crowd(entry)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
     return Correction(
         image_id=image_id,
         label=-1 if deleted else base.label_of(where, entry),
         mask=None if deleted else _read_mask(where, entry, image),
-        crowd=entry.get("iscrowd", 0) == 1,
-        confirmed=deleted or entry.get(CORRECTED, 0) == 1,
+        crowd=crowd and confirmed,
+        confirmed=deleted or confirmed,
+        is_object=not crowd and entry.get("iscrowd") is not None,
     )
 
 
@@ -180,11 +192,14 @@ def _check_lists(data: dict[str, Any], base: Base) -> None:
 
 def _check_image(where: str, entry: dict[str, Any], image: Record, base: Base) -> None:
     file = str(entry.get("file_name", image.file))
-    if PurePath(file).name != PurePath(image.file).name:  # tools keep the name, not the folder
+    if not same_image(file, image.file):  # tools keep the name, not the folder
         raise ValueError(
             f"{where} is {file}, in {base.name} it is {image.file}; corrections keep the ids"
         )
-    size = entry.get("width", image.width), entry.get("height", image.height)
+    size = tuple(
+        whole_number(entry, side, where) if side in entry else known
+        for side, known in (("width", image.width), ("height", image.height))
+    )
     if size != (image.width, image.height):
         raise ValueError(
             f"{where} is {size[0]} x {size[1]} pixels, in {base.name} it is "

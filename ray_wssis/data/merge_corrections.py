@@ -1,16 +1,22 @@
 """Corrections merged into a COCO file, of which everything else is kept."""
 
-from collections.abc import Sequence
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from upath import UPath
 
 from ray_wssis.data.coco import records_from_coco
-from ray_wssis.data.coco_fields import read_mask, whole_number
+from ray_wssis.data.coco_fields import read_crowd, read_mask, whole_number
 from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.coco_writer import coco_mask, compact
+from ray_wssis.data.correction_places import Known, Places
 from ray_wssis.data.corrections import CORRECTED, Base, Correction, last_corrections, numbered
+from ray_wssis.data.records import Record
 from ray_wssis.storage import write_atomically
+
+logger = logging.getLogger(__name__)
 
 # Keys that do not hold for masks that a person drew; `alarms` is the old name of `flags`.
 ABOUT_PSEUDO_MASKS = ("expected_iou", "flags", "alarms", "pseudo")
@@ -23,6 +29,7 @@ class Merged(NamedTuple):
     added: int
     deleted: int
     unchanged: int
+    refused: int = 0  # corrections that lie on other objects than their ids say
 
 
 def merge_corrections(base: str | UPath, files: Sequence[str | UPath], out: str | UPath) -> Merged:
@@ -31,13 +38,18 @@ def merge_corrections(base: str | UPath, files: Sequence[str | UPath], out: str 
     Whatever a correction does not mention keeps its value and its place, unknown keys included.
     Corrected and added annotations say `"corrected": true`, have a compressed mask with box and
     area, and nothing of what held for the pseudo mask.  Raises ValueError as `read_corrections`,
-    and when `out` exists.
+    and when `out` exists.  Corrections in the place of another object are not taken; a warning
+    names them.
     """
     if UPath(out).exists():
         raise ValueError(f"{out} already exists and is not replaced; choose another file to write")
     data = load_json(base)
     known = _base_of(data, str(base))
     left = last_corrections({str(file): load_json(file) for file in files}, known)
+    places = _places(data["annotations"], left, known)
+    left = {number: each for number, each in left.items() if number not in places.refused}
+    for sentence in places.sentences():
+        logger.warning(sentence)
     annotations: list[dict[str, Any]] = []
     num_corrected = num_deleted = 0
     for old in data["annotations"]:
@@ -55,7 +67,46 @@ def merge_corrections(base: str | UPath, files: Sequence[str | UPath], out: str 
     path = UPath(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, compact(data).encode())
-    return Merged(num_corrected, len(added), num_deleted, unchanged)
+    unknown = [number for number, (_, correction) in left.items() if correction.deleted]
+    if unknown:
+        logger.warning(
+            "%d annotations to delete are not in %s: annotation %d; corrections keep the ids",
+            len(unknown),
+            base,
+            unknown[0],
+        )
+    return Merged(num_corrected, len(added), num_deleted, unchanged, len(places.refused))
+
+
+def _places(
+    annotations: Sequence[dict[str, Any]],
+    corrections: Mapping[int, tuple[dict[str, Any], Correction]],
+    base: Base,
+) -> Places:
+    """Compare the corrections with the annotations of their images."""
+    by_image: dict[int, dict[int, Correction]] = defaultdict(dict)
+    for number, (_, correction) in corrections.items():
+        by_image[correction.image_id][number] = correction
+    objects: dict[int, dict[int, Known]] = defaultdict(dict)
+    for entry in annotations:
+        number = whole_number(entry, "id", "an annotation")
+        image = base.images.get(base.image_of[number])
+        if image is not None and image.image_id in by_image:
+            objects[image.image_id][number] = _known(entry, image, base)
+    places = Places()
+    for image_id, inside in by_image.items():
+        image = base.images[image_id]
+        places.look(inside, objects[image_id], image.height, image.width)
+    return places
+
+
+def _known(entry: dict[str, Any], image: Record, base: Base) -> Known:
+    """Read class and mask of an annotation, as far as they can be read."""
+    try:
+        mask = read_mask(entry.get("segmentation"), image.height, image.width)
+        return Known(base.label_of("", entry), mask)
+    except ValueError:
+        return Known(-1, None)
 
 
 def _base_of(data: dict[str, Any], name: str) -> Base:
@@ -77,14 +128,19 @@ def _base_of(data: dict[str, Any], name: str) -> Base:
 
 
 def _corrects(correction: Correction, old: dict[str, Any], base: Base) -> bool:
-    """Tell whether the annotation `old` has another class or mask, or one that cannot be read."""
+    """Tell whether the annotation `old` has another class or mask, or one that cannot be read.
+
+    A pseudo mask that is a crowd region was made one because it is poor: being an object in the
+    file of a tool says nothing new about it.
+    """
     image = base.images[correction.image_id]
     try:
         label = base.label_of("", old)
         mask = read_mask(old.get("segmentation"), image.height, image.width)
+        crowd = read_crowd(old) and "pseudo" not in old
     except ValueError:
         return True
-    return correction.corrects(label, mask)
+    return correction.corrects(label, mask, crowd)
 
 
 def _drawn(entry: dict[str, Any], correction: Correction, base: Base) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A pseudo mask that cannot be trusted, and the surroundings of a point without on
 regions: neither an object to learn nor background.  Corrections by people win.
 """
 
+import logging
 from collections.abc import Mapping
 
 from upath import UPath
@@ -21,6 +22,7 @@ from ray_wssis.storage import hash_file
 from ray_wssis.streaming.table import RowsById
 
 MERGED = "train.parquet"
+logger = logging.getLogger(__name__)
 
 
 def merge(
@@ -76,5 +78,7 @@ def merge(
             for merged in merging.refined(weak):
                 refined.add(merged.record, merged.extra)
                 records.add(merged.record)
+        for sentence in merging.places.sentences():
+            logger.warning(sentence)
 
     return run.stage("merged", "Merge true and pseudo masks", made_from, make, follows_retry=True)

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from upath import UPath
 
+from ray_wssis.data.correction_places import Known, Places
 from ray_wssis.data.corrections import Correction
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.quality import QualityModel
@@ -39,6 +40,7 @@ class Merging:
     corrections: dict[int, dict[int, Correction]]  # by image id and annotation id
     lineage: Mapping[str, str]
     incomplete: set[int]  # image ids
+    places: Places = field(default_factory=Places)  # of the corrections
 
     def rough(self, weak: Iterable[Record]) -> Iterator[Merged]:
         """Yield the weak images with all their rough masks."""
@@ -53,7 +55,7 @@ class Merging:
         """Yield the weak images with what is to be learnt, and with ignore regions."""
         for record, row in self.labelled(weak):
             expected = self.model.expected_iou(row)
-            corrections = self.corrections.get(record.image_id, {})
+            corrections = self.placed(record, row)
             learnt = [
                 self.corrected(obj.annotation_id, correction)
                 if (correction := corrections.get(obj.annotation_id)) is not None
@@ -70,6 +72,18 @@ class Merging:
             kept = [entry for entry in learnt if entry is not None]
             if kept or not record.objects:
                 yield gathered(record, kept)
+
+    def placed(self, record: Record, row: Row) -> dict[int, Correction]:
+        """Return the corrections of an image that are in the place of their objects."""
+        corrections = self.corrections.get(record.image_id, {})
+        if corrections:
+            objects = {
+                obj.annotation_id: Known(obj.label, row["refined"][i])
+                for i, obj in enumerate(record.objects)
+            }
+            self.places.look(corrections, objects, record.height, record.width)
+        refused = self.places.refused
+        return {number: each for number, each in corrections.items() if number not in refused}
 
     def labelled(self, weak: Iterable[Record]) -> Iterator[tuple[Record, Row]]:
         """Yield the images that have labels, each with its row: entry i of both is one point."""

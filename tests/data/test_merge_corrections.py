@@ -12,6 +12,7 @@ from tests.support.correction_files import (
     LEFT,
     MIDDLE,
     RIGHT,
+    Entry,
     coco,
     drawn,
     merged,
@@ -109,3 +110,154 @@ def test_no_file_is_replaced(tmp_path: Path) -> None:
     files = str(tmp_path / "base.json"), str(tmp_path / "mine.json")
     with pytest.raises(ValueError, match=r"mine\.json already exists"):
         merge_corrections(files[0], [files[1]], files[1])
+
+
+def square(left: int, top: int = 10, side: int = 10) -> Entry:
+    """An outline on a 64 x 48 image."""
+    right, bottom = left + side, top + side
+    return {"segmentation": [[left, top, right, top, right, bottom, left, bottom]]}
+
+
+def large(*annotations: Entry) -> Entry:
+    images = [{"id": 5, "file_name": "5.png", "width": 64, "height": 48}]
+    return coco(
+        *({"image_id": 5, "category_id": 9} | entry for entry in annotations), images=images
+    )
+
+
+NUMBERED = large({"id": 1001} | square(5), {"id": 1002, "category_id": 2} | square(30))
+
+
+def test_an_added_object_that_exists_is_named_and_not_added(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    again = large({"id": 1} | square(6), {"id": 2, "category_id": 2} | square(31, 11))
+    numbers, out = merged(tmp_path, again, base=NUMBERED)
+    assert numbers == Merged(corrected=0, added=0, deleted=0, unchanged=2, refused=2)
+    assert out == NUMBERED
+    assert (
+        "2 added objects lie on objects of their class, and are not added: annotation 1 on 1001, "
+        "IoU 0.82; corrections keep the ids of the objects"
+    ) in caplog.messages
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        {"id": 1, "category_id": 2} | square(6),  # another class in the same place
+        {"id": 1} | square(13),  # overlaps a little
+        {"id": 1} | square(50),
+    ],
+)
+def test_other_objects_are_added(tmp_path: Path, new: Entry) -> None:
+    numbers, _ = merged(tmp_path, large(new), base=NUMBERED)
+    assert (numbers.added, numbers.refused) == (1, 0)
+
+
+def test_an_object_is_added_once(tmp_path: Path) -> None:
+    first, second = large({"id": 1} | square(50)), large({"id": 7} | square(51))
+    numbers, _ = merged(tmp_path, first, second, base=NUMBERED)
+    assert (numbers.added, numbers.refused) == (1, 1)
+
+
+def test_an_object_may_replace_one_that_is_deleted(tmp_path: Path) -> None:
+    fixes = large({"id": 1001, "deleted": True}, {"id": 1} | square(6))
+    numbers, _ = merged(tmp_path, fixes, base=NUMBERED)
+    assert (numbers.added, numbers.deleted, numbers.refused) == (1, 1, 0)
+
+
+def test_corrections_in_the_place_of_others_are_named_and_not_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    swapped = large({"id": 1002} | square(6), {"id": 1001, "category_id": 2} | square(31))
+    numbers, out = merged(tmp_path, swapped, base=NUMBERED)
+    assert numbers == Merged(corrected=0, added=0, deleted=0, unchanged=2, refused=2)
+    assert out == NUMBERED
+    assert "annotation 1002 on 1001, IoU 0.82; has a tool numbered" in caplog.text
+
+
+def test_a_correction_somewhere_else_is_taken_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers, _ = merged(tmp_path, large({"id": 1001} | square(50)), base=NUMBERED)
+    assert (numbers.corrected, numbers.refused) == (1, 0)
+    assert "1 corrections do not touch the object with their id" in caplog.text
+
+
+def test_a_correction_may_be_anywhere_near(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers, _ = merged(tmp_path, large({"id": 1001} | square(13)), base=NUMBERED)
+    assert numbers.corrected == 1 and not caplog.messages
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.0, "true", "True", "1"])
+def test_deleted_is_understood_in_every_spelling(tmp_path: Path, value: object) -> None:
+    numbers, _ = merged(tmp_path, large({"id": 1001, "deleted": value}), base=NUMBERED)
+    assert numbers == Merged(corrected=0, added=0, deleted=1, unchanged=1)
+
+
+@pytest.mark.parametrize("value", [False, 0, "false", "0", None])
+def test_not_deleted_is_understood_in_every_spelling(tmp_path: Path, value: object) -> None:
+    same = NUMBERED["annotations"][0] | {"deleted": value}
+    numbers, _ = merged(tmp_path, large(same), base=NUMBERED)
+    assert numbers == Merged(corrected=0, added=0, deleted=0, unchanged=2)
+
+
+@pytest.mark.parametrize("key", ["deleted", "corrected", "iscrowd"])
+@pytest.mark.parametrize("value", ["yes", 2, [], "maybe"])
+def test_other_truths_are_refused(tmp_path: Path, key: str, value: object) -> None:
+    same = NUMBERED["annotations"][0] | {key: value}
+    with pytest.raises(ValueError, match=rf"1\.json: annotation 1001 .*`{key}` is "):
+        merged(tmp_path, large(same), base=NUMBERED)
+
+
+def test_what_is_to_be_deleted_and_is_not_there_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers, _ = merged(tmp_path, large({"id": 3, "deleted": True}), base=NUMBERED)
+    assert numbers.deleted == 0
+    assert "1 annotations to delete are not in" in caplog.text
+
+
+@pytest.mark.parametrize("was", [1, "1", True])
+@pytest.mark.parametrize("now", [0, "0", False])
+def test_a_crowd_that_is_an_object_is_a_correction(
+    tmp_path: Path, was: object, now: object
+) -> None:
+    base = large({"id": 1, "iscrowd": was} | square(5))
+    numbers, out = merged(tmp_path, large({"id": 1, "iscrowd": now} | square(5)), base=base)
+    assert numbers == Merged(corrected=1, added=0, deleted=0, unchanged=0)
+    assert out["annotations"][0]["iscrowd"] == 0
+
+
+def test_a_poor_pseudo_mask_that_nobody_touched_stays_ignored(tmp_path: Path) -> None:
+    """The file to review says 0 of every mask."""
+    base = coco(pseudo(1, LEFT) | {"iscrowd": 1})
+    numbers, out = merged(tmp_path, coco(pseudo(1, LEFT)), base=base)
+    assert numbers.unchanged == 1 and out == base
+
+
+@pytest.mark.parametrize("number", [1, 8])
+def test_a_drawn_mask_is_an_object_whatever_the_tool_says(tmp_path: Path, number: int) -> None:
+    numbers, out = merged(tmp_path, coco(drawn(number, MIDDLE, iscrowd=1)))
+    assert numbers.corrected + numbers.added == 1
+    (entry,) = [entry for entry in out["annotations"] if entry["id"] == number]
+    assert (entry["iscrowd"], entry["segmentation"]) == (0, rle(MIDDLE))
+
+
+def test_an_untouched_mask_that_comes_back_as_a_crowd_stays_an_object(tmp_path: Path) -> None:
+    numbers, out = merged(tmp_path, coco(drawn(1, LEFT, iscrowd=1)))
+    assert numbers.unchanged == 3 and out == BASE
+
+
+def test_a_person_can_say_that_a_mask_is_a_crowd(tmp_path: Path) -> None:
+    _, out = merged(tmp_path, coco(drawn(1, MIDDLE, iscrowd=1, corrected=True)))
+    assert out["annotations"][0]["iscrowd"] == 1
+
+
+@pytest.mark.parametrize("name", ["x\\5.png", "1f2e3d4c-5.png", "5", "./5.PNG"])
+def test_tools_may_spell_the_names_of_images_differently(tmp_path: Path, name: str) -> None:
+    images = [{"id": 5, "file_name": name, "width": 6.0, "height": 4}]
+    numbers, _ = merged(tmp_path, coco(drawn(1, MIDDLE), images=images))
+    assert numbers.corrected == 1

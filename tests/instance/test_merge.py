@@ -236,6 +236,26 @@ def test_what_a_person_corrected_wins(
         assert entry["corrected"] is True and not {"pseudo", "expected_iou"} & entry.keys()
 
 
+def test_an_object_under_a_new_id_is_not_learnt_twice(
+    merging: Merge, data: Artifact, weak: list[Record], tmp_path: Path, caplog: Any
+) -> None:
+    before = by_id(merging(threshold=0))[weak[3].image_id]
+    categories = Records.read(data / STRONG).categories
+    first = before.objects[0]
+    assert first.mask is not None
+    again = {
+        "id": 999_999,
+        "image_id": before.image_id,
+        "category_id": categories[first.label].id,
+        "segmentation": {"size": [96, 96], "counts": first.mask.decode()},
+    }
+    file = {"images": [], "categories": [], "annotations": [again]}
+    (tmp_path / "again.json").write_text(json.dumps(file))
+    made = merging(threshold=0, corrections=[str(tmp_path / "again.json")])
+    assert by_id(made)[before.image_id] == before
+    assert "1 added objects lie on objects of their class" in caplog.text
+
+
 def test_the_same_rows_in_other_shards_make_the_same_bytes(
     merging: Merge, rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:
