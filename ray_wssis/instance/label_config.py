@@ -23,4 +23,5 @@ class MergeConfig(Config):
     """Decides about poor masks, and about those that people corrected."""
 
     below: Literal["keep", "ignore", "drop"] = "ignore"  # ignore: neither object nor background
+    annotated: tuple[str, ...] = ()  # folders that `wssis annotate` made: learnt too
     corrections: tuple[str, ...] = ()  # COCO files whose masks win over pseudo masks; last one wins

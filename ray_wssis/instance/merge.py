@@ -5,17 +5,22 @@ regions: neither an object to learn nor background.  Corrections by people win.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Workspace
+from ray_wssis.artifacts import Artifact, Workspace, read_artifact
 from ray_wssis.data.coco_writer import CocoWriter
 from ray_wssis.data.corrections import read_corrections
 from ray_wssis.data.records import Records, RecordsWriter
+from ray_wssis.data.renumber import id_offset, renumbered_record
+from ray_wssis.data.shared_images import warn_of_shared_images
+from ray_wssis.instance.annotated_folder import read_annotated_folder
 from ray_wssis.instance.audit import CALIBRATION, read_quality, read_threshold
 from ray_wssis.instance.label_config import MergeConfig
-from ray_wssis.instance.merging import Merging, incomplete
+from ray_wssis.instance.merging import Merged, Merging, incomplete
 from ray_wssis.instance.split import REJECTED, STRONG, WEAK
 from ray_wssis.run import ROWS, Run
 from ray_wssis.storage import hash_file
@@ -23,6 +28,25 @@ from ray_wssis.streaming.table import RowsById
 
 MERGED = "train.parquet"
 logger = logging.getLogger(__name__)
+
+
+class PseudoLabelled(NamedTuple):
+    """Images with pseudo masks, the rows of which are in one folder."""
+
+    records: Records
+    merging: Merging
+    offset: int = 0  # added to all ids
+
+    def rough(self) -> Iterator[Merged]:
+        return map(self.renumbered, self.merging.rough(self.records))
+
+    def refined(self) -> Iterator[Merged]:
+        return map(self.renumbered, self.merging.refined(self.records))
+
+    def renumbered(self, merged: Merged) -> Merged:
+        if not self.offset:
+            return merged
+        return replace(merged, record=renumbered_record(merged.record, self.offset))
 
 
 def merge(
@@ -40,14 +64,15 @@ def merge(
     `lineage` names what drew the pseudo masks; every one of them carries it.  Images that failed
     or have a rejected point are left out: their unlabelled objects would be learnt as background.
     """
-    lineage = {**lineage, "labels": labels.digest[:12]}
+    origin = {**lineage, "labels": labels.digest[:12]}
     made_from = {
         "split": {part: data.part(part) for part in (STRONG, WEAK, REJECTED)},
         "labels": labels,
         "calibration": audit.part(CALIBRATION),
         "merge": config,
         "corrections": [hash_file(file) for file in config.corrections],
-        "lineage": lineage,
+        "annotated": [read_artifact(folder) for folder in config.annotated],
+        "lineage": origin,
         "name": name,
     }
 
@@ -59,15 +84,18 @@ def merge(
             threshold=read_threshold(audit),
             below=config.below,
             corrections=read_corrections(config.corrections, weak),
-            lineage=lineage,
+            lineage=origin,
             incomplete=incomplete(data / REJECTED),
         )
-        info = {"description": "true and pseudo masks", "pseudo": lineage}
+        more = annotated(config.annotated, lineage, strong, weak, merging)
+        sources = [PseudoLabelled(weak, merging), *more]
+        info = {"description": "true and pseudo masks", "pseudo": origin}
         with CocoWriter(stage / f"{name}_sw.json", weak.categories, info) as rough:
             for record in strong:
                 rough.add(record)
-            for merged in merging.rough(weak):
-                rough.add(merged.record, merged.extra)
+            for source in sources:
+                for merged in source.rough():
+                    rough.add(merged.record, merged.extra)
         with (
             CocoWriter(stage / f"{name}_sw_refined.json", weak.categories, info) as refined,
             RecordsWriter(stage / MERGED, weak.categories) as records,
@@ -75,10 +103,39 @@ def merge(
             for record in strong:
                 refined.add(record)
                 records.add(record)
-            for merged in merging.refined(weak):
-                refined.add(merged.record, merged.extra)
-                records.add(merged.record)
+            for source in sources:
+                for merged in source.refined():
+                    refined.add(merged.record, merged.extra)
+                    records.add(merged.record)
         for sentence in merging.places.sentences():
             logger.warning(sentence)
 
     return run.stage("merged", "Merge true and pseudo masks", made_from, make, follows_retry=True)
+
+
+def annotated(
+    folders: Sequence[str],
+    lineage: Mapping[str, str],
+    strong: Records,
+    weak: Records,
+    merging: Merging,
+) -> Iterator[PseudoLabelled]:
+    """Read folders that `wssis annotate` made; ids that are taken are moved out of the way."""
+    taken = Records.from_rows([*strong, *weak], weak.categories)
+    for place in folders:
+        folder = read_annotated_folder(place, lineage, weak.categories)
+        warn_of_shared_images({"training": taken, "annotated": folder.records})
+        offset = id_offset(folder.records, taken)
+        yield PseudoLabelled(
+            folder.records,
+            replace(
+                merging,
+                rows=folder.rows,
+                corrections={},
+                lineage={**lineage, "labels": folder.digest},
+                incomplete=folder.incomplete,
+            ),
+            offset,
+        )
+        moved = (renumbered_record(record, offset) for record in folder.records)
+        taken = Records.from_rows([*taken, *moved], weak.categories)

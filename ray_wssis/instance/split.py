@@ -20,6 +20,7 @@ from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.points import with_points
 from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.renumber import id_offset, renumbered
 from ray_wssis.data.shared_images import warn_of_shared_images
 from ray_wssis.data.split import (
     Split,
@@ -241,36 +242,6 @@ def with_labels(record: Record, label_of: Mapping[int, int]) -> Record:
     return replace(record, objects=objects, tags=tags)
 
 
-def id_offset(weak: Records, strong: Records) -> int:
-    """Return a power of ten to add to all ids of the weak records if strong ones share any, else 0.
-
-    Converters number every file from 1, and both files end up in one training set.
-    """
-    ours, theirs = ids(strong), ids(weak)
-    if not any(strong_ids & weak_ids for strong_ids, weak_ids in zip(ours, theirs, strict=True)):
-        return 0
-    taken = max(max(numbers, default=0) for numbers in ours)
-    lowest = min(min(numbers, default=0) for numbers in theirs)
-    return int(10 ** len(str(max(taken - lowest, 0))))
-
-
-def renumbered(weak: Records, offset: int) -> Records:
-    """Add `offset` to all ids."""
-    return Records.from_rows(
-        (
-            replace(
-                record,
-                image_id=record.image_id + offset,
-                objects=tuple(
-                    replace(obj, annotation_id=obj.annotation_id + offset) for obj in record.objects
-                ),
-            )
-            for record in weak
-        ),
-        weak.categories,
-    )
-
-
 def renumbered_rejection(entry: Rejected, offset: int) -> Rejected:
     """Add `offset` to the ids of a rejection."""
     return replace(
@@ -278,12 +249,6 @@ def renumbered_rejection(entry: Rejected, offset: int) -> Rejected:
         image_id=None if entry.image_id is None else entry.image_id + offset,
         annotation_id=None if entry.annotation_id is None else entry.annotation_id + offset,
     )
-
-
-def ids(records: Records) -> tuple[set[int], set[int]]:
-    """Return the ids of all images, and of all objects."""
-    images = {record.image_id for record in records}
-    return images, {obj.annotation_id for record in records for obj in record.objects}
 
 
 def pointed(records: Records, kind: PointKind, seed: int) -> Records:

@@ -12,6 +12,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage, short_hash
 from ray_wssis.config import Config
+from ray_wssis.data.annotated import is_labelled
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.coco_writer import CocoWriter
 from ray_wssis.data.point_kind import PointKind
@@ -24,6 +25,7 @@ from ray_wssis.instance.merging import pseudo
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.instance.split import REJECTED, WEAK, write_rejected
+from ray_wssis.masks import nowhere
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
@@ -107,7 +109,7 @@ class Annotate:
                     f"{self.file} has {named(read.categories)}, the {name} was trained for "
                     f"{named(known)}; numbers and names must be the same"
                 )
-        return Points(as_weak(read, PointKind.CENTROID, seed=0), rejected)
+        return Points(as_weak(marked(read), PointKind.CENTROID, seed=0), rejected)
 
     def label(self) -> Artifact:
         """Make `labels.json`, with the rows and lists that it is made from."""
@@ -172,6 +174,17 @@ class Annotate:
                 expected += [each["expected_iou"] for each in more if "expected_iou" in each]
         mean = {"mean_expected_iou": ratio(sum(expected), len(expected))}
         write_json(stage / SUMMARY, read_json(stage / SUMMARY) | mean)
+
+
+def marked(records: Records) -> Records:
+    """Note which images nobody looked at, so that nobody takes them for empty later."""
+
+    def mark(record: Record) -> Record:
+        if is_labelled(record):
+            return record
+        return replace(record, annotated=nowhere(record.height, record.width))
+
+    return Records.from_rows(map(mark, records), records.categories)
 
 
 def with_masks(

@@ -11,15 +11,23 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from ray_wssis.artifacts import Artifact, StaleArtifact
+from ray_wssis.artifacts import Artifact, StaleArtifact, Workspace, open_stage
 from ray_wssis.cli.app import app
 from ray_wssis.config import load_config
+from ray_wssis.data.annotated import is_labelled
+from ray_wssis.data.records import Records
+from ray_wssis.data.renumber import renumbered_record
+from ray_wssis.instance.label_config import MergeConfig
+from ray_wssis.instance.merge import MERGED, merge
+from ray_wssis.instance.split import STRONG
 from ray_wssis.masks import area
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.recipes.annotate import LABELS, Annotate, AnnotateConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import progress, read_rows
 from tests.support.made import make
+from tests.support.run_in import run_in
 from tests.support.small_run import SMALL
 from tests.support.tiny_run import write_run
 
@@ -93,6 +101,45 @@ def test_masks_are_those_that_the_run_drew_for_the_same_points(
     given = {entry["id"]: entry["point"] for entry in weak["annotations"]}
     assert {entry["id"]: entry["point"] for entry in labels["annotations"]} == given
     assert len(drawn) < len(given)  # a point without a mask is still there
+
+    again = MergeConfig(annotated=(str(tmp_path / "out"),))
+    learnt_twice = merge_again(made, tmp_path / "merged", again)
+    strong, once = Records.read(made["split"] / STRONG), Records.read(made["merged"] / MERGED)
+    pairs = list(zip(list(once)[len(strong) :], list(learnt_twice)[len(once) :], strict=True))
+    assert pairs == [(record, other) for record, other in pairs if record.file == other.file]
+    offset = pairs[0][1].image_id - pairs[0][0].image_id
+    assert offset >= 10
+    assert [other for _, other in pairs] == [
+        renumbered_record(record, offset) for record, _ in pairs
+    ]
+
+
+def merge_again(made: dict[str, Artifact], folder: Path, config: MergeConfig) -> Records:
+    """Merge what a run made with another configuration; return the training set."""
+    models = (made[name].part("model") for name in ("teacher", "refiner"))
+    lineage = PointLabeller.of(*models).lineage
+    stages = (made["split"], made["labels"], made["audit"])
+    return Records.read(merge(run_in(folder), *stages, lineage, "shapes_25p", config) / MERGED)
+
+
+@pytest.mark.slow
+def test_labels_of_other_networks_are_not_learnt(made: dict[str, Artifact], tmp_path: Path) -> None:
+    stage = open_stage(tmp_path / "out", {"teacher": "sha256:0123", "refiner": "sha256:4567"})
+    assert isinstance(stage, Workspace)
+    stage.finish()
+    with pytest.raises(ValueError, match=r"out was not labelled by the teacher of this run"):
+        merge_again(made, tmp_path / "merged", MergeConfig(annotated=(str(tmp_path / "out"),)))
+
+
+@pytest.mark.slow
+def test_an_image_that_nobody_clicked_is_not_empty(
+    made: dict[str, Artifact], run: Path, weak: dict[str, Any], images: Path, tmp_path: Path
+) -> None:
+    first = weak["images"][0]["id"]
+    kept = [entry for entry in weak["annotations"] if entry["image_id"] != first]
+    points = write(tmp_path / "points.json", weak | {"annotations": kept})
+    records = Annotate(run, points, images, tmp_path / "out").points.records
+    assert [is_labelled(record) for record in records] == [False] + [True] * (len(records) - 1)
 
 
 def damaged(weak: dict[str, Any], images: Path, folder: Path) -> Path:
