@@ -14,8 +14,9 @@ from upath import UPath
 from ray_wssis.data.check_annotations import AnnotationChecker, ListedImage
 from ray_wssis.data.coco_fields import read_annotated, read_tags
 from ray_wssis.data.coco_file import load_json
+from ray_wssis.data.image_facts import Facts, note_facts, read_facts
 from ray_wssis.data.image_names import locate_images
-from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_image
+from ray_wssis.data.images import ImageError, MissingImage, image_uri
 from ray_wssis.data.problem import Problem, Problems
 from ray_wssis.data.records import Category
 
@@ -93,22 +94,25 @@ def check_image_files(images: dict[int, ListedImage], folder: str, problems: Pro
     if names.found:
         problems.add("info", "image names", "images", names.summary(), "nothing")
 
-    def look(number: int) -> tuple[int, ImageError | None]:
+    def look(number: int) -> Facts | ImageError:
         lost = names.lost.get(files[number])
         if lost is not None:
             advice = lost.wanted or "check the images folder and `file_name`"
-            return number, MissingImage(files[number], lost.found, advice)
+            return MissingImage(files[number], lost.found, advice)
         try:
-            read_image(image_uri(folder, names.file(files[number])), images[number].size)
+            return read_facts(image_uri(folder, names.file(files[number])), images[number].size)
         except ImageError as error:
-            return number, error
-        return number, None
+            return error
 
+    readable: list[Facts] = []
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for number, error in pool.map(look, files):
-            if error is not None:
-                where = f"image {number} ({error.file})"
-                problems.add("error", "image file", where, error.found, error.wanted)
+        for number, seen in zip(files, pool.map(look, files), strict=True):
+            if isinstance(seen, ImageError):
+                where = f"image {number} ({seen.file})"
+                problems.add("error", "image file", where, seen.found, seen.wanted)
+            else:
+                readable.append(seen)
+    note_facts(readable, problems)
 
 
 def _listed_image(

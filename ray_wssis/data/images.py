@@ -1,8 +1,9 @@
 """Images from any place and of any kind, as RGB arrays; and their sizes.
 
 Whatever a camera or a microscope writes becomes [H, W, 3] uint8: rotated as EXIF says, gray and
-palette and CMYK converted to RGB, 16 bits scaled to 8, transparency laid on white.  An image that
-cannot be used is an `ImageError` that says which file, what was found and what to do.
+palette and CMYK converted to RGB, 16 bits scaled to 8 by the depth in use (`bit_depth`),
+transparency laid on white.  An image that cannot be used is an `ImageError` that says which file,
+what was found and what to do.
 """
 
 import io
@@ -15,6 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from upath import UPath
+
+from ray_wssis.data.bit_depth import (
+    declared_depth,
+    has_16_bits,
+    to_8_bits,
+    used_depth,
+    with_all_levels,
+)
 
 RGB = NDArray[np.uint8]  # [H, W, 3]
 
@@ -74,11 +83,15 @@ def decode_image(
     image = _open(file, io.BytesIO(data))
     try:
         size = _shrink_in_decoder(image, at_least)
+        is_deep = has_16_bits(image)
+        depth = declared_depth(image, data) if is_deep else None
         image.load()
+        if is_deep and len(image.getbands()) > 1:
+            image = with_all_levels(image, data, depth)
         image = ImageOps.exif_transpose(image)
     except DAMAGED as error:
         raise _damaged(file, error) from error
-    pixels = _to_rgb(file, image)
+    pixels = _to_rgb(file, image, depth)
     if expected_size is not None:
         _check_size(file, size or (pixels.shape[0], pixels.shape[1]), expected_size)
     return pixels
@@ -195,12 +208,13 @@ def _is_on_its_side(image: Image.Image) -> bool:
     return Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
 
 
-def _to_rgb(file: str, image: Image.Image) -> RGB:
+def _to_rgb(file: str, image: Image.Image, declared: int | None) -> RGB:
+    """Convert an image to [H, W, 3]; `declared` is the depth in bits that its file declares."""
     mode = image.mode
     if mode == "F":
         raise ImageError(file, "pixels are floating-point numbers", "save it with 8 or 16 bits")
     if mode == "I" or mode.startswith("I;16"):
-        return _from_16_bits(file, np.asarray(image))
+        return _from_16_bits(file, np.asarray(image), declared)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
@@ -208,15 +222,12 @@ def _to_rgb(file: str, image: Image.Image) -> RGB:
     return np.asarray(image.convert("RGB"))
 
 
-def _from_16_bits(file: str, values: NDArray[Any]) -> RGB:
-    """Scale the full range to the full range, so that images of a data set stay comparable."""
-    if values.min() < 0 or values.max() > 65535:
-        raise ImageError(
-            file,
-            f"pixel values from {values.min()} to {values.max()}",
-            "save it with 16 bits",
-        )
-    gray = ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
+def _from_16_bits(file: str, values: NDArray[Any], declared: int | None) -> RGB:
+    """Scale the range of the depth in use to the full range."""
+    lowest, largest = int(values.min()), int(values.max())
+    if lowest < 0 or largest > 65535:
+        raise ImageError(file, f"pixel values from {lowest} to {largest}", "save it with 16 bits")
+    gray = to_8_bits(values, used_depth(largest, declared))
     return np.repeat(gray[:, :, None], 3, axis=2)
 
 
