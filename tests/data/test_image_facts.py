@@ -52,7 +52,6 @@ def test_pages_are_counted(tmp_path: Path, name: str) -> None:
 
 def test_smaller_copies_and_the_second_image_of_a_camera_are_no_pages(tmp_path: Path) -> None:
     small = COLOUR.resize((32, 24))
-    small.encoderinfo = {"tiffinfo": {254: 1}}  # type: ignore[attr-defined]
     tags = TiffImagePlugin.ImageFileDirectory_v2()
     pyramid = tmp_path / "pyramid.tif"
     with TiffImagePlugin.AppendingTiffWriter(str(pyramid), new=True) as writer:
@@ -63,7 +62,8 @@ def test_smaller_copies_and_the_second_image_of_a_camera_are_no_pages(tmp_path: 
         small.save(writer, "tiff", tiffinfo=tags)
         writer.newFrame()
     with Image.open(pyramid) as image:
-        assert image.n_frames == 2  # type: ignore[attr-defined]
+        assert isinstance(image, TiffImagePlugin.TiffImageFile)
+        assert image.n_frames == 2
     pair = saved(tmp_path, COLOUR, "a.mpo", save_all=True, append_images=[COLOUR])
     assert found(pyramid, pair) == []
 
