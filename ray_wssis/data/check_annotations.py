@@ -78,21 +78,8 @@ class AnnotationChecker:
         clicks = self.places.clicks(where, entry, size)
         if category is None or place is None:
             return
-        self.survey.add(
-            Annotation(
-                number=number,
-                image_id=image,
-                category_id=category,
-                height=size[0],
-                width=size[1],
-                entry=entry,
-                mask=place.mask,
-                point=place.point,
-                crowd=crowd,
-                from_box=place.from_box,
-                unread=place.unread,
-            )
-        )
+        ids = number, image, category
+        self.survey.add(Annotation.of(ids, size, entry, place, crowd))
         if not crowd:
             self.count(number, image, category, place, clicks)
             if place.mask is None and place.point is not None:

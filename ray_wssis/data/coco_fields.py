@@ -103,6 +103,9 @@ def _read_outline(segmentation: list[Any], height: int, width: int) -> bytes:
             raise OutlineError(Fault.OTHER_FORM, found) from None
         raise
     check_outline(segmentation, height, width)
+    if masks.area(mask, height, width) == 0:
+        found = f"the outline is outside the {width} x {height} image"
+        raise OutlineError(Fault.OUTSIDE, found)
     return mask
 
 

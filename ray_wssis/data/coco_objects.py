@@ -86,18 +86,6 @@ class ObjectReader:
             clicks=clicks,
         )
         image.objects.append(obj)
-        self.survey.add(
-            Annotation(
-                number=number,
-                image_id=image.image_id,
-                category_id=category,
-                height=image.height,
-                width=image.width,
-                entry=entry,
-                mask=place.mask,
-                point=place.point,
-                crowd=crowd,
-                from_box=place.from_box,
-                unread=place.unread,
-            )
-        )
+        ids = number, image.image_id, category
+        size = image.height, image.width
+        self.survey.add(Annotation.of(ids, size, entry, place, crowd))

@@ -22,6 +22,7 @@ class Fault(StrEnum):
 
     FRACTIONS = "outlines in fractions"
     NO_AREA = "outlines without area"
+    OUTSIDE = "outlines outside the image"
     OTHER_FORM = "outlines in another form"
 
 
@@ -54,6 +55,8 @@ def is_in_fractions(polygons: Sequence[Sequence[float]], height: int, width: int
     if max(height, width) <= SMALLEST_FOR_FRACTIONS:
         return False
     low, high = -BEYOND, 1 + BEYOND
+    if any(polygon and not low <= polygon[0] <= high for polygon in polygons):
+        return False  # nearly always
     return all(low <= v <= high for polygon in polygons for v in polygon) and any(
         v != int(v) for polygon in polygons for v in polygon
     )

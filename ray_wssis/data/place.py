@@ -57,7 +57,8 @@ def read_place(
 def read_known_mask(segmentation: Any, height: int, width: int) -> bytes | None:
     """Read a `segmentation` as counts, None for none.  Raises ValueError also when it is empty."""
     mask = read_mask(segmentation, height, width)
-    if mask is not None and masks.area(mask, height, width) == 0:
+    is_rle = isinstance(segmentation, dict)  # outlines are known to have pixels
+    if is_rle and mask is not None and masks.area(mask, height, width) == 0:
         raise ValueError("the mask is empty")
     return mask
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ray_wssis import masks
+from ray_wssis.data.place import Place
 from ray_wssis.data.records import Point
 
 
@@ -17,7 +19,28 @@ class Annotation:
     width: int
     entry: dict[str, Any]
     mask: bytes | None  # run-length counts; None: no mask known
+    mask_box: tuple[int, int, int, int] | None  # x0, y0, x1, y1 around the mask
     point: Point | None
+    from_box: bool  # the point is the centre of the `bbox`
+    unread: str  # why the mask beside the point cannot be read
     crowd: bool
-    from_box: bool = False  # the point is the centre of the `bbox`
-    unread: str = ""  # why the mask beside the point cannot be read
+
+    @classmethod
+    def of(
+        cls, ids: tuple[int, int, int], size: tuple[int, int], entry: Any, place: Place, crowd: bool
+    ) -> "Annotation":
+        """Describe what was read; `ids` are annotation, image and category, `size` is (h, w)."""
+        return cls(
+            number=ids[0],
+            image_id=ids[1],
+            category_id=ids[2],
+            height=size[0],
+            width=size[1],
+            entry=entry,
+            mask=place.mask,
+            mask_box=None if place.mask is None else masks.bounding_box(place.mask, *size),
+            point=place.point,
+            from_box=place.from_box,
+            unread=place.unread,
+            crowd=crowd,
+        )

@@ -4,13 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from ray_wssis.data.outlines import Fault
-from ray_wssis.data.problem import Problem, Severity
+from ray_wssis.data.problem import Problem
 from ray_wssis.data.survey.annotation import Annotation
-from ray_wssis.data.survey.counted import MOST, named
+from ray_wssis.data.survey.counted import named, severity_of
 
 WANTED = {
     Fault.FRACTIONS: "pixels: x times the width and y times the height of the image",
     Fault.NO_AREA: "three corners that are not on one line; these annotations are left out",
+    Fault.OUTSIDE: "outlines in their image; were they drawn on an image of another size?",
     Fault.OTHER_FORM: "[[x, y, x, y, ...], ...]; `wssis data fix IN OUT` writes them like that",
 }
 
@@ -34,10 +35,8 @@ class OutlineSurvey:
     def findings(self, categories: Mapping[int, str]) -> Iterator[Problem]:
         total = self.num_good + sum(map(len, self.numbers.values()))
         for fault, numbers in self.numbers.items():
-            mild = fault is Fault.NO_AREA and len(numbers) <= MOST * total
-            severity: Severity = "warning" if mild else "error"
             yield Problem(
-                severity=severity,
+                severity=severity_of(len(numbers), total) if fault is Fault.NO_AREA else "error",
                 kind=fault.value,
                 where="annotations",
                 found=f"{len(numbers)} of {total} masks ({named(numbers)}): {self.example[fault]}",

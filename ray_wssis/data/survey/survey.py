@@ -6,7 +6,10 @@ from typing import Protocol
 from ray_wssis.data.outlines import OutlineError
 from ray_wssis.data.problem import Problem
 from ray_wssis.data.survey.annotation import Annotation
+from ray_wssis.data.survey.borders import BorderSurvey
+from ray_wssis.data.survey.boxes import BoxSurvey
 from ray_wssis.data.survey.crowds import CrowdSurvey
+from ray_wssis.data.survey.doubles import DoubleSurvey
 from ray_wssis.data.survey.outlines import OutlineSurvey
 from ray_wssis.data.survey.points import PointSurvey
 
@@ -28,7 +31,14 @@ class Survey:
 
     def __init__(self) -> None:
         self.outlines = OutlineSurvey()
-        self.parts: list[Part] = [CrowdSurvey(), self.outlines, PointSurvey()]
+        self.parts: list[Part] = [
+            CrowdSurvey(),
+            self.outlines,
+            PointSurvey(),
+            BoxSurvey(),
+            BorderSurvey(),
+            DoubleSurvey(),
+        ]
 
     def add(self, annotation: Annotation) -> None:
         for part in self.parts:
