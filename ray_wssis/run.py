@@ -4,6 +4,7 @@
 It knows no recipe and no kind of label.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from ray_wssis.models.model_folder import FILES, copy_model
 from ray_wssis.report.mlflow_log import log_to_mlflow
 from ray_wssis.report.page import Section, write_page
 from ray_wssis.run_config import RunConfig, TrainedModel
-from ray_wssis.storage import Place, hash_file, locate, write_atomically
+from ray_wssis.storage import Place, hash_file, locate, names_in, write_atomically
 from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.shards import write_content
 from ray_wssis.streaming.throughput import Throughput
@@ -25,6 +26,8 @@ from ray_wssis.training.task import Task
 
 RESOLVED = "config.resolved.yaml"
 ROWS = "rows"  # the folder of shards in an artifact that was streamed
+
+logger = logging.getLogger(__name__)
 
 
 class Run:
@@ -77,6 +80,29 @@ class Run:
         with Heartbeat(name):
             make(opened)
             return opened.finish(logs=logs)
+
+    def estimate(self, before: str, measure: Callable[[], Mapping[str, float]]) -> None:
+        """Say how many minutes the stages will take, unless the stage `before` has begun.
+
+        `measure` returns seconds by stage.  Whatever it fails at, training fails at too, and says
+        it better.
+        """
+        if not self.config.estimate or names_in(self.folder / before):
+            return
+        logger.info("Timing a few steps of each training ...")
+        try:
+            with Heartbeat("timing"):
+                seconds = measure()
+        except Exception as error:
+            logger.warning("The time that the run will take could not be measured: %s", error)
+            return
+        parts = ", ".join(f"{name} {minutes(taken)}" for name, taken in seconds.items())
+        logger.info(
+            "The run will take about %s: %s. Other work on these machines makes it longer",
+            minutes(sum(seconds.values())),
+            parts,
+            extra={"estimated_seconds": dict(seconds)},
+        )
 
     def train(self, name: str, says: str, task: Task, config: TrainedModel) -> Artifact:
         """Train a model, or adopt the one that `config.ready` names; it is in `model/`."""
@@ -154,6 +180,15 @@ class Run:
         )
         log_to_mlflow(self.folder)
         return made
+
+
+def minutes(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`"""
+    if seconds < 90:
+        return f"{max(10, round(seconds, -1)):.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
 
 
 def streamed_from(images: Sequence[Part], by: Labeller) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 class RunConfig(Config):
     recipe: str
     seed: int = Field(default=0, ge=0)  # of the data, the split and the training
+    estimate: bool = True  # time a few steps first, to say how long the run will take
     training_workers: TrainingWorkers = TrainingWorkers()
     labelling_workers: LabellingWorkers = LabellingWorkers()
 

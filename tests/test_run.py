@@ -1,5 +1,6 @@
 """A run in which a second recipe, of two rounds, is a page of a few lines."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -103,3 +104,24 @@ def test_a_folder_of_an_earlier_version_is_refused_in_a_sentence(tmp_path: Path)
     (tmp_path / "data/manifest.json").write_text(old)
     with pytest.raises(StaleArtifact, match=r"made by an earlier ray-wssis \(0\.1\.0\)"):
         carry_out(toy(Run(config, UPath(tmp_path)), config))
+
+
+def test_an_estimate_is_said_once_and_no_reason_to_fail(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="ray_wssis")
+    run = Run(RunConfig(recipe="none"), tmp_path)
+
+    def broken() -> dict[str, float]:
+        raise ValueError("an image is damaged")
+
+    run.estimate("teacher", broken)
+    assert "could not be measured: an image is damaged" in caplog.text
+    run.estimate("teacher", lambda: {"teacher": 61.0, "labels": 7000.0, "student": 600.0})
+    assert "about 2.1 h: teacher 60 s, labels 1.9 h, student 10 min" in caplog.text
+    (tmp_path / "teacher").mkdir()
+    (tmp_path / "teacher/started.json").write_text("{}")
+    caplog.clear()
+    run.estimate("teacher", broken)
+    Run(RunConfig(recipe="none", estimate=False), tmp_path / "other").estimate("teacher", broken)
+    assert not caplog.records

@@ -21,6 +21,7 @@ from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_estimate import estimate
 from ray_wssis.run import Run
 
 
@@ -29,6 +30,8 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     validation = data.part(VALIDATION)
     if config.upper_bound:
         check_upper_bound(data)
+
+    run.estimate(before="teacher", measure=lambda: estimate(run, config, data))
 
     # 1. The teacher learns from the strong images, except for those of the audit.
     task = SegmenterTask.of("teacher", config.teacher, data.part(TAUGHT), validation)

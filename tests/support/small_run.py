@@ -23,6 +23,7 @@ STARTS_WITHIN = 120  # seconds
 JOB_ENDS_WITHIN = 500
 
 SMALL = [
+    "estimate=false",
     "data.shapes.num_images=16",
     "data.shapes.num_validation_images=4",
     "data.percent=25",

@@ -1,0 +1,141 @@
+"""Minutes that a run of PointWSSIS will take, before its first training.
+
+Teacher, refiner and student make a few steps each, on the taught images; what has no steps is
+counted in images.  The true masks stand in for rough ones, which do not exist yet.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact
+from ray_wssis.data.records import Records
+from ray_wssis.instance.split import AUDIT, TAUGHT, VALIDATION, WEAK
+from ray_wssis.instance.task import SegmenterTask
+from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
+from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers, source_of
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.run import Run
+from ray_wssis.storage import remove
+from ray_wssis.training.config import TrainingConfig, TrainingWorkers
+from ray_wssis.training.timing import Probe, Timing, time_trainings
+
+START = 10.0  # seconds until the processes of a stage are there, on two cores
+FEW = 4  # samples of the first timed steps
+NUM_VALIDATED = 8  # images or pairs of a timed validation
+NUM_STOOD_IN = 32  # images whose true masks stand in for rough ones
+
+
+def estimate(run: Run, config: PointWSSISConfig, data: Artifact) -> dict[str, float]:
+    """Return the seconds that each slow stage will take."""
+    stand_ins = run.folder / "timing"
+    try:
+        for name in (TAUGHT, VALIDATION):
+            write_stand_ins(data / name, stand_ins / name)
+        trainings = probes(config, data, str(stand_ins))
+        timings = time_trainings(trainings, config.seed, config.training_workers)
+    finally:
+        if stand_ins.exists():
+            remove(stand_ins)
+    return seconds(config, numbers(data), timings)
+
+
+def write_stand_ins(records: UPath, file: UPath) -> None:
+    """Write the true masks of the first images as if they were rough ones."""
+    from ray_wssis.methods.point_wssis.practice import drawable  # imports torch
+
+    everything = Records.read(records)
+    rows = [
+        {
+            "image_id": record.image_id,
+            "annotation_id": [obj.annotation_id for obj in drawable(record)],
+            "rough": [obj.mask for obj in drawable(record)],
+            "source": source_of(records.name),
+            "error": None,
+        }
+        for record in everything.select(range(min(len(everything), NUM_STOOD_IN)))
+    ]
+    schema = pa.schema([*EarlyTeachers.schema, ("source", pa.string()), ("error", pa.string())])
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as stream:
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), stream)
+
+
+def probes(config: PointWSSISConfig, data: Artifact, rough: str) -> dict[str, Probe]:
+    """Compose the trainings to be timed: those that will be made, on the taught images."""
+    images, validation = data.part(TAUGHT), data.part(VALIDATION)
+    segmenters = {"teacher": config.teacher, "student": config.student}
+    timed = {
+        name: probe(
+            SegmenterTask.of(name, stage, images, validation),
+            stage.training,
+            config.training_workers,
+        )
+        for name, stage in segmenters.items()
+        if stage.ready is None
+    }
+    if config.refiner.ready is None:
+        refiner = replace(RefinerTask.of(config.refiner, images, validation, None), rough=rough)
+        timed["refiner"] = probe(refiner, config.refiner.training, config.training_workers)
+    return timed
+
+
+def probe(
+    task: SegmenterTask | RefinerTask, training: TrainingConfig, workers: TrainingWorkers
+) -> Probe:
+    """Time the share of one worker."""
+    share = max(1, training.batch_size // workers.number)
+    few = min(FEW, share)
+    return Probe(
+        few=replace(task, batch_size=few, max_validation_images=NUM_VALIDATED),
+        full=replace(task, batch_size=share),
+        share=share / few,
+        num_validated=NUM_VALIDATED,
+        config=training,
+    )
+
+
+def numbers(data: Artifact) -> dict[str, int]:
+    """Count the images of each part, and the points of the weak ones."""
+    parts = {name: Records.read(data / name) for name in (TAUGHT, AUDIT, WEAK, VALIDATION)}
+    points = sum(len(record.objects) for record in parts[WEAK])
+    return {name: len(part) for name, part in parts.items()} | {"points": points}
+
+
+def seconds(
+    config: PointWSSISConfig, number: Mapping[str, int], timings: Mapping[str, Timing]
+) -> dict[str, float]:
+    """Add up steps, validations and images, and the start of the processes of each stage."""
+    trainings = {
+        "teacher": config.teacher.training,
+        "refiner": config.refiner.training,
+        "student": config.student.training,
+    }
+    took = {
+        name: trained(trainings[name], timing, number[VALIDATION])
+        for name, timing in timings.items()
+    }
+    if config.upper_bound and "student" in took:
+        took["upper_bound"] = took["student"]
+    segmented = [timing.validated for name, timing in timings.items() if name != "refiner"]
+    seen = max(segmented, default=0)
+    refined = timings["refiner"].validated if "refiner" in timings else 0
+    actors = config.labelling_workers.number
+    if config.refiner.ready is None:
+        early = len(config.teacher.training.early) * number[TAUGHT]
+        took["rough_masks"] = START + seen * (early + number[VALIDATION]) / actors
+    labelled = seen * (number[WEAK] + number[AUDIT]) + refined * number["points"]
+    took["labels"] = START + labelled / actors
+    models = 3 if config.upper_bound else 2
+    took["evaluation"] = START + seen * models * number[VALIDATION] / actors
+    return {name: took[name] for name in config.stages() if name in took}
+
+
+def trained(training: TrainingConfig, timing: Timing, num_validation_images: int) -> float:
+    validations = math.ceil(training.steps / training.validate_every)
+    validated = min(num_validation_images, training.max_validation_images)
+    return START + training.steps * timing.step + validations * validated * timing.validated
