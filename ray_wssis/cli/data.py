@@ -121,7 +121,13 @@ def split(
         raise typer.Exit(1)
     try:
         files = split_file(
-            annotations, out, percent=percent, seed=seed, point_kind=point, crowds=crowds
+            annotations,
+            out,
+            percent=percent,
+            seed=seed,
+            point_kind=point,
+            crowds=crowds,
+            images=images or "",
         )
     except ValueError as error:
         stop(error)
@@ -152,6 +158,33 @@ def check(
         if images is None:
             console().print("The images were not checked; pass --images DIR to include them.")
     if has_errors(problems):
+        raise typer.Exit(1)
+
+
+@app.command()
+def fix(
+    annotations: Annotations,
+    out: Annotated[str, typer.Argument(help="File to write; it must not exist yet.")],
+    images: Annotated[
+        str | None, typer.Option(help="Folder of the images, for sizes that the file lacks.")
+    ] = None,
+) -> None:
+    """Write a file without the mistakes that have one remedy; exit 1 when errors are left."""
+    from ray_wssis.data.fix import fix_file
+
+    try:
+        fixed = fix_file(annotations, out, images)
+    except ValueError as error:
+        stop(error)
+    table = Table("fixed", "number", "how", "example")
+    for each in fixed.fixes:
+        table.add_row(*map(escape, (each.cause, f"{each.number}", each.done, each.example)))
+    console().print(table if fixed.fixes else "Nothing to fix.")
+    if fixed.left:
+        console().print("Left as it is, because there is no obvious remedy:")
+        show(fixed.left)
+    console().print(f"Written: {escape(out)}", soft_wrap=True)
+    if fixed.left:
         raise typer.Exit(1)
 
 

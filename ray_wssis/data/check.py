@@ -11,14 +11,21 @@ from typing import Any
 
 from upath import UPath
 
-from ray_wssis.data.check_annotations import AnnotationChecker, ListedImage
-from ray_wssis.data.coco_fields import read_annotated, read_tags
+from ray_wssis.data.check_annotations import AnnotationChecker
+from ray_wssis.data.check_images import ListedImage, check_images
+from ray_wssis.data.class_ids import off_by, off_by_one, used_ids
 from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.image_facts import Facts, note_facts, read_facts
 from ray_wssis.data.image_names import locate_images
 from ray_wssis.data.images import ImageError, MissingImage, image_uri
 from ray_wssis.data.problem import Problem, Problems
-from ray_wssis.data.records import Category
+
+# Keys of whole numbers in the lists of a COCO file.
+NUMBERS = {
+    "images": ("id", "width", "height"),
+    "annotations": ("id", "image_id", "category_id", "iscrowd"),
+    "categories": ("id",),
+}
 
 
 def check_file(annotations: str | UPath, images: str | UPath | None = None) -> list[Problem]:
@@ -41,12 +48,15 @@ def check_coco(data: dict[str, Any], images: str | UPath | None = None) -> list[
     """List all problems of a parsed COCO file and, where `images` is given, of its images."""
     problems = Problems()
     categories = check_categories(data["categories"], problems)
-    listed = check_images(data["images"], categories, problems)
+    folder = None if images is None else str(images)
+    listed = check_images(data["images"], categories, problems, folder)
     checker = AnnotationChecker(problems, categories, listed)
     checker.check(data["annotations"])
     checker.check_whole()
-    if images is not None:
-        check_image_files(listed, str(images), problems)
+    check_class_ids(data["annotations"], categories, problems)
+    check_texts(data, problems)
+    if folder is not None:
+        check_image_files(listed, folder, problems)
     return problems.worst_first()
 
 
@@ -69,22 +79,29 @@ def check_categories(entries: list[Any], problems: Problems) -> dict[int, str]:
     return names
 
 
-def check_images(
-    entries: list[Any], categories: dict[int, str], problems: Problems
-) -> dict[int, ListedImage]:
-    """Check the images and return their entries by id."""
-    images: dict[int, ListedImage] = {}
-    users: dict[str, int] = {}  # image id by file name
-    classes = [Category(id=key, name=name) for key, name in categories.items()]
-    for number, where, entry in problems.entries(entries, "images", "image"):
-        image = _listed_image(where, entry, classes, problems)
-        images.setdefault(number, image)
-        if image.file is not None and users.setdefault(image.file, number) != number:
-            found = f"{image.file} is the file of image {users[image.file]} too"
-            problems.add("warning", "file used twice", where, found, "one image per file")
-    if not images:
-        problems.add("error", "no image", "images", "an empty list", "at least one image")
-    return images
+def check_class_ids(annotations: list[Any], categories: dict[int, str], problems: Problems) -> None:
+    """Report category ids that are all off by one."""
+    used, known = used_ids(annotations), set(categories)
+    if off_by(used, known):
+        found = off_by_one(used, known)
+        wanted = "the ids of the categories; `wssis data fix IN OUT` shifts them"
+        problems.add("error", "classes off by one", "annotations", found, wanted)
+
+
+def check_texts(data: dict[str, Any], problems: Problems) -> None:
+    """Count the entries of each list whose numbers are text."""
+    for plural, keys in NUMBERS.items():
+        texts = [
+            (entry, key)
+            for entry in data[plural]
+            if isinstance(entry, dict)
+            for key in keys
+            if isinstance(entry.get(key), str)
+        ]
+        if texts:
+            entry, key = texts[0]
+            found = f"{len(texts)} numbers are text, {key} {entry[key]!r:.20} for example"
+            problems.add("info", "numbers as text", plural, found, "nothing: numbers are read")
 
 
 def check_image_files(images: dict[int, ListedImage], folder: str, problems: Problems) -> None:
@@ -113,33 +130,3 @@ def check_image_files(images: dict[int, ListedImage], folder: str, problems: Pro
             else:
                 readable.append(seen)
     note_facts(readable, problems)
-
-
-def _listed_image(
-    where: str, entry: dict[str, Any], categories: list[Category], problems: Problems
-) -> ListedImage:
-    """Check the entry of an image; whatever is wrong is reported and left out."""
-    width, height = (problems.number(entry, side, where) for side in ("width", "height"))
-    size = None
-    if width is not None and height is not None:
-        if min(width, height) < 1:
-            found = f"width {width}, height {height}"
-            problems.add("error", "malformed entry", where, found, "positive sizes")
-        else:
-            size = height, width
-    file = entry.get("file_name")
-    if not isinstance(file, str) or not file:
-        problems.add("error", "malformed entry", where, "no file_name", "a file_name")
-        file = None
-    try:
-        read_tags(entry.get("tags"), categories)
-    except ValueError as error:
-        wanted = "names or ids of categories of this file"
-        problems.add("error", "malformed tags", where, str(error), wanted)
-    annotated = None
-    try:
-        annotated = None if size is None else read_annotated(entry.get("annotated"), *size)
-    except ValueError as error:
-        wanted = "polygons or an RLE of the part that somebody looked at, or true or false"
-        problems.add("error", "malformed annotated part", where, str(error), wanted)
-    return ListedImage(file=file, size=size, annotated=annotated)

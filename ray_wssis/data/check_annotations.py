@@ -1,25 +1,16 @@
 """Checks of the annotations of a COCO instance file, each on its own and all of them together."""
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import Any
 
 from ray_wssis import masks
-from ray_wssis.data.check_places import PlaceChecker, Size
+from ray_wssis.data.check_images import ListedImage, Size
+from ray_wssis.data.check_places import PlaceChecker
 from ray_wssis.data.place import Place
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Click, Point
 from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.survey import Survey
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListedImage:
-    """A valid part of the entry of an image; the rest is None."""
-
-    file: str | None
-    size: Size | None
-    annotated: bytes | None  # counts of the part that somebody looked at; None: all of it
 
 
 class AnnotationChecker:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ray_wssis.data.check_images import Size
 from ray_wssis.data.coco_fields import (
     CLICK_KEYS,
     listed_points,
@@ -15,8 +16,6 @@ from ray_wssis.data.place import Place, read_any_point, read_known_mask
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Click, Point
 from ray_wssis.data.survey.survey import Survey
-
-Size = tuple[int, int]  # (height, width)
 
 
 class PlaceChecker:

@@ -21,6 +21,7 @@ from typing import Any
 
 from upath import UPath
 
+from ray_wssis.data.class_ids import off_by, off_by_one, used_ids
 from ray_wssis.data.coco_fields import whole_number
 from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.coco_images import read_images
@@ -125,6 +126,7 @@ def records_from_coco(
         point_suffices=point_suffices,
         crowds=crowds,
     )
+    _check_class_ids(data["annotations"], {category.id for category in categories})
     for annotation in data["annotations"]:
         try:
             reader.read(annotation)
@@ -145,6 +147,12 @@ def _categories(entries: list[dict[str, Any]]) -> tuple[Category, ...]:
             raise ValueError(f"category {key}: the id occurs twice")
         categories[key] = Category(id=key, name=str(entry.get("name", key)))
     return tuple(sorted(categories.values(), key=lambda category: category.id))
+
+
+def _check_class_ids(annotations: list[Any], known: set[int]) -> None:
+    used = used_ids(annotations)
+    if off_by(used, known):
+        raise ValueError(f"{off_by_one(used, known)}; `wssis data fix IN OUT` shifts them")
 
 
 def _has_mask(annotation: Any) -> bool:

@@ -4,6 +4,7 @@ Every function raises ValueError for what cannot be understood, saying what was 
 Points are (x, y) in pixels of the original image, pixel centres at +0.5.
 """
 
+import re
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any
@@ -21,16 +22,22 @@ from ray_wssis.data.records import Category, Click, Point
 
 # Keys of clicks besides the point, and their sides; `more_points` is an old name.
 CLICK_KEYS = {"extra_points": True, "more_points": True, "negative_points": False}
+WHOLE = re.compile(r"\s*[+-]?[0-9]{1,20}(\.0*)?\s*")  # a whole number as text
 TRUTHS = {"0": False, "false": False, "1": True, "true": True}
 
 
 def whole_number(entry: Any, key: str, where: str) -> int:
-    """Read a whole number of a JSON entry.  Raises ValueError for anything else."""
+    """Read a whole number of a JSON entry, perhaps one written as text.
+
+    Raises ValueError for anything else.
+    """
     if not isinstance(entry, dict):
         raise ValueError(f"{where}: expected a JSON object, found {entry!r:.40}")
     value = entry.get(key)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
+    elif isinstance(value, str) and WHOLE.fullmatch(value):
+        value = int(value.partition(".")[0])
     if not isinstance(value, int) or isinstance(value, bool):
         found = "missing" if value is None else f"{value!r:.40}"
         raise ValueError(f"{where}: `{key}` is {found}, it must be a whole number")

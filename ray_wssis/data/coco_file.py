@@ -26,8 +26,15 @@ MOST_NAMES = 5
 def load_json(uri: str | UPath) -> dict[str, Any]:
     """Parse a COCO file.  Raises ValueError when it is missing, no JSON or no COCO file."""
     data = parse_json(uri)
+    check_lists(data, uri)
+    checked: dict[str, Any] = data
+    return checked
+
+
+def check_lists(data: Any, uri: str | UPath) -> None:
+    """Raise ValueError, saying what is there, for JSON that is no COCO file."""
     if isinstance(data, dict) and all(isinstance(data.get(key), list) for key in LISTS):
-        return data
+        return
     wanted = "a COCO file has lists `images`, `annotations`, `categories`"
     if not isinstance(data, dict):
         raise ValueError(f"{uri}: {wanted}, this file is {_named(data)}")

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from ray_wssis.data.coco_fields import read_annotated, read_tags, whole_number
 from ray_wssis.data.coco_objects import OpenImage
-from ray_wssis.data.image_names import locate_images
-from ray_wssis.data.images import image_uri
+from ray_wssis.data.image_names import Names, locate_images
+from ray_wssis.data.image_sizes import lacks_size, read_sizes, written_size
+from ray_wssis.data.images import ImageError, image_uri
 from ray_wssis.data.records import Category
 
 logger = logging.getLogger(__name__)
@@ -23,16 +25,16 @@ def read_images(
         logger.warning(names.summary())
     if names.lost:
         logger.warning(names.complaint())
-    for entry in entries:
+    sizes = _missing_sizes(entries, images, names)
+    for place, entry in enumerate(entries):
         key = whole_number(entry, "id", "an image")
         where = f"image {key}"
         if key in found:
             raise ValueError(f"{where}: the id occurs twice")
-        if image_name(entry) is None:
+        name = image_name(entry)
+        if name is None:
             raise ValueError(f"{where}: no file_name")
-        width, height = whole_number(entry, "width", where), whole_number(entry, "height", where)
-        if width < 1 or height < 1:
-            raise ValueError(f"{where}: width {width} and height {height}, both must be positive")
+        height, width = _size(where, entry, sizes.get(place))
         try:
             tags = read_tags(entry.get("tags"), categories)
             annotated = read_annotated(entry.get("annotated"), height, width)
@@ -40,7 +42,7 @@ def read_images(
             raise ValueError(f"{where}: {error}") from error
         found[key] = OpenImage(
             image_id=key,
-            file=image_uri(images, names.file(entry["file_name"])),
+            file=image_uri(images, names.file(name)),
             width=width,
             height=height,
             tags=tags,
@@ -51,6 +53,44 @@ def read_images(
 
 
 def image_name(entry: Any) -> str | None:
-    """Return the name in the entry of an image; None without one."""
-    name = entry.get("file_name") if isinstance(entry, dict) else None
-    return name if isinstance(name, str) and name else None
+    """Return the file name in the entry of an image; None without one.
+
+    LVIS has only addresses of images: then the last part of `coco_url` is the name.
+    """
+    if not isinstance(entry, dict):
+        return None
+    name = entry.get("file_name")
+    if isinstance(name, str) and name:
+        return name
+    url = entry.get("coco_url")
+    return unquote(urlsplit(url).path).rpartition("/")[2] or None if isinstance(url, str) else None
+
+
+def _missing_sizes(
+    entries: list[dict[str, Any]], images: str, names: Names
+) -> dict[int, tuple[int, int] | ImageError]:
+    """Read the sizes that are not in the file from the images, by place in the file."""
+    if not images:
+        return {}
+    files = {
+        place: image_uri(images, names.file(name))
+        for place, entry in enumerate(entries)
+        if lacks_size(entry) and (name := image_name(entry)) is not None
+    }
+    if files:
+        logger.info("reading the sizes of %d images, which the file lacks", len(files))
+    return read_sizes(files)
+
+
+def _size(
+    where: str, entry: dict[str, Any], found: tuple[int, int] | ImageError | None
+) -> tuple[int, int]:
+    """Return (height, width), from the entry unless it was `found` in the image."""
+    if isinstance(found, ImageError):
+        raise ValueError(f"{where}: {written_size(entry)}, and {found}") from found
+    if found is not None:
+        return found
+    width, height = whole_number(entry, "width", where), whole_number(entry, "height", where)
+    if width < 1 or height < 1:
+        raise ValueError(f"{where}: width {width} and height {height}, both must be positive")
+    return height, width

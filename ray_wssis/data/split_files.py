@@ -51,13 +51,15 @@ def split_file(
     seed: int,
     point_kind: PointKind | str,
     crowds: Crowds = Crowds.IGNORE,
+    images: str | UPath = "",
 ) -> SplitFiles:
     """Split a COCO file into the folder `out`; file names of images stay as they are.
 
+    With the folder `images`, names are those of its files, and missing sizes are read from them.
     Raises ValueError for a file that cannot be read or split.
     """
     source = UPath(annotations)
-    records = read_coco(source, images="", point_suffices=True, crowds=crowds)
+    records = read_coco(source, images, point_suffices=True, crowds=crowds)
     split = split_records(records, percent, seed, point_kind)
     check_teaches(split.strong)
     check_points(split.weak)
@@ -67,7 +69,7 @@ def split_file(
         "point_kind": str(PointKind(point_kind)),
         "input": {"file": source.name, "sha256": hash_file(source)},
     }
-    return write_split(split, UPath(out), split_name(source.stem, percent), made_how)
+    return write_split(split, UPath(out), split_name(source.stem, percent), made_how, images)
 
 
 def write_split(
