@@ -139,6 +139,8 @@ def _found(folder: str, num_names: int, missing: Sequence[str]) -> Names:
     found, lost = {}, {}
     for name in missing:
         differs, candidates = fitting.get(name, ("", []))
+        if candidates == [name]:
+            continue  # a link to nothing: whoever reads it says so
         if len(candidates) == 1:
             found[name] = Found(file=candidates[0], differs=differs)
         else:

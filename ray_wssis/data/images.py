@@ -7,9 +7,12 @@ what was found and what to do.
 """
 
 import io
+import stat
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -24,13 +27,20 @@ from ray_wssis.data.bit_depth import (
     used_depth,
     with_all_levels,
 )
+from ray_wssis.storage import is_local
 
 RGB = NDArray[np.uint8]  # [H, W, 3]
 
+MAX_BYTES = 4 << 30  # of a file, which is read into memory
 HEADER = 1 << 16  # bytes fetched at a time for the size of an image on a bucket
 
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # Exceptions of Pillow's decoders and of its reader of EXIF on damaged bytes.
 DAMAGED = (
+    AssertionError,
+    AttributeError,
+    RuntimeError,
+    zlib.error,
     OSError,
     SyntaxError,
     ValueError,
@@ -82,6 +92,8 @@ def decode_image(
     """
     image = _open(file, io.BytesIO(data))
     try:
+        if expected_size is not None and sorted(image.size) != sorted(expected_size):
+            _check_size(file, _shown_size(image), expected_size)  # before it takes any memory
         size = _shrink_in_decoder(image, at_least)
         is_deep = has_16_bits(image)
         depth = declared_depth(image, data) if is_deep else None
@@ -89,6 +101,10 @@ def decode_image(
         if is_deep and len(image.getbands()) > 1:
             image = with_all_levels(image, data, depth)
         image = ImageOps.exif_transpose(image)
+    except ImageError:
+        raise
+    except BOMBS as error:
+        raise _too_large(file, error) from error
     except DAMAGED as error:
         raise _damaged(file, error) from error
     pixels = _to_rgb(file, image, depth)
@@ -100,6 +116,7 @@ def decode_image(
 def read_bytes(file: str) -> bytes:
     """Read the bytes of an image file.  Raises ImageError when there are none."""
     with _reading(file):
+        _check_kind(file)
         data = UPath(file).read_bytes()
     if not data:
         raise ImageError(file, "the file has zero bytes", "fetch the file again")
@@ -112,13 +129,14 @@ def read_size(file: str, expected_size: tuple[int, int] | None = None) -> tuple[
     Only the beginning of the file is read, so the rest may be damaged.  Raises ImageError as
     `read_image`.
     """
-    with _reading(file), UPath(file).open("rb", block_size=HEADER) as stream:
-        image = _open(file, stream)
-        try:
-            turned = image.format != "TIFF" and _is_on_its_side(image)  # Pillow turns a TIFF itself
-        except DAMAGED as error:
-            raise _damaged(file, error) from error
-    width, height = image.size[::-1] if turned else image.size
+    with _reading(file):
+        _check_kind(file)
+        with UPath(file).open("rb", block_size=HEADER) as stream:
+            image = _open(file, stream)
+            try:
+                height, width = _shown_size(image)
+            except DAMAGED as error:
+                raise _damaged(file, error) from error
     if expected_size is not None:
         _check_size(file, (height, width), expected_size)
     return height, width
@@ -152,18 +170,35 @@ def image_uri(images: str, file_name: str) -> str:
     return f"{images.rstrip('/')}/{file_name}" if images != "/" else f"/{file_name}"
 
 
+def _check_kind(file: str) -> None:
+    """Raise for what is no file, such as a pipe, of which reading might never end."""
+    path = UPath(file)
+    if not is_local(path):
+        return
+    status = Path(path.path).stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(file)
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(file, "this is a pipe, a socket or a device", "an image file is needed")
+    if status.st_size > MAX_BYTES:
+        found = f"the file has {status.st_size / 1e9:.1f} gigabytes"
+        raise ImageError(file, found, "cut the image into tiles")
+
+
 @contextmanager
 def _reading(file: str) -> Iterator[None]:
     """Turn exceptions of file systems into ImageErrors."""
     try:
         yield
+    except (ImageError, MemoryError):
+        raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingImage(
             file, "there is no such file", "check the images folder and `file_name`"
         ) from error
     except IsADirectoryError as error:
         raise ImageError(file, "this is a folder", "an image file is needed") from error
-    except OSError as error:
+    except Exception as error:  # file systems of buckets raise errors of all kinds
         raise ImageError(file, f"cannot be read ({error})", "check access to it") from error
 
 
@@ -171,11 +206,15 @@ def _damaged(file: str, error: Exception) -> ImageError:
     return ImageError(file, f"the image is cut short or damaged ({error})", "fetch the file again")
 
 
+def _too_large(file: str, error: Warning | Exception) -> ImageError:
+    return ImageError(file, f"too many pixels ({error})", "cut the image into tiles")
+
+
 def _open(file: str, stream: IO[bytes]) -> Image.Image:
     try:
         return Image.open(stream)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(file, f"too many pixels ({error})", "cut the image into tiles") from error
+    except BOMBS as error:
+        raise _too_large(file, error) from error
     except UnidentifiedImageError as error:
         stream.seek(0)
         raise ImageError(
@@ -199,6 +238,13 @@ def _shrink_in_decoder(
     on_its_side = _is_on_its_side(image)
     height, width = image.size if on_its_side else image.size[::-1]
     image.draft(None, at_least if on_its_side else at_least[::-1])
+    return height, width
+
+
+def _shown_size(image: Image.Image) -> tuple[int, int]:
+    """Return the (height, width) of an image that was not loaded yet, rotated as EXIF says."""
+    turned = image.format != "TIFF" and _is_on_its_side(image)  # Pillow turns a TIFF itself
+    width, height = image.size[::-1] if turned else image.size
     return height, width
 
 

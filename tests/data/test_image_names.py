@@ -163,6 +163,13 @@ def test_links_that_lead_back_end(tmp_path: Path) -> None:
     assert files(locate_images(images, ["x\\A.png", "sub\\a.png"])) == {"sub\\a.png": "sub/a.png"}
 
 
+def test_a_link_to_nothing_stands(tmp_path: Path) -> None:
+    images = folder(tmp_path, "a.png")
+    (tmp_path / "images/b.png").symlink_to(tmp_path / "gone.png")
+    found = locate_images(images, ["a.png", "b.png"])
+    assert not found.found and not found.lost
+
+
 def test_names_on_a_bucket() -> None:
     bucket = UPath("memory://names")
     for name in ("a.png", "sub/b c.png"):
