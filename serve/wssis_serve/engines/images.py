@@ -20,17 +20,16 @@ from ray_wssis.streaming.decode import MEGAPIXEL, SHARPER, no_pixels
 from wssis_serve.errors import ApiError
 from wssis_serve.segmented import ImageInfo
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+WANTED = "an undamaged JPEG, PNG, WebP, TIFF or BMP image"
 OTHER_FORMATS = {  # first bytes of files that people send instead
     b"GIF8": "a GIF",
-    b"BM": "a BMP",
-    b"II*\0": "a TIFF",
-    b"MM\0*": "a TIFF",
     b"%PDF": "a PDF",
     b"<": "a text (HTML, XML or SVG)",
     b"{": "a text (JSON)",
 }
 MAX_SCANS = 100  # of a JPEG; cameras write 1, progressive encoders about 10, bombs thousands
+BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"II*\0", b"MM\0*", b"BM")  # of the formats
 MAX_PACKED = 64  # chunks of a PNG that hold no pixels and unpack to up to a megabyte each
 
 # Pillow's warnings about damaged metadata are of no use in the log of a server.
@@ -71,7 +70,7 @@ def check(data: bytes, max_megapixels: float) -> tuple[int, int]:
     """(width, height) of an image as a viewer shows it, from its header alone.
 
     Raises ApiError: 400 without bytes, 413 with more pixels than allowed, 415 for anything but an
-    undamaged JPEG, PNG or WebP.
+    undamaged JPEG, PNG, WebP, TIFF or BMP.
     """
     if not data:
         raise ApiError(400, "bad_request", "the image has no bytes")
@@ -126,14 +125,19 @@ def _check_work(data: bytes, format: str | None) -> None:
         num_packed = sum(data.count(kind) for kind in (b"iCCP", b"zTXt", b"iTXt"))
         if num_packed > MAX_PACKED:
             raise _unsupported(f"a PNG with {num_packed} packed texts or profiles")
-    elif format != "WEBP":
+    elif format in ("JPEG", "MPO"):  # libtiff has a limit of its own
         num_scans = data.count(b"\xff\xda")
         if num_scans > MAX_SCANS:
             raise _unsupported(f"a JPEG with {num_scans} scans")
 
 
 def _is_on_its_side(data: bytes, image: Image.Image) -> bool:
-    """Read the EXIF rotation.  A PNG may have it behind its pixels: then those are decoded too."""
+    """Read the EXIF rotation.  A PNG may have it behind its pixels: then those are decoded too.
+
+    Pillow turns a TIFF itself.
+    """
+    if image.format == "TIFF":
+        return False
     kinds = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")
     if image.format == "PNG" and not any(kind in data for kind in kinds):
         return False
@@ -144,15 +148,13 @@ def _found(data: bytes) -> str:
     for beginning, name in OTHER_FORMATS.items():
         if data.startswith(beginning):
             return f"this is {name}"
-    if data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"RIFF")):
+    if data.startswith(BEGINNINGS):
         return "the image is cut short or damaged"
     return f"this begins with {data[:8]!r}"
 
 
 def _unsupported(found: str) -> ApiError:
-    return ApiError(
-        415, "unsupported_image", f"{found}; wanted: an undamaged JPEG, PNG or WebP image"
-    )
+    return ApiError(415, "unsupported_image", f"{found}; wanted: {WANTED}")
 
 
 def _too_large(found: str, max_megapixels: float) -> ApiError:

@@ -10,7 +10,15 @@ from wssis_serve.errors import ApiError
 from wssis_serve.http.errors import in_words
 
 FORM_FIELD_BYTES = 1_000_000
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp")
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/webp", "image/tiff", "image/bmp")
+OTHER_NAMES = (
+    "image/jpg",
+    "image/x-png",
+    "image/tif",
+    "image/x-tiff",
+    "image/x-ms-bmp",
+    "image/x-bmp",
+)
 
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
@@ -19,7 +27,7 @@ async def read_image(request: Request) -> tuple[bytes | None, str, dict[str, Any
     """The image in a request, its name, and the other fields of the form."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
-        if kind and kind not in (*IMAGE_TYPES, "application/octet-stream"):
+        if kind and kind not in (*IMAGE_TYPES, *OTHER_NAMES, "application/octet-stream"):
             raise ApiError(
                 415,
                 "unsupported_image",

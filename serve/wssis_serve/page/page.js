@@ -56,7 +56,8 @@ async function addFiles(files) {
       bitmap.close();
       if (!wanted) show(image);
     } catch {
-      complain(`${file.name}: this browser cannot read it as an image.`);
+      const advice = file.type.startsWith("image/") ? " Save it as PNG." : "";
+      complain(`${file.name}: this browser cannot read it as an image.${advice}`);
     }
   }
   panels.update();

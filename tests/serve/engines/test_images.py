@@ -12,12 +12,13 @@ from PIL.PngImagePlugin import PngInfo
 from wssis_serve.engines.images import check, decode, image_id_of
 from wssis_serve.errors import ApiError
 
-from ray_wssis.data.images import RGB
+from ray_wssis.data.images import RGB, decode_image
 
 # Pillow warns of damaged metadata.  Importing the module silences it; pytest undoes that.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+TURNED = ("JPEG", "PNG", "WEBP", "TIFF")  # formats with EXIF
 
 
 def noise(height: int = 24, width: int = 32) -> RGB:
@@ -47,7 +48,7 @@ def refused(data: bytes, max_megapixels: float = 1) -> ApiError:
     return error.value
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", TURNED)
 def test_the_size_is_that_of_a_viewer(format: str) -> None:
     assert check(encoded(format), 1) == (32, 24)
     assert check(encoded(format, exif=orientation(6)), 1) == (24, 32)
@@ -62,7 +63,7 @@ def test_a_png_may_have_its_rotation_behind_its_pixels() -> None:
     assert decode(rotated, (16, 32), True, 1).pixels.shape == (32, 24, 3)
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", TURNED)
 def test_pixels_come_in_two_sizes(format: str) -> None:
     decoded = decode(encoded(format, exif=orientation(6)), (12, 20), True, 1)
     assert (decoded.height, decoded.width) == (32, 24)
@@ -93,6 +94,24 @@ def test_every_kind_of_png_becomes_rgb(mode: str) -> None:
     assert decode(encoded("PNG", image), (24, 32), True, 1).pixels.shape == (24, 32, 3)
 
 
+@pytest.mark.parametrize("format", ["PNG", "TIFF"])
+@pytest.mark.parametrize("largest", [255, 1023, 4095, 65535])
+def test_images_of_16_bits_are_read_as_training_reads_them(format: str, largest: int) -> None:
+    values = np.linspace(0, largest, 24 * 32).astype(np.uint16).reshape(24, 32)
+    data = encoded(format, Image.fromarray(values))
+    pixels = decode(data, (24, 32), True, 1).pixels
+    assert (pixels == decode_image("a", data)).all()
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_bmp_and_tiff_are_read_as_training_reads_them(mode: str) -> None:
+    for format in ("BMP", "TIFF"):
+        data = encoded(format, STILL.convert(mode))
+        assert check(data, 1) == (32, 24)
+        assert (decode(data, (24, 32), True, 1).pixels == decode_image("a", data)).all()
+
+
 def test_a_cmyk_jpeg_becomes_rgb() -> None:
     data = encoded("JPEG", Image.fromarray(noise()).convert("CMYK"))
     assert decode(data, (24, 32), True, 1).pixels.shape == (24, 32, 3)
@@ -109,19 +128,19 @@ def test_the_first_frame_of_an_animation_counts(format: str) -> None:
     ("data", "found"),
     [
         (encoded("GIF"), "this is a GIF"),
-        (encoded("BMP"), "this is a BMP"),
-        (encoded("TIFF"), "this is a TIFF"),
         (b"%PDF-1.7 ...", "this is a PDF"),
         (b"<svg xmlns='...'/>", "this is a text (HTML, XML or SVG)"),
         (b'{"points": []}', "this is a text (JSON)"),
         (b"P6 1 1 255 abc", "this begins with b'P6 1 1 2'"),
         (encoded("JPEG")[:60], "the image is cut short or damaged"),
+        (encoded("TIFF")[:60], "the image is cut short or damaged"),
+        (encoded("BMP")[:20], "the image is cut short or damaged"),
     ],
 )
-def test_only_jpeg_png_and_webp_are_opened(data: bytes, found: str) -> None:
+def test_other_formats_are_not_opened(data: bytes, found: str) -> None:
     error = refused(data)
     assert (error.status, error.code) == (415, "unsupported_image")
-    assert str(error) == f"{found}; wanted: an undamaged JPEG, PNG or WebP image"
+    assert str(error) == f"{found}; wanted: an undamaged JPEG, PNG, WebP, TIFF or BMP image"
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -204,6 +223,12 @@ REAL = [
     encoded("WEBP", exif=orientation(8)),
     encoded("WEBP", STILL.convert("RGBA"), lossless=True),
     encoded("WEBP", save_all=True, append_images=[STILL.rotate(90)]),
+    encoded("TIFF", exif=orientation(6)),
+    encoded("TIFF", compression="tiff_lzw"),
+    encoded("TIFF", STILL.convert("L"), compression="jpeg"),
+    encoded("TIFF", save_all=True, append_images=[STILL.rotate(90)]),
+    encoded("BMP"),
+    encoded("BMP", STILL.convert("P")),
 ]
 
 

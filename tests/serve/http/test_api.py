@@ -1,9 +1,11 @@
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from PIL import Image
 
 from ray_wssis.data.coco import read_coco
 from tests.serve.conftest import MakeApi, listening
@@ -111,6 +113,27 @@ def test_what_is_no_image_is_refused(client: httpx2.Client, image: bytes) -> Non
     assert segment(b"--x", "multipart/form-data") == (400, "bad_request")
     no_file = client.post("/v1/segment", files={"photo": ("a.png", image)})
     assert error(no_file) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    ("format", "kind"),
+    [
+        ("TIFF", "image/tiff"),
+        ("BMP", "image/bmp"),
+        ("BMP", "image/x-ms-bmp"),
+        ("TIFF", "application/octet-stream"),
+    ],
+)
+def test_tiff_and_bmp_get_the_same_answer(
+    client: httpx2.Client, image: bytes, format: str, kind: str
+) -> None:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(image)).convert("RGB").save(stream, format)
+    answers = [
+        client.post("/v1/segment", content=content, headers={"Content-Type": name}).json()
+        for content, name in ((image, "image/png"), (stream.getvalue(), kind))
+    ]
+    assert answers[0]["instances"] == answers[1]["instances"]
 
 
 def test_parameters_are_checked_wherever_they_are(client: httpx2.Client, image: bytes) -> None:

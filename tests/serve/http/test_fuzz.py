@@ -34,7 +34,7 @@ pytestmark = [
     ),
 ]
 
-IMAGE_TYPES = ["image/jpeg", "image/png", "image/webp"]
+IMAGE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/tiff", "image/bmp"]
 ODD_TYPES = ["", "text/plain", "image/gif", "multipart/form-data", "application/json", "x" * 2000]
 NUM_PER_ROUTE = 60  # of each of two kinds: as the OpenAPI document says, and not
 NUM_IMAGES, NUM_POINTS, NUM_TASKS, NUM_PATHS = 600, 500, 150, 100
