@@ -110,7 +110,7 @@ class AnnotationChecker:
         for number, name in self.categories.items():
             where = f"category {number} ({name})"
             if not self.num_masks[number] and not self.num_points[number]:
-                self.problems.add("info", "unused category", where, "no annotation", "nothing")
+                self.problems.add("info", "unused category", where, "no usable object", "nothing")
             elif not self.num_masks[number] and self.num_masks.total():
                 found = f"{self.num_points[number]} points and no mask, others have masks"
                 wanted = "a few masks: a class without any cannot be learnt"

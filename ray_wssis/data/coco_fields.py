@@ -46,6 +46,11 @@ def whole_number(entry: Any, key: str, where: str) -> int:
     return value
 
 
+def is_number(value: Any) -> bool:
+    """Tell whether a value is a number that fits into 64 bits."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63)
+
+
 def read_crowd(annotation: dict[str, Any]) -> bool:
     """Read `iscrowd`: 0, 1, true or false, also as text; missing and null are 0.
 
@@ -104,9 +109,8 @@ def _read_outline(segmentation: list[Any], height: int, width: int) -> bytes:
         polygons = as_polygons(segmentation)
         if polygons is not None:
             check_outline(polygons, height, width)
-            found = (
-                f"an outline is a list of flat lists x, y, x, y, ..., found {segmentation!r:.40}"
-            )
+            found = f"an outline is [[x, y, x, y, ...], ...], not {segmentation!r:.30}...; "
+            found += "`wssis data fix IN OUT` rewrites such outlines"
             raise OutlineError(Fault.OTHER_FORM, found) from None
         raise
     check_outline(segmentation, height, width)
@@ -121,7 +125,7 @@ def read_point(point: Any, height: int, width: int) -> Point | None:
     if point is None:
         return None
     is_pair = isinstance(point, list | tuple) and len(point) == 2
-    if not is_pair or not all(isinstance(v, int | float) for v in point):
+    if not is_pair or not all(is_number(v) for v in point):
         raise ValueError(f"a point is [x, y] in pixels, found {point!r:.40}")
     x, y = float(point[0]), float(point[1])
     if not (0 <= x < width and 0 <= y < height):
@@ -168,7 +172,7 @@ def read_box_centre(box: Any, height: int, width: int) -> Point | None:
     if box is None or box == []:
         return None
     is_box = isinstance(box, list | tuple) and len(box) == 4
-    if not is_box or not all(isinstance(v, int | float) and isfinite(v) for v in box):
+    if not is_box or not all(is_number(v) and isfinite(v) for v in box):
         raise ValueError(f"a bbox is [x, y, width, height] in pixels, found {box!r:.60}")
     x, y, across, down = map(float, box)
     if across <= 0 or down <= 0:

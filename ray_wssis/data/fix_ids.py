@@ -112,7 +112,8 @@ def _renamed(entry: Any, key: str, renamed: dict[str, int]) -> bool:
 
 def _ids_by_name(categories: list[Any]) -> dict[str, int]:
     """Return the ids of categories by the text of their names."""
-    return {repr(e.get("name")): e["id"] for e in categories if _is_whole(e, "id") and "name" in e}
+    known = [entry for entry in categories if _is_whole(entry, "id")]
+    return {repr(e["name"]): e["id"] for e in known if isinstance(e.get("name"), str)}
 
 
 def _free_ids(entries: list[Any]) -> Iterator[int]:

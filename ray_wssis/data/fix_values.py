@@ -28,7 +28,10 @@ class Fix:
 
 
 def fix_lists(data: dict[str, Any]) -> list[Fix]:
-    """Turn mappings by id in place of `images`, `annotations` and `categories` into lists."""
+    """Turn mappings by id in place of `images`, `annotations` and `categories` into lists.
+
+    Categories that are only names are numbered from 1.
+    """
     fixes = []
     for plural in LISTS:
         mapping = data.get(plural)
@@ -36,6 +39,11 @@ def fix_lists(data: dict[str, Any]) -> list[Fix]:
             data[plural] = list(_listed(mapping, PARENTS.get(plural)))
             cause = f"`{plural}` is a mapping"
             fixes.append(Fix(cause=cause, number=len(mapping), done="made a list"))
+    names = data.get("categories")
+    if isinstance(names, list) and names and all(isinstance(name, str) for name in names):
+        data["categories"] = [{"id": i + 1, "name": name} for i, name in enumerate(names)]
+        done = "numbered from 1; look whether the classes are right"
+        fixes.append(Fix(cause="categories that are only names", number=len(names), done=done))
     return fixes
 
 
@@ -128,14 +136,16 @@ def _entries(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _listed(mapping: dict[str, Any], parent: str | None) -> Iterator[Any]:
-    """Yield the entries of a mapping by id, or of one from the ids of `parent` to lists."""
+    """Yield the entries of a mapping by id, of one from ids of the parent to lists, or of names."""
     for key, value in mapping.items():
         if isinstance(value, list) and parent is not None:
             yield from ({parent: key} | entry for entry in value if isinstance(entry, dict))
         elif isinstance(value, dict):
             yield {"id": key} | value
-        else:
-            yield value
+        elif isinstance(value, str):  # a name by its id
+            yield {"id": key, "name": value}
+        else:  # an id by its name
+            yield {"id": value, "name": key}
 
 
 def _number(value: Any) -> Any:

@@ -36,7 +36,7 @@ def is_click(annotation: dict[str, Any]) -> bool:
 
 
 def _flat_numbers(keypoints: Any) -> list[float]:
-    if keypoints is None:
+    if not keypoints:
         return []
     if not isinstance(keypoints, list):
         raise ValueError(f"{FORM}; found {keypoints!r:.40}")

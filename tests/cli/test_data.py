@@ -157,3 +157,22 @@ def test_a_correction_that_fits_nothing_is_a_sentence(shapes: Path) -> None:
     assert result.exit_code == 1
     assert "annotation 1000: found in image 77" in " ".join(result.output.split())
     assert "Traceback" not in result.output and not Path(out).exists()
+
+
+def test_fix_writes_another_file_and_says_what_is_left(shapes: Path, tmp_path: Path) -> None:
+    annotations = shapes / "annotations" / "instances.json"
+    data = json.loads(annotations.read_text())
+    for entry in data["annotations"]:
+        entry["id"] = str(entry["id"])
+    source, out = tmp_path / "in.json", tmp_path / "out.json"
+    source.write_text(json.dumps(data))
+    result = CliRunner().invoke(app, ["fix", str(source), str(out)])
+    assert result.exit_code == 0, result.output
+    assert "numbers as text" in result.output and "Written" in result.output
+    result = CliRunner().invoke(app, ["fix", str(source), str(out)])
+    assert result.exit_code == 1 and "already exists" in result.output
+    data["annotations"][0]["category_id"] = 99
+    source.write_text(json.dumps(data))
+    result = CliRunner().invoke(app, ["fix", str(source), str(tmp_path / "other.json")])
+    assert result.exit_code == 1
+    assert "no obvious remedy" in result.output and "category_id 99" in result.output

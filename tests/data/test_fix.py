@@ -110,6 +110,21 @@ CASES: list[tuple[str, Data, list[tuple[str, int]]]] = [
         [("`annotations` is a mapping", 4), ("numbers as text", 8)],
     ),
     (
+        "names by id",
+        GOOD | {"categories": {"1": "dog", "2": "cat"}},
+        [("`categories` is a mapping", 2), ("numbers as text", 2)],
+    ),
+    (
+        "ids by name",
+        GOOD | {"categories": {"dog": 1, "cat": 2}},
+        [("`categories` is a mapping", 2)],
+    ),
+    (
+        "names only",
+        GOOD | {"categories": ["dog", "cat"]},
+        [("categories that are only names", 2)],
+    ),
+    (
         "crowds",
         GOOD
         | {

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ray_wssis import masks
+from ray_wssis.data.coco_fields import is_number
 from ray_wssis.data.survey.annotation import Annotation
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels
@@ -20,7 +21,7 @@ def listed_box(entry: dict[str, Any]) -> Box | None:
     box = entry.get("bbox")
     if not isinstance(box, list | tuple) or len(box) != 4:
         return None
-    if not all(isinstance(value, int | float) and isfinite(value) for value in box):
+    if not all(is_number(value) and isfinite(value) for value in box):
         return None
     x, y, across, down = box
     return (x, y, x + across, y + down) if across > 0 and down > 0 else None

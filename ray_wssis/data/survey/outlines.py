@@ -12,7 +12,7 @@ WANTED = {
     Fault.FRACTIONS: "pixels: x times the width and y times the height of the image",
     Fault.NO_AREA: "three corners that are not on one line; these annotations are left out",
     Fault.OUTSIDE: "outlines in their image; were they drawn on an image of another size?",
-    Fault.OTHER_FORM: "[[x, y, x, y, ...], ...]; `wssis data fix IN OUT` writes them like that",
+    Fault.OTHER_FORM: "[[x, y, x, y, ...], ...], as `wssis data fix IN OUT` writes them",
 }
 
 

@@ -12,6 +12,7 @@ from ray_wssis.data.survey.crowds import CrowdSurvey
 from ray_wssis.data.survey.doubles import DoubleSurvey
 from ray_wssis.data.survey.outlines import OutlineSurvey
 from ray_wssis.data.survey.points import PointSurvey
+from ray_wssis.data.survey.quarter import QuarterSurvey
 
 
 class Part(Protocol):
@@ -37,6 +38,7 @@ class Survey:
             PointSurvey(),
             BoxSurvey(),
             BorderSurvey(),
+            QuarterSurvey(),
             DoubleSurvey(),
         ]
 
