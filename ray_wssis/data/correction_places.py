@@ -10,23 +10,29 @@ from typing import NamedTuple
 
 from ray_wssis import masks
 from ray_wssis.data.corrections import Correction
+from ray_wssis.data.records import Point
 
 SAME = 0.5  # IoU of two masks of one object, as in average precision
+CLOSE = 0.8  # IoU of masks of two classes, from which on one is perhaps the other
 APART = 0.1  # IoU of a correction and its object, below which it may be about another
 
 
 class Known(NamedTuple):
-    """Class and mask of an object that a correction may be about."""
+    """Class and place of an object that a correction may be about."""
 
     label: int
-    mask: bytes | None  # None: it cannot be read
+    mask: bytes | None  # None: there is none, or it cannot be read
+    point: Point | None = None
 
 
 class Other(NamedTuple):
     """An object on which a correction lies, and how well."""
 
     number: int  # its annotation id
-    iou: float
+    iou: float  # 0 where it has no mask, and the correction contains its point
+
+    def __str__(self) -> str:
+        return f"{self.number}, IoU {self.iou:.2f}" if self.iou else f"the point of {self.number}"
 
 
 @dataclass(kw_only=True)
@@ -35,6 +41,7 @@ class Places:
 
     doubled: dict[int, Other] = field(default_factory=dict)  # additions that are not taken
     confused: dict[int, Other] = field(default_factory=dict)  # corrections that are not taken
+    renamed: dict[int, Other] = field(default_factory=dict)  # additions that are taken
     moved: list[int] = field(default_factory=list)  # taken, though they do not touch their object
 
     def look(
@@ -62,8 +69,10 @@ class Places:
             other = _closest(correction, untouched, height, width)
             if other is not None and untouched[other.number].label == correction.label:
                 self.doubled[number] = other
-            else:
-                untouched[number] = Known(correction.label, correction.mask)
+                continue
+            if other is not None and other.iou >= CLOSE:
+                self.renamed[number] = other
+            untouched[number] = Known(correction.label, correction.mask)
 
     def _is_in_place(
         self,
@@ -105,11 +114,15 @@ class Places:
                 "corrections lie on other objects than those with their ids, and are not taken",
                 "has a tool numbered the annotations anew?",
             ),
+            (
+                self.renamed,
+                "added objects lie on objects of another class, and are added all the same",
+                "to change a class, keep the id",
+            ),
         ):
             if others:
                 number, other = next(iter(others.items()))
-                example = f"annotation {number} on {other.number}, IoU {other.iou:.2f}"
-                said.append(f"{len(others)} {what}: {example}; {advice}")
+                said.append(f"{len(others)} {what}: annotation {number} on {other}; {advice}")
         if self.moved:
             said.append(
                 f"{len(self.moved)} corrections do not touch the object with their id, and are "
@@ -131,6 +144,15 @@ def _closest(
         for row in ious
         for number, iou in zip(numbers, row, strict=True)
         if iou >= SAME
+    ]
+    found += [
+        Other(number, 0)
+        for number, known in objects.items()
+        if known.mask is None
+        and known.point is not None
+        and known.label == correction.label
+        and correction.mask is not None
+        and masks.contains(correction.mask, height, width, known.point)
     ]
     return max(
         found,

@@ -217,7 +217,7 @@ def _written(path: str) -> str:
 
 def _spelled(path: str) -> str:
     """Return a path with slashes, without codes like `%20`, composed letters as one character."""
-    text = unquote(path).replace("\\", "/").strip()
+    text = unquote(unquote(path)).replace("\\", "/").strip()  # some tools encode twice
     return _written(text if text.isascii() else unicodedata.normalize("NFC", text))
 
 

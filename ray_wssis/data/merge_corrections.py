@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from upath import UPath
 
 from ray_wssis.data.coco import records_from_coco
-from ray_wssis.data.coco_fields import read_crowd, read_mask, whole_number
+from ray_wssis.data.coco_fields import read_crowd, read_mask, read_point, whole_number
 from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.coco_writer import coco_mask, compact
 from ray_wssis.data.correction_places import Known, Places
@@ -104,7 +104,8 @@ def _known(entry: dict[str, Any], image: Record, base: Base) -> Known:
     """Read class and mask of an annotation, as far as they can be read."""
     try:
         mask = read_mask(entry.get("segmentation"), image.height, image.width)
-        return Known(base.label_of("", entry), mask)
+        point = read_point(entry.get("point"), image.height, image.width)
+        return Known(base.label_of("", entry), mask, point)
     except ValueError:
         return Known(-1, None)
 

@@ -78,7 +78,7 @@ class Merging:
         corrections = self.corrections.get(record.image_id, {})
         if corrections:
             objects = {
-                obj.annotation_id: Known(obj.label, row["refined"][i])
+                obj.annotation_id: Known(obj.label, row["refined"][i], obj.point)
                 for i, obj in enumerate(record.objects)
             }
             self.places.look(corrections, objects, record.height, record.width)

@@ -43,7 +43,7 @@ ONE_FILE = [
     ("Sub/a.png", "sub/a.png"),
     ("sub/a", "sub/a.png"),
     ("cell%20001.png", "cell 001.png"),
-    ("cell%2520001.png", None),
+    ("cell%2520001.png", "cell 001.png"),
     (" cell 001.png ", "cell 001.png"),
     ("upload/3/1f2e3d4c-cell_001.png", "cell 001.png"),
     ("20240101-cell_001.png", None),  # a date is no prefix

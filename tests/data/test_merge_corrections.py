@@ -261,3 +261,20 @@ def test_tools_may_spell_the_names_of_images_differently(tmp_path: Path, name: s
     images = [{"id": 5, "file_name": name, "width": 6.0, "height": 4}]
     numbers, _ = merged(tmp_path, coco(drawn(1, MIDDLE), images=images))
     assert numbers.corrected == 1
+
+
+def test_an_added_mask_on_a_point_without_one_is_that_object(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = large({"id": 1001, "point": [10.5, 15.5]})
+    numbers, out = merged(tmp_path, large({"id": 1} | square(5)), base=base)
+    assert (numbers.refused, out) == (1, base)
+    assert "annotation 1 on the point of 1001" in caplog.text
+
+
+def test_an_added_mask_in_the_place_of_another_class_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers, _ = merged(tmp_path, large({"id": 1, "category_id": 2} | square(5)), base=NUMBERED)
+    assert (numbers.added, numbers.refused) == (1, 0)
+    assert "1 added objects lie on objects of another class" in caplog.text

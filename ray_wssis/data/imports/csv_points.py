@@ -29,7 +29,7 @@ def read_csv(export: UPath, notes: Notes) -> Iterable[MarkedImage]:
     Raises ValueError for a table without the columns, and for lines with more fields than those.
     """
     text = export.read_text(encoding="utf-8-sig")
-    rows = csv.DictReader(io.StringIO(text, newline=""))
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     missing = {"image", "x", "y", "class"} - set(rows.fieldnames or ())
     if missing:
         raise ValueError(

@@ -60,7 +60,8 @@ def read_cvat(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
 
 def _read_shape(where: str, shape: ElementTree.Element, image: MarkedImage, notes: Notes) -> None:
     """Add a shape to its image, or count it.  Raises Unusable."""
-    only = shape[0] if shape.tag == "skeleton" and len(shape) == 1 else shape
+    parts = [part for part in shape if part.tag != "attribute"]
+    only = parts[0] if shape.tag == "skeleton" and len(parts) == 1 else shape
     if {shape.get("outside"), only.get("outside")} & {"1", "true"}:
         notes.others[f"{shape.tag} marked as outside"] += 1
     elif only.tag == "points":

@@ -50,10 +50,14 @@ def read_label_studio(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
     if not any(isinstance(entry, dict) and "data" in entry for entry in entries):
         raise ValueError("no list of tasks with `data`; export `JSON`, not `JSON-MIN`")
     one_tag = len(set(_tags(entries))) == 1
+    guessed: dict[str, str] = {}
     for place, entry in enumerate(entries):
         number = entry.get("id", place) if isinstance(entry, dict) else place
         with notes.item(f"task {number}") as where:
-            yield from _read_task(where, checked(_Task, entry), one_tag, notes)
+            yield from _read_task(where, checked(_Task, entry), one_tag, guessed, notes)
+    if guessed:
+        found = ", ".join(f"{tag!r:.40} is `{key:.40}`" for tag, key in guessed.items())
+        notes.problems.add("info", "image tags", "tasks", found, "nothing, if that is right")
 
 
 def _tags(tasks: list[Any]) -> Iterator[str]:
@@ -66,14 +70,22 @@ def _tags(tasks: list[Any]) -> Iterator[str]:
             continue
 
 
-def _read_task(where: str, task: _Task, one_tag: bool, notes: Notes) -> list[MarkedImage]:
-    """Read the images of a task, each with its key points.  Raises Unusable."""
+def _read_task(
+    where: str, task: _Task, one_tag: bool, guessed: dict[str, str], notes: Notes
+) -> list[MarkedImage]:
+    """Read the images of a task, each with its key points.  Raises Unusable.
+
+    `guessed` takes the keys of tags that have another name.
+    """
     named = images_of(task.data)
     points: dict[str, list[Mark]] = defaultdict(list)
     sizes: dict[str, tuple[int, int]] = {}
     for region in _key_points(where, task.annotations, notes):
         with notes.item(f"{where}, region {region.get('id')}") as here:
             key = image_of(region, named, one_tag=one_tag)
+            tag = str(region.get("to_name", ""))
+            if len(named) > 1 and tag != key and "[" not in key:
+                guessed[tag] = key
             point = checked(_KeyPoint, region)
             points[key].append(_mark(here, point))
             sizes[key] = point.original_height, point.original_width
@@ -133,11 +145,12 @@ def _regions(result: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Counte
 
 
 def _labelled(region: dict[str, Any], label: Any) -> dict[str, Any]:
-    """Return a key point with the label in the other part of its region, if it has none."""
+    """Return a key point with the label that is elsewhere in its region, if it has none."""
     value = region.get("value")
-    if not (isinstance(value, dict) and isinstance(label, dict)) or "keypointlabels" in value:
+    if not isinstance(value, dict) or "keypointlabels" in value:
         return region
-    return region | {"value": value | {"keypointlabels": label.get("labels")}}
+    labels = value.get("labels") or (label.get("labels") if isinstance(label, dict) else None)
+    return region if labels is None else region | {"value": value | {"keypointlabels": labels}}
 
 
 def _mark(where: str, point: _KeyPoint) -> Mark:

@@ -13,10 +13,11 @@ Size = tuple[int, int]  # (height, width)
 Located = tuple[MarkedImage, str, Size]  # with the name of its file
 
 
-def in_pixels(images: Sequence[Located], notes: Notes) -> list[Located]:
+def in_pixels(images: Sequence[Located], pixel_indices: bool, notes: Notes) -> list[Located]:
     """Turn the places of all marks into pixels, if they are fractions of width and height.
 
-    They are if all lie between 0 and 1, not all on whole numbers.  If only some do, they are noted.
+    They are if all lie between 0 and 1, not all on whole numbers.  If only some do, or if they are
+    said to be pixels, they are noted.
     """
     marks = [mark for image, _, _ in images for mark in image.marks]
     small = [mark for mark in marks if 0 <= mark.x <= 1 and 0 <= mark.y <= 1]
@@ -24,7 +25,7 @@ def in_pixels(images: Sequence[Located], notes: Notes) -> list[Located]:
     if not fractions:
         return list(images)
     count = f"{len(small)} of {len(marks)} points have x and y between 0 and 1"
-    if len(small) < len(marks):
+    if len(small) < len(marks) or pixel_indices:
         notes.problems.add(
             "warning",
             "points in the top left pixel",

@@ -78,8 +78,8 @@ def import_points(
     records: list[Record] = []
     num_objects = 0
     located = list(_located(marked, str(images), notes))
-    if not pixel_indices and known is not ExportFormat.LABEL_STUDIO:  # there places are percent
-        located = in_pixels(located, notes)
+    if known is not ExportFormat.LABEL_STUDIO:  # there places are percent
+        located = in_pixels(located, pixel_indices, notes)
     for image, file, size in located:
         objects = gathering.objects(image, size, num_objects + 1)
         num_objects += len(objects)

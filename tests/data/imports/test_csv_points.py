@@ -124,3 +124,15 @@ def test_an_object_0_among_others_is_perhaps_a_mistake(folder: Path) -> None:
     found = imported(folder, "points.csv", table)
     assert [problem.severity for problem in found.problems] == ["warning"]
     assert found.problems[0].found == "2 rows with 0: objects of their own"
+
+
+def test_fractions_that_are_said_to_be_pixels_are_named(folder: Path) -> None:
+    table = "image,x,y,class\na.png,0.25,0.5,cat\n"
+    found = imported(folder, "points.csv", table, pixel_indices=True)
+    assert points(found) == [("a.png", "cat", 0.75, 1)]
+    assert findings(found) == [("points in the top left pixel", "line 2 (a.png)")]
+
+
+def test_a_quote_without_an_end_is_an_error(folder: Path) -> None:
+    with pytest.raises(ValueError, match="unexpected end of data"):
+        imported(folder, "points.csv", 'image,x,y,class\n"a.png,1,2,cat\na.png,3,4,cat\n')

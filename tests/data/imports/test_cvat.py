@@ -33,8 +33,10 @@ def test_a_cvat_shape_without_places_is_listed(folder: Path, text: str) -> None:
 
 def test_a_skeleton_of_one_point_is_a_point_of_the_class_of_the_skeleton(folder: Path) -> None:
     point = '<points label="eye" occluded="0" outside="0" points="6,7"/>'
-    shapes = f'<skeleton label="dog" z_order="0">{point}</skeleton>'
-    assert points(imported(folder, "a.xml", cvat(cvat_image(shapes)))) == [("a.png", "dog", 6, 7)]
+    for more in ("", '<attribute name="age">old</attribute>'):
+        shapes = f'<skeleton label="dog" z_order="0">{more}{point}</skeleton>'
+        found = imported(folder, "a.xml", cvat(cvat_image(shapes)))
+        assert points(found) == [("a.png", "dog", 6, 7)]
 
 
 def test_shapes_marked_as_outside_are_left_out_and_counted(folder: Path) -> None:

@@ -103,7 +103,13 @@ def test_each_point_is_on_the_image_of_its_tag(
 ) -> None:
     found = imported(folder, "a.json", [two_images(*tags, **data)])
     assert points(found) == [("a.png", "cat", 20, 15), ("sub/b.png", "cat", 15, 20)]
-    assert not found.problems
+    said = [problem.found for problem in found.problems if problem.kind == "image tags"]
+    assert len(said) == len(found.problems) == (tags != ("image", "image2"))
+
+
+def test_tags_with_another_name_than_their_images_are_said_aloud(folder: Path) -> None:
+    found = imported(folder, "a.json", [two_images("img1", "img2"), two_images("img1", "img2")])
+    assert "'img1' is `image`, 'img2' is `image2`" in [problem.found for problem in found.problems]
 
 
 def test_a_tag_that_resembles_no_key_is_listed(folder: Path) -> None:
@@ -132,7 +138,8 @@ def test_a_label_may_be_chosen_with_a_tag_of_its_own(folder: Path) -> None:
     box = {"id": "r", "type": "rectangle", "value": {}}
     other = {"id": "r", "type": "labels", "value": {"labels": ["dog"]}}
     alone = {"id": "s", "type": "labels", "value": {"labels": ["dog"]}}
-    for result in ([point, label], [label, point]):
+    whole = point | {"value": place | {"labels": ["cat"]}}
+    for result in ([point, label], [label, point], [whole]):
         found = imported(folder, "a.json", [task(*result, box, other, alone)])
         assert points(found) == [("a.png", "cat", 20, 15)]
         assert found.others == {"rectangle": 1, "labels": 1} and not found.problems
