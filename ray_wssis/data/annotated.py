@@ -24,7 +24,7 @@ def labelled(records: Records, file: str, incomplete: Container[int] = ()) -> Re
     """
     kept = [record for record in records if is_labelled(record) or record.image_id in incomplete]
     number = len(records) - len(kept)
-    if not number:
+    if not number or not kept:  # without any annotation the split is refused anyway
         return records
     if all(obj.mask is not None for record in kept for obj in record.objects):
         if number > MOST_EMPTY * len(records):

@@ -12,6 +12,7 @@ from ray_wssis.models.model_folder import read_description
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE, InferenceConfig, SOLOv2Config
 from ray_wssis.training.config import ScaledTraining
 
+TEACHER, BACKBONE = "teacher", "backbone"  # where a student's first weights may come from
 KIND = "segmenter"  # in `config.json` of a model folder
 OVERLAPPING_RANGES = ((1, 96), (48, 192), (96, 384), (192, 768), (384, 2048))
 ScaleRange = tuple[float, float]
@@ -49,7 +50,9 @@ class SegmenterStage(Config):
     model: SegmenterConfig
     augment: AugmentConfig = AugmentConfig()
     training: ScaledTraining
-    start: str | None = None  # a model folder to take the first weights from, where they fit
+    # First weights: of a model folder, where they fit; of the teacher (for a student); null and
+    # backbone: of the backbone alone.
+    start: str | None = None
     ready: str | None = None  # a model folder to use as it is: nothing is trained
 
 

@@ -16,7 +16,7 @@ from upath import UPath
 from ray_wssis.artifacts import Part
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.records import Records
-from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, SegmenterStage
+from ray_wssis.instance.segmenter_config import BACKBONE, KIND, SegmenterConfig, SegmenterStage
 from ray_wssis.metrics.coco_ap import average_precision
 from ray_wssis.models.model_folder import check_model, hash_start
 from ray_wssis.storage import locate
@@ -50,6 +50,7 @@ class SegmenterTask:
         cls, name: str, stage: SegmenterStage, images: Part, validation: Part
     ) -> "SegmenterTask":
         """Compose the task of a stage that learns from `images`, records with masks."""
+        start = None if stage.start == BACKBONE else stage.start
         return cls(
             name=name,
             config=stage.model,
@@ -58,13 +59,13 @@ class SegmenterTask:
             validation=str(validation.path),
             max_validation_images=stage.training.max_validation_images,
             batch_size=stage.training.batch_size,
-            start=stage.start,
+            start=start,
             made_from={
                 "images": images,
                 "validation": validation,
                 "model": stage.model,
                 "augment": stage.augment,
-                **hash_start(stage.start),
+                **hash_start(start),
             },
         )
 

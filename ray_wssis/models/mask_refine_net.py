@@ -13,7 +13,7 @@ its class's filters, gathered per sample, is added.  The sum is exactly the conv
 published weights expect; channel 0 stays unused and is there so that those weights fit.
 
 Differs from the paper: pretrained RGB filters of the encoder are kept (the published code
-starts that layer from scratch).
+starts that layer from scratch), and the head's weights start a hundred times as large.
 
 Legend: B crops, C classes, S pixels of a crop side, h w pixels of the map at hand.
 """
@@ -31,6 +31,9 @@ from ray_wssis.models.backbone import create_timm
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 ENCODER_STRIDES = [2, 4, 8, 16, 32]
+# With the published 0.001, AdamW moves all weights alike in a short training, and the probability
+# of foreground never rises above a half, whatever the crop shows.
+HEAD_STD = 0.1
 LABEL_TO_HEAT_CHANNEL = 1  # label k is drawn in heat channel k + 1
 
 
@@ -59,7 +62,7 @@ class MaskRefineNet(nn.Module):
             for below, skip, out in zip(widths, reversed(skips), widths[1:], strict=False)
         )
         self.head = nn.Conv2d(widths[-1], 2, 1)
-        nn.init.normal_(self.head.weight, std=0.001)
+        nn.init.normal_(self.head.weight, std=HEAD_STD)
         self.register_buffer("mean", torch.tensor(config.pixel_mean) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(config.pixel_std) * 255, persistent=False)
         self.to(memory_format=torch.channels_last)  # faster everywhere

@@ -15,6 +15,7 @@ from ray_wssis.instance.evaluate import evaluate
 from ray_wssis.instance.label import label
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.report import instance_sections
+from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split import ALL, TAUGHT, VALIDATION, WEAK, split
 from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
@@ -55,12 +56,14 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     name = split_name(config.data.name, config.data.percent)
     yield (merged := merge(run, data, labels, judged, labeller.lineage, name, config.merge))
 
-    # 4. The student learns from true and pseudo masks together.
-    task = SegmenterTask.of("student", config.student, merged.part(MERGED), validation)
-    yield (student := run.train("student", "Train the student on both", task, config.student))
+    # 4. The student learns from true and pseudo masks together.  Unlike in the paper, it may go on
+    # from the teacher's weights: with few steps a cold student does not overtake its teacher.
+    stage = started(config.student, teacher)
+    task = SegmenterTask.of("student", stage, merged.part(MERGED), validation)
+    yield (student := run.train("student", "Train the student on both", task, stage))
     models = {"teacher": teacher, "student": student}
     if config.upper_bound:
-        models["upper_bound"] = upper_bound(run, config, data)
+        models["upper_bound"] = upper_bound(run, stage, data)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, labels, judged))
     roles = {role: model.folder.name for role, model in {**models, "refiner": refiner}.items()}
@@ -78,8 +81,15 @@ def check_upper_bound(data: Artifact) -> None:
         )
 
 
-def upper_bound(run: Run, config: PointWSSISConfig, data: Artifact) -> Artifact:
+def started(stage: SegmenterStage, teacher: Artifact) -> SegmenterStage:
+    """Replace a start from the teacher by the teacher's model folder."""
+    if stage.start != TEACHER:
+        return stage
+    return stage.model_copy(update={"start": str(teacher / "model")})
+
+
+def upper_bound(run: Run, stage: SegmenterStage, data: Artifact) -> Artifact:
     """Train the student that knows all masks: what the other one could reach."""
-    stage = config.student.model_copy(update={"ready": None})
+    stage = stage.model_copy(update={"ready": None})
     task = SegmenterTask.of("upper_bound", stage, data.part(ALL), data.part(VALIDATION))
     return run.train("upper_bound", "Train the upper bound on all true masks", task, stage)

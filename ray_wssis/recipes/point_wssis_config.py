@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from ray_wssis.instance.label_config import AuditConfig, LabelLimits, MergeConfig
-from ray_wssis.instance.segmenter_config import SegmenterStage
+from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
 from ray_wssis.run_config import RunConfig
@@ -43,6 +43,12 @@ class PointWSSISConfig(RunConfig):
                 "teacher.training.early is empty: the refiner learns from the masks of early "
                 "teachers; name one or two steps, for instance half and three quarters of all"
             )
+        return self
+
+    @model_validator(mode="after")
+    def check_starts(self) -> Self:
+        if self.teacher.start == TEACHER:
+            raise ValueError("teacher.start is teacher: a teacher cannot start from itself")
         return self
 
     @model_validator(mode="after")

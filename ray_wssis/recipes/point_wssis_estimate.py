@@ -14,6 +14,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.records import Records
+from ray_wssis.instance.segmenter_config import SegmenterStage
 from ray_wssis.instance.split import AUDIT, TAUGHT, VALIDATION, WEAK
 from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
@@ -71,7 +72,7 @@ def probes(config: PointWSSISConfig, data: Artifact, rough: str) -> dict[str, Pr
     segmenters = {"teacher": config.teacher, "student": config.student}
     timed = {
         name: probe(
-            SegmenterTask.of(name, stage, images, validation),
+            SegmenterTask.of(name, cold(stage), images, validation),
             stage.training,
             config.training_workers,
         )
@@ -82,6 +83,11 @@ def probes(config: PointWSSISConfig, data: Artifact, rough: str) -> dict[str, Pr
         refiner = replace(RefinerTask.of(config.refiner, images, validation, None), rough=rough)
         timed["refiner"] = probe(refiner, config.refiner.training, config.training_workers)
     return timed
+
+
+def cold(stage: SegmenterStage) -> SegmenterStage:
+    """Leave out where the first weights come from: no step is slower for it."""
+    return stage.model_copy(update={"start": None})
 
 
 def probe(

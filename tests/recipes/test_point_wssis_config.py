@@ -26,6 +26,7 @@ from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
         ("teacher.augment.shorter=[]", "teacher.augment.shorter"),
         ("teacher.model.network.norm_groups=7", "head_channels is 64, it must be a multiple of"),
         ("refiner.augment.max_scale=0.5", "max_scale is 0.5, below min_scale"),
+        ("teacher.start=teacher", "a teacher cannot start from itself"),
         ("labelling_workers={number: 2, max_number: 1}", "max_number 1 is below number 2"),
     ],
 )
