@@ -13,6 +13,7 @@ from ray_wssis.data.annotated import is_ignored, unseen
 from ray_wssis.data.augment import Geometry, change_colour, draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
+from ray_wssis.data.mirrored_classes import mirrored_labels
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.segmenter import pad_images
 from ray_wssis.masks import decode
@@ -63,6 +64,7 @@ class SegmenterSamples:
     def __init__(self, records: Records, augment: AugmentConfig) -> None:
         self.records = records
         self.augment = augment
+        self.mirrored = mirrored_labels(records.categories)
 
     def __len__(self) -> int:
         return len(self.records)
@@ -86,7 +88,7 @@ class SegmenterSamples:
         return Sample(
             image_id=record.image_id,
             image=change_colour(geometry.image(image), self.augment.colour, rng),
-            labels=[label for label, *_ in seen],
+            labels=[self.mirrored[label] if geometry.flip else label for label, *_ in seen],
             centres=[centre for _, centre, _, _ in seen],
             box_sizes=[size for _, _, size, _ in seen],
             masks=[mask for *_, mask in seen],

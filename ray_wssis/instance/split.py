@@ -17,6 +17,7 @@ from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.annotated import labelled
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco import Rejected, read_coco
+from ray_wssis.data.mirrored_classes import mirrored_pairs
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.points import with_points
 from ray_wssis.data.records import Category, Record, Records
@@ -86,6 +87,13 @@ def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
             "none of the %d strong images can be spared for the audit, so nothing will tell how "
             "good the pseudo masks are: more images with masks are needed",
             len(parts.strong),
+        )
+    if pairs := mirrored_pairs(parts.strong.categories):
+        logger.info(
+            "%d pairs of classes are each other's mirror image, for instance %s and %s: a flip "
+            "swaps them",
+            len(pairs),
+            *pairs[0],
         )
     made_how = {
         "percent": config.percent,

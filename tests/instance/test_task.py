@@ -134,6 +134,19 @@ def test_a_sample_is_a_function_of_the_random_state(tmp_path: Path) -> None:
     assert first.image.shape != other.image.shape or not np.array_equal(first.image, other.image)
 
 
+def test_a_flip_swaps_left_and_right(tmp_path: Path) -> None:
+    size = (96, 128)
+    rows = [record(tmp_path, 3, size, [box(*size, 10, 20, 40, 60)])]
+    eyes = [Category(id=2, name="left eye"), Category(id=5, name="right eye")]
+    augment = AugmentConfig(shorter=(96,), longest=128, flip=True)
+    samples = SegmenterSamples(Records.from_rows(rows, eyes), augment)
+    drawn = [samples.sample(0, np.random.default_rng(seed)) for seed in range(8)]
+    assert {(*sample.centres, *sample.labels) for sample in drawn} == {
+        ((25, 40), 0),
+        ((103, 40), 1),
+    }
+
+
 def crowds_only(folder: Path, size: tuple[int, int], masks: list[bytes | None]) -> Record:
     return with_crowds(record(folder, 3, size, masks), *range(len(masks)))
 

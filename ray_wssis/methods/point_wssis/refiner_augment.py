@@ -8,6 +8,7 @@ Differs from the paper: points are the annotated ones, jittered, not centroids o
 changing the rough mask and re-drawing points are ours (off by default).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -67,16 +68,20 @@ def augment_input(
     sample: RefinerInput,
     truth: UInt8[NDArray[np.uint8], "S S"],
     config: RefinerAugmentConfig,
+    mirrored: Sequence[int],
     rng: np.random.Generator,
 ) -> tuple[RefinerInput, UInt8[NDArray[np.uint8], "S S"]]:
-    """A crop and its true mask with everything varied that happens inside the crop."""
+    """Vary everything that happens inside the crop; a flip gives it its `mirrored` label."""
     sample = replace(
         sample,
         rgb=change_colour(sample.rgb, config.colour, rng),
         point=jitter_point(sample.point, sample.rough.shape[0], config.point_jitter, rng),
     )
     quarter_turns = int(rng.integers(4)) if config.turn else 0
-    return turn_input(sample, truth, quarter_turns, bool(config.flip and rng.random() < 0.5))
+    flip = bool(config.flip and rng.random() < 0.5)
+    if flip:
+        sample = replace(sample, label=mirrored[sample.label])
+    return turn_input(sample, truth, quarter_turns, flip)
 
 
 def perturb_mask(counts: bytes, height: int, width: int, rng: np.random.Generator) -> bytes:

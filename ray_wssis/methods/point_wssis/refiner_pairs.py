@@ -18,6 +18,7 @@ from upath import UPath
 
 from ray_wssis.data.annotated import is_ignored
 from ray_wssis.data.images import RGB, read_image
+from ray_wssis.data.mirrored_classes import mirrored_labels
 from ray_wssis.data.records import Object, Record, Records
 from ray_wssis.masks import area
 from ray_wssis.methods.point_wssis.refiner import to_tensors
@@ -84,6 +85,7 @@ class RefinerPairs:
         self.rough = rough.select(ROUGH_COLUMNS).combine_chunks()
         self.config = config
         self.augment = augment
+        self.mirrored = mirrored_labels(records.categories)
         self.images = ImageCache(cache_bytes)
         self.places = find_pairs(records, self.rough)  # (pairs, 4)
 
@@ -112,7 +114,7 @@ class RefinerPairs:
             config=self.config,
         )
         wanted = mask_crop(truth, height, crop.box, self.config.crop_size)
-        crop, wanted = augment_input(crop, wanted, augment, rng)
+        crop, wanted = augment_input(crop, wanted, augment, self.mirrored, rng)
         return RefinerSample(image_id=record.image_id, input=crop, truth=wanted)
 
     def collate(self, samples: list[RefinerSample]) -> RefinerBatch:

@@ -54,10 +54,20 @@ def test_a_flip_moves_left_to_right() -> None:
 def test_nothing_varies_when_all_is_off() -> None:
     config = RefinerAugmentConfig(flip=False, point_jitter=0)
     sample, truth = marked(8, 1, 2)
-    same, same_truth = augment_input(sample, truth, config, rng())
+    same, same_truth = augment_input(sample, truth, config, [0, 1], rng())
     assert same.point == sample.point
     np.testing.assert_array_equal(same.rgb, sample.rgb)
     np.testing.assert_array_equal(same_truth, truth)
+
+
+def test_a_flip_gives_a_crop_the_label_of_the_other_side() -> None:
+    config = RefinerAugmentConfig(flip=True, point_jitter=0)
+    sample, truth = marked(8, 1, 2)
+    found = set()
+    for seed in range(8):
+        varied, _ = augment_input(sample, truth, config, [1, 0], rng(seed))
+        found.add((varied.point, varied.label))
+    assert found == {((2.5, 1.5), 0), ((5.5, 1.5), 1)}
 
 
 def test_the_annotated_point_is_used_unless_points_are_drawn_anew() -> None:
