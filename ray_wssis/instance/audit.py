@@ -252,6 +252,15 @@ def warn(figures: Mapping[str, Any]) -> None:
     """Log the figures that call for attention."""
     if not figures["audit"]["num_objects"]:
         logger.warning("audit: there are no audit images, so no mask has an expected IoU")
+    rough, refined = figures["audit"]["rough_mIoU"], figures["audit"]["mIoU"]
+    if rough is not None and refined is not None and refined < rough:
+        logger.warning(
+            "audit: refined masks are worse than the rough ones they were made from (mIoU %.1f "
+            "against %.1f). Train the refiner for more steps, or on more rough masks "
+            "(teacher.training.early)",
+            refined,
+            rough,
+        )
     if figures["weak"]["class_drift_flag"]:
         logger.warning(
             "audit: class drift %.2f: the masks that can be trusted are of other classes than the "

@@ -6,6 +6,7 @@ were hidden from training.
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,10 +26,12 @@ from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.run import ROWS, Run
-from ray_wssis.storage import write_atomically
+from ray_wssis.storage import read_json, write_atomically
 from ray_wssis.streaming.table import RowsById, read_rows
 
 METRICS = "metrics.json"
+
+logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -58,6 +61,7 @@ def evaluate(
         keep=[ROWS],
     )
     write_atomically(run.folder / METRICS, (made / METRICS).read_bytes())
+    warn(read_json(made / METRICS))
     return made
 
 
@@ -143,3 +147,16 @@ def trust_figures(
         "pseudo/refined/mIoU_of_masks": 100 * float(true.mean()),
         "pseudo/refined/mIoU_of_best_90": 100 * float(best.mean()),
     }
+
+
+def warn(figures: Mapping[str, float | None]) -> None:
+    """Say so if nothing was gained."""
+    teacher, student = (figures.get(f"{name}/val/AP") for name in ("teacher", "student"))
+    if teacher is not None and student is not None and student < teacher:
+        logger.warning(
+            "the student is worse than its teacher (AP %.1f against %.1f): use teacher/model. "
+            "Start it from the teacher (student.start: teacher), train it for more steps, or look "
+            "at the audit of its masks",
+            student,
+            teacher,
+        )

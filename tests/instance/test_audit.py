@@ -10,7 +10,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record, Records
-from ray_wssis.instance.audit import CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE, audit
+from ray_wssis.instance.audit import CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE, audit, warn
 from ray_wssis.instance.audit_figures import Audit
 from ray_wssis.instance.label_config import AuditConfig
 from ray_wssis.instance.mask_quality import MaskQuality
@@ -225,3 +225,12 @@ def test_masks_of_other_classes_than_the_points_are_an_flag(
     assert weak["class_drift"] > 0.1
     assert weak["class_drift_flag"]
     assert "class drift" in caplog.text
+
+
+@pytest.mark.parametrize(("rough", "refined", "warned"), [(52.4, 50.3, True), (65.0, 78.3, False)])
+def test_a_refiner_that_hurts_is_worth_a_warning(
+    rough: float, refined: float, warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    audited = {"num_objects": 9, "rough_mIoU": rough, "mIoU": refined}
+    warn({"audit": audited, "weak": {"class_drift_flag": False}})
+    assert ("refined masks are worse than the rough ones" in caplog.text) == warned
