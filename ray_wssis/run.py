@@ -84,8 +84,8 @@ class Run:
     def estimate(self, before: str, measure: Callable[[], Mapping[str, float]]) -> None:
         """Say how many minutes the stages will take, unless the stage `before` has begun.
 
-        `measure` returns seconds by stage.  Whatever it fails at, training fails at too, and says
-        it better.
+        `measure` returns seconds by stage.  A ValueError of it is raised, as the training that comes
+        later would fail in the same way: a network that does not exist, an image that is damaged.
         """
         if not self.config.estimate or names_in(self.folder / before):
             return
@@ -93,6 +93,8 @@ class Run:
         try:
             with Heartbeat("timing"):
                 seconds = measure()
+        except ValueError:
+            raise
         except Exception as error:
             logger.warning("The time that the run will take could not be measured: %s", error)
             return

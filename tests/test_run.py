@@ -106,17 +106,20 @@ def test_a_folder_of_an_earlier_version_is_refused_in_a_sentence(tmp_path: Path)
         carry_out(toy(Run(config, UPath(tmp_path)), config))
 
 
-def test_an_estimate_is_said_once_and_no_reason_to_fail(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_estimate_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="ray_wssis")
     run = Run(RunConfig(recipe="none"), tmp_path)
 
     def broken() -> dict[str, float]:
-        raise ValueError("an image is damaged")
+        raise RuntimeError("the node is gone")
+
+    def impossible() -> dict[str, float]:
+        raise ValueError("there is no such network")
 
     run.estimate("teacher", broken)
-    assert "could not be measured: an image is damaged" in caplog.text
+    assert "could not be measured: the node is gone" in caplog.text
+    with pytest.raises(ValueError, match="no such network"):
+        run.estimate("teacher", impossible)
     run.estimate("teacher", lambda: {"teacher": 61.0, "labels": 7000.0, "student": 600.0})
     assert "about 2.1 h: teacher 60 s, labels 1.9 h, student 10 min" in caplog.text
     (tmp_path / "teacher").mkdir()
