@@ -84,8 +84,8 @@ class Run:
     def estimate(self, before: str, measure: Callable[[], Mapping[str, float]]) -> None:
         """Say how many minutes the stages will take, unless the stage `before` has begun.
 
-        `measure` returns seconds by stage.  A ValueError of it is raised, as the training that comes
-        later would fail in the same way: a network that does not exist, an image that is damaged.
+        `measure` returns seconds by stage.  A ValueError of it is raised, as a later training would
+        fail in the same way: a network that does not exist, an image that is damaged.
         """
         if not self.config.estimate or names_in(self.folder / before):
             return
@@ -97,6 +97,8 @@ class Run:
             raise
         except Exception as error:
             logger.warning("The time that the run will take could not be measured: %s", error)
+            return
+        if not seconds:
             return
         parts = ", ".join(f"{name} {minutes(taken)}" for name, taken in seconds.items())
         logger.info(

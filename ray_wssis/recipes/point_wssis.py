@@ -8,7 +8,6 @@ finished is not made again.
 from collections.abc import Iterator
 
 from ray_wssis.artifacts import Artifact
-from ray_wssis.data.records import Records
 from ray_wssis.data.split_files import split_name
 from ray_wssis.instance.audit import audit
 from ray_wssis.instance.evaluate import evaluate
@@ -16,11 +15,12 @@ from ray_wssis.instance.label import label
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.report import instance_sections
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
-from ray_wssis.instance.split import ALL, TAUGHT, VALIDATION, WEAK, split
+from ray_wssis.instance.split import ALL, TAUGHT, VALIDATION, split
 from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers
+from ray_wssis.recipes.point_wssis_checks import check_what_comes_later
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import estimate
 from ray_wssis.run import Run
@@ -29,9 +29,7 @@ from ray_wssis.run import Run
 def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     yield (data := split(run, config.data))
     validation = data.part(VALIDATION)
-    if config.upper_bound:
-        check_upper_bound(data)
-
+    check_what_comes_later(config, data)
     run.estimate(before="teacher", measure=lambda: estimate(run, config, data))
 
     # 1. The teacher learns from the strong images, except for those of the audit.
@@ -56,8 +54,8 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     name = split_name(config.data.name, config.data.percent)
     yield (merged := merge(run, data, labels, judged, labeller.lineage, name, config.merge))
 
-    # 4. The student learns from true and pseudo masks together.  Unlike in the paper, it may go on
-    # from the teacher's weights: with few steps a cold student does not overtake its teacher.
+    # 4. The student learns from true and pseudo masks together.  Unlike in the paper, it may
+    # start from the teacher's weights: in few steps a cold student does not overtake its teacher.
     stage = started(config.student, teacher)
     task = SegmenterTask.of("student", stage, merged.part(MERGED), validation)
     yield (student := run.train("student", "Train the student on both", task, stage))
@@ -70,15 +68,6 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     yield run.report(
         {"evaluation": figures, "audit": judged}, lambda: instance_sections(run.folder, roles)
     )
-
-
-def check_upper_bound(data: Artifact) -> None:
-    """Raise ValueError if some mask of a weak image is not known."""
-    if not (data / ALL).exists():
-        raise ValueError(
-            f"upper_bound: the true masks of the {len(Records.read(data / WEAK))} weak images are "
-            "not all known, so nothing can be trained on them. Leave out --upper-bound"
-        )
 
 
 def started(stage: SegmenterStage, teacher: Artifact) -> SegmenterStage:

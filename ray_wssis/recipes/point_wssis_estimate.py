@@ -33,6 +33,8 @@ NUM_STOOD_IN = 32  # images whose true masks stand in for rough ones
 
 def estimate(run: Run, config: PointWSSISConfig, data: Artifact) -> dict[str, float]:
     """Return the seconds that each slow stage will take."""
+    if all(stage.ready for stage in (config.teacher, config.refiner, config.student)):
+        return {}
     stand_ins = run.folder / "timing"
     try:
         for name in (TAUGHT, VALIDATION):

@@ -1,0 +1,47 @@
+"""Refusals of what later stages of PointWSSIS could not be made from, before any training."""
+
+from ray_wssis.artifacts import Artifact
+from ray_wssis.data.records import Records
+from ray_wssis.instance.segmenter_config import BACKBONE, TEACHER, SegmenterStage
+from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
+from ray_wssis.instance.split import ALL, VALIDATION, WEAK
+from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
+from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
+from ray_wssis.models.model_folder import check_model, hash_start
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.storage import locate
+
+
+def check_what_comes_later(config: PointWSSISConfig, data: Artifact) -> None:
+    """Raise ValueError for what the split shows to be impossible."""
+    check_models(config, data)
+    if config.upper_bound:
+        check_upper_bound(data)
+
+
+def check_models(config: PointWSSISConfig, data: Artifact) -> None:
+    """Raise ValueError if a model folder that a later stage wants cannot be used there."""
+    categories = Records.read(data / VALIDATION).categories
+    stages: dict[str, SegmenterStage | RefinerStage]
+    stages = {"teacher": config.teacher, "refiner": config.refiner, "student": config.student}
+    for name, stage in stages.items():
+        kind = REFINER if name == "refiner" else SEGMENTER
+        if stage.ready is not None:
+            try:
+                check_model(locate(stage.ready), kind, categories)
+            except ValueError as error:
+                raise ValueError(f"{name}.ready: {error}") from error
+        elif stage.start not in (None, TEACHER, BACKBONE):
+            try:
+                hash_start(stage.start)
+            except ValueError as error:
+                raise ValueError(f"{name}.{error}") from error
+
+
+def check_upper_bound(data: Artifact) -> None:
+    """Raise ValueError if some mask of a weak image is not known."""
+    if not (data / ALL).exists():
+        raise ValueError(
+            f"upper_bound: the true masks of the {len(Records.read(data / WEAK))} weak images are "
+            "not all known, so nothing can be trained on them. Leave out --upper-bound"
+        )
