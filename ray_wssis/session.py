@@ -77,10 +77,10 @@ def connect() -> None:
     configure()
     import ray
 
+    for name, level in QUIET.items():  # each time: a library of Ray's that came later was louder
+        logging.getLogger(name).setLevel(level)
     if ray.is_initialized():
         return
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
     if is_lent():
         try:
             ray.init()
