@@ -19,7 +19,7 @@ from ray_wssis.training.placement import (
 )
 from ray_wssis.training.progress import Board, ProgressPrinter
 from ray_wssis.training.rescue import rescue
-from ray_wssis.training.stop_signal import stop_at_sigterm
+from ray_wssis.training.stop_signal import stop_when_asked
 from ray_wssis.training.streams import check_quotas
 from ray_wssis.training.task import Task
 from ray_wssis.training.trainer import Trainer, work
@@ -39,7 +39,8 @@ def train(
 
     Raises ValueError for quotas that workers cannot share, and TrainingStopped for a bad image, a
     loss that is not finite or a full disk; the last checkpoint is kept, and the same call
-    continues from it.  SIGTERM ends it with Terminated, after a checkpoint.
+    continues from it.  Ctrl-C ends it with KeyboardInterrupt and SIGTERM with
+    Terminated, both after a checkpoint.
     """
     check_quotas(task.streams(), config.batch_size, workers.possible())
     connect()
@@ -59,7 +60,7 @@ def train(
         rescued=rescue(folder / RUN),
     )
     progress = ProgressPrinter(board, run_id(folder.parent), task.name, config.steps)
-    with progress, stop_at_sigterm(board):
+    with progress, stop_when_asked(board):
         try:
             trainer(setup, workers, gpu, cpus).fit()
         except ray.train.TrainingFailedError as error:

@@ -18,19 +18,18 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def stop_at_sigterm(board: ActorHandle[Any]) -> Iterator[None]:
-    """Raise `Terminated` after SIGTERM, once the workers have saved their step.
+def stop_when_asked(board: ActorHandle[Any]) -> Iterator[None]:
+    """After Ctrl-C or SIGTERM, raise KeyboardInterrupt or `Terminated` once the step is saved.
 
-    For the driver.  A second SIGTERM raises it at once.  Ctrl-C raises KeyboardInterrupt, although
-    Ray Train replaces it by another exception and leaves its handler behind.
+    For the driver.  A second signal raises it at once.
     """
-    terminated = False
+    asked: type[KeyboardInterrupt] | None = None
 
-    def stop(_: int, __: FrameType | None) -> None:
-        nonlocal terminated
-        if terminated:
-            raise Terminated
-        terminated = True
+    def stop(number: int, _: FrameType | None) -> None:
+        nonlocal asked
+        if asked is not None:
+            raise asked
+        asked = Terminated if number == signal.SIGTERM else KeyboardInterrupt
         board.ask_to_stop.remote()
         logger.warning(
             "Stop requested: finishing this step and saving a checkpoint. "
@@ -39,21 +38,18 @@ def stop_at_sigterm(board: ActorHandle[Any]) -> Iterator[None]:
 
     in_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    if in_main:
-        signal.signal(signal.SIGTERM, stop)
+    for number in before if in_main else ():
+        signal.signal(number, stop)
     try:
         yield
-    except SystemExit:
-        raise KeyboardInterrupt from None
     except Exception:  # perhaps of a process that was terminated together with this one
-        if not terminated:
+        if asked is None:
             raise
     finally:
-        if in_main:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-    if terminated:
-        raise Terminated
+        for number, handler in before.items() if in_main else ():
+            signal.signal(number, handler)
+    if asked is not None:
+        raise asked
 
 
 class StopSignal:

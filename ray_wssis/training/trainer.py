@@ -30,6 +30,9 @@ class Trainer(DataParallelTrainer):
         callbacks = super()._create_default_callbacks()
         return [callback for callback in callbacks if type(callback).__name__ not in unused]
 
+    def _register_sigint_handler(self, controller: Any) -> None:
+        """Leave Ctrl-C to `stop_signal`: Ray's own way out loses the steps since a checkpoint."""
+
 
 class ProcessGroup(Backend):
     """The process group of torch, for more than one worker.

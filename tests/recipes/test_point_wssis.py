@@ -157,17 +157,21 @@ def test_ctrl_c_in_training_and_the_same_command_again(
     run: dict[str, Artifact], folder_of_run: Path, tmp_path: Path
 ) -> None:
     folder = part_of(folder_of_run, tmp_path, ["split"])
-    more = ["teacher.training.steps=40", "teacher.training.save_every=2"]
+    more = ["teacher.training.steps=40", "teacher.training.save_every=40"]
     log = folder / "teacher/metrics.jsonl"
     process = go(folder, *more)
     wait_for(lambda: log.exists() and log.stat().st_size > 0, process)
     said = press_ctrl_c(process)
     assert process.returncode == 130 and said.endswith("The same command continues from here.\n")
+    assert "finishing this step and saving a checkpoint" in said
     assert not (folder / "teacher/model").exists()
+    done = read_metrics(UPath(folder / "teacher"))
 
     again = make(config(*more), folder, until="teacher")
     assert again["teacher"].manifest["outputs"]
-    steps = [json.loads(line)["step"] for line in log.read_text().splitlines() if "loss" in line]
+    lines = read_metrics(UPath(folder / "teacher"))
+    assert lines[: len(done)] == done  # with their times: no step was made twice
+    steps = [line["step"] for line in lines if "loss" in line]
     assert steps == sorted(set(steps)) and steps[-1] == 40
 
 
