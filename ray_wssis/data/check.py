@@ -16,7 +16,7 @@ from ray_wssis.data.check_images import ListedImage, check_images
 from ray_wssis.data.class_ids import off_by, off_by_one, used_ids
 from ray_wssis.data.coco_file import load_json
 from ray_wssis.data.image_facts import Facts, note_facts, read_facts
-from ray_wssis.data.image_names import locate_images
+from ray_wssis.data.image_names import is_absolute, locate_images
 from ray_wssis.data.images import ImageError, MissingImage, image_uri
 from ray_wssis.data.problem import Problem, Problems
 
@@ -107,6 +107,10 @@ def check_texts(data: dict[str, Any], problems: Problems) -> None:
 def check_image_files(images: dict[int, ListedImage], folder: str, problems: Problems) -> None:
     """Read every image once, on all cores."""
     files = {number: image.file for number, image in images.items() if image.file is not None}
+    if not UPath(folder).is_dir() and not any(map(is_absolute, files.values())):
+        found = "there is no such folder"
+        problems.add("error", "images folder", folder, found, "the folder of the images")
+        return
     names = locate_images(folder, files.values())
     if names.found:
         problems.add("info", "image names", "images", names.summary(), "nothing")

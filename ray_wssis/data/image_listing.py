@@ -31,16 +31,20 @@ NEIGHBOURS = 300  # files that are compared with a name, among those that sort n
 def missing_names(images: str, names: Sequence[str]) -> list[str]:
     """Return the names without a file under `images`; each may be an absolute path.
 
-    A bucket is asked for some of the names, odd ones first; where it has them, it has all.
+    A bucket is asked for some of the names, odd ones first; where it has them, it has all.  One
+    that cannot be asked has them too: whoever reads an image says why not.
     """
     if not names:
         return []
     if not is_local(UPath(images)):
         odd = [name for name in names if ODD.search(name)]
         sample = [*odd[:SAMPLE], *names[:: max(1, len(names) // SAMPLE)]]
-        with ThreadPoolExecutor(NUM_THREADS) as pool:
-            if all(pool.map(lambda name: UPath(image_uri(images, name)).exists(), sample)):
-                return []
+        try:
+            with ThreadPoolExecutor(NUM_THREADS) as pool:
+                if all(pool.map(lambda name: UPath(image_uri(images, name)).exists(), sample)):
+                    return []
+        except Exception:  # file systems of buckets raise errors of all kinds
+            return []
         listed = set(list_files(images))
         return [name for name in names if name not in listed]
     folders: dict[str, list[str]] = defaultdict(list)

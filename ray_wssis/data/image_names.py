@@ -11,7 +11,7 @@ A folder is listed only when a name is not found as it stands, and then once.
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from posixpath import splitext
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Names:
     images: str  # the folder
     num_names: int
     found: dict[str, Found] = field(default_factory=dict)  # by name
-    lost: dict[str, "Lost"] = field(default_factory=dict)  # by name
+    lost: dict[str, Lost] = field(default_factory=dict)  # by name
 
     def file(self, name: str) -> str:
         """Return the name of the file, which may be `name` itself."""
@@ -96,7 +96,7 @@ def locate_images(images: str | UPath, names: Iterable[str]) -> Names:
     remote = {name for name in wanted if "://" in name and not name.startswith("file://")}
     missing = missing_names(folder, [name for name in wanted if name not in remote])
     missing += [name for name in wanted if name in remote and name.startswith("http")]
-    names_of = _found(folder, len(wanted), missing)
+    names_of = _found(folder, wanted, missing)
     users = Counter(found.file for found in names_of.found.values())
     users.update(set(wanted).difference(missing).intersection(users))
     for name, found in list(names_of.found.items()):
@@ -117,10 +117,15 @@ def locate_exports(images: str | UPath, names: Iterable[str]) -> Names:
     as many of their folders as there are here.  Several names may mean one file.
     """
     folder, wanted = str(images), list(dict.fromkeys(names))
-    inside = [name for name in wanted if not ABSOLUTE.match(name) and _written(name) == name]
+    inside = [name for name in wanted if not is_absolute(name) and _written(name) == name]
     missing = set(missing_names(folder, inside))
     missing.update(set(wanted).difference(inside))
-    return _found(folder, len(wanted), [name for name in wanted if name in missing])
+    return _found(folder, wanted, [name for name in wanted if name in missing])
+
+
+def is_absolute(name: str) -> bool:
+    """Tell whether a name does not depend on a folder, be it on this machine or another."""
+    return bool(ABSOLUTE.match(name))
 
 
 def same_image(one: str, other: str) -> bool:
@@ -129,11 +134,11 @@ def same_image(one: str, other: str) -> bool:
     return bool(_search(tails[:1], tails[1:]))
 
 
-def _found(folder: str, num_names: int, missing: Sequence[str]) -> Names:
+def _found(folder: str, wanted: Sequence[str], missing: Sequence[str]) -> Names:
     """Look for missing names in the list of all files; nothing is lost in an empty folder."""
     files = list_files(folder) if missing else []
     if not files:  # whoever reads an image says that its file is missing
-        return Names(images=folder, num_names=num_names)
+        return Names(images=folder, num_names=len(wanted))
     fitting = _search(missing, files)
     near = nearest_files([name for name in missing if name not in fitting][:NUM_HINTS], files)
     found, lost = {}, {}
@@ -145,7 +150,32 @@ def _found(folder: str, num_names: int, missing: Sequence[str]) -> Names:
             found[name] = Found(file=candidates[0], differs=differs)
         else:
             lost[name] = _reason(candidates, near.get(name))
-    return Names(images=folder, num_names=num_names, found=found, lost=lost)
+    for name in _beside(found, set(wanted).difference(missing), set(files)):
+        lost[name] = Lost(
+            found=f"it is only in {found.pop(name).file!r:.200}, a folder with the names of others",
+            wanted="the image, or the folder of the images alone",
+        )
+    return Names(images=folder, num_names=len(wanted), found=found, lost=lost)
+
+
+def _beside(found: Mapping[str, Found], standing: Iterable[str], files: set[str]) -> list[str]:
+    """Return the names that were found beside the images, as in a folder of masks.
+
+    Such a folder has files with the names of images that are in another one.
+    """
+    folders: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    placed = {name: each.file for name, each in found.items()} | {name: name for name in standing}
+    for name, file in placed.items():
+        parent = _spelled(_path(name)).rpartition("/")[0]
+        folders[parent][file.rpartition("/")[0]].append(name)
+    beside = []
+    for inside in folders.values():
+        for place, names in inside.items() if len(inside) > 1 else ():
+            others = (placed[each] for other in inside if other != place for each in inside[other])
+            tails = (file.rpartition("/")[2] for file in others)
+            if any((f"{place}/{tail}" if place else tail) in files for tail in tails):
+                beside += [name for name in names if name in found]
+    return beside
 
 
 def _reason(candidates: list[str], nearest: str | None) -> Lost:
@@ -170,35 +200,33 @@ def _search(names: Sequence[str], files: Sequence[str]) -> dict[str, tuple[str, 
 
 
 def _fitting(names: Sequence[str], files: Sequence[str], step: "_Step") -> dict[str, list[str]]:
-    """Return the files that each name fits in this step, where there are any."""
+    """Return the files that each name fits in this step, where there are any.
+
+    They are those whose paths end like the name, in as many parts as possible.  Files in other
+    folders than the name says are left out, unless its folders are those of another machine; a
+    file at the top is preferred to those in folders below.
+    """
     keys = {name: key for name in names if (key := step.of_name(_path(name))) is not None}
     wanted = {key.rpartition("/")[2] for key in keys.values()}
-    ends: dict[str, list[str]] = defaultdict(list)  # files by each end of their paths
+    whole: dict[str, list[str]] = defaultdict(list)  # files by path
+    ends: dict[str, list[str]] = defaultdict(list)  # files by each end of their paths, at most two
     for file in files:
         if step.of_file(file.rpartition("/")[2]) in wanted:
             parts = (step.of_file(file) or "").split("/")
+            whole["/".join(parts)].append(file)
             for start in range(len(parts)):
-                ends["/".join(parts[start:])].append(file)
-    found = {}
+                if len(same := ends["/".join(parts[start:])]) < 2:
+                    same.append(file)
+    found: dict[str, list[str]] = {}
     for name, key in keys.items():
-        fitting = _longest_fit(key.split("/"), ends, bool(ABSOLUTE.match(name)))
-        if fitting:
-            found[name] = fitting
+        parts = key.split("/")
+        for start in range(len(parts)):
+            end = "/".join(parts[start:])
+            below = ends.get(end) if start == 0 or is_absolute(name) else None
+            if fits := whole.get(end) or below:
+                found[name] = fits
+                break
     return found
-
-
-def _longest_fit(parts: list[str], ends: dict[str, list[str]], absolute: bool) -> list[str]:
-    """Return the files whose paths end like the name, in as many parts as possible.
-
-    Files in other folders than the name says are left out, unless its folders are those of another
-    machine; a file at the top is preferred to those in folders below.
-    """
-    for start in range(len(parts)):
-        files = ends.get("/".join(parts[start:]), [])
-        at_the_top = [file for file in files if file.count("/") == len(parts) - start - 1]
-        if at_the_top or (files and (absolute or start == 0)):
-            return at_the_top or files
-    return []
 
 
 def _path(name: str) -> str:

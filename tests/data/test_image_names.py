@@ -109,6 +109,40 @@ def test_as_many_folders_as_possible_agree(tmp_path: Path, name: str, file: str)
     assert locate_images(images, [name]).file(name) == file
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.png", "2.png"],  # 2.png is missing among the images
+        ["/home/anna/images/1.png", "/home/anna/images/2.png"],
+        ["D:\\x\\images\\1.png", "D:\\x\\images\\2.png"],
+    ],
+)
+@pytest.mark.parametrize("masks", ["masks", "images/masks", "a/masks"])
+def test_the_mask_of_a_missing_image_is_not_taken_for_it(
+    tmp_path: Path, names: list[str], masks: str
+) -> None:
+    top = "" if names[0] == "1.png" else "images/"
+    images = folder(tmp_path, f"{top}1.png", f"{masks}/1.png", f"{masks}/2.png")
+    found = locate_images(images, names)
+    assert found.file(names[0]) in ("1.png", "images/1.png")
+    assert set(found.lost) == {names[1]}
+    assert "folder with the names of others" in found.lost[names[1]].found
+
+
+def test_images_in_several_folders_are_found_by_their_names_alone(tmp_path: Path) -> None:
+    images = folder(tmp_path, "a/1.png", "a/2.png", "b/3.png", "4.png")
+    found = locate_images(images, ["1.png", "2.png", "3.png", "4.png"])
+    assert [*files(found).values()] == ["a/1.png", "a/2.png", "b/3.png"]
+
+
+def test_one_name_in_many_folders_takes_no_longer(tmp_path: Path) -> None:
+    images = folder(tmp_path, *(f"{number}/image.png" for number in range(300)))
+    names = [f"x\\{number}\\image.png" for number in range(300)]
+    assert [*files(locate_images(images, names)).values()] == [
+        f"{number}/image.png" for number in range(300)
+    ]
+
+
 def test_two_names_never_mean_one_file(tmp_path: Path) -> None:
     images = folder(tmp_path, "a.png", "b.png")
     found = locate_images(images, ["train/a.png", "val/a.png", "b.png", "x/b.png"])
@@ -212,6 +246,17 @@ def test_coco_files_are_read_and_checked_by_the_files_that_their_names_mean(
     assert record.file == f"{images}/{file}"
     assert f"{name!r} is {file!r}" in caplog.text
     assert not [p for p in check_file(str(tmp_path / "a.json"), images) if p.severity == "error"]
+
+
+def test_a_folder_that_does_not_exist_is_named_once(tmp_path: Path) -> None:
+    images = [
+        {"id": number, "file_name": f"{number}.png", "width": 6, "height": 4} for number in (1, 2)
+    ]
+    data = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "cell"}]}
+    (tmp_path / "a.json").write_text(json.dumps(data))
+    problems = check_file(str(tmp_path / "a.json"), str(tmp_path / "none"))
+    (error,) = [problem for problem in problems if problem.severity == "error"]
+    assert (error.where, error.found) == (f"{tmp_path}/none", "there is no such folder")
 
 
 def test_a_missing_image_is_named_with_the_nearest_file(

@@ -66,11 +66,14 @@ def import_points(
 
     Only the sizes of images are read.  An image is looked for under `images`, as
     `image_names.locate_exports` does.  With `pixel_indices` 0.5 is added to x and y.
-    Raises ValueError when the export, its format or the classes cannot be understood at all.
+    Raises ValueError when the export, its format or the classes cannot be understood at all, and
+    for a folder of images that does not exist.
     """
     export, notes = UPath(export), Notes()
     if not export.exists():
         raise ValueError(f"{export}: there is no such file or folder")
+    if not UPath(images).is_dir():
+        raise ValueError(f"{images}: there is no such folder of images")
     known = ExportFormat(export_format) if export_format else recognise(export)
     categories = read_categories(classes)
     marked = read_export(export, known, notes)

@@ -49,3 +49,7 @@ def test_the_format_can_be_given(folder: Path) -> None:
     assert len(points(found)) == 2
     with pytest.raises(ValueError, match="no such file or folder"):
         import_points(str(folder / "none.csv"), classes="", images="")
+    (folder / "points.csv").write_text("image,x,y,class\na.png,1,2,cat\n")
+    classes, images = str(folder / "classes.json"), str(folder / "none")
+    with pytest.raises(ValueError, match="no such folder of images"):
+        import_points(str(folder / "points.csv"), classes=classes, images=images)
