@@ -23,6 +23,7 @@ from ray_wssis.data.records import Category, Click, Point
 # Keys of clicks besides the point, and their sides; `more_points` is an old name.
 CLICK_KEYS = {"extra_points": True, "more_points": True, "negative_points": False}
 WHOLE = re.compile(r"\s*[+-]?[0-9]{1,20}(\.0*)?\s*")  # a whole number as text
+ONE_RUN = 7  # bytes of the longest code of a single run, which an empty mask is
 TRUTHS = {"0": False, "false": False, "1": True, "true": True}
 
 
@@ -114,7 +115,7 @@ def _read_outline(segmentation: list[Any], height: int, width: int) -> bytes:
             raise OutlineError(Fault.OTHER_FORM, found) from None
         raise
     check_outline(segmentation, height, width)
-    if masks.area(mask, height, width) == 0:
+    if len(mask) <= ONE_RUN and masks.area(mask, height, width) == 0:
         found = f"the outline is outside the {width} x {height} image"
         raise OutlineError(Fault.OUTSIDE, found)
     return mask

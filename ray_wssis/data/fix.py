@@ -13,6 +13,7 @@ from upath import UPath
 from ray_wssis.data.check import check_coco
 from ray_wssis.data.coco_file import check_lists, parse_json
 from ray_wssis.data.coco_writer import compact
+from ray_wssis.data.fix_fractions import fix_fractions
 from ray_wssis.data.fix_ids import fix_class_ids, fix_doubles, fix_ids
 from ray_wssis.data.fix_values import (
     Fix,
@@ -62,7 +63,7 @@ def fix_file(source: str, out: str, images: str | None = None) -> Fixed:
     check_lists(data, source)
     for step in STEPS:
         fixes += step(data)
-    fixes += fix_sizes(data, images)
+    fixes += fix_sizes(data, images) + fix_fractions(data)
     path = UPath(out)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, compact(data).encode())

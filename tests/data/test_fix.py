@@ -240,6 +240,41 @@ def test_missing_sizes_are_read_from_the_images(tmp_path: Path, size: Data) -> N
     assert (written["images"][1]["width"], written["images"][1]["height"]) == (WIDTH, HEIGHT)
 
 
+def in_fractions(values: list[float]) -> list[float]:
+    return [value / (HEIGHT if i % 2 else WIDTH) for i, value in enumerate(values)]
+
+
+def test_fractions_become_pixels_where_all_of_a_kind_are_fractions(tmp_path: Path) -> None:
+    def change(entry: Data) -> Data:
+        outline = in_fractions(number_of_polygon(entry))
+        return {"segmentation": [outline], "bbox": in_fractions(entry["bbox"])}
+
+    fixed, written = fix(tmp_path, drawn(change))
+    assert [(each.cause, each.number) for each in fixed.fixes] == [
+        ("`segmentation` in fractions", 8),
+        ("`bbox` in fractions", 8),
+    ]
+    assert fixed.left == [] and check_file(str(tmp_path / "out.json")) == []
+    for old, new in zip(ANNOTATIONS, written["annotations"], strict=True):
+        assert new["bbox"] == pytest.approx(old["bbox"])
+        assert new["segmentation"][0] == pytest.approx(old["segmentation"][0])
+
+
+def test_points_in_fractions_become_pixels(tmp_path: Path) -> None:
+    points: Data = {"segmentation": [], "bbox": None, "area": None}
+    fractions = {"point": [0.25, 0.5]}
+    fixed, written = fix(tmp_path, drawn(lambda entry: points | fractions))
+    assert [(each.cause, each.number) for each in fixed.fixes] == [("`point` in fractions", 8)]
+    assert written["annotations"][0]["point"] == [16, 24]
+
+
+def test_fractions_among_pixels_stay_and_are_named(tmp_path: Path) -> None:
+    outline = {"segmentation": [[0.1, 0.2, 0.3, 0.2, 0.3, 0.6]]}
+    fixed, _ = fix(tmp_path, drawn(lambda entry: outline if entry["id"] < 5 else {}))
+    assert fixed.fixes == []
+    assert [problem.kind for problem in fixed.left] == ["outlines in fractions"]
+
+
 def test_what_is_ambiguous_stays_and_is_named(tmp_path: Path) -> None:
     images = [*GOOD["images"], GOOD["images"][0] | {"file_name": "other.png"}]
     odd = [{"iscrowd": "maybe"}, {"segmentation": "abc"}, {"segmentation": [[1, 2, 3]]}]

@@ -60,12 +60,14 @@ class BorderSurvey:
 
     def _add_outline(self, annotation: Annotation) -> None:
         polygons = annotation.entry.get("segmentation")
-        outline = outline_box(annotation.entry)
-        if outline is None or not isinstance(polygons, list):
+        if not isinstance(polygons, list):
             return
         self.num_outlines += 1
         self.num_corners += sum(map(len, polygons)) // 2
-        if not _is_off(outline, annotation):
+        if not _touches_border(annotation):  # nor does the outline, but for spikes
+            return
+        outline = outline_box(annotation.entry)
+        if outline is None or not _is_off(outline, annotation):
             return
         self.outlines.append(annotation.number)
         if not self.example:
@@ -80,6 +82,11 @@ class BorderSurvey:
             for part in polygons
             for i in range(0, len(part), 2)
         )
+
+
+def _touches_border(annotation: Annotation) -> bool:
+    x0, y0, x1, y1 = annotation.mask_box or (0, 0, 0, 0)
+    return x0 == 0 or y0 == 0 or x1 == annotation.width or y1 == annotation.height
 
 
 def _is_off(box: Box, annotation: Annotation) -> bool:

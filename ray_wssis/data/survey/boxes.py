@@ -26,7 +26,7 @@ AREA_FACTOR = 2.0  # by which an area may be off: tools count differently
 AREA_MARGIN = 4.0  # square pixels, for the smallest objects
 LARGEST_AREA = 1e12  # square pixels; anything else is no area
 MANY_AREAS = 0.05  # share from which odd areas are a mistake: those of thin objects are inexact
-MOST_CAUSES = 200  # mismatches whose cause is looked for
+MOST_CAUSES = 30  # mismatches whose cause is looked for
 
 
 class BoxSurvey:
@@ -43,23 +43,20 @@ class BoxSurvey:
 
     def add(self, annotation: Annotation) -> None:
         place = annotation.mask_box
-        if annotation.mask is None or place is None:
+        if place is None:
             return
         box = listed_box(annotation.entry)
         if box is not None:
             self.num_boxes += 1
-            outline = outline_box(annotation.entry) or place  # uncut, as tools take the box of it
-            if max(box_iou(place, box), box_iou(outline, box)) < LOWEST_IOU:
-                self._add_elsewhere(annotation, place, box)
-                return
+            if box_iou(place, box) < LOWEST_IOU:
+                outline = outline_box(annotation.entry)  # uncut, as tools take the box of it
+                if outline is None or box_iou(outline, box) < LOWEST_IOU:
+                    self._add_elsewhere(annotation, place, box)
+                    return
         area = annotation.entry.get("area")
         if isinstance(area, int | float) and 0 < area < LARGEST_AREA:
             self.num_areas += 1
-            pixels = masks.area(annotation.mask, annotation.height, annotation.width)
-            largest = AREA_FACTOR * (place[2] - place[0]) * (place[3] - place[1]) + AREA_MARGIN
-            if area > largest or AREA_FACTOR * area + AREA_MARGIN < pixels:
-                self.odd_areas.append(annotation.number)
-                self.area_example = self.area_example or f"{area:g}, the mask has {pixels} pixels"
+            self._compare_area(annotation, place, area)
 
     def findings(self, categories: Mapping[int, str]) -> Iterator[Problem]:
         if self.elsewhere:
@@ -80,6 +77,16 @@ class BoxSurvey:
                 f"cannot be those of their masks: {self.area_example}",
                 wanted="the pixels of the mask as `area`, or none; were the masks scaled?",
             )
+
+    def _compare_area(self, annotation: Annotation, place: Box, area: float) -> None:
+        most = (place[2] - place[0]) * (place[3] - place[1])  # a mask may fill its box
+        if most <= AREA_FACTOR * area + AREA_MARGIN and area <= AREA_FACTOR * most + AREA_MARGIN:
+            return
+        assert annotation.mask is not None
+        pixels = masks.area(annotation.mask, annotation.height, annotation.width)
+        if area > most or AREA_FACTOR * area + AREA_MARGIN < pixels:
+            self.odd_areas.append(annotation.number)
+            self.area_example = self.area_example or f"{area:g}, the mask has {pixels} pixels"
 
     def _add_elsewhere(self, annotation: Annotation, place: Box, box: Box) -> None:
         self.elsewhere.append(annotation.number)

@@ -11,7 +11,7 @@ from ray_wssis.data.survey.annotation import Annotation
 
 SAME = 0.95  # IoU of masks from which they are the same object
 LEAST = 0.8  # share of the larger box that both boxes cover, below which no mask is compared
-BLOCK = 512  # objects of an image that are compared with all others at a time
+BLOCK = 128  # objects of an image that are compared with all others at a time
 
 
 class DoubleSurvey:

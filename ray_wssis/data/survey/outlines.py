@@ -9,7 +9,7 @@ from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.counted import named, severity_of
 
 WANTED = {
-    Fault.FRACTIONS: "pixels: x times the width and y times the height of the image",
+    Fault.FRACTIONS: "pixels: x times width, y times height of the image (`wssis data fix`)",
     Fault.NO_AREA: "three corners that are not on one line; these annotations are left out",
     Fault.OUTSIDE: "outlines in their image; were they drawn on an image of another size?",
     Fault.OTHER_FORM: "[[x, y, x, y, ...], ...], as `wssis data fix IN OUT` writes them",

@@ -45,7 +45,7 @@ class PointSurvey:
                 where="annotations",
                 found=f"{len(fractions)} of {self.num_points} points ({named(fractions)}) lie "
                 "between 0 and 1, so these are probably fractions of the image",
-                wanted="pixels: x times the width and y times the height of the image",
+                wanted="pixels: x times width, y times height of the image (`wssis data fix`)",
             )
         if self.unread:
             yield Problem(
