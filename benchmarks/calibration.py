@@ -86,7 +86,8 @@ def judge(
     model: QualityModel, rows: list[dict[str, Any]], truth: dict[int, Record], num_objects: int
 ) -> Draw:
     audit = Audit.of(rows, truth)
-    expected, true = model.expected_ious(rows)[audit.is_judged], audit.refined[audit.is_judged]
+    expected = model.expected_ious(rows)[audit.is_judged]
+    true = audit.ious(model.masks)[audit.is_judged]
     kept = np.argsort(expected, kind="stable")[int(WORST * len(expected)) :]
     return Draw(
         num_objects=num_objects,

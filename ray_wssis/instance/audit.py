@@ -99,6 +99,7 @@ def judge(
         "audit": Audit.of(rows, truth).figures(names),
         "reliability": reliability(model, rows, truth),
         "weak": weak.figures(class_counts(taught, len(categories))),
+        "masks": model.masks,
     }
     suspects = weak.suspects(RowsById(labels / ROWS, UPath(WEAK).stem))
     write_json(stage / CALIBRATION, model.to_json() | {"threshold": config.threshold})
@@ -210,7 +211,8 @@ class WeakNumbers:
             row = rows.get(image_id)
             assert row is not None, f"image {image_id} is gone from the labels"
             expected = self.model.expected_iou(row)[item]
-            found.append(Suspect(row=row, item=item, expected_iou=expected))
+            masks = self.model.masks
+            found.append(Suspect(row=row, item=item, expected_iou=expected, masks=masks))
         return found
 
 
@@ -256,8 +258,8 @@ def warn(figures: Mapping[str, Any]) -> None:
     if rough is not None and refined is not None and refined < rough:
         logger.warning(
             "audit: refined masks are worse than the rough ones they were made from (mIoU %.1f "
-            "against %.1f). Train the refiner for more steps, or on more rough masks "
-            "(teacher.training.early)",
+            "against %.1f), so the rough ones are used. Train the refiner for more steps, or on "
+            "more rough masks (teacher.training.early)",
             refined,
             rough,
         )

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_wssis.data.records import Record
+from ray_wssis.instance.label_row import REFINED, ROUGH
 from ray_wssis.instance.truth import compare_row, iou_or_nan, true_masks
 from ray_wssis.masks import area
 
@@ -49,6 +50,10 @@ class Audit:
             rough=table[:, 4],
             refined=table[:, 5],
         )
+
+    def ious(self, masks: str) -> NDArray[np.float64]:
+        """Return the IoUs of the masks in the column `rough` or `refined` of the labels."""
+        return {ROUGH: self.rough, REFINED: self.refined}[masks]
 
     @property
     def is_known(self) -> NDArray[np.bool_]:
@@ -116,7 +121,7 @@ def _lines(row: Mapping[str, Any], truth: Record | None) -> Iterator[tuple[float
     if truth is not None:
         masks = true_masks(truth)
         areas = {key: area(mask, truth.height, truth.width) for key, mask in masks.items()}
-    rough, refined = (compare_row(row, column, truth) for column in ("rough", "refined"))
+    rough, refined = (compare_row(row, column, truth) for column in (ROUGH, REFINED))
     for item, annotation in enumerate(row["annotation_id"] or []):
         yield (
             row["image_id"],

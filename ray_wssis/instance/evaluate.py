@@ -24,12 +24,11 @@ from ray_wssis.instance.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.instance.truth import Ious, compare_row, iou_or_nan
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
+from ray_wssis.models.model_folder import METRICS
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.run import ROWS, Run
 from ray_wssis.storage import read_json, write_atomically
 from ray_wssis.streaming.table import RowsById, read_rows
-
-METRICS = "metrics.json"
 
 logger = logging.getLogger(__name__)
 
@@ -98,39 +97,39 @@ def read_prediction(row: dict[str, Any]) -> Prediction:
 
 
 def label_figures(truth: Records, labels: Artifact, audit: Artifact) -> dict[str, float]:
-    """Measure the rough and the refined masks against the hidden ones, and the expected IoU of the
-    refined ones.  Every mask is compared once."""
-    rows = RowsById(labels / ROWS, UPath(WEAK).stem)
+    """Measure the rough and the refined masks against the hidden ones, and the expected IoU of
+    those that are used.  Every mask is compared once."""
+    rows, model = RowsById(labels / ROWS, UPath(WEAK).stem), read_quality(audit)
     quality = {"rough": MaskQuality(), "refined": MaskQuality()}
-    refined: dict[int, Ious] = {}
+    used: dict[int, Ious] = {}
     for record in truth:
         row = rows.get(record.image_id) or {}
         ious = {column: compare_row(row, column, record) for column in quality}
         for column, measured in quality.items():
             measured.add(record, ious[column])
-        refined[record.image_id] = ious["refined"]
+        used[record.image_id] = ious[model.masks]
     names = [category.name for category in truth.categories]
     return {
         f"pseudo/{column}/{figure}": value
         for column, measured in quality.items()
         for figure, value in measured.figures(names).items()
-    } | trust_figures(refined, labels, read_quality(audit))
+    } | trust_figures(used, labels, model)
 
 
 def trust_figures(
-    refined: Mapping[int, Ious], labels: Artifact, model: QualityModel
+    used: Mapping[int, Ious], labels: Artifact, model: QualityModel
 ) -> dict[str, float]:
     """Compute the calibration error of the expected IoU over ten groups of equal count, and the
     mIoU of all masks and of the 90 % with the highest expected IoU; in percent.
 
-    `refined` are the IoUs of the refined masks by image id.
+    `used` are the IoUs of the masks that are used, by image id.
     """
     rows = read_rows(
         labels / ROWS, ["image_id", "annotation_id", *model.columns], source=UPath(WEAK).stem
     )
     true = np.array(
         [
-            iou_or_nan(refined.get(row["image_id"], {}), annotation)
+            iou_or_nan(used.get(row["image_id"], {}), annotation)
             for row in rows
             for annotation in row["annotation_id"] or ()
         ]
@@ -154,9 +153,9 @@ def warn(figures: Mapping[str, float | None]) -> None:
     teacher, student = (figures.get(f"{name}/val/AP") for name in ("teacher", "student"))
     if teacher is not None and student is not None and student < teacher:
         logger.warning(
-            "the student is worse than its teacher (AP %.1f against %.1f): use teacher/model. "
-            "Start it from the teacher (student.start: teacher), train it for more steps, or look "
-            "at the audit of its masks",
+            "the student is worse than its teacher (AP %.1f against %.1f), so serving and export "
+            "use the teacher. Start the student from it (student.start: teacher), train it for "
+            "more steps, or look at the audit of its masks",
             student,
             teacher,
         )

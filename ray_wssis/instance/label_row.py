@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from ray_wssis.masks import area, contains, iou, pairwise_iou
 
+ROUGH, REFINED = "rough", "refined"  # columns of masks
 WHOLE_IMAGE = 0.95  # share of the image that no object covers
 DUPLICATE_IOU = 0.8  # of two masks of one image
 

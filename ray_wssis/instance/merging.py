@@ -59,7 +59,7 @@ class Merging:
             learnt = [
                 self.corrected(obj.annotation_id, correction)
                 if (correction := corrections.get(obj.annotation_id)) is not None
-                and correction.corrects(obj.label, row["refined"][i])
+                and correction.corrects(obj.label, row[self.model.masks][i])
                 else self.judged(record, row, i, expected[i])
                 for i, obj in enumerate(record.objects)
             ]
@@ -78,7 +78,7 @@ class Merging:
         corrections = self.corrections.get(record.image_id, {})
         if corrections:
             objects = {
-                obj.annotation_id: Known(obj.label, row["refined"][i], obj.point)
+                obj.annotation_id: Known(obj.label, row[self.model.masks][i], obj.point)
                 for i, obj in enumerate(record.objects)
             }
             self.places.look(corrections, objects, record.height, record.width)
@@ -98,7 +98,7 @@ class Merging:
 
     def judged(self, record: Record, row: Row, i: int, expected: float | None) -> Learnt | None:
         """Turn point `i` into an object or an ignore region; None if it is dropped."""
-        obj, mask = record.objects[i], row["refined"][i]
+        obj, mask = record.objects[i], row[self.model.masks][i]
         poor = expected is not None and expected < self.threshold
         if (mask is None or poor) and self.below == "drop":
             return None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ray_wssis.data.records import Record
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.audit_figures import Audit
+from ray_wssis.instance.label_row import REFINED, ROUGH
 from ray_wssis.metrics.calibration import Regression, cross_validated
 
 NEAR_ZERO = 0.02  # scores closer to 0 (class) or 1 (refiner) count as equal
@@ -28,11 +29,16 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class QualityModel:
-    """Expects an IoU of each pseudo mask; without audit images, none of any mask."""
+    """Expects an IoU of each pseudo mask; without audit images, none of any mask.
+
+    It also knows which masks to use: the refined ones, unless they are worse than the rough ones
+    that they were made from.
+    """
 
     signals: tuple[str, ...]  # columns of the rows of labels
     prior: AreaPrior
     regression: Regression | None
+    masks: str = REFINED  # the column of a row of labels
 
     @classmethod
     def fit(
@@ -51,9 +57,10 @@ class QualityModel:
         usable = audit.is_judged
         if not usable.any():
             return cls(signals=signals, prior=prior, regression=None)
+        masks = better_masks(audit)
         values = read_signals(rows, signals, prior)[usable]
-        learnt = Regression.fit(values, audit.refined[usable], audit.image_id[usable])
-        return cls(signals=signals, prior=prior, regression=learnt)
+        learnt = Regression.fit(values, audit.ious(masks)[usable], audit.image_id[usable])
+        return cls(signals=signals, prior=prior, regression=learnt, masks=masks)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -78,7 +85,12 @@ class QualityModel:
 
     def to_json(self) -> dict[str, Any]:
         regression = None if self.regression is None else self.regression.to_json()
-        return {"signals": self.signals, "regression": regression, "prior": self.prior.to_json()}
+        return {
+            "signals": self.signals,
+            "regression": regression,
+            "prior": self.prior.to_json(),
+            "masks": self.masks,
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "QualityModel":
@@ -88,6 +100,7 @@ class QualityModel:
             signals=tuple(values["signals"]),
             prior=AreaPrior.from_json(values["prior"]),
             regression=None if regression is None else Regression.from_json(regression),
+            masks=values.get("masks", REFINED),  # older files lack it
         )
 
 
@@ -98,12 +111,17 @@ def held_out(
     one that has not seen its image.  Both are empty if there are not two images to tell apart."""
     audit = Audit.of(rows, truth)
     usable = audit.is_judged
-    expected = cross_validated(
-        model.read(rows)[usable], audit.refined[usable], audit.image_id[usable]
-    )
+    true = audit.ious(model.masks)[usable]
+    expected = cross_validated(model.read(rows)[usable], true, audit.image_id[usable])
     if expected is None:
         return np.zeros(0), np.zeros(0)
-    return expected, audit.refined[usable]
+    return expected, true
+
+
+def better_masks(audit: Audit) -> str:
+    """Return the column of the masks that are closer to the truth, `refined` or `rough`."""
+    known = audit.is_known
+    return ROUGH if audit.rough[known].mean() > audit.refined[known].mean() else REFINED
 
 
 def read_signals(rows: Sequence[Row], signals: Sequence[str], prior: AreaPrior) -> Floats:

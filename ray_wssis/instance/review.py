@@ -8,6 +8,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import code_version
 from ray_wssis.data.records import Object, Record
+from ray_wssis.instance.label_row import REFINED
 from ray_wssis.instance.sheets import draw_tile
 from ray_wssis.report.template import render
 from ray_wssis.storage import write_atomically
@@ -20,6 +21,7 @@ class Suspect:
     row: dict[str, Any]  # of the labels, about the whole image
     item: int  # place of the mask in the lists of the row
     expected_iou: float | None
+    masks: str = REFINED  # the column of the row whose masks are used
 
     @property
     def label(self) -> int:
@@ -30,7 +32,7 @@ class Suspect:
         return list(self.row["flags"][self.item])
 
     def record(self) -> Record:
-        """Record of the image with this object alone and its refined mask."""
+        """Record of the image with this object alone and its mask."""
         return Record(
             image_id=self.row["image_id"],
             file=self.row["file"],
@@ -40,7 +42,7 @@ class Suspect:
                 Object(
                     annotation_id=self.row["annotation_id"][self.item],
                     label=self.label,
-                    mask=self.row["refined"][self.item],
+                    mask=self.row[self.masks][self.item],
                     point=(self.row["x"][self.item], self.row["y"][self.item]),
                 ),
             ),

@@ -1,6 +1,7 @@
 """A trained network on disk: `model.safetensors`, `config.json` and a model card, no pickle."""
 
 import json
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import hash_of_values
 from ray_wssis.data.records import Category, named
-from ray_wssis.storage import Place, hash_file, locate
+from ray_wssis.storage import Place, hash_file, locate, read_json
 
 if TYPE_CHECKING:  # looking for a model must not take the seconds that importing torch takes
     from torch import Tensor, nn
@@ -17,6 +18,9 @@ WEIGHTS = "model.safetensors"
 DESCRIPTION = "config.json"
 CARD = "model_card.md"
 FILES = (WEIGHTS, DESCRIPTION, CARD)
+METRICS = "metrics.json"  # in the folder of a run: its figures by name
+
+logger = logging.getLogger(__name__)
 
 
 def save_model(folder: UPath, network: "nn.Module", description: dict[str, Any], card: str) -> None:
@@ -31,17 +35,33 @@ def save_model(folder: UPath, network: "nn.Module", description: dict[str, Any],
 
 
 def find_model(folder: UPath) -> UPath:
-    """Find the model folder at `folder`: itself, that of a stage, or that of the student of a run.
+    """Find the model folder at `folder`: itself, that of a stage, or that of the student of a run,
+    of its teacher if that is the better one.
 
     Raises ValueError when there is none.
     """
-    for found in (folder, folder / "model", folder / "student" / "model"):
+    for found in (folder, folder / "model", better_of(folder) / "model"):
         if (found / DESCRIPTION).exists():
             return found
     raise ValueError(
         f"{folder}: not a model folder (there is no {DESCRIPTION}), and not a run with a student "
         "(there is no student/model)"
     )
+
+
+def better_of(run: UPath) -> UPath:
+    """Return the student's stage in a run, or the teacher's if it has the higher AP."""
+    figures = read_json(run / METRICS) if (run / METRICS).exists() else {}
+    teacher, student = (figures.get(f"{name}/val/AP") for name in ("teacher", "student"))
+    if teacher is None or student is None or student >= teacher:
+        return run / "student"
+    logger.warning(
+        "%s: the teacher is used, because it is better than the student (AP %.1f against %.1f)",
+        run,
+        teacher,
+        student,
+    )
+    return run / "teacher"
 
 
 def read_description(folder: UPath, kind: str) -> dict[str, Any]:

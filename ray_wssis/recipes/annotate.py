@@ -21,6 +21,7 @@ from ray_wssis.data.split import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio
 from ray_wssis.instance.label import SUMMARY, THROUGHPUT, check_coverage, summarise
 from ray_wssis.instance.label_config import LabelLimits
+from ray_wssis.instance.label_row import REFINED
 from ray_wssis.instance.merging import pseudo
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
@@ -195,7 +196,7 @@ def with_masks(
         return record, [{}] * len(record.objects)
     numbers = [obj.annotation_id for obj in record.objects]
     assert numbers == row["annotation_id"], f"image {record.image_id}"
-    masks = row["refined"]
+    masks = row[REFINED if model is None else model.masks]
     expected = [None] * len(masks) if model is None else model.expected_iou(row)
     more = [
         {} if mask is None else pseudo(lineage, row, i, expected[i]) for i, mask in enumerate(masks)

@@ -8,8 +8,9 @@ from typing import Any
 
 from upath import UPath
 
+from ray_wssis.models.model_folder import METRICS
+
 MANIFEST = "manifest.json"
-METRICS = "metrics.json"
 REPORT = "report"  # stage of the page itself
 
 Figures = Mapping[str, float | None]

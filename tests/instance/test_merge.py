@@ -1,6 +1,7 @@
 """What becomes of true masks, pseudo masks, points without one, and what people corrected."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,14 +12,16 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record, Records
-from ray_wssis.instance.audit import CALIBRATION, audit
+from ray_wssis.instance.audit import CALIBRATION, audit, read_quality
 from ray_wssis.instance.label_config import AuditConfig, MergeConfig
 from ray_wssis.instance.merge import MERGED, merge
+from ray_wssis.instance.merging import Merging
 from ray_wssis.instance.quality import QualityModel
-from ray_wssis.instance.split import AUDIT, STRONG, WEAK_TRUTH, split
+from ray_wssis.instance.split import AUDIT, STRONG, WEAK, WEAK_TRUTH, split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.masks import encode
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.streaming.table import RowsById
 from tests.support.drawn_labels import failed_row, label_row, write_rows
 from tests.support.run_in import run_in
 
@@ -268,3 +271,25 @@ def test_the_same_rows_in_other_shards_make_the_same_bytes(
     again = merging()
     for name in (MERGED, "shapes_50p_sw.json", "shapes_50p_sw_refined.json"):
         assert (made / name).read_bytes() == (again / name).read_bytes()
+
+
+def test_the_masks_that_the_audit_found_better_are_learnt(
+    data: Artifact, labels: Artifact, judged: Artifact, rows: list[dict[str, Any]]
+) -> None:
+    weak = Records.read(data / WEAK)
+    for masks in ("rough", "refined"):
+        merging = Merging(
+            rows=RowsById(labels / "rows", "weak"),
+            model=replace(read_quality(judged), masks=masks),
+            threshold=0,
+            below="drop",
+            corrections={},
+            lineage=LINEAGE,
+            incomplete=set(),
+        )
+        learnt = {merged.record.image_id: merged.record for merged in merging.refined(weak)}
+        drawn = [row for row in rows if row["source"] == "weak" and row["error"] is None]
+        assert drawn
+        for row in drawn:
+            kept = [mask for mask in row[masks] if mask is not None]
+            assert [obj.mask for obj in learnt[row["image_id"]].objects] == kept

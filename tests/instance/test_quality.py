@@ -154,3 +154,26 @@ def test_signals_are_finite_whatever_a_row_holds(records: list[Record], rows: li
     signals = read_signals([row], SIGNALS, AreaPrior.of(records))
     assert np.isfinite(signals).all()
     assert (signals[:, SIGNALS.index("area")] <= MOST_UNUSUAL).all()
+
+
+def test_rough_masks_are_used_where_refining_made_them_worse(
+    model: QualityModel, records: list[Record], rows: list[Row]
+) -> None:
+    assert model.masks == "refined"
+    swapped = [{**row, "rough": row["refined"], "refined": row["rough"]} for row in rows]
+    other = QualityModel.fit(swapped[:15], by_id(records[:15]), records[:15], SIGNALS)
+    assert other.masks == "rough"
+    assert QualityModel.from_json(json.loads(json.dumps(other.to_json()))) == other
+    np.testing.assert_array_equal(other.expected_ious(swapped), model.expected_ious(rows))
+    for first, second in zip(
+        held_out(other, swapped[:15], by_id(records)),
+        held_out(model, rows[:15], by_id(records)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_a_calibration_of_an_earlier_version_is_of_refined_masks(model: QualityModel) -> None:
+    values = model.to_json()
+    del values["masks"]
+    assert QualityModel.from_json(values) == model

@@ -11,13 +11,12 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.models.model_folder import DESCRIPTION, find_model
+from ray_wssis.models.model_folder import DESCRIPTION, METRICS, find_model
 from ray_wssis.storage import Place, locate, read_json
 from wssis_serve.segmented import ModelName
 
 TEACHER, REFINER = "teacher/model", "refiner/model"  # in a run folder, as its stages name them
 CALIBRATION = "audit/calibration.json"
-METRICS = "metrics.json"
 
 
 class Kind(StrEnum):

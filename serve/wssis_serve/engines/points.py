@@ -14,6 +14,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import short_hash
 from ray_wssis.data.records import Category, Object, Record
+from ray_wssis.instance.label_row import REFINED
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.methods.point_wssis.drafts import PointNetworks
@@ -77,7 +78,7 @@ class PointEngine:
     def masks(
         self, data: bytes | None, image_id: str | None, points: Sequence[PointQuery]
     ) -> Segmented:
-        """The refined mask of each point, in order.
+        """The mask of each point, in order: refined, unless the audit found the rough ones better.
 
         An image that was seen a little while ago is known by its id, and is not inferred again.
         Raises ApiError for a class or a place that does not exist, or an id that is not known.
@@ -90,6 +91,7 @@ class PointEngine:
             seen.output, 0, record_of(image, points, labels), image.pixels, image.network_size
         )
         row = finish_row(draft.to_row())
+        masks = row[REFINED if self.quality is None else self.quality.masks]
         expected = [None] * len(points) if self.quality is None else self.quality.expected_iou(row)
         return Segmented(
             model=self.names[0],
@@ -98,8 +100,8 @@ class PointEngine:
             instances=[
                 Instance(
                     label=labels[i],
-                    score=0.0 if row["refined"][i] is None else row["refined_score"][i],
-                    mask=row["refined"][i],
+                    score=0.0 if masks[i] is None else row["refined_score"][i],
+                    mask=masks[i],
                     point=(point.x, point.y),
                     expected_iou=expected[i],
                     flags=row["flags"][i],
