@@ -19,9 +19,9 @@ BITS_PER_SAMPLE, ORIENTATION, MAX_SAMPLE, LARGEST_SAMPLE = 258, 274, 281, 341  #
 
 
 def has_16_bits(image: Image.Image) -> bool:
-    """Tell whether the samples of an image that was not loaded yet are stored with 16 bits."""
+    """Tell whether the samples of an image that was not loaded yet have more than 8 bits."""
     tiles = getattr(image, "tile", ())
-    return image.mode == "I" or any(";16" in f"{tile[3]}" for tile in tiles)
+    return image.mode.startswith("I") or any(";16" in f"{tile[3]}" for tile in tiles)
 
 
 def declared_depth(image: Image.Image, data: bytes) -> int | None:
@@ -55,14 +55,19 @@ def to_8_bits(values: NDArray[Any], depth: int) -> NDArray[np.uint8]:
     return ((values.astype(np.uint32) * 255 + largest // 2) // largest).astype(np.uint8)
 
 
+def largest_sample(image: Image.Image) -> int:
+    """Return the largest sample of an image, opacity aside."""
+    extrema = np.reshape(image.getextrema(), (-1, 2))
+    return int(extrema[: 1 if image.mode.startswith("L") else 3, 1].max())
+
+
 def with_all_levels(image: Image.Image, data: bytes, declared: int | None) -> Image.Image:
     """Return a loaded colour image of 16 bits, of which Pillow keeps the upper 8, with all levels.
 
     One that needs more than 14 bits stays as it is, and so does one that OpenCV reads differently.
     """
-    largest = np.reshape(image.getextrema(), (-1, 2))[: 1 if image.mode.startswith("L") else 3, 1]
     turned = getattr(image, "tag_v2", {}).get(ORIENTATION, 1) != 1
-    if declared == 16 or turned or largest.max() >= 1 << 6:
+    if declared == 16 or turned or largest_sample(image) >= 1 << 6:
         return image
     try:
         values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import ExifTags, Image
 
-from ray_wssis.data.bit_depth import declared_depth, has_16_bits, used_depth
+from ray_wssis.data.bit_depth import declared_depth, has_16_bits, largest_sample, used_depth
 from ray_wssis.data.images import DAMAGED, RGB, decode_image, read_bytes
 from ray_wssis.data.problem import Problems, Severity
 
@@ -42,8 +42,8 @@ def read_facts(file: str, expected_size: tuple[int, int] | None = None) -> Facts
     try:
         with Image.open(io.BytesIO(data)) as image:
             orientation = Image.Image.getexif(image).get(ExifTags.Base.Orientation, 1)
-            hidden, depth = _is_hidden(image, pixels), _depth(image, data)
-            num_pages = _num_pages(image)
+            depth = _depth(image, data)
+            hidden, num_pages = _is_hidden(image, pixels), _num_pages(image)
     except DAMAGED:  # behind the pixels, where nobody looks
         orientation, hidden, depth, num_pages = 1, False, None, 1
     return Facts(
@@ -97,11 +97,11 @@ def note_facts(found: Sequence[Facts], problems: Problems) -> None:
 def _note_depths(found: Sequence[Facts], problems: Problems) -> None:
     """Report images of 16 bits that use fewer, and data sets that mix depths."""
     deep = [facts for facts in found if facts.depth is not None]
-    depths = Counter(facts.depth for facts in deep)
+    depths = Counter(facts.depth or 0 for facts in deep)
     fewer = [facts for facts in deep if facts.depth != 16]
     if not fewer:
         return
-    counts = ", ".join(f"{depths[depth]} of {depth}" for depth in sorted(depths, key=str))
+    counts = ", ".join(f"{depths[depth]} of {depth}" for depth in sorted(depths))
     found_text = (
         f"{len(fewer)} images of 16 bits use fewer and are stretched; bits in use: {counts}"
     )
@@ -141,7 +141,10 @@ def _is_hidden(image: Image.Image, pixels: RGB) -> bool:
 
 def _depth(image: Image.Image, data: bytes) -> int | None:
     """Return the bits by which an image of 16 was stretched; None for others."""
-    if image.mode != "I" and not image.mode.startswith("I;16"):
+    if not has_16_bits(image):
         return None
-    declared = declared_depth(image, data) if has_16_bits(image) else None
-    return used_depth(int(np.asarray(image).max()), declared)
+    declared = declared_depth(image, data)
+    largest = largest_sample(image)
+    if len(image.getbands()) > 1:  # of which Pillow keeps the upper 8 bits
+        largest = largest << 8 | 255
+    return used_depth(largest, declared)

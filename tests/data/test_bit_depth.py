@@ -1,6 +1,7 @@
 """Tests of ray_wssis.data.bit_depth."""
 
 import io
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,15 @@ def test_colours_of_few_bits_keep_their_rotation_and_transparency(tmp_path: Path
     content = exif.tobytes().removeprefix(b"Exif\0\0")
     turned = with_chunk(Path(file).read_bytes(), b"eXIf", content)
     assert (decode_image("a.png", turned, (64, 40)) == np.rot90(upright, -1)).all()
+
+
+def test_a_tiff_of_12_bits_a_sample_declares_them() -> None:
+    """Two samples in three bytes."""
+    values = ramp(900)
+    bits = "".join(f"{value:012b}" for value in values.ravel().tolist())
+    packed = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    tags = [(256, 64), (257, 64), (258, 12), (259, 1), (262, 1), (273, 8), (277, 1), (278, 64)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, n) for tag, n in [*tags, (279, len(packed))])
+    header = b"II*\0" + struct.pack("<I", 8 + len(packed))
+    data = header + packed + struct.pack("<H", len(tags) + 1) + entries + bytes(4)
+    assert (decode_image("a.tif", data)[:, :, 0] == to_8_bits(values, 12)).all()

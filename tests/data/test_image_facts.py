@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -130,6 +131,14 @@ def test_images_of_few_bits_are_said_to_be_stretched(tmp_path: Path) -> None:
         "2 images of 16 bits use fewer and are stretched; bits in use: 2 of 12",
     )
     assert found(saved(tmp_path, sixteen(65535), "full.tif")) == []
+
+
+def test_colours_of_few_bits_are_said_to_be_stretched_too(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(0, 4096, (48, 64, 3)).astype(np.uint16)
+    for name in ("a.png", "a.tif"):
+        cv2.imwrite(str(tmp_path / name), values)
+        (problem,) = found(tmp_path / name)
+        assert problem.found.endswith("bits in use: 1 of 12")
 
 
 def test_a_mixture_of_depths_is_a_warning(tmp_path: Path) -> None:
