@@ -4,31 +4,39 @@ import os
 import pickle
 import sys
 import time
-from collections.abc import Iterator
 
-import pyarrow as pa
+import ray
 
-from ray_wssis.streaming.decode import BATCH, Failure, Image, one_row
-from ray_wssis.streaming.labeller import Labeller, Row
+from ray_wssis.streaming.decode import Failure, Image
+from ray_wssis.streaming.labeller import Infer, Labeller, Row
 
 
 class StreamActor:
-    """Turns decoded batches into rows; both travel as cells of Arrow tables."""
+    """Turns decoded batches into rows.
 
-    def __init__(self, labeller: Labeller, share_cpu: int | None) -> None:
-        self.network = labeller.open()
+    Its constructor takes nothing and cannot fail, so an actor that is there can say why its
+    networks are not.
+    """
+
+    infer: Infer
+
+    def node(self) -> str:
+        """Return the id of its node, as soon as it has a place there."""
+        return str(ray.get_runtime_context().get_node_id())
+
+    def open(self, labeller: Labeller, share_cpu: int | None) -> None:
+        self.infer = labeller.open()
         if share_cpu is not None and "torch" in sys.modules:  # not every labeller has a network
             threads = max(1, (os.cpu_count() or 1) // share_cpu)
             sys.modules["torch"].set_num_threads(threads)
 
-    def __call__(self, batches: pa.Table) -> Iterator[pa.Table]:
-        for row in batches.to_pylist():
-            start = time.perf_counter()
-            rows = self.infer(pickle.loads(row[BATCH]))
-            seconds = {step: row[step] for step in ("read", "decode")}
-            yield one_row(rows, seconds | {"model": time.perf_counter() - start})
+    def label(self, batch: bytes) -> tuple[float, bytes]:
+        """Return the seconds that a batch took, and its rows; both travel as bytes."""
+        start = time.perf_counter()
+        rows = pickle.dumps(self.rows(pickle.loads(batch)), protocol=5)
+        return time.perf_counter() - start, rows
 
-    def infer(self, images: list[Image]) -> list[Row]:
+    def rows(self, images: list[Image]) -> list[Row]:
         """Rows of all images; if a batch fails, each of its images is tried alone."""
         rows = [failed_row(image, image.failure) for image in images if image.failure is not None]
         readable = [image for image in images if image.failure is None]
@@ -40,7 +48,7 @@ class StreamActor:
             if len(readable) == 1:
                 reason = f"{readable[0].record.file}: {type(error).__name__}: {error}"
                 return [*rows, failed_row(readable[0], Failure(stage="model", reason=reason))]
-        return rows + [row for image in readable for row in self.infer([image])]
+        return rows + [row for image in readable for row in self.rows([image])]
 
     def rows_of(self, images: list[Image]) -> list[Row]:
         known = {image.record.image_id: image for image in images}
@@ -48,7 +56,7 @@ class StreamActor:
             {"error": None, "stage": None}
             | row
             | {"source": known[row["image_id"]].source, "key": known[row["image_id"]].key}
-            for row in self.network(images)
+            for row in self.infer(images)
         ]
 
 

@@ -18,6 +18,8 @@ class LabellingWorkers(Config):
     cpus_each: float = Field(default=1, gt=0)
     batch_size: int = Field(default=8, ge=1)  # images per forward pass
     shard_size: int = Field(default=128, ge=1)  # images whose rows are written together
+    patience: float = Field(default=1800, gt=0)  # seconds in which nothing need be finished: nodes
+    # may be about to join, networks be loaded, a first batch be slow; then labelling stops
     max_megapixels: float = Field(default=100, gt=0)  # larger images are not read
 
     @model_validator(mode="after")

@@ -25,7 +25,6 @@ from ray_wssis.data.records import Record
 
 MEGAPIXEL = 1_000_000
 SHARPER = 2  # a JPEG is decoded at no less than this many times the network's size
-TASK, BATCH = "task", "batch"  # columns in which tasks and batches travel, a cell each
 
 
 def no_pixels() -> RGB:
@@ -107,15 +106,20 @@ class Decoder:
         }
 
 
-def decode_batches(tasks: pa.Table, decoder: Decoder) -> Iterator[pa.Table]:
-    """Yield one row per batch of each task (see `Source.task`): its images, the seconds spent."""
-    for task in tasks[TASK]:
-        for images in read_task(task.as_buffer()):
-            decoded, seconds = decoder(images)
-            yield one_row(decoded, seconds)
+def decode_batches(task: bytes, decoder: Decoder) -> Iterator[Any]:
+    """Yield the images of each batch of a task (see `Source.task`) as bytes; at last the id of
+    this node and the seconds that each batch took."""
+    import ray  # others import this module without it
+
+    spent = []
+    for images in read_task(task):
+        decoded, seconds = decoder(images)
+        spent.append(seconds)
+        yield pickle.dumps(decoded, protocol=5)
+    yield str(ray.get_runtime_context().get_node_id()), spent
 
 
-def read_task(task: bytes | pa.Buffer) -> Iterator[list[Image]]:
+def read_task(task: bytes) -> Iterator[list[Image]]:
     """Yield the images of each batch, without pixels."""
     rows = pa.ipc.open_stream(task).read_all().to_pylist()
     for _, batch in itertools.groupby(rows, key=lambda row: row["batch"]):
@@ -123,9 +127,3 @@ def read_task(task: bytes | pa.Buffer) -> Iterator[list[Image]]:
             Image(record=Record.from_row(row), source=row["source"], key=row["key"])
             for row in batch
         ]
-
-
-def one_row(batch: Any, seconds: dict[str, float]) -> pa.Table:
-    """Pack a batch into one cell, which Ray Data can neither split nor mix with others."""
-    cell = pa.array([pickle.dumps(batch, protocol=5)], type=pa.large_binary())
-    return pa.table({BATCH: cell} | {step: [value] for step, value in seconds.items()})

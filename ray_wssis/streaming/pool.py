@@ -1,6 +1,7 @@
 """The division of a cluster between actors with networks and the tasks that feed them."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ray_wssis.streaming.config import LabellingWorkers
@@ -30,11 +31,22 @@ class Pool:
         most = workers.max_number or (int(known_gpus / gpus) if gpus else workers.number)
         most = max(workers.number, most)
         cpus = min(workers.cpus_each, max(0.0, known_cpus - TASK_CPUS) / most)
-        if cpus == DECODE_CPUS:
-            cpus += 0.01  # Ray Data merges steps with equal requests
         others = max(1.0, (known_cpus - most * cpus) / DECODE_CPUS)
         share = None if gpus else math.ceil(most / num_nodes)
         return cls(most=most, gpus_each=gpus, cpus_each=cpus, share_cpu=share, others=others)
+
+    @property
+    def size(self) -> str:
+        """The place that an actor needs, in words."""
+        gpus = f"{self.gpus_each:g} GPU and " if self.gpus_each else ""
+        return f"{gpus}{self.cpus_each:.2g} CPU"
+
+    def fits(self, nodes: Sequence[Mapping[str, float]]) -> bool:
+        """Tell whether any node is large enough for an actor when nothing else is there."""
+        return any(
+            node.get("GPU", 0) >= self.gpus_each and node.get("CPU", 0) >= self.cpus_each
+            for node in nodes
+        )
 
 
 def task_size(num_left: int, workers: LabellingWorkers) -> int:

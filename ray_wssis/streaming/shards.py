@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.storage import remove, write_atomically, write_json
-from ray_wssis.streaming.decode import BATCH
-from ray_wssis.streaming.labeller import Labeller
+from ray_wssis.streaming.labeller import Labeller, Row
 from ray_wssis.streaming.table import read_columns, shards
 
 COMMON = [  # columns of every shard, beside those of the labeller
@@ -148,14 +147,13 @@ def tables(folder: UPath, columns: list[str]) -> Iterator[tuple[UPath, pa.Table]
                 yield file, table
 
 
-def finish_and_write(batches: pa.Table, folder: UPath, labeller: Labeller) -> pa.Table:
+def finish_and_write(folder: UPath, labeller: Labeller, *batches: bytes) -> Row:
     """Write a shard with the rows of some batches, each row finished first.
 
-    Returns one row: what was done, how long every step took, and why the shard could not be
-    written, if so.
+    Returns what was done, how long it took, and why the shard could not be written, if so.
     """
     start = time.perf_counter()
-    rows = [row for cell in batches[BATCH] for row in pickle.loads(cell.as_buffer())]
+    rows = [row for batch in batches for row in pickle.loads(batch)]
     failures = [row["error"] for row in rows if row["error"] is not None]
     done = {
         "num_images": len({row["key"] for row in rows}),
@@ -166,7 +164,6 @@ def finish_and_write(batches: pa.Table, folder: UPath, labeller: Labeller) -> pa
     try:
         finished_rows = [row if row["error"] else labeller.finish(row) for row in rows]
         write_shard(folder, finished_rows, labeller.schema)
-    except OSError as error:  # not raised: a task that fails is taken for an image that kills
+    except OSError as error:  # not raised: some have arguments that no process can read back
         done["cannot_write"] = str(error)
-    steps = {name: pc.sum(batches[name]).as_py() for name in ("read", "decode", "model")}
-    return pa.Table.from_pylist([done | steps | {"encode": time.perf_counter() - start}])
+    return done | {"encode": time.perf_counter() - start}

@@ -1,10 +1,10 @@
-"""A streaming pass in this process: what Ray Data's tasks and one actor do, one after the other."""
+"""A streaming pass in this process: what Ray's tasks and one actor do, one after the other."""
 
-import pyarrow as pa
+import pickle
 
 from ray_wssis.streaming.actor import StreamActor
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.decode import Decoder, Image, one_row, read_task
+from ray_wssis.streaming.decode import Decoder, Image, read_task
 from ray_wssis.streaming.plan import Source, plan_batches
 from ray_wssis.streaming.shards import finish_and_write
 from ray_wssis.streaming.stream import Pass
@@ -33,12 +33,8 @@ def batches_of(job: Pass, batch_size: int) -> list[list[Image]]:
 
 
 def stream_here(job: Pass, workers: LabellingWorkers, **_: object) -> Throughput:
-    actor = StreamActor(job.labeller, None)
-    read = {"read": 0.0, "decode": 0.0}
-    rows = [
-        row
-        for images in batches_of(job, workers.batch_size)
-        for row in actor(one_row(images, read))
-    ]
-    finish_and_write(pa.concat_tables(rows), job.out, job.labeller)
+    actor = StreamActor()
+    actor.open(job.labeller, None)
+    rows = [pickle.dumps(actor.rows(images)) for images in batches_of(job, workers.batch_size)]
+    finish_and_write(job.out, job.labeller, *rows)
     return Throughput()
