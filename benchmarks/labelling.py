@@ -1,4 +1,4 @@
-"""Measures the cost of streaming: labelling on Ray Data against a plain loop over the same images.
+"""Measures the cost of streaming: labelling on Ray against a plain loop over the same images.
 
     python -m benchmarks.labelling RUN --images 1200 --runs 3
 

@@ -101,7 +101,7 @@ class Record:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Record":
-        """Make the record of a table row, as Ray Data and `Table.to_pylist` return it."""
+        """Make the record of a table row, as `Table.to_pylist` returns it."""
         columns = (row[name] for name in ("annotation_id", "label", "mask", "x", "y", "crowd"))
         return cls(
             image_id=int(row["image_id"]),

@@ -24,11 +24,13 @@ class StreamActor:
         """Return the id of its node, as soon as it has a place there."""
         return str(ray.get_runtime_context().get_node_id())
 
-    def open(self, labeller: Labeller, share_cpu: int | None) -> None:
+    def open(self, labeller: Labeller, share_cpu: int | None) -> str:
+        """Load the networks; return the id of the node."""
         self.infer = labeller.open()
         if share_cpu is not None and "torch" in sys.modules:  # not every labeller has a network
             threads = max(1, (os.cpu_count() or 1) // share_cpu)
             sys.modules["torch"].set_num_threads(threads)
+        return self.node()
 
     def label(self, batch: bytes) -> tuple[float, bytes]:
         """Return the seconds that a batch took, and its rows; both travel as bytes."""

@@ -41,7 +41,7 @@ class Member:
 
 @dataclass
 class Outcome:
-    """What became of batches of a crew."""
+    """The end of a call: batches that are done, and those that are not."""
 
     labelled: list[Item] = field(default_factory=list)
     untouched: list[Item] = field(default_factory=list)  # of an actor that is gone
@@ -50,6 +50,8 @@ class Outcome:
 
 
 class Crew:
+    """Actors with the networks of one labeller."""
+
     def __init__(self, name: str, labeller: Labeller, pool: Pool) -> None:
         self.name = name
         self.labeller = labeller
@@ -96,7 +98,8 @@ class Crew:
         if member is None:  # of an actor that is known to be gone
             return Outcome()
         if call is member.opening:
-            return self.opened(member)
+            self.opened(member, call)
+            return Outcome()
         place = [each for each, _ in member.hand].index(call)
         item = member.hand[place][1]
         try:
@@ -110,16 +113,15 @@ class Crew:
         item.decoded, item.seconds["model"] = None, seconds
         return Outcome(labelled=[item])
 
-    def opened(self, member: Member) -> Outcome:
+    def opened(self, member: Member, call: Ref) -> None:
         try:
-            ray.get([member.opening])
+            node: Any = ray.get(call)
         except RayError as error:
             self.dismiss(member)
             self.could_not_open(sentence(error))
         else:
-            member.opening, (member.node,) = None, ray.get([member.placed])
+            member.opening, member.node = None, node
             self.not_opened = 0
-        return Outcome()
 
     def could_not_open(self, reason: str) -> None:
         self.not_opened += 1
@@ -150,6 +152,10 @@ class Crew:
 
     def in_hand(self) -> list[Item]:
         return [item for member in self.members for _, item in member.hand]
+
+    def is_hungry(self) -> bool:
+        """Tell whether an actor has nothing to go on with."""
+        return any(m.opening is None and len(m.hand) < IN_HAND for m in self.members)
 
     def doing(self) -> list[str]:
         """Say what its members do: wait for a place, load networks, label."""

@@ -8,7 +8,7 @@ import logging
 import pickle
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -16,6 +16,7 @@ import ray
 from ray.exceptions import RayError
 from upath import UPath
 
+from ray_wssis.session import is_lent
 from ray_wssis.streaming.actor import failed_row
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.crew import IN_HAND, Crew, LabellingStopped, is_lost
@@ -55,6 +56,7 @@ class Flow:
         self.again: deque[list[Item]] = deque()  # shares that come before these
         self.decoding: dict[Ref, list[Item]] = {}
         self.ready: deque[Item] = deque()  # decoded
+        self.num_decoders = 2.0  # at the same time; more as soon as actors have to wait for them
         self.labelled: list[Item] = []
         self.writing: dict[Ref, list[Item]] = {}
         self.num_left = num_items  # not yet in a shard
@@ -66,19 +68,27 @@ class Flow:
         self.decode_task: Any = ray.remote(num_cpus=DECODE_CPUS, **ONCE)(decode_batches)
         self.write_task: Any = ray.remote(num_cpus=WRITE_CPUS, **ONCE)(finish_and_write)
         self.places: dict[str, float] = {}  # processes that fit in, by step
-        self.look()
+        nodes = self.look()
+        if not is_lent() and not self.pool.fits(nodes):
+            raise LabellingStopped(
+                f"{name}: each process that labels needs {self.pool.size} on one node, which this "
+                f"machine does not have: lower labelling_workers.gpus_each or cpus_each"
+            )
         self.crew = Crew(name, labeller, self.pool)
         self.moved_at = self.told_at = time.monotonic()  # when the last call ended
 
-    def look(self) -> None:
-        """Divide the cluster as it is now."""
+    def look(self) -> Sequence[Mapping[str, float]]:
+        """Divide the cluster as it is now; return the resources of its nodes."""
         self.looked_at = time.monotonic()
         cluster, nodes = ray.cluster_resources(), [node for node in ray.nodes() if node["Alive"]]
         self.pool = Pool.of(self.workers, cluster, len(nodes))
+        gpus_each = self.pool.gpus_each  # GPUs that join later change nothing
+        self.workers = self.workers.model_copy(update={"gpus_each": gpus_each})
         self.budget = STORE_SHARE * cluster.get("object_store_memory", 0)  # bytes
         self.places |= {
             step: self.pool.most if step == "model" else self.pool.others for step in STEPS
         }
+        return [node["Resources"] for node in nodes]
 
     def __enter__(self) -> "Flow":
         return self
@@ -105,11 +115,13 @@ class Flow:
                     self.take_labelled(call)
 
     def decode(self) -> None:
-        """Start decoding, as far ahead as there is room for."""
-        while self.may_decode():
+        """Start decoding, as far ahead as is useful and there is room for."""
+        ahead = AHEAD * IN_HAND * max(1, len(self.crew.members))
+        while len(self.decoding) < min(self.num_decoders, max(1, self.pool.others)):
             if not self.again:
                 self.again.extend(islice(self.shares, 1))
-            if not self.again or not self.has_memory(self.again[0]):
+            full = len(self.ready) >= ahead or not self.again
+            if full or not self.has_memory(self.again[0]):
                 return
             items = self.again.popleft()
             task = items[0].source.task([item.batch for item in items])
@@ -118,10 +130,6 @@ class Flow:
             for item, batch in zip(items, batches, strict=True):
                 item.decoded = batch
             self.decoding[call] = items
-
-    def may_decode(self) -> bool:
-        ahead = AHEAD * IN_HAND * max(1, len(self.crew.members))
-        return len(self.decoding) < max(1, self.pool.others) and len(self.ready) < ahead
 
     def has_memory(self, share: list[Item]) -> bool:
         there = [*chain(*self.decoding.values()), *self.ready, *self.crew.in_hand()]
@@ -196,6 +204,8 @@ class Flow:
         except RayError as error:
             self.died(items, error)
             return
+        if not self.ready and self.crew.is_hungry():
+            self.num_decoders += 1
         node, seconds = told
         for item, spent in zip(items, seconds, strict=True):
             item.node, item.seconds = node, spent

@@ -28,7 +28,7 @@ class Item:
 
     @property
     def is_suspect(self) -> bool:
-        """Whether it shares no process with others: it may be what kills them."""
+        """Tell whether it may be what kills processes, and so shares none with others."""
         return self.num_deaths > 0
 
     def after_a_death(self) -> list["Item"]:

@@ -1,6 +1,7 @@
 """Labelling while processes and machines die: every image once, and the same rows."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -90,3 +91,19 @@ def test_a_node_that_goes_away_loses_nothing(
     out = UPath(tmp_path / "out")
     assert start(records, out, "--lose-a-node").wait(timeout=240) == 0
     assert_whole(out, undisturbed)
+
+
+def test_a_run_that_nothing_happens_to_prints_no_error(records: UPath, tmp_path: Path) -> None:
+    out = UPath(tmp_path / "out")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.slow_stream", str(records), str(out)],
+        cwd=ROOT,
+        env=os.environ | {"RAY_BACKEND_LOG_LEVEL": "error"},  # a cluster of ours is quieter
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert not re.search(r"\b(ERROR|WARNING|E)\b", done.stdout), done.stdout
+    assert has_shards(out, 10)

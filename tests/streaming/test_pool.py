@@ -3,7 +3,7 @@
 import pytest
 
 from ray_wssis.streaming.config import LabellingWorkers
-from ray_wssis.streaming.pool import DECODE_CPUS, TASK_CPUS, Pool, task_size
+from ray_wssis.streaming.pool import TASK_CPUS, Pool, task_size
 
 
 def pool(cpus: float, gpus: float = 0, nodes: int = 1, **workers: float) -> Pool:
@@ -32,9 +32,16 @@ def test_without_gpus_there_are_as_many_as_asked_for() -> None:
 @pytest.mark.parametrize("number", [1, 2, 5, 32])
 def test_there_is_room_to_decode_beside_the_actors(cpus: int, number: int) -> None:
     found = pool(cpus, number=number)
-    assert found.most * found.cpus_each <= cpus - TASK_CPUS + 0.01 * number
-    assert found.cpus_each != DECODE_CPUS  # Ray Data would decode inside the actors
+    assert found.most * found.cpus_each <= cpus - TASK_CPUS + 0.01
     assert found.others >= 1
+
+
+def test_a_place_is_on_one_node() -> None:
+    two = [{"CPU": 4.0, "GPU": 0.5}, {"CPU": 0.5, "GPU": 1.0}]
+    found = pool(4, gpus=2)
+    assert found.size == "1 GPU and 1 CPU"
+    assert not found.fits(two) and found.fits([*two, {"CPU": 1.0, "GPU": 1.0}])
+    assert pool(4).size == "1 CPU" and pool(4).fits(two) and not pool(4).fits([])
 
 
 def test_actors_share_the_cores_of_their_node() -> None:

@@ -1,4 +1,4 @@
-"""Ray Data around the workers: every image once, whatever is wrong with it."""
+"""Ray around the workers: every image once, whatever is wrong with it."""
 
 import json
 import os

@@ -34,7 +34,7 @@ def batches_of(job: Pass, batch_size: int) -> list[list[Image]]:
 
 def stream_here(job: Pass, workers: LabellingWorkers, **_: object) -> Throughput:
     actor = StreamActor()
-    actor.open(job.labeller, None)
+    actor.infer = job.labeller.open()
     rows = [pickle.dumps(actor.rows(images)) for images in batches_of(job, workers.batch_size)]
     finish_and_write(job.out, job.labeller, *rows)
     return Throughput()
