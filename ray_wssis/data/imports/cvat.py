@@ -4,18 +4,20 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from upath import UPath
 
 from ray_wssis import masks
 from ray_wssis.data.imports.export import Drawing, Mark, MarkedImage, Notes, Unusable, checked
 
+LONGEST = 1_000_000  # pixels of a side
+
 
 class _Image(BaseModel):
     name: str
     subset: str = ""  # of a project
-    width: int
-    height: int
+    width: int = Field(ge=1, le=LONGEST)
+    height: int = Field(ge=1, le=LONGEST)
 
 
 class _Outline(BaseModel):
@@ -93,7 +95,7 @@ def _drawing(where: str, element: ElementTree.Element, height: int, width: int) 
             mask = masks.from_polygons([corners], height, width)
     except Unusable:
         raise
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         wanted = f"a mask in {width} x {height} pixels"
         raise Unusable("malformed mask", str(error), wanted) from error
     if not masks.area(mask, height, width):

@@ -27,7 +27,7 @@ def read_export(export: UPath, export_format: ExportFormat, notes: Notes) -> lis
     """
     try:
         return list(READERS[export_format](export, notes))
-    except (ValueError, csv.Error, ElementTree.ParseError) as error:
+    except (ValueError, LookupError, RecursionError, csv.Error, ElementTree.ParseError) as error:
         raise ValueError(f"{export}: not an export of format {export_format}: {error}") from error
 
 

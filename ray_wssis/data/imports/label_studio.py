@@ -130,17 +130,15 @@ def _regions(result: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Counte
 
     A region comes in two parts where its label is chosen with a `Labels` tag.
     """
-    shapes = {region.get("id") for region in result if region.get("type") != "labels"}
-    labels = {
-        region.get("id"): region.get("value") for region in result if region.get("type") == "labels"
-    }
+    parts = [(f"{region.get('id')}", f"{region.get('type')}", region) for region in result]
+    shapes = {number for number, kind, _ in parts if kind != "labels"}
+    labels = {number: region.get("value") for number, kind, region in parts if kind == "labels"}
     points, kinds = [], Counter[str]()
-    for region in result:
-        number, kind = region.get("id"), region.get("type")
+    for number, kind, region in parts:
         if kind in KEY_POINTS:
             points.append(_labelled(region, labels.get(number)))
         elif kind != "labels" or number not in shapes:
-            kinds[f"{kind}"] += 1
+            kinds[kind] += 1
     return points, kinds
 
 

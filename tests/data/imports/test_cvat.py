@@ -109,3 +109,15 @@ def test_a_mask_that_cannot_be_used_is_listed(folder: Path, shape: str, kind: st
     )
     assert findings(found) == [(kind, "image a.png, shape 0")]
     assert len(points(found)) == 1
+
+
+@pytest.mark.parametrize("size", ['width="-4" height="30"', 'width="40" height="9999999"'])
+def test_an_impossible_size_is_listed(folder: Path, size: str) -> None:
+    shapes = '<polygon label="cat" points="1,1;3,1;3,3"/>'
+    found = imported(folder, "a.xml", cvat(cvat_image(shapes, size=size)))
+    assert findings(found) == [("malformed entry", "image a.png")]
+
+
+def test_an_unknown_encoding_is_an_error(folder: Path) -> None:
+    with pytest.raises(ValueError, match="unknown encoding"):
+        imported(folder, "a.xml", cvat().replace("utf-8", "utf-9"))

@@ -159,3 +159,9 @@ def test_a_task_that_was_submitted_without_a_mark_is_empty(folder: Path) -> None
     write_coco(found.records, str(folder / "o.json"))
     images = json.loads((folder / "o.json").read_text())["images"]
     assert [image.get("annotated") for image in images] == [None, True]
+
+
+@pytest.mark.parametrize("number", [{}, [], None, 3])
+def test_a_region_may_have_any_id(folder: Path, number: Any) -> None:
+    found = imported(folder, "a.json", [task(key_point(50, 50, id=number))])
+    assert points(found) == [("a.png", "cat", 20, 15)]
