@@ -234,6 +234,7 @@ def import_report(imported: "Imported") -> dict[str, Any]:
         "num_images": len(imported.records),
         "num_instances_per_class": count_classes(imported.records),
         "num_images_left_out": imported.num_left_out,
+        "image_names": {name: found.file for name, found in imported.names.found.items()},
         "num_masks": imported.num_masks,
         "num_empty_images": imported.num_empty,
         "num_joined_parts": imported.num_joined[0],
@@ -264,6 +265,8 @@ def show_import(imported: "Imported", out: str) -> None:
     ]
     if per_class and any(problem.severity == "warning" for problem in imported.problems):
         lines.insert(2, "Objects without a point count as background: fix them, import again.")
+    if imported.names.found:
+        lines.insert(1, imported.names.summary())
     if imported.num_joined[1]:
         parts, objects = imported.num_joined
         lines.insert(1, f"Joined: {parts} points and masks into {objects} objects")

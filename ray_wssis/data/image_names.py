@@ -22,7 +22,6 @@ from upath import UPath
 from ray_wssis.data.image_listing import list_files, missing_names, nearest_files
 
 NO_FILE = "there is no such file"
-FOLDERS = "the folders in front"
 NUM_HINTS = 10  # lost names for which the nearest file is looked up
 
 IMAGE_SUFFIXES = {
@@ -65,13 +64,12 @@ class Names:
         """Return the name of the file, which may be `name` itself."""
         return self.found[name].file if name in self.found else name
 
-    def summary(self, found: "dict[str, Found] | None" = None) -> str:
-        """Say in a sentence which names are read as others, all or these; there must be one."""
-        found = found or self.found
-        kinds = Counter(each.differs for each in found.values())
-        name, first = next(iter(found.items()))
+    def summary(self) -> str:
+        """Say in a sentence which names are read as others; there must be one."""
+        kinds = Counter(found.differs for found in self.found.values())
+        name, first = next(iter(self.found.items()))
         return (
-            f"{len(found)} of {self.num_names} image names are read as files under "
+            f"{len(self.found)} of {self.num_names} image names are read as files under "
             f"{self.images} that differ in {', '.join(kinds)}: {name!r:.200} is {first.file!r:.200}"
         )
 
@@ -294,7 +292,7 @@ class _Step(NamedTuple):
 
 
 STEPS = (
-    _Step(FOLDERS, _written, _written),
+    _Step("the folders in front", _written, _written),
     _Step("spelling (backslashes, %20, Unicode form)", _spelled, _spelled),
     _Step("upper and lower case", _folded, _folded),
     _Step("the prefix of an upload", _without_upload, _uploaded),

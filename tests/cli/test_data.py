@@ -176,3 +176,20 @@ def test_fix_writes_another_file_and_says_what_is_left(shapes: Path, tmp_path: P
     result = CliRunner().invoke(app, ["fix", str(source), str(tmp_path / "other.json")])
     assert result.exit_code == 1
     assert "no obvious remedy" in result.output and "category_id 99" in result.output
+
+
+def test_an_import_says_what_it_joined_and_which_names_it_read_as_others(shapes: Path) -> None:
+    annotations, images = str(shapes / "annotations" / "instances.json"), str(shapes / "images")
+    name = sorted(path.name for path in (shapes / "images").iterdir())[0]
+    category = json.loads(Path(annotations).read_text())["categories"][0]["name"]
+    rows = "".join(f"C:\\x\\{name},{x},9.5,{category},1\n" for x in (8, 9))
+    (shapes / "clicks.csv").write_text(f"image,x,y,class,object\n{rows}")
+    call = ["import", str(shapes / "clicks.csv"), str(shapes / "points.json")]
+    call += ["--classes", annotations, "--images", images]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0
+    assert f"1 of 1 image names are read as files under {images}" in result.output
+    assert "Joined: 2 points and masks into 1 objects" in result.output
+    report = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
+    assert report["image_names"] == {f"C:\\x\\{name}": name}
+    assert (report["num_joined_parts"], report["num_joined_objects"]) == (2, 1)

@@ -6,14 +6,14 @@ out.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from upath import UPath
 
 from ray_wssis.data.coco import read_categories
-from ray_wssis.data.image_names import FOLDERS, NO_FILE, Names, locate_exports
+from ray_wssis.data.image_names import NO_FILE, Names, locate_exports
 from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_size
 from ray_wssis.data.imports.export import MarkedImage, Notes, Unusable
 from ray_wssis.data.imports.export_format import ExportFormat
@@ -33,6 +33,7 @@ class Imported:
     """Content of an export: the usable part, and notes about the rest."""
 
     export_format: ExportFormat
+    names: Names  # of the images, where they are not those of files
     records: Records  # images with an object or said to be empty; files relative to the folder
     num_left_out: int  # images of the export that no record is about
     num_joined: tuple[int, int]  # points and masks that are parts of an object, and such objects
@@ -80,7 +81,9 @@ def import_points(
     gathering = Gathering(categories=categories, middle=0.5 if pixel_indices else 0.0, notes=notes)
     records: list[Record] = []
     num_objects = 0
-    located = list(_located(marked, str(images), notes))
+    labelled = [image for image in marked if image.is_labelled]
+    names = locate_exports(images, (image.name for image in labelled))
+    located = list(_located(labelled, names, notes))
     if known is not ExportFormat.LABEL_STUDIO:  # there places are percent
         located = in_pixels(located, pixel_indices, notes)
     for image, file, size in located:
@@ -100,6 +103,7 @@ def import_points(
             )
     return Imported(
         export_format=known,
+        names=names,
         records=Records.from_rows(records, categories),
         num_left_out=len(marked) - len(records),
         num_joined=(gathering.num_parts, gathering.num_joined),
@@ -109,15 +113,9 @@ def import_points(
 
 
 def _located(
-    marked: Iterable[MarkedImage], images: str, notes: Notes
+    images: Sequence[MarkedImage], names: Names, notes: Notes
 ) -> Iterator[tuple[MarkedImage, str, Size]]:
-    """Yield the images that are labelled, each with its name under `images` and its size."""
-
-    labelled = [image for image in marked if image.is_labelled]
-    names = locate_exports(images, (image.name for image in labelled))
-    odd = {name: found for name, found in names.found.items() if found.differs != FOLDERS}
-    if odd:
-        notes.problems.add("info", "image names", "images", names.summary(odd), "nothing")
+    """Yield the images, each with its name under their folder and its size."""
 
     def look(image: MarkedImage) -> tuple[str, Size] | ImageError:
         try:
@@ -127,7 +125,7 @@ def _located(
 
     taken: dict[str, str] = {}
     with ThreadPoolExecutor(NUM_THREADS) as pool:
-        for image, found in zip(labelled, pool.map(look, labelled), strict=True):
+        for image, found in zip(images, pool.map(look, images), strict=True):
             with notes.item(image.where):
                 if isinstance(found, ImageError):
                     raise Unusable("image file", f"{found.file:.200}: {found.found}", found.wanted)
