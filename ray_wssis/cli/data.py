@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ray_wssis.data.imports.points import Imported
     from ray_wssis.data.problem import Problem
 
-MAX_ROWS = 10  # findings of one kind in the table; --json lists all
+MAX_ROWS = {"error": 10, "warning": 10, "info": 3}  # of one kind in the table; --json lists all
 COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 app = typer.Typer(
@@ -282,11 +282,12 @@ def show(problems: "list[Problem]") -> None:
     table = Table("", "where", "found", "wanted")
     for (severity, kind), same in by_kind.items():
         colour = COLOURS[severity]
-        for problem in same[:MAX_ROWS]:
+        most = MAX_ROWS[severity]
+        for problem in same[:most]:
             texts = (escape(text) for text in (problem.where, problem.found, problem.wanted))
             table.add_row(f"[{colour}]{severity}[/]", *texts)
-        if len(same) > MAX_ROWS:
-            rest = f"... and {len(same) - MAX_ROWS} more: {kind} (--json lists all)"
+        if len(same) > most:
+            rest = f"... and {len(same) - most} more: {kind} (--json lists all)"
             table.add_row(f"[{colour}]{severity}[/]", rest, "", "")
     if problems:
         console().print(table)

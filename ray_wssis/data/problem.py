@@ -54,7 +54,8 @@ class Problems:
             where = f"{singular} {number}"
             if number in seen:
                 found = f"the id occurs again in entry {place} of {plural}"
-                self.add("error", "duplicate id", where, found, "every id once")
+                wanted = "every id once; `wssis data fix` gives annotations new ones"
+                self.add("error", "duplicate id", where, found, wanted)
             seen.add(number)
             yield number, where, entry
 
