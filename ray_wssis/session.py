@@ -2,8 +2,10 @@
 
 import logging
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,13 +37,21 @@ OWN_CLUSTER = {
 }
 
 
+LENT_CLUSTER = {
+    "RAY_NUM_REDIS_GET_RETRIES": "2",  # tries, 40 s each, to hear from what may be no head node
+}
+ANSWERS_WITHIN = 10.0  # seconds
+
+logger = logging.getLogger(__name__)
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM, from `ray job stop`, a queue or a machine that shuts down; treated like Ctrl-C."""
 
 
 def configure() -> None:
     """Set the variables that Ray reads when it is imported; call this first."""
-    own = {} if is_lent() else OWN_CLUSTER
+    own = LENT_CLUSTER if is_lent() else OWN_CLUSTER
     for name, value in (SETTINGS | own).items():
         os.environ.setdefault(name, value)
 
@@ -72,7 +82,8 @@ def connect() -> None:
     """Attach to the cluster of RAY_ADDRESS (set in Ray jobs), or start one on this machine.
 
     Our own cluster has no dashboard.  Its ports are open, and require Ray's token.  From now on
-    SIGTERM raises `Terminated`; Ray's own handler would exit without a word.
+    SIGTERM raises `Terminated`; Ray's own handler would exit without a word.  Raises
+    ConnectionError, which says what to do, when Ray cannot be reached or does not start.
     """
     configure()
     import ray
@@ -82,20 +93,81 @@ def connect() -> None:
     if ray.is_initialized():
         return
     if is_lent():
-        try:
-            ray.init()
-        except ConnectionError as error:
-            raise ConnectionError(f"{error}. `wssis doctor` says what is wrong") from error
+        attach(os.environ["RAY_ADDRESS"])
     else:
-        with own_address():
-            ray.init(
-                address="local",
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-            )
+        start()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, terminate)
+
+
+def attach(address: str) -> None:
+    """Attach to a cluster.  Ray itself would wait for minutes where nothing answers."""
+    import ray
+
+    try:
+        if address not in ("auto", "local"):
+            check_answers(address)
+        ray.init()
+    except Exception as error:  # Ray has no class of its own for this
+        raise ConnectionError(
+            f"RAY_ADDRESS={address}: {first_sentence(error)}. Is the cluster up, and are Ray and "
+            "Python the same there? `wssis doctor` says what is wrong; without RAY_ADDRESS, this "
+            "machine is used"
+        ) from error
+
+
+def check_answers(address: str) -> None:
+    """Raise ValueError for what is no HOST:PORT, and OSError if nothing answers there."""
+    host, _, port = address.rpartition(":")
+    if "://" in address or not host or not port.isdigit():
+        raise ValueError("this is not HOST:PORT of a head node, as `ray start --head` prints it")
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWERS_WITHIN).close()
+    except OSError as error:
+        raise OSError(f"nothing answers there ({error.strerror or error})") from error
+
+
+def start() -> None:
+    """Start Ray on this machine; once more if it was only too slow."""
+    import ray
+
+    for last in (False, True):
+        try:
+            with own_address():
+                ray.init(
+                    address="local",
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                )
+            return
+        except Exception as error:  # Ray has no class of its own for this
+            ray.shutdown()
+            reason = first_sentence(error)
+            if last or isinstance(error, OSError | ValueError):
+                raise ConnectionError(
+                    f"Ray did not start on this machine: {reason}. There are {room()}. Make room, "
+                    "or wait until the machine is less busy, and give the command again; the logs "
+                    "of Ray are in /tmp/ray/session_latest/logs"
+                ) from error
+            logger.warning("Ray did not start (%s); trying once more", reason)
+
+
+def first_sentence(error: Exception) -> str:
+    """The beginning of a message of Ray's, which may have many lines."""
+    text = " ".join(str(error).split())
+    return text.partition(". ")[0].rstrip(".") or type(error).__name__
+
+
+def room() -> str:
+    """Free space where Ray needs some, and the load, in words."""
+    spaces = {
+        name: shutil.disk_usage(name).free / 1e9
+        for name in (tempfile.gettempdir(), "/dev/shm")
+        if Path(name).is_dir()
+    }
+    free = " and ".join(f"{size:.1f} GB free in {name}" for name, size in spaces.items())
+    return f"{free}, and the load is {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores"
 
 
 def terminate(_: int, __: FrameType | None) -> NoReturn:
