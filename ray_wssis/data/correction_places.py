@@ -87,8 +87,10 @@ class Places:
         if own is None or correction.mask is None:
             return True
         iou = masks.iou(own, correction.mask, height, width)
+        if iou >= APART:
+            return True
         others = {other: known for other, known in left.items() if other != number}
-        other = _closest(correction, others, height, width) if iou < APART else None
+        other = _closest(correction, others, height, width)
         if other is not None:
             self.confused[number] = other
         elif iou == 0:
