@@ -8,6 +8,7 @@ their names are.
 
 import hashlib
 import logging
+import stat
 from collections import defaultdict
 from collections.abc import Mapping
 from itertools import combinations
@@ -60,21 +61,29 @@ def content_keys(files: list[str]) -> dict[str, str]:
             by_size[size].add(file)
     for size, alike in by_size.items():
         if len(alike) > 1:
-            keys |= {file: f"{size} {hash_of_ends(file, size)}" for file in alike}
+            keys |= {file: hash_of_ends(file, size) for file in alike}
     return keys
 
 
 def local_size(file: str) -> int | None:
-    """Return the size of a local file in bytes; None if it is elsewhere or missing."""
+    """Return the size of a local file in bytes; None if it is elsewhere, missing or no file.
+
+    Opening a pipe might never end.
+    """
     try:
-        return Path(file).stat().st_size
-    except OSError:
+        status = Path(file).stat()
+    except (OSError, ValueError):
         return None  # found and named when it is read
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 def hash_of_ends(file: str, size: int) -> str:
-    with Path(file).open("rb") as stream:
-        ends = stream.read(END)
-        stream.seek(max(END, size - END))
-        ends += stream.read(END)
-    return hashlib.blake2b(ends, digest_size=16).hexdigest()
+    """Return the size and a hash of both ends of a file; its name where it cannot be read."""
+    try:
+        with Path(file).open("rb") as stream:
+            ends = stream.read(END)
+            stream.seek(max(END, size - END))
+            ends += stream.read(END)
+    except OSError:
+        return file
+    return f"{size} {hashlib.blake2b(ends, digest_size=16).hexdigest()}"

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ray_wssis.data.check import check_file
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco import read_coco, records_from_coco
 from ray_wssis.data.images import ImageError, read_image, read_size
+from ray_wssis.data.shared_images import warn_of_shared_images
 from tests.support.odd_images import SIZE, Odd, coco_of, write_odd_images
 
 # Pillow warns of damaged metadata and of large images.
@@ -70,3 +71,11 @@ def test_reading_the_annotations_finds_every_file(folder: Path, odd: list[Odd]) 
     file.write_text(json.dumps(coco_of(odd)))
     for record, each in zip(read_coco(str(file), str(folder)), odd, strict=True):
         assert record.file == f"{folder}/{each.name}"
+
+
+def test_parts_that_share_odd_images_are_compared_without_waiting(
+    folder: Path, odd: list[Odd], caplog: pytest.LogCaptureFixture
+) -> None:
+    records = records_from_coco(coco_of(odd), str(folder))
+    warn_of_shared_images({"strong": records, "weak": records})
+    assert "weak images are strong images too" in caplog.text
