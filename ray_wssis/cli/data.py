@@ -284,7 +284,7 @@ def show(problems: "list[Problem]") -> None:
         colour = COLOURS[severity]
         most = MAX_ROWS[severity]
         for problem in same[:most]:
-            texts = (escape(text) for text in (problem.where, problem.found, problem.wanted))
+            texts = (printable(text) for text in (problem.where, problem.found, problem.wanted))
             table.add_row(f"[{colour}]{severity}[/]", *texts)
         if len(same) > most:
             rest = f"... and {len(same) - most} more: {kind} (--json lists all)"
@@ -295,6 +295,11 @@ def show(problems: "list[Problem]") -> None:
     console().print(
         f"{counts['error']} errors, {counts['warning']} warnings, {counts['info']} infos"
     )
+
+
+def printable(text: str) -> str:
+    """Return text without markup, and with codes for what no terminal can show."""
+    return escape(text.encode(errors="backslashreplace").decode())
 
 
 def console() -> Console:

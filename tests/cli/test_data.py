@@ -193,3 +193,16 @@ def test_an_import_says_what_it_joined_and_which_names_it_read_as_others(shapes:
     report = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
     assert report["image_names"] == {f"C:\\x\\{name}": name}
     assert (report["num_joined_parts"], report["num_joined_objects"]) == (2, 1)
+
+
+def test_check_prints_names_that_no_terminal_can_show(shapes: Path) -> None:
+    annotations = shapes / "annotations" / "instances.json"
+    data = json.loads(annotations.read_text())
+    for place, name in enumerate(
+        ["half \ud83d.png", "line\nbreak.png", "zero\0.png", "[/red].png"]
+    ):
+        data["images"][place]["file_name"] = name
+    annotations.write_text(json.dumps(data))
+    call = ["check", str(annotations), "--images", str(shapes / "images")]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 1 and "4 errors" in result.output
