@@ -91,6 +91,8 @@ class TrainingWorkers(Config):
     cpus_each: int | None = Field(default=None, ge=1)  # null: all there are, shared; 1 with a GPU
     loader_workers: int | None = Field(default=None, ge=0)  # of each worker: processes that load
     loader_actors: int = Field(default=0, ge=0)  # of each, instead, on any node with CPUs
+    patience: float = Field(default=1800, gt=0)  # seconds without room for the workers, in all;
+    # nodes may be about to join
     max_failures: int = Field(default=3, ge=-1)  # crashes after which workers restart
 
     @model_validator(mode="after")

@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 import cv2
 import ray
+from ray.exceptions import GetTimeoutError
 from torch.utils.data import DataLoader, Dataset
 
 from ray_wssis.training.streams import LoadedStreams, StepKeys, StepSampler, Stream
 
+LOADED_WITHIN = 1800  # seconds that a batch is waited for; its storage may be slow
 AHEAD = 2  # batches that each process or actor makes before they are needed
 Batches = dict[str, Any]  # by stream
 
@@ -56,6 +58,7 @@ def batches_from_processes(
         collate_fn=as_it_is,
         num_workers=number,
         prefetch_factor=AHEAD if number else None,
+        timeout=LOADED_WITHIN if number else 0,
         pin_memory=pin_memory,
     )
     return map(checked, loader)
@@ -96,7 +99,14 @@ def batches_from_actors(
 
 
 def fetch(reference: "ray.ObjectRef[Any]", pin_memory: bool) -> Batches:
-    batches = checked(ray.get(reference))
+    try:
+        batches = checked(ray.get(reference, timeout=LOADED_WITHIN))
+    except GetTimeoutError as error:
+        raise ValueError(
+            f"no batch came from the loader actors for {LOADED_WITHIN} s: no node has a CPU for "
+            "them, or the images cannot be read; lower training_workers.loader_actors, or see to "
+            "the storage"
+        ) from error
     if not pin_memory:
         return batches
     return {name: batch.pin_memory() for name, batch in batches.items()}

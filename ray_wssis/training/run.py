@@ -1,5 +1,8 @@
 """Training on Ray, the driver's side: starts the workers, watches them, resumes after a crash."""
 
+import math
+import os
+
 import pyarrow.fs
 import ray
 import ray.train
@@ -25,6 +28,7 @@ from ray_wssis.training.task import Task
 from ray_wssis.training.trainer import Trainer, work
 from ray_wssis.training.worker_setup import Setup
 
+LOOKS_FOR_ROOM = 60.0  # seconds, the default of Ray Train
 RESIZE_EVERY = 60.0  # seconds between looks for room for another worker
 
 
@@ -64,10 +68,34 @@ def train(
         try:
             trainer(setup, workers, gpu, cpus).fit()
         except ray.train.TrainingFailedError as error:
-            reason = ray.get(board.reason.remote())
-            raise TrainingStopped(reason or f"{task.name}: {error}") from error
+            if reason := ray.get(board.reason.remote()):
+                raise TrainingStopped(reason) from error
+            reason = no_room(error, workers, gpu, cpus) or str(error)
+            raise TrainingStopped(f"{task.name}: {reason}") from error
     if reason := ray.get(board.reason.remote()):
         raise TrainingStopped(reason)
+
+
+def no_room(
+    error: ray.train.TrainingFailedError, workers: TrainingWorkers, gpu: bool, cpus: int
+) -> str | None:
+    """Explain an error that came because there was no room for the workers; None for others."""
+    if "startup timed out" not in str(error):
+        return None
+    place = f"{'1 GPU and ' if gpu else ''}{cpus} CPUs"
+    return (
+        f"no room for {workers.number} workers with {place} each in {workers.patience:.0f} s; the "
+        f"cluster has {ray.cluster_resources().get('GPU', 0):.0f} GPUs and "
+        f"{ray.cluster_resources().get('CPU', 0):.0f} CPUs. Start nodes, ask for less "
+        "(training_workers), or raise training_workers.patience if nodes come later; the same "
+        "command continues from the last checkpoint"
+    )
+
+
+def tries(patience: float) -> int:
+    """Count how often Ray Train may look for room, for a while each time."""
+    each = float(os.environ.get("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", LOOKS_FOR_ROOM))
+    return math.ceil(patience / each)
 
 
 def trainer(setup: Setup, workers: TrainingWorkers, gpu: bool, cpus: int) -> Trainer:
@@ -87,7 +115,10 @@ def trainer(setup: Setup, workers: TrainingWorkers, gpu: bool, cpus: int) -> Tra
             name=RUN,
             storage_path=place,
             storage_filesystem=file_system,
-            failure_config=ray.train.FailureConfig(max_failures=workers.max_failures),
+            failure_config=ray.train.FailureConfig(  # type: ignore[call-arg]  # as above
+                max_failures=workers.max_failures,
+                controller_failure_limit=tries(workers.patience) - 1,
+            ),
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
     )

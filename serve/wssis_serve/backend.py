@@ -100,28 +100,28 @@ class Backend:
 
     async def submit(self, images: str, points: str) -> dict[str, Any]:
         """Start a bulk job, or continue it."""
-        return dict(await self.coordinator.ask("submit", images, points))
+        return dict(await self.within(self.coordinator.ask("submit", images, points)))
 
     async def jobs(self) -> list[dict[str, Any]]:
         """All bulk jobs, the newest first."""
-        return list(await self.coordinator.ask("jobs"))
+        return list(await self.within(self.coordinator.ask("jobs")))
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """A bulk job."""
-        return dict(await self.coordinator.ask("job", job_id))
+        return dict(await self.within(self.coordinator.ask("job", job_id)))
 
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """End a bulk job; finished work is kept."""
-        return dict(await self.coordinator.ask("cancel", job_id))
+        return dict(await self.within(self.coordinator.ask("cancel", job_id)))
 
     async def result(self, job_id: str) -> UPath:
         """The COCO file of a finished bulk job."""
-        return UPath(await self.coordinator.ask("result", job_id))
+        return UPath(await self.within(self.coordinator.ask("result", job_id)))
 
     async def count(self, ingress: str, requests: list[Any], num_open: int) -> None:
         """Add answered requests, and the number that `ingress` is still working on."""
-        await self.coordinator.ask("count", ingress, requests, num_open)
+        await self.within(self.coordinator.ask("count", ingress, requests, num_open))
 
     async def figures(self) -> bytes:
         """All counts, in Prometheus' text format."""
-        return bytes(await self.coordinator.ask("figures"))
+        return bytes(await self.within(self.coordinator.ask("figures")))

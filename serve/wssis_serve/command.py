@@ -85,7 +85,7 @@ def run(config: ServeConfig, host: str, port: int) -> None:
             f"into the environment as {TOKEN_VARIABLE}, or into a file and --set token_file=FILE"
         )
     check_port(host, port)
-    from ray_wssis.session import connect
+    from ray_wssis.session import connect, is_lent
 
     connect()
     import ray
@@ -98,6 +98,8 @@ def run(config: ServeConfig, host: str, port: int) -> None:
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     try:
+        if not is_lent():
+            check_gpus(config, takes_points(config), ray.cluster_resources().get("GPU", 0))
         serve.start(proxy_location="Disabled", logging_config=QUIET)
         try:
             serve.run(build_without_ingress(config), name=NAME, route_prefix=None)
@@ -112,6 +114,17 @@ def run(config: ServeConfig, host: str, port: int) -> None:
         serve.delete(NAME)
     finally:
         ray.shutdown()
+
+
+def check_gpus(config: ServeConfig, takes_points: bool, num_gpus: float) -> None:
+    """Raise ValueError when replicas would wait for GPUs that this machine does not have."""
+    replicas = [config.student, *([config.labeller] if takes_points else [])]
+    wanted = sum(each.number * each.gpus_each for each in replicas)
+    if wanted > num_gpus:
+        raise ValueError(
+            f"the replicas want {wanted:g} GPUs and this machine has {num_gpus:g}: lower "
+            "student.number or gpus_each, and those of labeller"
+        )
 
 
 def reason(status: "ServeStatus", error: RuntimeError) -> str:

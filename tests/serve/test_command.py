@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from wssis_serve.command import ask_to_reload, check_port, is_loopback, run
-from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
+from wssis_serve.command import ask_to_reload, check_gpus, check_port, is_loopback, run
+from wssis_serve.config import TOKEN_VARIABLE, ReplicaConfig, ServeConfig
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,18 @@ def test_a_taken_port_is_reported() -> None:
         with pytest.raises(ValueError, match=f"port {port} of 127.0.0.1 is taken"):
             check_port("127.0.0.1", port)
     check_port("127.0.0.1", port)
+
+
+def test_replicas_do_not_wait_for_gpus_that_are_not_there() -> None:
+    config = ServeConfig(
+        model="m",
+        student=ReplicaConfig(number=2, gpus_each=0.5),
+        labeller=ReplicaConfig(gpus_each=1),
+    )
+    check_gpus(config, True, 2)
+    check_gpus(config, False, 1)
+    with pytest.raises(ValueError, match="want 2 GPUs and this machine has 1: lower"):
+        check_gpus(config, True, 1)
 
 
 def test_a_reload_without_an_endpoint_says_so() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import ray
 
+from ray_wssis.training import feeding
 from ray_wssis.training.feeding import batches_from_actors, batches_from_processes
 from ray_wssis.training.streams import LoadedStreams, Stream
 from tests.support.line_task import Line, Points, TwoLines
@@ -85,6 +86,19 @@ def test_an_actor_that_dies_is_made_up_for(task: Line, expected: Values) -> None
     made = batches_from_actors(DeadlyLine(task.marker), SEED, sampler, 2, pin_memory=False)
     assert values(made) == expected
     assert task.marker.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_session")
+@pytest.mark.parametrize("task", [Line], indirect=True)
+def test_an_actor_without_a_cpu_is_not_waited_for_for_ever(
+    task: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "LOADED_WITHIN", 5)
+    sampler = loaded(task).sampler(STEPS)
+    made = batches_from_actors(task, SEED, sampler, 5, pin_memory=False)  # of 4 CPUs
+    with pytest.raises(ValueError, match="no batch came from the loader actors for 5 s: no node"):
+        list(made)
 
 
 @pytest.mark.parametrize("number", [0, 2])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.session import Terminated
+from ray_wssis.training import run
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
@@ -191,3 +192,16 @@ def test_a_list_of_checkpoints_that_was_cut_short_is_moved_away(
     assert rescue(run) == str(run / "checkpoint_2")
     assert not (run / SNAPSHOT).exists()
     assert rescue(run) is None  # there is no list now, and Ray Train begins one
+
+
+def test_room_that_never_comes_ends_with_the_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", "2")
+    workers = TrainingWorkers(number=2, cpus_each=3, patience=4)
+    words = (
+        r"line: no room for 2 workers with 3 CPUs each in 4 s; the cluster has 0 GPUs and 4 CPUs"
+    )
+    monkeypatch.setattr(run, "check_loader_actors", lambda *_, **__: None)  # it may grow
+    with pytest.raises(TrainingStopped, match=words):
+        learn(tmp_path / "run", Line(tmp_path / "marker"), workers)
