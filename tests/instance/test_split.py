@@ -403,3 +403,26 @@ def test_crowds_of_all_files_are_ignored_or_objects(
     assert {obj.crowd for obj in objects[0] + objects[2]} == {crowds == "ignore"}
     assert bool(objects[1]) == (crowds == "objects")
     assert caplog.text.count("are crowd regions") == (3 if crowds == "ignore" else 0)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"segmentation": [[8, 12]], "bbox": [8, 12, 1, 1]},
+        {"segmentation": [[1, 2, 3]], "point": [8, 12]},
+        {"segmentation": [], "bbox": [-12, 13, 40, 10], "keypoints": [8, 12, 2]},
+    ],
+)
+def test_the_points_of_a_weak_file_are_read_however_they_were_written(
+    data: Artifact, tmp_path: Path, written: dict[str, object]
+) -> None:
+    config = given(data, tmp_path)
+    content = json.loads(Path(str(config.weak)).read_text())
+    for entry in content["annotations"]:
+        del entry["segmentation"], entry["point"]
+        entry |= written
+    Path(str(config.weak)).write_text(json.dumps(content))
+    gathered = gather_given(config, 0, str(config.strong), str(config.weak))
+    objects = [obj for record in gathered.parts.weak for obj in record.objects]
+    assert len(objects) == len(content["annotations"])
+    assert {(obj.mask, obj.point) for obj in objects} == {(None, (8, 12))}
