@@ -27,7 +27,7 @@ def fix_fractions(data: dict[str, Any]) -> list[Fix]:
             and (size := _size_of(entry, sizes)) is not None
             and (lists := _flat_lists(entry.get(key))) is not None
         ]
-        if len(found) < FEWEST or not all(_is_fraction(lists, size) for _, size, lists in found):
+        if len(found) < FEWEST or not _are_fractions([(lists, size) for _, size, lists in found]):
             continue
         example = f"{found[0][0][key]!r:.40}"
         for entry, (height, width), lists in found:
@@ -43,8 +43,10 @@ def fix_fractions(data: dict[str, Any]) -> list[Fix]:
     return fixes
 
 
-def _is_fraction(lists: list[list[float]], size: Size) -> bool:
-    return is_in_fractions(lists, *size) or all(v in (0, 1) for flat in lists for v in flat)
+def _are_fractions(found: list[tuple[list[list[float]], Size]]) -> bool:
+    """Tell whether all are fractions; some may be only 0 and 1, the corners of the image."""
+    others = [lists for lists, size in found if not is_in_fractions(lists, *size)]
+    return len(others) < len(found) and all(v in (0, 1) for x in others for part in x for v in part)
 
 
 def _flat_lists(value: Any) -> list[list[float]] | None:

@@ -104,6 +104,8 @@ def _is_small(box: Any) -> bool:
 
 def _has_area(polygon: Sequence[float]) -> bool:
     """Tell whether three corners are not on one line; mostly the first three."""
+    if len(polygon) < 6:
+        return False
     x0, y0 = polygon[0], polygon[1]
     x1 = y1 = 0.0  # from the first corner to the farthest one so far
     for i in range(2, len(polygon) - 1, 2):

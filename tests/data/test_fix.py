@@ -268,6 +268,11 @@ def test_points_in_fractions_become_pixels(tmp_path: Path) -> None:
     assert written["annotations"][0]["point"] == [16, 24]
 
 
+def test_boxes_of_zeros_are_no_fractions(tmp_path: Path) -> None:
+    fixed, _ = fix(tmp_path, drawn(lambda entry: {"bbox": [0, 0, 0, 0]}))
+    assert fixed.fixes == []
+
+
 def test_fractions_among_pixels_stay_and_are_named(tmp_path: Path) -> None:
     outline = {"segmentation": [[0.1, 0.2, 0.3, 0.2, 0.3, 0.6]]}
     fixed, _ = fix(tmp_path, drawn(lambda entry: outline if entry["id"] < 5 else {}))

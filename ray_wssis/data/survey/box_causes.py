@@ -83,16 +83,8 @@ def _undone(annotation: Annotation, place: Box, box: Box) -> Iterator[tuple[str,
     if outline is None:
         rows = _row_major(annotation)
         yield "the RLE goes along the rows (row-major), COCO's goes down the columns", rows, box
-    yield (
-        "a `bbox` is [x0, y0, x1, y1], COCO's is [x, y, width, height]",
-        place,
-        (
-            bx,
-            by,
-            across,
-            down,
-        ),
-    )
+    corners = (bx, by, across, down)
+    yield "a `bbox` is [x0, y0, x1, y1], COCO's is [x, y, width, height]", place, corners
     middle = (bx - across / 2, by - down / 2, bx + across / 2, by + down / 2)
     yield "a `bbox` begins with its centre, COCO's with its top left corner", place, middle
     fractions = (bx * width, by * height, right * width, bottom * height)

@@ -12,7 +12,7 @@ from ray_wssis.data.coco import read_coco
 GOOD = {"segmentation": [[6, 9, 20, 9, 20, 29, 6, 29]]}
 ELSEWHERE = {"segmentation": [[36, 9, 50, 9, 50, 29, 36, 29]]}
 FRACTIONS = {"segmentation": [[0.1, 0.2, 0.3, 0.2, 0.3, 0.6]]}
-LINE = {"segmentation": [[10, 10, 30, 10, 20, 10]], "bbox": [6, 9, 14, 20]}
+LINE: dict[str, Any] = {"segmentation": [[10, 10, 30, 10, 20, 10]], "bbox": [6, 9, 14, 20]}
 DOT = {"segmentation": [[40.2, 10.1] * 3], "bbox": [34, 11, 14, 16]}
 PAIRS = {"segmentation": [[6, 9], [20, 9], [20, 29]]}
 
@@ -121,3 +121,10 @@ def test_points_in_fractions_are_an_error_and_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"4 of 4 points .* probably fractions"):
         read_coco(write(tmp_path, *points), "", rejected=[])
     assert found(points[0], {"point": [9, 9]}, GOOD) == []
+
+
+def test_parts_without_three_corners_do_not_matter() -> None:
+    outline = GOOD["segmentation"][0]
+    assert found({"segmentation": [outline, []]}, {"segmentation": [[], [1, 2], outline[:6]]}) == []
+    line = {"segmentation": [LINE["segmentation"][0], []]}
+    assert [kind for _, kind, _ in found(GOOD, line)] == ["outlines without area"]
