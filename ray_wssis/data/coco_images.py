@@ -92,5 +92,8 @@ def _size(
         return found
     width, height = whole_number(entry, "width", where), whole_number(entry, "height", where)
     if width < 1 or height < 1:
-        raise ValueError(f"{where}: width {width} and height {height}, both must be positive")
+        raise ValueError(
+            f"{where}: width {width} and height {height}, both must be positive; with the folder "
+            "of the images (--images) they are read from the files"
+        )
     return height, width
