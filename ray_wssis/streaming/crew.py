@@ -56,6 +56,8 @@ class Crew:
         self.name = name
         self.labeller = labeller
         self.pool = pool
+        resources: Any = {"num_cpus": pool.cpus_each, "num_gpus": pool.gpus_each}
+        self.actors: Any = ray.remote(max_restarts=0, **resources)(StreamActor)
         self.members: list[Member] = []
         self.by_call: dict[Ref, Member] = {}
         self.not_opened = 0  # actors in a row
@@ -65,10 +67,8 @@ class Crew:
         """Start actors until there are `size`, where there is room for them or will be."""
         if time.monotonic() < self.not_before:
             return
-        resources: Any = {"num_cpus": self.pool.cpus_each, "num_gpus": self.pool.gpus_each}
-        start = ray.remote(max_restarts=0, **resources)(StreamActor)
         while len(self.members) < size:
-            actor: Any = start.remote()
+            actor = self.actors.remote()
             opening = actor.open.remote(self.labeller, self.pool.share_cpu)
             member = Member(actor, actor.node.remote(), opening)
             self.members.append(member)

@@ -1,6 +1,7 @@
 """One batch of a stream on its way from the plan to a shard."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ray_wssis.streaming.plan import Batch, Source
@@ -21,7 +22,7 @@ class Item:
     rows: Ref = None
     seconds: dict[str, float] = field(default_factory=dict)  # spent on it, by step
 
-    @property
+    @cached_property
     def num_bytes(self) -> int:
         """Pixels of its images, and so nearly what it occupies in Ray's object store."""
         return sum(self.source.num_bytes[place] for place in self.batch)
