@@ -99,7 +99,7 @@ class Leaving:
     def measure(self, images: list[Image]) -> list[Row]:
         ids = [image.record.image_id for image in images]
         if self.way is not None and 3 in ids and not self.has_left.exists():
-            wait_until((Path(self.folder) / f"ready{self.num_actors - 1}").exists)
+            wait_until(lambda: len(list(Path(self.folder).glob("ready*"))) >= self.num_actors)
             self.has_left.touch()
             WAYS[self.way]()
         return [
