@@ -44,6 +44,6 @@ class InferenceConfig(Config):
     min_class_score: Share = 0.1
     max_candidates: Count = 500
     mask_threshold: Share = 0.5
-    nms_sigma: float = Field(default=2.0, gt=0)
+    nms_sigma: float = Field(default=2.0, ge=0)  # 0: no NMS
     min_score: Share = 0.05
     max_instances: Count = 100
