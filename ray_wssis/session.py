@@ -20,13 +20,11 @@ from ray_wssis.storage import is_local, locate
 IN_A_RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"  # set by Ray for the driver of a submitted job
 QUIET = {  # on the driver's terminal; errors arrive as exceptions
     "ray.train": logging.WARNING,
-    "ray.data": logging.ERROR,
     "ray._private.authentication": logging.ERROR,
 }
 SETTINGS = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",  # reports are collected this often
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # a worker's line appears once
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 OWN_CLUSTER = {
@@ -38,8 +36,6 @@ OWN_CLUSTER = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # no node of ours is ever drained
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # every streaming pass would print a spurious error
 }
-
-
 LENT_CLUSTER = {
     "RAY_NUM_REDIS_GET_RETRIES": "2",  # tries, 40 s each, to hear from what may be no head node
 }

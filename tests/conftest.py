@@ -7,13 +7,13 @@ from collections.abc import Iterator
 # Ray and torch read these when they are imported, here and in workers.
 os.environ |= {
     "OMP_WAIT_POLICY": "passive",  # threads of torch leave their core to others while they wait
+    "GOMP_SPINCOUNT": "20000",  # but not at once
     "RAY_metrics_report_interval_ms": "4000",
     "RAY_AUTH_MODE": "disabled",  # no token file in the home of whoever runs the tests
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # each report waits for this poll
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
     "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",  # prints come once
     "RAY_TRAIN_METRICS_ENABLED": "0",
-    "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone without GPUs

@@ -21,6 +21,7 @@ from ray_wssis.data.coco_writer import coco_annotations, coco_image
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.audit_figures import Audit, drift
 from ray_wssis.instance.label_config import AuditConfig
+from ray_wssis.instance.label_row import ROUGH
 from ray_wssis.instance.quality import QualityModel, held_out, read_column
 from ray_wssis.instance.review import Suspect, write_review
 from ray_wssis.instance.split import AUDIT, TAUGHT, WEAK
@@ -254,14 +255,13 @@ def warn(figures: Mapping[str, Any]) -> None:
     """Log the figures that call for attention."""
     if not figures["audit"]["num_objects"]:
         logger.warning("audit: there are no audit images, so no mask has an expected IoU")
-    rough, refined = figures["audit"]["rough_mIoU"], figures["audit"]["mIoU"]
-    if rough is not None and refined is not None and refined < rough:
+    if figures["masks"] == ROUGH:
         logger.warning(
             "audit: refined masks are worse than the rough ones they were made from (mIoU %.1f "
             "against %.1f), so the rough ones are used. Train the refiner for more steps, or on "
             "more rough masks (teacher.training.early)",
-            refined,
-            rough,
+            figures["audit"]["mIoU"],
+            figures["audit"]["rough_mIoU"],
         )
     if figures["weak"]["class_drift_flag"]:
         logger.warning(

@@ -24,7 +24,7 @@ from ray_wssis.instance.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.instance.truth import Ious, compare_row, iou_or_nan
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, average_precision
-from ray_wssis.models.model_folder import METRICS
+from ray_wssis.models.model_folder import METRICS, worse_student
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.run import ROWS, Run
 from ray_wssis.storage import read_json, write_atomically
@@ -150,8 +150,8 @@ def trust_figures(
 
 def warn(figures: Mapping[str, float | None]) -> None:
     """Say so if nothing was gained."""
-    teacher, student = (figures.get(f"{name}/val/AP") for name in ("teacher", "student"))
-    if teacher is not None and student is not None and student < teacher:
+    if (ap := worse_student(figures)) is not None:
+        teacher, student = ap
         logger.warning(
             "the student is worse than its teacher (AP %.1f against %.1f), so serving and export "
             "use the teacher. Start the student from it (student.start: teacher), train it for "

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from upath import UPath
@@ -52,16 +52,22 @@ def find_model(folder: UPath) -> UPath:
 def better_of(run: UPath) -> UPath:
     """Return the student's stage in a run, or the teacher's if it has the higher AP."""
     figures = read_json(run / METRICS) if (run / METRICS).exists() else {}
-    teacher, student = (figures.get(f"{name}/val/AP") for name in ("teacher", "student"))
-    if teacher is None or student is None or student >= teacher:
+    if (ap := worse_student(figures)) is None:
         return run / "student"
     logger.warning(
         "%s: the teacher is used, because it is better than the student (AP %.1f against %.1f)",
         run,
-        teacher,
-        student,
+        *ap,
     )
     return run / "teacher"
+
+
+def worse_student(figures: Mapping[str, float | None]) -> tuple[float, float] | None:
+    """Return the AP of teacher and student if the teacher's is higher, else None."""
+    teacher, student = (figures.get(f"{name}/val/AP") for name in ("teacher", "student"))
+    if teacher is None or student is None or student >= teacher:
+        return None
+    return teacher, student
 
 
 def read_description(folder: UPath, kind: str) -> dict[str, Any]:

@@ -31,6 +31,16 @@ def wants_gpu(workers: TrainingWorkers) -> bool:
     return workers.gpu
 
 
+def place_of(workers: TrainingWorkers) -> tuple[bool, int]:
+    """Return whether each worker gets a GPU, and its CPUs."""
+    gpu = wants_gpu(workers)
+    return gpu, workers.cpus_each or (1 if gpu else cpu_share(nodes_alive(), workers.most))
+
+
+def nodes_alive() -> list[Resources]:
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
 def cpu_share(nodes: Sequence[Resources], number: int) -> int:
     """CPUs for each of `number` workers: as many as leave room for all of them on these nodes."""
     cpus = [int(node.get("CPU", 0)) for node in nodes]

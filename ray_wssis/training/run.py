@@ -16,9 +16,9 @@ from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.folder import RUN
 from ray_wssis.training.placement import (
     check_loader_actors,
-    cpu_share,
     loader_workers,
-    wants_gpu,
+    nodes_alive,
+    place_of,
 )
 from ray_wssis.training.progress import Board, ProgressPrinter
 from ray_wssis.training.rescue import rescue
@@ -48,9 +48,8 @@ def train(
     """
     check_quotas(task.streams(), config.batch_size, workers.possible())
     connect()
-    gpu = wants_gpu(workers)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    cpus = workers.cpus_each or (1 if gpu else cpu_share(nodes, workers.most))
+    gpu, cpus = place_of(workers)
+    nodes = nodes_alive()
     check_loader_actors(nodes, workers, cpus, may_grow=is_lent())
     board = Board.options(scheduling_strategy=here()).remote()  # type: ignore[attr-defined]
     setup = Setup(

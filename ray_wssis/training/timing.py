@@ -39,12 +39,10 @@ def time_trainings(
     """
     import ray
 
-    from ray_wssis.training.placement import cpu_share, wants_gpu  # imports Ray
+    from ray_wssis.training.placement import place_of  # imports Ray
 
     connect()
-    gpu = wants_gpu(workers)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    cpus = workers.cpus_each or (1 if gpu else cpu_share(nodes, workers.most))
+    gpu, cpus = place_of(workers)
     timed = ray.remote(time_all).options(num_cpus=cpus, num_gpus=int(gpu), max_retries=0)
     answer = timed.remote(dict(probes), seed)
     try:

@@ -10,20 +10,14 @@ from PIL import Image
 
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.check import check_coco, check_file
+from tests.support.coco_files import one_class
 
 SQUARE = [[1, 1, 3, 1, 3, 3, 1, 3]]
 
 
 def coco(*annotations: dict[str, Any]) -> dict[str, Any]:
     """One 6 x 4 image of one class with these annotations."""
-    return {
-        "images": [{"id": 5, "file_name": "a.png", "width": 6, "height": 4}],
-        "annotations": [
-            {"id": i + 1, "image_id": 5, "category_id": 9} | entry
-            for i, entry in enumerate(annotations)
-        ],
-        "categories": [{"id": 9, "name": "dog"}],
-    }
+    return one_class(*annotations, width=6, height=4)
 
 
 def findings(data: dict[str, Any], images: str | None = None) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ import pytest
 from ray_wssis.data.check import check_coco
 from ray_wssis.data.coco import Rejected, read_coco, records_from_coco
 from ray_wssis.data.records import Object
+from tests.support.coco_files import one_class
 
 TRIANGLE = [[1, 1, 20, 1, 20, 20]]
 BOX = [0, 0, 20, 20]
@@ -16,22 +17,10 @@ NOTHING = [0, 0, 0]
 CLICK = [8, 12, 2]
 
 
-def coco(*annotations: dict[str, Any]) -> dict[str, Any]:
-    """One 64 x 48 image of one class with these annotations."""
-    return {
-        "images": [{"id": 5, "file_name": "a.png", "width": 64, "height": 48}],
-        "annotations": [
-            {"id": i + 1, "image_id": 5, "category_id": 9} | entry
-            for i, entry in enumerate(annotations)
-        ],
-        "categories": [{"id": 9, "name": "dog"}],
-    }
-
-
 def read(*annotations: dict[str, Any], weak: bool = True) -> tuple[list[Object], list[Rejected]]:
     rejected: list[Rejected] = []
     (record,) = records_from_coco(
-        coco(*annotations),
+        one_class(*annotations),
         "",
         boxes_as_points=weak,
         rejected=rejected if weak else None,
@@ -41,7 +30,7 @@ def read(*annotations: dict[str, Any], weak: bool = True) -> tuple[list[Object],
 
 
 def kinds(*annotations: dict[str, Any]) -> list[tuple[str, str]]:
-    found = check_coco(coco(*annotations))
+    found = check_coco(one_class(*annotations))
     return [(p.severity, p.kind) for p in found if p.kind != "unused category"]
 
 
@@ -155,7 +144,7 @@ def test_unreadable_masks_beside_points_are_counted_once(
 ) -> None:
     file = tmp_path / "a.json"
     bad = [{"segmentation": "abc", "point": [8 + i, 12]} for i in range(5)]
-    file.write_text(json.dumps(coco(*bad)))
+    file.write_text(json.dumps(one_class(*bad)))
     (record,) = read_coco(str(file), "", rejected=[], point_suffices=True)
     assert len(record.objects) == 5
     assert len(caplog.records) == 1

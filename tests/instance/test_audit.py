@@ -232,5 +232,6 @@ def test_a_refiner_that_hurts_is_worth_a_warning(
     rough: float, refined: float, warned: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     audited = {"num_objects": 9, "rough_mIoU": rough, "mIoU": refined}
-    warn({"audit": audited, "weak": {"class_drift_flag": False}})
+    masks = "rough" if warned else "refined"
+    warn({"audit": audited, "weak": {"class_drift_flag": False}, "masks": masks})
     assert ("refined masks are worse than the rough ones" in caplog.text) == warned

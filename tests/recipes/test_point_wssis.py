@@ -26,7 +26,7 @@ from ray_wssis.streaming.table import read_rows
 from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
 from tests.support.made import make
-from tests.support.small_run import SMALL, Submitted, part_of
+from tests.support.small_run import CLOSING_TABLE, SMALL, Submitted, part_of
 
 pytestmark = pytest.mark.slow
 
@@ -286,13 +286,7 @@ def test_every_pseudo_mask_has_an_expected_iou_and_its_lineage(
 def test_labelling_ends_with_a_table(run: dict[str, Artifact], folder_of_run: Path) -> None:
     done = CliRunner().invoke(app, ["label", "--out", str(folder_of_run)])
     assert done.exit_code == 0
-    for word in (
-        "images",
-        "failed images",
-        "masks of class ring",
-        "mean expected IoU",
-        "bottleneck",
-    ):
+    for word in CLOSING_TABLE:
         assert word in done.stdout
 
 

@@ -22,6 +22,14 @@ RAY = str(Path(sys.executable).parent / "ray")
 STARTS_WITHIN = 120  # seconds
 JOB_ENDS_WITHIN = 500
 
+# Words of the table with which labelling shapes ends.
+CLOSING_TABLE = (
+    "images",
+    "failed images",
+    "masks of class ring",
+    "mean expected IoU",
+    "bottleneck",
+)
 SMALL = [
     "estimate=false",
     "data.shapes.num_images=16",

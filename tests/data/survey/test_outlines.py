@@ -8,6 +8,7 @@ import pytest
 
 from ray_wssis.data.check import check_coco
 from ray_wssis.data.coco import read_coco
+from tests.support.coco_files import one_class
 
 GOOD = {"segmentation": [[6, 9, 20, 9, 20, 29, 6, 29]]}
 ELSEWHERE = {"segmentation": [[36, 9, 50, 9, 50, 29, 36, 29]]}
@@ -17,24 +18,13 @@ DOT = {"segmentation": [[40.2, 10.1] * 3], "bbox": [34, 11, 14, 16]}
 PAIRS = {"segmentation": [[6, 9], [20, 9], [20, 29]]}
 
 
-def coco(*annotations: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "images": [{"id": 5, "file_name": "a.png", "width": 64, "height": 48}],
-        "annotations": [
-            {"id": i + 1, "image_id": 5, "category_id": 9} | entry
-            for i, entry in enumerate(annotations)
-        ],
-        "categories": [{"id": 9, "name": "dog"}],
-    }
-
-
 def found(*annotations: dict[str, Any]) -> list[tuple[str, str, str]]:
-    problems = check_coco(coco(*annotations))
+    problems = check_coco(one_class(*annotations))
     return [(p.severity, p.kind, p.found) for p in problems if p.severity != "info"]
 
 
 def write(folder: Path, *annotations: dict[str, Any]) -> str:
-    (folder / "a.json").write_text(json.dumps(coco(*annotations)))
+    (folder / "a.json").write_text(json.dumps(one_class(*annotations)))
     return str(folder / "a.json")
 
 
@@ -106,7 +96,7 @@ def test_tiny_and_crossed_outlines_have_an_area(corners: list[float]) -> None:
     ],
 )
 def test_outlines_in_another_form_are_one_line_with_the_way_on(segmentation: Any) -> None:
-    data = coco(*[{"segmentation": segmentation}] * 4)
+    data = one_class(*[{"segmentation": segmentation}] * 4)
     (problem,) = (p for p in check_coco(data) if p.severity != "info")
     assert (problem.severity, problem.kind) == ("error", "outlines in another form")
     assert problem.found.startswith("4 of 4 masks (annotations 1, 2, 3, ...)")
