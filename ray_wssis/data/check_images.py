@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_wssis.data.coco_fields import read_annotated, read_tags
-from ray_wssis.data.coco_images import image_name
-from ray_wssis.data.image_names import locate_images
-from ray_wssis.data.image_sizes import lacks_size, read_sizes, written_size
-from ray_wssis.data.images import ImageError, image_uri
+from ray_wssis.data.coco_images import image_name, missing_sizes
+from ray_wssis.data.image_sizes import lacks_size, written_size
+from ray_wssis.data.images import ImageError
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Category
 
@@ -59,10 +58,11 @@ def _missing_sizes(entries: list[Any], problems: Problems, folder: str | None) -
         wanted = "positive sizes; --images FOLDER reads them from the images"
         problems.add("error", "malformed entry", where, found, wanted)
         return {}
-    named = {id(entry): name for entry in lacking if (name := image_name(entry)) is not None}
-    names = locate_images(folder, named.values())
-    uris = {key: image_uri(folder, names.file(name)) for key, name in named.items()}
-    sizes = {k: v for k, v in read_sizes(uris).items() if not isinstance(v, ImageError)}
+    sizes = {
+        id(lacking[place]): size
+        for place, size in missing_sizes(lacking, folder).items()
+        if not isinstance(size, ImageError)
+    }
     if sizes:
         text = f"{len(sizes)} of {len(entries)} images have no size: {written_size(lacking[0])}"
         wanted = "nothing: sizes are read from the images; `wssis data fix` writes them"

@@ -25,7 +25,7 @@ def read_images(
         logger.warning(names.summary())
     if names.lost:
         logger.warning(names.complaint())
-    sizes = _missing_sizes(entries, images, names)
+    sizes = missing_sizes(entries, images, names) if images else {}
     for place, entry in enumerate(entries):
         key = whole_number(entry, "id", "an image")
         where = f"image {key}"
@@ -66,20 +66,24 @@ def image_name(entry: Any) -> str | None:
     return unquote(urlsplit(url).path).rpartition("/")[2] or None if isinstance(url, str) else None
 
 
-def _missing_sizes(
-    entries: list[dict[str, Any]], images: str, names: Names
+def missing_sizes(
+    entries: Sequence[Any], folder: str, names: Names | None = None
 ) -> dict[int, tuple[int, int] | ImageError]:
-    """Read the sizes that are not in the file from the images, by place in the file."""
-    if not images:
-        return {}
-    files = {
-        place: image_uri(images, names.file(name))
+    """Read the sizes (height, width) that entries lack from the images in `folder`.
+
+    By place among the entries, where there is a name.  `names` are those of all entries, if they
+    are known already.
+    """
+    unsized = {
+        place: name
         for place, entry in enumerate(entries)
         if lacks_size(entry) and (name := image_name(entry)) is not None
     }
-    if files:
-        logger.info("reading the sizes of %d images, which the file lacks", len(files))
-    return read_sizes(files)
+    if not unsized:
+        return {}
+    logger.info("reading the sizes of %d images, which the file lacks", len(unsized))
+    names = names or locate_images(folder, unsized.values())
+    return read_sizes({place: image_uri(folder, names.file(x)) for place, x in unsized.items()})
 
 
 def _size(

@@ -6,10 +6,9 @@ from typing import Any
 
 from ray_wssis.data.coco_fields import CLICK_KEYS, read_crowd
 from ray_wssis.data.coco_file import LISTS
-from ray_wssis.data.coco_images import image_name
-from ray_wssis.data.image_names import locate_images
-from ray_wssis.data.image_sizes import SIDES, lacks_size, read_sizes, written_size
-from ray_wssis.data.images import ImageError, image_uri
+from ray_wssis.data.coco_images import image_name, missing_sizes
+from ray_wssis.data.image_sizes import SIDES, lacks_size, written_size
+from ray_wssis.data.images import ImageError
 from ray_wssis.data.outlines import as_polygons
 
 NUMBERS = ("id", "image_id", "category_id", "width", "height", "area", "num_keypoints")
@@ -112,11 +111,8 @@ def fix_sizes(data: dict[str, Any], folder: str | None) -> list[Fix]:
     if not lacking or folder is None:
         return []
     example = written_size(lacking[0])
-    stated = [image_name(entry) or "" for entry in lacking]
-    names = locate_images(folder, stated)
-    sizes = read_sizes({i: image_uri(folder, names.file(name)) for i, name in enumerate(stated)})
     num_changed = 0
-    for i, size in sizes.items():
+    for i, size in missing_sizes(lacking, folder).items():
         if not isinstance(size, ImageError):
             lacking[i] |= dict(zip(reversed(SIDES), size, strict=True))
             num_changed += 1
