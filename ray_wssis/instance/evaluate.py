@@ -7,7 +7,7 @@ were hidden from training.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,22 @@ from ray_wssis.artifacts import Artifact, Part, Workspace
 from ray_wssis.data.records import Records
 from ray_wssis.instance.audit import read_quality
 from ray_wssis.instance.find_instances import FindInstances
+from ray_wssis.instance.label_numbers import ROWS_AT_A_TIME, RecordsById
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.quality import QualityModel, read_column
 from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.instance.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.instance.truth import Ious, compare_row, iou_or_nan
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
-from ray_wssis.metrics.coco_ap import Prediction, average_precision
+from ray_wssis.metrics.coco_ap import Prediction, count_objects, measure_precision
+from ray_wssis.metrics.confusion import Confusion
 from ray_wssis.models.model_folder import METRICS, worse_student
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.run import ROWS, Run
-from ray_wssis.storage import read_json, write_atomically
-from ray_wssis.streaming.table import RowsById, read_rows
+from ray_wssis.storage import read_json, write_atomically, write_json
+from ray_wssis.streaming.table import RowsById, each_row, pieces, read_rows
+
+CONFUSION = "confusion.json"  # of each model, by name
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +40,8 @@ logger = logging.getLogger(__name__)
 def evaluate(
     run: Run, data: Artifact, models: Mapping[str, Artifact], labels: Artifact, audit: Artifact
 ) -> Artifact:
-    """Measure: `metrics.json` with all figures, also in the run's folder, and in `rows/` what the
-    models find in the validation images.
+    """Measure: `metrics.json` with all figures, also in the run's folder, `confusion.json` with
+    what objects were taken for, and in `rows/` what the models find in the validation images.
 
     AP and mIoU are in percent; a figure that has no value is null.
     """
@@ -45,7 +49,9 @@ def evaluate(
     def make(stage: Workspace) -> None:
         finder = find_instances({name: model.part("model") for name, model in models.items()})
         run.infer(stage, [data.part(VALIDATION)], finder)
-        figures = precision_figures(Records.read(data / VALIDATION), stage / ROWS, list(models))
+        truth = Records.read(data / VALIDATION)
+        figures = precision_figures(truth, stage / ROWS, list(models))
+        write_json(stage / CONFUSION, confusion_figures(truth, stage / ROWS, list(models)))
         if (data / WEAK_TRUTH).exists():
             figures |= label_figures(Records.read(data / WEAK_TRUTH), labels, audit)
         known = {name: value if value == value else None for name, value in figures.items()}
@@ -77,14 +83,53 @@ def find_instances(models: Mapping[str, Part]) -> FindInstances:
 
 
 def precision_figures(truth: Records, rows: UPath, models: list[str]) -> dict[str, float]:
-    """Compute the average precision of each model, by what it found."""
+    """Compute the average precision of each model, by what it found, also for each class, and
+    count the objects of each class."""
     found = read_rows(rows)
+    names = [category.name for category in truth.categories]
     figures: dict[str, float] = {}
+    by_class: dict[str, float] = {}
     for name in models:
         own = [read_prediction(row) for row in found if row["model"] in (name, None)]
-        precision = average_precision(truth, own)
-        figures |= {f"{name}/val/{figure}": value for figure, value in precision.items()}
-    return figures
+        precision = measure_precision(truth, own)
+        figures |= {f"{name}/val/{figure}": value for figure, value in precision.figures.items()}
+        for figure, values in precision.by_class.items():
+            columns = zip(names, values, strict=True)
+            by_class |= {f"{name}/val/{figure}/{column}": value for column, value in columns}
+    objects = zip(names, count_objects(truth), strict=True)
+    return figures | by_class | {f"val/objects/{name}": number for name, number in objects}
+
+
+def confusion_figures(truth: Records, rows: UPath, models: list[str]) -> dict[str, Any]:
+    """Count what each model takes objects for, row by row: masks are not gathered.
+
+    Of each model, returns the score from which on its instances agree best with the truth, and
+    the counts at this score.
+    """
+    confusions = {name: Confusion() for name in models}
+    records = RecordsById(truth)
+    for piece in pieces(each_row(rows), ROWS_AT_A_TIME):
+        known = records.find([row["image_id"] for row in piece])
+        for row in piece:
+            for name in models if row["model"] is None else [row["model"]]:
+                confusions[name].add(known[row["image_id"]], read_prediction(row))
+    names = [category.name for category in truth.categories]
+    return {name: describe(confusion, names) for name, confusion in confusions.items()}
+
+
+def describe(confusion: Confusion, names: Sequence[str]) -> dict[str, Any]:
+    """Give a confusion the names of the classes; the counts are of true class and class taken for,
+    null where there was no object, or where it was missed."""
+    score = confusion.best_threshold()
+    spoken = {label: name for label, name in enumerate(names)} | {None: None}
+    pairs = sorted(confusion.pairs(score).items(), key=lambda pair: (-pair[1], str(pair[0])))
+    return {
+        "score": score,
+        "counts": [
+            {"true": spoken[true_label], "found": spoken[label], "count": count}
+            for (true_label, label), count in pairs
+        ],
+    }
 
 
 def read_prediction(row: dict[str, Any]) -> Prediction:

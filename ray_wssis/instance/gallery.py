@@ -1,7 +1,7 @@
 """Predictions of a model beside the truth, on a few validation images.
 
-Instances are drawn down to the score at which model and truth agree best over all images.  The
-images are spread evenly from the best to the worst agreement.
+Instances are drawn down to a given score, or to that at which model and truth agree best over all
+images.  The images are spread evenly from the best to the worst agreement.
 """
 
 from collections.abc import Iterator
@@ -88,11 +88,17 @@ class Gallery:
 
 
 def gallery(
-    folder: UPath, model: str, truth: RecordsById, names: list[str], num_colors: int
+    folder: UPath,
+    model: str,
+    truth: RecordsById,
+    names: list[str],
+    num_colors: int,
+    threshold: float | None = None,
 ) -> Gallery:
     """Choose images by the predictions of `model` in the Parquet files of `folder`."""
     agreements = [found for found in agree(folder, model, truth) if found.num_true]
-    threshold = best_threshold(agreements)
+    if threshold is None:
+        threshold = best_threshold(agreements)
     order = sorted(agreements, key=lambda found: (-found.quality(threshold), found.image_id))
     spread = np.linspace(0, len(order) - 1, min(NUM_IMAGES, len(order))).round().astype(int)
     records = truth.find([order[i].image_id for i in spread])

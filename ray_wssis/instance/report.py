@@ -13,6 +13,13 @@ from upath import UPath
 from ray_wssis.data.records import Records
 from ray_wssis.instance.gallery import gallery
 from ray_wssis.instance.label_numbers import LabelNumbers, RecordsById, read_label_numbers
+from ray_wssis.instance.report_classes import (
+    COLORS,
+    Models,
+    classes_section,
+    read_confusion,
+    spoken,
+)
 from ray_wssis.instance.report_masks import masks_section, trust_section
 from ray_wssis.instance.sheets import contact_sheets
 from ray_wssis.report.charts import Curve, figure_chart, loss_chart, read_curve
@@ -23,7 +30,6 @@ from ray_wssis.report.template import render
 HERE = "ray_wssis.instance"
 SECONDS_PER_MASK = 79.2  # to draw a polygon, as measured for COCO (PointSup, arXiv:2104.06404)
 SECONDS_PER_POINT = 1.0
-COLORS = {"teacher": "orange", "student": "blue", "upper_bound": "gray"}  # of segmenters, by role
 AP_COLUMNS = {
     "AP": "AP",
     "AP50": "AP50",
@@ -33,8 +39,6 @@ AP_COLUMNS = {
     "AP_large": "large",
 }
 NUM_COLORS = 8  # of instances, in the style sheet
-
-Models = Mapping[str, str]  # the stage that made the model of a role
 
 
 def instance_sections(folder: UPath, models: Models) -> list[Section]:
@@ -49,13 +53,15 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
     numbers = read_label_numbers(folder / "labels/rows", truth)
     names = class_names(folder)
     counts = read_counts(folder)
+    classes = classes_section(run, models, names)
     return [
         accuracy_section(run, models, counts),
+        *([classes] if classes else []),
         masks_section(run, counts, numbers, has_refiner=models.get("refiner") in run.stages),
         trust_section(folder),
         training_section(run, models),
         sheets_section(numbers, truth, names),
-        predictions_section(folder, models, names),
+        predictions_section(run, models, names),
     ]
 
 
@@ -177,23 +183,20 @@ def log_of(run: RunFolder, models: Models, role: str) -> Sequence[Mapping[str, f
     return stage.log if stage else ()
 
 
-def spoken(role: str) -> str:
-    return role.replace("_", " ")
-
-
 def sheets_section(numbers: LabelNumbers, truth: RecordsById | None, names: list[str]) -> Section:
     sheets = contact_sheets(numbers, truth, names)
     html = render("sheets", HERE, sheets=sheets, knows_truth=numbers.knows_truth)
     return Section(anchor="sheets", title="Contact sheets", html=html, style=style())
 
 
-def predictions_section(folder: UPath, models: Models, names: list[str]) -> Section:
+def predictions_section(run: RunFolder, models: Models, names: list[str]) -> Section:
     """Show what the student finds, beside the truth."""
-    truth = read_records(folder / "split/val.parquet")
+    truth = read_records(run.folder / "split/val.parquet")
     found = None
     if truth is not None and "student" in models:
-        predictions = folder / "evaluation/rows"
-        found = gallery(predictions, models["student"], truth, names, NUM_COLORS)
+        predictions = run.folder / "evaluation/rows"
+        score, _ = read_confusion(run, models)
+        found = gallery(predictions, models["student"], truth, names, NUM_COLORS, score)
     html = render("predictions", HERE, gallery=found)
     return Section(anchor="predictions", title="Predictions", html=html, style=style())
 

@@ -5,6 +5,8 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -25,12 +27,25 @@ class Prediction:
     masks: list[bytes]  # run-length counts at the image's size
 
 
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """Average precision of one model, in percent; NaN for what no object decides."""
+
+    figures: dict[str, float]  # the six of NAMES, over all classes
+    by_class: dict[str, list[float]]  # AP and AP50 of each class, in the order of the labels
+
+
 def average_precision(truth: Records, predictions: Iterable[Prediction]) -> dict[str, float]:
     """Compute the six standard figures, in percent; NaN for a size that no object has.
 
     Every image counts, also without a prediction.  A prediction in an ignore region is neither
     right nor wrong: in a crowd, or outside the part of the image that somebody looked at.
     """
+    return measure_precision(truth, predictions).figures
+
+
+def measure_precision(truth: Records, predictions: Iterable[Prediction]) -> Precision:
+    """Compute the figures of `average_precision`, and those of each class."""
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its steps
         ground = COCO()
         ground.dataset = ground_truth(truth)
@@ -41,10 +56,37 @@ def average_precision(truth: Records, predictions: Iterable[Prediction]) -> dict
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    figures = [float(x) for x in evaluation.stats[: len(NAMES)]]
-    return {
-        name: 100 * x if x >= 0 else float("nan") for name, x in zip(NAMES, figures, strict=True)
-    }
+    stats = [float(x) for x in evaluation.stats[: len(NAMES)]]
+    # Thresholds of IoU from 0.5, recalls, classes; objects of all sizes, 100 instances an image.
+    precisions = evaluation.eval["precision"][:, :, :, 0, -1]
+    return Precision(
+        figures={name: percent(x) for name, x in zip(NAMES, stats, strict=True)},
+        by_class={
+            "AP": [percent(mean(precisions[:, :, k])) for k in range(precisions.shape[2])],
+            "AP50": [percent(mean(precisions[0, :, k])) for k in range(precisions.shape[2])],
+        },
+    )
+
+
+def mean(precisions: NDArray[np.float64]) -> float:
+    """Average the precisions that are known; -1, as in pycocotools, if none is."""
+    known = precisions[precisions > -1]
+    return float(known.mean()) if known.size else -1.0
+
+
+def percent(value: float) -> float:
+    """Turn a figure of pycocotools into percent; it writes -1 for one without a value."""
+    return 100 * value if value >= 0 else float("nan")
+
+
+def count_objects(truth: Records) -> list[int]:
+    """Count the objects of each class that average precision is measured on, by label."""
+    counts = [0] * len(truth.categories)
+    for record in truth:
+        for obj in record.objects:
+            if obj.mask is not None and not is_ignored(record, obj):
+                counts[obj.label] += 1
+    return counts
 
 
 def ground_truth(records: Records) -> dict[str, list[dict[str, object]]]:

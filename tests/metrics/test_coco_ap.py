@@ -14,7 +14,13 @@ from pycocotools.cocoeval import COCOeval
 
 from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.masks import decode, encode
-from ray_wssis.metrics.coco_ap import NAMES, Prediction, average_precision
+from ray_wssis.metrics.coco_ap import (
+    NAMES,
+    Prediction,
+    average_precision,
+    count_objects,
+    measure_precision,
+)
 
 CATEGORIES = [Category(id=3, name="a"), Category(id=7, name="b")]
 
@@ -113,6 +119,50 @@ def test_figures_are_those_of_pycocotools() -> None:
     assert tuple(figures) == NAMES
     assert list(figures.values()) == pytest.approx(by_hand(TRUTH, FOUND))
     assert 0 < figures["AP"] < figures["AP50"] < 100
+
+
+def of_class(truth: Records, label: int) -> Records:
+    """The same images with the objects of one class alone, as the only class."""
+    rows = [
+        replace(
+            row,
+            objects=tuple(replace(obj, label=0) for obj in row.objects if obj.label == label),
+        )
+        for row in truth
+    ]
+    return Records.from_rows(rows, CATEGORIES[:1])
+
+
+def found_of_class(label: int) -> list[Prediction]:
+    kept = [[i for i, own in enumerate(image.labels) if own == label] for image in FOUND]
+    return [
+        Prediction(
+            image_id=image.image_id,
+            labels=[0 for _ in places],
+            scores=[image.scores[i] for i in places],
+            masks=[image.masks[i] for i in places],
+        )
+        for image, places in zip(FOUND, kept, strict=True)
+    ]
+
+
+def test_figures_of_a_class_are_those_of_its_objects_and_instances_alone() -> None:
+    by_class = measure_precision(TRUTH, FOUND).by_class
+    for label in (0, 1):
+        alone = average_precision(of_class(TRUTH, label), found_of_class(label))
+        assert by_class["AP"][label] == pytest.approx(alone["AP"])
+        assert by_class["AP50"][label] == pytest.approx(alone["AP50"])
+    assert by_class["AP"][0] != by_class["AP"][1]
+    mean = sum(by_class["AP"]) / 2
+    assert mean == pytest.approx(average_precision(TRUTH, FOUND)["AP"])
+
+
+def test_a_class_without_objects_has_no_figure() -> None:
+    three = Records.from_rows(list(TRUTH), [*CATEGORIES, Category(id=9, name="c")])
+    spurious = Prediction(image_id=5, labels=[2], scores=[0.9], masks=[square(0, 0, 9)])
+    by_class = measure_precision(three, [*FOUND, spurious]).by_class
+    assert math.isnan(by_class["AP"][2]) and math.isnan(by_class["AP50"][2])
+    assert count_objects(three) == [2, 2, 0]  # without the crowd and the one without a mask
 
 
 def test_a_perfect_prediction_has_100() -> None:

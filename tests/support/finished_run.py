@@ -14,7 +14,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit import audit
-from ray_wssis.instance.evaluate import read_prediction
+from ray_wssis.instance.evaluate import CONFUSION, confusion_figures, precision_figures
 from ray_wssis.instance.find_instances import FindInstances
 from ray_wssis.instance.label_config import AuditConfig
 from ray_wssis.instance.mask_quality import MaskQuality
@@ -22,7 +22,7 @@ from ray_wssis.instance.split import split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
 from ray_wssis.instance.truth import compare_row
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
-from ray_wssis.metrics.coco_ap import average_precision
+from ray_wssis.storage import write_json
 from ray_wssis.streaming.table import each_row
 from tests.support.drawn_labels import failed_row, label_row, moved, write_rows
 from tests.support.run_in import run_in
@@ -100,16 +100,14 @@ def label(stage: Workspace, data: Artifact) -> Artifact:
 
 def evaluate(stage: Workspace, data: Artifact, labels: Artifact) -> None:
     truth = Records.read(data / "val.parquet")
-    figures: dict[str, float] = {}
     rows: list[dict[str, Any]] = []
     for name, shift in SHIFTS.items():
-        own = [{"model": name} | prediction_row(record, shift) for record in truth]
-        precision = average_precision(truth, map(read_prediction, own))
-        figures |= {f"{name}/val/{key}": value for key, value in precision.items()}
-        rows += own
+        rows += [{"model": name} | prediction_row(record, shift) for record in truth]
     (stage / "rows").mkdir()
     table = pa.Table.from_pylist(rows, schema=FindInstances.schema)
     pq.write_table(table, str(stage / "rows/0.parquet"))
+    figures = precision_figures(truth, stage / "rows", list(SHIFTS))
+    write_json(stage / CONFUSION, confusion_figures(truth, stage / "rows", list(SHIFTS)))
     hidden = Records.read(data / "weak_truth.parquet")
     rows_of = {row["image_id"]: row for row in each_row(labels / "rows", source="weak")}
     for column in ("rough", "refined"):
