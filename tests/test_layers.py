@@ -35,7 +35,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         {"session", "live_metrics", "report"},
         {"training", "streaming"},
         {"run_config", "run"},
-        {"instance"},
+        {"instance", "semantic"},
         {"methods"},
         {"recipes"},
         {"doctor"},

@@ -55,7 +55,7 @@ def with_points(record: Record, kind: PointKind | str, seed: int) -> Record:
     return record if objects == record.objects else replace(record, objects=objects)
 
 
-def chance(seed: int, kind: str, key: int) -> int:
+def chance(seed: int, kind: str, key: int | str) -> int:
     """Draw 64 bits that depend on the seed, the kind of thing and its id alone, on any machine."""
     digest = hashlib.blake2b(f"{seed}:{kind}:{key}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")

@@ -1,4 +1,4 @@
-"""RGB images as PNG files whose bytes are the same on every machine.
+"""Images as PNG files whose bytes are the same on every machine.
 
 A compressor may pack the same pixels differently from one version to the next.  These files are
 stored, not compressed, so the format alone decides every byte.
@@ -14,11 +14,15 @@ _BLOCK = 65535  # bytes, the longest stored block of a deflate stream
 
 
 def stored_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode an [H, W, 3] image as a PNG file."""
-    height, width, _ = pixels.shape
-    rows = np.zeros((height, 1 + 3 * width), np.uint8)  # each row begins with its filter, 0: none
-    rows[:, 1:] = pixels.reshape(height, 3 * width)
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, colour type 2: RGB
+    """Encode an RGB image [H, W, 3] or a gray one [H, W] as a PNG file."""
+    height, width = pixels.shape[:2]
+    samples = pixels.reshape(height, -1)
+    rows = np.zeros(
+        (height, 1 + samples.shape[1]), np.uint8
+    )  # each begins with its filter, 0: none
+    rows[:, 1:] = samples
+    colour_type = 2 if pixels.ndim == 3 else 0  # RGB or gray
+    header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)  # 8 bits
     return (
         b"\x89PNG\r\n\x1a\n"
         + _chunk(b"IHDR", header)

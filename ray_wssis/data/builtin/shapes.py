@@ -117,7 +117,7 @@ def draw_image(index: int, seed: int, size: int) -> tuple[NDArray[np.uint8], Rec
         if len(labels) == num_objects:
             break
         label = dice.below(len(SHAPES))
-        new = _place(dice, list(SHAPES.values())[label], size)
+        new = place(dice, list(SHAPES.values())[label], size)
         left = [int((old & ~new.mask).sum()) for old in visible]
         if any(rest < MIN_VISIBLE * all_ for rest, all_ in zip(left, whole, strict=True)):
             continue
@@ -137,7 +137,7 @@ class Placed:
     cover: Array  # [rows of the box, columns of the box], share of each pixel inside, 0..1
 
 
-def _place(dice: Dice, shape: Callable[[Array, Array], Mask], size: int) -> Placed:
+def place(dice: Dice, shape: Callable[[Array, Array], Mask], size: int) -> Placed:
     """Place a shape at random, of random size and angle."""
     t = dice.uniform()
     radius = size * (SMALLEST + (LARGEST - SMALLEST) * t * t) / 2  # small shapes are more frequent

@@ -47,7 +47,7 @@ def ground(dice: Dice, size: int) -> Array:
     first, second = _calm(dice.colour()), _calm(dice.colour())
     mix = 0.2 + 0.6 * _slope(dice, size, size)
     for cells, strength in ((3, 0.7), (8, 0.45), (21, 0.25)):
-        mix = mix + strength * (_noise(dice, size, size, cells) - 0.5)
+        mix = mix + strength * (noise(dice, size, size, cells) - 0.5)
     if dice.uniform() < 0.5:
         mix = mix + (0.15 + 0.25 * dice.uniform()) * (_stripes(dice, size, size, unit) - 0.5)
     canvas = first + (second - first) * np.clip(mix, 0, 1)[:, :, None]  # (size, size, 3)
@@ -88,7 +88,7 @@ def _filling(dice: Dice, beneath: Array, shape: tuple[int, ...], unit: float) ->
             one, other = (_stripes(dice, height, width, unit) > 0.5 for _ in range(2))
             mix = np.where(one ^ other, 1.0, 0.0)
         case _:
-            mix = _noise(dice, height, width, 9)
+            mix = noise(dice, height, width, 9)
     grain = 12 * (dice.array(height, width, 1) - 0.5)
     return np.clip(first + (second - first) * mix[:, :, None] + grain, 0, 255)
 
@@ -112,7 +112,7 @@ def _along(dice: Dice, height: int, width: int) -> Array:
     return cosine * x[None, :] + sine * y[:, None]
 
 
-def _noise(dice: Dice, height: int, width: int, cells: int) -> Array:
+def noise(dice: Dice, height: int, width: int, cells: int) -> Array:
     """Random heights 0..1 on a grid of cells x cells, smoothly joined: [height, width]."""
     heights = dice.array(cells + 1, cells + 1)
     row, down = _between(height, cells)

@@ -1,0 +1,88 @@
+"""Lists of image names, a line each, as data sets publish their splits."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from posixpath import splitext
+
+from upath import UPath
+
+from ray_wssis.data.image_listing import nearest_files
+from ray_wssis.data.image_names import IMAGE_SUFFIXES
+from ray_wssis.data.records import Records
+
+logger = logging.getLogger(__name__)
+
+
+def stem(name: str) -> str:
+    """Return a path without the suffix of an image."""
+    start, suffix = splitext(name)
+    return start if suffix.casefold() in IMAGE_SUFFIXES else name
+
+
+def read_names(file: str) -> list[str]:
+    """Read the names in a list: a name a line, perhaps with suffix or folders.
+
+    Some lists name the class map too, after the image; it is left out.  A name that is there twice
+    is taken once, with a warning.  Raises ValueError for a file that cannot be read or is empty.
+    """
+    try:
+        lines = UPath(file).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: the list of images cannot be read ({error})") from error
+    names = [_first(line.strip()) for line in lines if line.strip()]
+    if not names:
+        raise ValueError(f"{file}: the list of images is empty; a name a line is needed")
+    once = list(dict.fromkeys(names))
+    if len(once) < len(names):
+        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        logger.warning(
+            "%s: %d of %d names are there before, for instance %s: each counts once",
+            file,
+            len(names) - len(once),
+            len(names),
+            twice,
+        )
+    return once
+
+
+def _first(line: str) -> str:
+    """Return the image of a line that names an image and its class map."""
+    words = line.split()
+    both = len(words) == 2 and all(stem(word) != word for word in words)
+    return words[0] if both else line
+
+
+def places_of(names: Sequence[str], records: Records, file: str) -> list[int]:
+    """Return the places of the named images among the records, in the order of the names.
+
+    A name counts with or without suffix, and with as many folders as it has.  Raises ValueError,
+    naming the list `file`, for names that are no image or several.
+    """
+    by_last: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for place, record in enumerate(records):
+        path = stem(record.file)
+        by_last[path.rpartition("/")[2]].append((path, place))
+    found: dict[str, list[int]] = {}
+    for name in names:
+        wanted = "/" + stem(name).strip("/")
+        fits = [
+            place
+            for path, place in by_last.get(wanted.rpartition("/")[2], [])
+            if f"/{path}".endswith(wanted)
+        ]
+        found[name] = fits
+    lost = [name for name in names if not found[name]]
+    if lost:
+        near = nearest_files(lost[:1], [record.file for record in records]).get(lost[0])
+        raise ValueError(
+            f"{file}: {len(lost)} of {len(names)} names are no image, for instance {lost[0]}"
+            + (f"; did you mean {near}?" if near else f"; there are {len(records)} images")
+        )
+    several = [name for name in names if len(found[name]) > 1]
+    if several:
+        raise ValueError(
+            f"{file}: {len(several)} of {len(names)} names could be several images, for instance "
+            f"{several[0]}; write the folder in front"
+        )
+    return [places[0] for places in found.values()]

@@ -1,0 +1,124 @@
+"""The data of a semantic run: strong, weak and validation images, as records.
+
+Strong images have a class map, weak ones only tags: the labels of all classes that they may show,
+background included.  Some of the strong images are kept from training, to audit with.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace
+from ray_wssis.data.class_maps.tags import with_noise
+from ray_wssis.data.records import Records
+from ray_wssis.data.shared_images import warn_of_shared_images
+from ray_wssis.run import Run
+from ray_wssis.semantic.counts import counts
+from ray_wssis.semantic.draw import draw_audit
+from ray_wssis.semantic.sources import gather
+from ray_wssis.semantic.split_checks import check_parts
+from ray_wssis.semantic.split_config import SemanticDataConfig
+from ray_wssis.storage import hash_file, locate, write_json
+
+STRONG = "strong.parquet"
+TAUGHT = "taught.parquet"  # the strong images that networks learn from
+AUDIT = "audit.parquet"  # the other strong images
+WEAK = "weak.parquet"
+WEAK_TRUTH = "weak_truth.parquet"  # the weak images with the class maps they hide
+ALL = "all.parquet"  # strong and weak images with all true class maps
+VALIDATION = "val.parquet"
+
+logger = logging.getLogger(__name__)
+
+
+def split(run: Run, config: SemanticDataConfig) -> Artifact:
+    """Split the data into strong, weak and validation records, and a manifest of counts.
+
+    The strong records are there a second time in two parts, taught and audit.  If the class maps of
+    all weak images are known, `weak_truth.parquet` and `all.parquet` are there too: only to
+    measure, and nothing but an upper bound learns from them.
+    """
+    made_from = {
+        "data": config,
+        "files": {file: hash_file(file) for file in config.files() if UPath(file).is_file()},
+        "class_maps": {folder: listing(folder) for folder in config.map_folders()},
+    }
+    return run.stage(
+        "split",
+        "Split the data into class maps and tags",
+        made_from,
+        lambda stage: write_parts(config, run.config.seed, stage),
+    )
+
+
+def write_parts(config: SemanticDataConfig, seed: int, stage: Workspace) -> None:
+    parts = gather(config, seed, stage.folder)
+    strong, truth, validation = parts
+    weak = forgotten(truth, config.tag_noise, seed)
+    check_parts(parts, weak)
+    warn_of_shared_images({"strong": strong, "weak": weak, "validation": validation})
+    taught, audit = draw_audit(strong, config.audit, seed)
+    if config.audit and not len(audit):
+        logger.warning(
+            "none of the %d strong images can be spared for the audit, so nothing will tell how "
+            "good the pseudo labels are: more images with class maps are needed",
+            len(strong),
+        )
+    for name, records in (
+        (STRONG, strong),
+        (TAUGHT, taught),
+        (AUDIT, audit),
+        (WEAK, weak),
+        (VALIDATION, validation),
+    ):
+        records.write(stage / name)
+    if all(record.class_map is not None for record in truth):
+        truth.write(stage / WEAK_TRUTH)
+        Records.from_rows([*strong, *truth], strong.categories).write(stage / ALL)
+    manifest = {
+        "masks": len(strong),
+        "seed": seed,
+        "tag_noise": config.tag_noise,
+        "lists": dict(described(config)),
+        "strong": counts(strong),
+        "taught": counts(taught),
+        "audit": counts(audit),
+        "weak": counts(weak),
+        "validation": counts(validation),
+    }
+    write_json(stage / f"{config.name}_{len(strong)}_split.json", manifest)
+
+
+def forgotten(records: Records, tag_noise: float, seed: int) -> Records:
+    """Turn records into weak ones: without class maps, with tags that have mistakes."""
+    return Records.from_rows(
+        (
+            replace(with_noise(record, records.categories, tag_noise, seed), class_map=None)
+            for record in records
+        ),
+        records.categories,
+    )
+
+
+def described(config: SemanticDataConfig) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Describe each file that decides the split: its name, hash and lines."""
+    for file in config.files():
+        path = UPath(file)
+        if path.is_file():
+            lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+            yield path.name, {"sha256": hash_file(path), "num_lines": len(lines)}
+
+
+def listing(folder: str) -> str:
+    """Return a hash of the names and sizes of all files in a folder."""
+    root = locate(folder)
+    root.fs.invalidate_cache()
+    top = root.path.rstrip("/")
+    files = root.fs.find(root.path, detail=True)
+    entries = sorted((path.removeprefix(top), entry["size"]) for path, entry in files.items())
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
