@@ -1,12 +1,20 @@
-"""Table of results that a command prints when labelling is done."""
+"""Results that a command prints when labelling or a whole run is done."""
 
+import logging
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from upath import UPath
 
+from ray_wssis.logs import wants_json
 from ray_wssis.storage import read_json
+
+MOST_CLASSES = 12  # in the table of a run
+ROLES = ("teacher", "student", "upper_bound")
+
+logger = logging.getLogger(__name__)
 
 
 def print_closing_table(labels: UPath, mean_expected_iou: float | None) -> None:
@@ -53,3 +61,34 @@ def speed(throughput: dict[str, Any]) -> list[tuple[str, str]]:
         ("time per step, all processes", shares),
         ("bottleneck", throughput["bottleneck"]),
     ]
+
+
+def print_results(run: UPath) -> None:
+    """Print the average precision of a finished run, and log what to do next."""
+    from ray_wssis.instance.advice import advise
+
+    figures = read_json(run / "metrics.json") if (run / "metrics.json").exists() else {}
+    roles = [role for role in ROLES if f"{role}/val/AP" in figures]
+    if roles and not wants_json():
+        Console(stderr=True).print(precision_table(figures, roles))
+    for piece in advise(run):
+        logger.info("What to do next: %s %s", piece.seen, piece.do)
+
+
+def precision_table(figures: dict[str, Any], roles: list[str]) -> Table:
+    """Compose the AP of each model, over all classes and by class if there are few."""
+    table = Table(title="AP on the validation images")
+    for title in ("", "objects", *(role.replace("_", " ") for role in roles)):
+        table.add_column(title, justify="right" if title else "left")
+    prefix = "val/objects/"
+    classes = [name.removeprefix(prefix) for name in figures if name.startswith(prefix)]
+    total = str(sum(figures[prefix + name] for name in classes)) if classes else ""
+    table.add_row("all classes", total, *(shown(figures[f"{role}/val/AP"]) for role in roles))
+    for name in classes if 1 < len(classes) <= MOST_CLASSES else ():
+        own = (shown(figures.get(f"{role}/val/AP/{name}")) for role in roles)
+        table.add_row(escape(name), str(figures[prefix + name]), *own)
+    return table
+
+
+def shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"

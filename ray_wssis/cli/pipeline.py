@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ray_wssis.cli.closing_table import print_closing_table
+from ray_wssis.cli.closing_table import print_closing_table, print_results
 from ray_wssis.cli.options import (
     ConfigName,
     LogFormatName,
@@ -131,6 +131,8 @@ def make(
     with alone_in(folder):
         made = carry_out(artifacts(opened, config), until)
     page = made / "index.html"
+    if page.exists():
+        print_results(folder)
     typer.echo(page if page.exists() else made.folder)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.records import Records
+from ray_wssis.instance.advice import Advice, advise, read_counts
 from ray_wssis.instance.gallery import gallery
 from ray_wssis.instance.label_numbers import LabelNumbers, RecordsById, read_label_numbers
 from ray_wssis.instance.report_classes import (
@@ -24,7 +25,7 @@ from ray_wssis.instance.report_masks import masks_section, trust_section
 from ray_wssis.instance.sheets import contact_sheets
 from ray_wssis.report.charts import Curve, figure_chart, loss_chart, read_curve
 from ray_wssis.report.page import Section
-from ray_wssis.report.run_folder import RunFolder, read_json
+from ray_wssis.report.run_folder import RunFolder
 from ray_wssis.report.template import render
 
 HERE = "ray_wssis.instance"
@@ -54,11 +55,13 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
     names = class_names(folder)
     counts = read_counts(folder)
     classes = classes_section(run, models, names)
+    advice = advise(folder)
     return [
+        *([advice_section(advice)] if advice else []),
         accuracy_section(run, models, counts),
         *([classes] if classes else []),
         masks_section(run, counts, numbers, has_refiner=models.get("refiner") in run.stages),
-        trust_section(folder),
+        trust_section(run),
         training_section(run, models),
         sheets_section(numbers, truth, names),
         predictions_section(run, models, names),
@@ -69,12 +72,6 @@ def read_records(file: UPath) -> RecordsById | None:
     return RecordsById(Records.read(file)) if file.exists() else None
 
 
-def read_counts(folder: UPath) -> dict[str, Any]:
-    """Counts of the split by part (`strong`, `weak`), and how it was cut; empty without one."""
-    files = sorted((folder / "split").glob("*_split.json"), key=str)
-    return read_json(files[0]) if files else {}
-
-
 def class_names(folder: UPath) -> list[str]:
     """Names of the classes, in the order of their labels."""
     for part in ("val", "weak", "strong"):
@@ -82,6 +79,11 @@ def class_names(folder: UPath) -> list[str]:
         if file.exists():
             return [category.name for category in Records.read(file).categories]
     return []
+
+
+def advice_section(advice: Sequence[Advice]) -> Section:
+    html = render("advice", HERE, advice=advice)
+    return Section(anchor="next", title="What next", html=html)
 
 
 def accuracy_section(run: RunFolder, models: Models, counts: Mapping[str, Any]) -> Section:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from upath import UPath
 
+from ray_wssis.instance.advice import Facts, poor_policy
 from ray_wssis.instance.label_numbers import LabelNumbers
 from ray_wssis.report.charts import COLORS, finish, new_chart
 from ray_wssis.report.page import Section
-from ray_wssis.report.run_folder import RunFolder, read_json
+from ray_wssis.report.run_folder import RunFolder
 from ray_wssis.report.template import render
 
 HERE = "ray_wssis.instance"
@@ -107,16 +107,18 @@ def iou_histogram(rough: NDArray[np.float64], refined: NDArray[np.float64], name
     return finish(figure, axes, name, has_legend=True)
 
 
-def trust_section(folder: UPath) -> Section:
+def trust_section(run: RunFolder) -> Section:
     """Findings of the audit, or that there was none."""
-    audit = read_json(folder / "audit/audit.json")
+    facts = Facts.read(run)
+    audit = facts.audit
     reliability = audit.get("reliability")
     html = render(
         "trust",
         HERE,
         trust=audit,
         chart=reliability_chart(reliability["bins"], "reliability") if reliability else None,
-        has_review=(folder / "audit/review.html").exists(),
+        policy=poor_policy(facts),
+        has_review=(run.folder / "audit/review.html").exists(),
     )
     return Section(anchor="trust", title="Trust", html=html)
 
@@ -132,7 +134,7 @@ def reliability_chart(bins: Sequence[Mapping[str, float]], name: str) -> str:
     color = COLORS[KINDS["refined"]]
     axes.plot([0, 1], [0, 1], color=COLORS["muted"], linestyle=(0, (3, 3)), linewidth=1)
     axes.vlines(expected, expected, true, color=color, linewidth=1.2)
-    axes.plot(expected, true, "o", color=color, ms=5)
+    axes.plot(expected, true, "o", color=color, ms=5, clip_on=False)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     return finish(figure, axes, name, has_legend=False)

@@ -92,14 +92,49 @@ def loss_chart(curves: Sequence[Curve], name: str) -> str:
 
 
 def figure_chart(curves: Sequence[Curve], name: str, unit: str) -> str:
-    """Chart of validation figures over steps; its axis begins at 0."""
+    """Chart of validation figures over steps, from 0; of bars if there is one figure per curve."""
+    if all(len(curve.values) == 1 for curve in curves):
+        return bar_chart(curves, name, unit)
     figure, axes = new_chart("step", unit)
     for curve in curves:
         color = COLORS[curve.color]
-        axes.plot(curve.steps, curve.values, color=color, marker="o", ms=3.5, label=curve.label)
+        axes.plot(
+            curve.steps,
+            curve.values,
+            color=color,
+            marker="o",
+            ms=3.5,
+            label=curve.label,
+            clip_on=False,  # a dot on the edge is a whole dot
+        )
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0, top=max(1.0, axes.get_ylim()[1]))
     return finish(figure, axes, name, has_legend=len(curves) > 1)
+
+
+def bar_chart(curves: Sequence[Curve], name: str, unit: str) -> str:
+    """Chart of the first figure of each curve as a bar, the first curve on top."""
+    figure, axes = new_chart("", unit)
+    for place, curve in enumerate(curves):
+        value, step = curve.values[0], curve.steps[0]
+        axes.barh(place, value, height=0.5, color=COLORS[curve.color])
+        axes.annotate(
+            f"{value:.1f} (step {step:.0f})",
+            (value, place),
+            (5, 0),
+            textcoords="offset points",
+            va="center",
+            color=COLORS["ink"],
+            fontsize=9,
+        )
+    axes.set_yticks(range(len(curves)), [curve.label for curve in curves])
+    axes.set_ylim(max(len(curves), 3) - 0.5, -0.5)
+    axes.set_xlim(0, 1.3 * max(1.0, *(curve.values[0] for curve in curves)))  # room for the text
+    axes.set_xticks([])
+    axes.spines["bottom"].set_visible(False)
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", labelcolor=COLORS["ink"])
+    return finish(figure, axes, name, has_legend=False)
 
 
 def new_chart(x_label: str, y_label: str) -> "tuple[Figure, Any]":

@@ -1,4 +1,4 @@
-from ray_wssis.report.charts import MOST_POINTS, Curve, loss_chart, read_curve, thin
+from ray_wssis.report.charts import MOST_POINTS, Curve, figure_chart, loss_chart, read_curve, thin
 
 
 def curve(values: list[float]) -> Curve:
@@ -34,3 +34,13 @@ def test_only_charts_of_several_curves_have_a_legend() -> None:
     one = curve([1.0, 2.0])
     assert "upper bound" not in loss_chart([one], "a")
     assert loss_chart([one, one], "a").count("upper bound") == 2
+
+
+def test_dots_of_figures_are_whole_at_the_edge() -> None:
+    assert "<g clip-path" not in figure_chart([curve([50.0, 100.0])], "a", "mask AP")
+
+
+def test_one_figure_per_curve_is_a_bar_with_its_value() -> None:
+    svg = figure_chart([curve([21.8]), curve([40.2])], "a", "mask AP")
+    assert "21.8 (step 1)" in svg and "40.2 (step 1)" in svg
+    assert "(step" not in figure_chart([curve([21.8]), curve([21.8, 40.2])], "a", "mask AP")
