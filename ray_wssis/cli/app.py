@@ -8,6 +8,7 @@ from ray_wssis.cli import config, data, model, pipeline
 from ray_wssis.cli.annotate import annotate
 from ray_wssis.cli.audit import audit_command
 from ray_wssis.cli.doctor import doctor
+from ray_wssis.cli.plan import plan_command
 from ray_wssis.cli.sentences import Sentences
 
 COMMANDS = "ray_wssis.commands"  # entry points of packages above this one
@@ -24,6 +25,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(train, name="train")
 
 app.command("demo")(pipeline.demo)
+app.command("plan")(plan_command)
 app.command("run")(pipeline.run)
 train.command("teacher", help="Train on the strong images.")(pipeline.run_until("teacher"))
 train.command("refiner", help="Train the network that improves rough masks.")(

@@ -24,6 +24,7 @@ from ray_wssis.cli.options import (
     Until,
     UpperBound,
 )
+from ray_wssis.cli.planned import Minutes, check_way, planned
 from ray_wssis.config import ConfigError
 from ray_wssis.logs import LogFormat, begin
 from ray_wssis.one_command import alone_in
@@ -45,10 +46,14 @@ def run(
     upper_bound: UpperBound = False,
     until: Until = None,
     log_format: LogFormatName = LogFormat.TEXT,
+    minutes: Minutes = None,
 ) -> None:
-    """Make everything, from the split to the report."""
+    """Make everything, from the split to the report.
+
+    Without --config, every setting is chosen from the data first (see `wssis plan`).
+    """
     changes = [*(overrides or []), *(["upper_bound=true"] if upper_bound else [])]
-    make(out, name, changes, preset, until, redo=redo)
+    make(out, name, changes, preset, until, redo=redo, minutes=minutes)
 
 
 def run_until(stage: str | None) -> Callable[..., None]:
@@ -109,26 +114,23 @@ def make(
     *,
     redo: bool,
     retry_failed: bool = False,
+    minutes: float | None = None,
 ) -> None:
     """Make the stages of the run in `out`, and print the path of the last one."""
     begin(locate(out))
     configure()
     folder = lasting(out)
     resolved = folder / "config.resolved.yaml"
-    if name is None and not resolved.exists():
-        raise ConfigError(f"--config is missing, and there is no {resolved} of an earlier run")
-    if name is None and preset is not None:
-        raise ConfigError(
-            f"--preset changes the configuration of --config, which is missing. Without both, the "
-            f"run continues with {resolved}, which already holds the effect of a preset"
-        )
-    config = load(name or str(resolved), overrides, preset)
-    check_stage(until, config.stages())
+    check_way(name, resolved, preset is not None, overrides, minutes)
+    is_planned = name is None and not resolved.exists()
+    config = None if is_planned else load(name or str(resolved), overrides, preset)
+    check_stage(until, stages_of(config, overrides))
     from ray_wssis.recipes.catalogue import artifacts
     from ray_wssis.run import Run, carry_out  # imports torch and Ray
 
-    opened = Run(config, str(folder), redo=redo, retry_failed=retry_failed)
     with alone_in(folder):
+        config = config or planned(folder, overrides, minutes)
+        opened = Run(config, str(folder), redo=redo, retry_failed=retry_failed)
         made = carry_out(artifacts(opened, config), until)
     page = made / "index.html"
     if page.exists():
@@ -141,6 +143,14 @@ def load(name: str, overrides: list[str] | None, preset: Preset | None) -> "RunC
     from ray_wssis.recipes.presets import fast
 
     return load_recipe(name, overrides or [], fast if preset is Preset.FAST else None)
+
+
+def stages_of(config: "RunConfig | None", overrides: list[str]) -> list[str]:
+    """Name the stages of a run; every plan has those of the demonstration."""
+    if config is not None:
+        return config.stages()
+    bound = [override for override in overrides if override.startswith("upper_bound")]
+    return load("shapes", bound, None).stages()
 
 
 def check_stage(name: str | None, known: list[str]) -> None:

@@ -5,11 +5,10 @@ counted in images.  The true masks stand in for rough ones, which do not exist y
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
@@ -28,7 +27,7 @@ from ray_wssis.training.timing import Probe, Timing, time_trainings
 
 START = 10.0  # seconds until the processes of a stage are there, on two cores
 FEW = 4  # samples of the first timed steps
-NUM_VALIDATED = 8  # images or pairs of a timed validation
+NUM_VALIDATED = 8  # images of a timed validation
 NUM_STOOD_IN = 32  # images whose true masks stand in for rough ones
 
 
@@ -36,16 +35,24 @@ def estimate(run: Run, config: PointWSSISConfig, data: Artifact) -> dict[str, fl
     """Return the seconds that each slow stage will take."""
     if all(stage.ready for stage in (config.teacher, config.refiner, config.student)):
         return {}
-    stand_ins = run.folder / "timing"
+    timings = time_stages(config, data, run.folder)
+    return seconds(config, numbers(data), timings)
+
+
+def time_stages(
+    config: PointWSSISConfig, data: Artifact, folder: UPath, names: Sequence[str] | None = None
+) -> dict[str, Timing]:
+    """Time some steps of these stages, by default of all, with files meanwhile in `folder`."""
+    stand_ins = folder / "timing"
     try:
         for name in (TAUGHT, VALIDATION):
             write_stand_ins(data / name, stand_ins / name)
         trainings = probes(config, data, str(stand_ins))
-        timings = time_trainings(trainings, config.seed, config.training_workers)
+        chosen = {name: trainings[name] for name in names or trainings}
+        return time_trainings(chosen, config.seed, config.training_workers)
     finally:
         if stand_ins.exists():
             remove(stand_ins)
-    return seconds(config, numbers(data), timings)
 
 
 def write_stand_ins(records: UPath, file: UPath) -> None:
@@ -110,10 +117,8 @@ def probe(
 
 
 def numbers(data: Artifact) -> dict[str, int]:
-    """Count the images of each part, and the points of the weak ones."""
-    parts = {name: Records.read(data / name) for name in (TAUGHT, AUDIT, WEAK, VALIDATION)}
-    points = len(pc.list_flatten(parts[WEAK].table["annotation_id"]))
-    return {name: len(part) for name, part in parts.items()} | {"points": points}
+    """Count the images of each part."""
+    return {name: len(Records.read(data / name)) for name in (TAUGHT, AUDIT, WEAK, VALIDATION)}
 
 
 def seconds(
@@ -138,8 +143,7 @@ def seconds(
     if config.refiner.ready is None:
         early = len(config.teacher.training.early) * number[TAUGHT]
         took["rough_masks"] = START + seen * (early + number[VALIDATION]) / actors
-    labelled = seen * (number[WEAK] + number[AUDIT]) + refined * number["points"]
-    took["labels"] = START + labelled / actors
+    took["labels"] = START + (seen + refined) * (number[WEAK] + number[AUDIT]) / actors
     models = 3 if config.upper_bound else 2
     took["evaluation"] = START + seen * models * number[VALIDATION] / actors
     return {name: took[name] for name in config.stages() if name in took}

@@ -1,0 +1,122 @@
+"""A plan: the fingerprint of a data set, the settings chosen from it, and what they lose."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact
+from ray_wssis.config import ConfigError, apply_override, check_config
+from ray_wssis.data.mirrored_classes import mirrored_pairs
+from ray_wssis.data.records import Records
+from ray_wssis.instance.fingerprint.fingerprint import Fingerprint, take_fingerprint
+from ray_wssis.instance.fingerprint.measured import measure
+from ray_wssis.instance.fingerprint.upright import has_no_up, signs
+from ray_wssis.instance.split import STRONG, VALIDATION, WEAK, split
+from ray_wssis.instance.split_config import DataConfig
+from ray_wssis.recipes.plan.budget import share_time, to_be_timed
+from ray_wssis.recipes.plan.compose import Known, compose
+from ray_wssis.recipes.plan.decision import Tree, values_of, with_overrides
+from ray_wssis.recipes.plan.machine import Machine
+from ray_wssis.recipes.plan.schedule import UNTIMED
+from ray_wssis.recipes.plan.yaml_text import to_text
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.recipes.point_wssis_estimate import numbers, time_stages
+from ray_wssis.run import Run
+from ray_wssis.run_config import RunConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    tree: Tree
+    found: Fingerprint
+    machine: Machine
+    asked: float  # minutes
+    minutes: float | None  # that the run will take; None: not timed
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> PointWSSISConfig:
+        return check_config(PointWSSISConfig, values_of(self.tree), "the plan")
+
+    def to_yaml(self) -> str:
+        """Write the configuration with its reasons, below the fingerprint."""
+        takes = "not timed" if self.minutes is None else f"about {self.minutes:.0f} min"
+        heading = [
+            f"Planned by `wssis plan` for {self.machine.name} and {self.asked:g} minutes; the run "
+            f"takes {takes}.",
+            "",
+            *(f"{what}: {value}" for what, value in self.found.rows()),
+            *(f"Warning: {warning}" for warning in self.warnings),
+        ]
+        return to_text(self.tree, heading)
+
+
+def make_plan(
+    overrides: Sequence[str], minutes: float, folder: UPath, machine: Machine, *, timed: bool = True
+) -> Plan:
+    """Split the data into `folder`, measure them, time some steps and decide everything.
+
+    `overrides` name the data, as `data.annotations=FILE`, and may set any other value, which then
+    stands.  Raises ConfigError if they name no data, and ValueError for data that cannot be used.
+    """
+    values = given_values(overrides)
+    data = check_config(DataConfig, values["data"], f"--set {' '.join(overrides)}")
+    common = {"recipe": "plan"} | {key: values[key] for key in ("seed",) if key in values}
+    run = Run(check_config(RunConfig, common, "--set"), folder)
+    parts = split(run, data)
+    known = look(parts, values["data"], run.config.seed, machine, minutes)
+    tree = with_overrides(compose(known, UNTIMED), overrides)
+    plan = Plan(tree=tree, found=known.found, machine=machine, asked=minutes, minutes=None)
+    if not timed:
+        return plan
+    logger.info("Timing a few steps ...")
+    try:
+        timings = time_stages(plan.config, parts, folder, to_be_timed(plan.config))
+    except ValueError:
+        raise
+    except Exception as error:
+        logger.warning("No step could be timed, so the numbers of steps are guesses: %s", error)
+        return plan
+    budget = share_time(plan.config, numbers(parts), timings, known.found, minutes)
+    tree = with_overrides(compose(known, budget.steps), overrides)
+    return replace(plan, tree=tree, minutes=budget.minutes, warnings=budget.warnings)
+
+
+def given_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """Return the values that overrides set.  Raises ConfigError if they name no data."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        apply_override(values, override)
+    if not isinstance(values.get("data"), dict):
+        raise ConfigError(NO_DATA)
+    return values
+
+
+NO_DATA = (
+    "there is nothing to plan for: name a data set, with --set data.annotations=FILE "
+    "--set data.images=FOLDER, or data.strong, data.weak and data.validation, or data.shapes={}"
+)
+
+
+def look(
+    parts: Artifact, given: Mapping[str, Any], seed: int, machine: Machine, minutes: float
+) -> Known:
+    """Measure a split."""
+    strong, weak, validation = (Records.read(parts / name) for name in (STRONG, WEAK, VALIDATION))
+    measured = measure(strong, weak)
+    names = [category.name for category in strong.categories]
+    return Known(
+        data=given,
+        seed=seed,
+        found=take_fingerprint(measured, strong, weak, validation),
+        measured=measured,
+        turn=has_no_up(signs(measured, strong), measured, names),
+        pairs=len(mirrored_pairs(strong.categories)),
+        machine=machine,
+        minutes=minutes,
+    )
