@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ FOUND = Fingerprint(
 )
 
 
-def size_of(machine: Machine = TWO_CPUS, minutes: float = 30, **changes: float) -> tuple[int, int]:
+def size_of(machine: Machine = TWO_CPUS, minutes: float = 30, **changes: Any) -> tuple[int, int]:
     size = choose_size(replace(FOUND, **changes), machine, minutes)
     return size.shorter, size.longest
 
