@@ -14,7 +14,7 @@ SMALLEST = 2.0  # network pixels; a smaller object leaves nothing in the mask fe
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
-    """What one pyramid level gets."""
+    """The share of one pyramid level."""
 
     grid: int  # cells per side
     share: float  # of the objects with masks

@@ -12,6 +12,7 @@ from ray_wssis.recipes.plan.decision import GIVEN, Decision, Tree, again
 from ray_wssis.recipes.plan.levels import choose_levels
 from ray_wssis.recipes.plan.machine import Machine
 from ray_wssis.recipes.plan.networks import (
+    Widths,
     choose_backbone,
     choose_widths,
     inference,
@@ -30,11 +31,12 @@ from ray_wssis.recipes.plan.sizes import TINY_PIXELS, augment, choose_size
 AUDIT_IMAGES = 10  # wanted to measure with
 AUDIT_SHARES = 0.1, 0.2  # of the images with masks
 MOST_ACTORS = 8
+ALIKE = "as the teacher's"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What a plan is made from."""
+    """Facts that a plan is made from."""
 
     data: Mapping[str, Any]  # the values of `data` that were given
     seed: int
@@ -52,62 +54,56 @@ def compose(known: Known, steps: Steps) -> Tree:
     size = choose_size(found, machine, known.minutes)
     levels = choose_levels(known.measured, size)
     widths, backbone = choose_widths(found, size, machine), choose_backbone(machine)
-    turn, flip = Decision(*known.turn), choose_flip(known.pairs)
     batch = segmenter_batch(found, size, machine)
-    network = segmenter_network(backbone, levels.grids, widths)
-    sides, answers = size.tree, inference(found)
-    seen = augment(found, size, turn, flip)
-    refiner = refiner_model(found, backbone, widths, machine)
-    crop = refiner["crop_size"]
-    assert isinstance(crop, Decision)
-    alike = "as the teacher's"
+    model: Tree = {
+        "network": segmenter_network(backbone, levels.grids, widths),
+        "scale_ranges": levels.teacher,
+        **size.tree,
+        "inference": inference(found),
+    }
+    seen = augment(found, size, Decision(*known.turn), choose_flip(known.pairs))
+    seconds = steps.seconds
     return {
         "recipe": Decision("point_wssis", "the only one so far"),
         "seed": Decision(known.seed, "of the split and the trainings"),
         "data": data_section(known.data, found),
         "teacher": {
-            "model": {
-                "network": network,
-                "scale_ranges": levels.teacher,
-                **sides,
-                "inference": answers,
-            },
+            "model": model,
             "augment": seen,
             "training": segmenter_training(
-                steps.teacher, batch, widths, found, steps.seconds.get("teacher"), True
+                steps.teacher, batch, widths, found, seconds.get("teacher"), is_teacher=True
             ),
         },
-        "refiner": {
-            "model": refiner,
-            "augment": {
-                "flip": Decision(flip.value, alike),
-                "turn": Decision(turn.value, alike),
-                "colour": Decision(0.3, alike),
-                "rough_noise": Decision(0.5, "half of the few rough masks are changed each time"),
-            },
-            "training": refiner_training(
-                steps.refiner,
-                refiner_batch(int(crop.value)),
-                widths,
-                found,
-                steps.seconds.get("refiner"),
-            ),
-        },
+        "refiner": refiner_section(
+            refiner_model(found, backbone, widths, machine), seen, widths, found, steps
+        ),
         "student": {
-            "model": {
-                "network": again(network, alike),
-                "scale_ranges": levels.student,
-                **again(sides, alike),
-                "inference": again(answers, alike),
-            },
+            "model": again(model, ALIKE) | {"scale_ranges": levels.student},
             "start": Decision(TEACHER, "a cold student needs many more steps to overtake it"),
-            "augment": again(seen, alike),
+            "augment": again(seen, ALIKE),
             "training": segmenter_training(
-                steps.student, batch, widths, found, steps.seconds.get("student"), False
+                steps.student, batch, widths, found, seconds.get("student"), is_teacher=False
             ),
         },
         "training_workers": {"number": Decision(1, machine.name)},
         "labelling_workers": labelling(size.shorter**2 * found.aspect, machine),
+    }
+
+
+def refiner_section(
+    model: Tree, seen: Tree, widths: Widths, found: Fingerprint, steps: Steps
+) -> Tree:
+    """Compose the refiner, which sees images turned and flipped as the teacher does."""
+    crop = model["crop_size"]
+    assert isinstance(crop, Decision)
+    batch = refiner_batch(int(crop.value))
+    return {
+        "model": model,
+        "augment": again({key: seen[key] for key in ("flip", "turn", "colour")}, ALIKE)
+        | {"rough_noise": Decision(0.5, "half of the few rough masks are changed each time")},
+        "training": refiner_training(
+            steps.refiner, batch, widths, found, steps.seconds.get("refiner")
+        ),
     }
 
 

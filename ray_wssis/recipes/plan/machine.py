@@ -22,7 +22,7 @@ class Machine:
 
     @property
     def has_large_gpu(self) -> bool:
-        """Whether a large network and large images fit."""
+        """Tell whether a large network and large images fit."""
         return self.gpu_gib >= 20
 
 

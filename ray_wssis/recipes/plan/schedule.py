@@ -50,6 +50,7 @@ def segmenter_training(
     widths: Widths,
     found: Fingerprint,
     seconds: float | None,
+    *,
     is_teacher: bool,
 ) -> Tree:
     """Compose the schedule of a teacher or a student."""
