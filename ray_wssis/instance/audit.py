@@ -37,9 +37,10 @@ REVIEW_PAGE = "review.html"
 ROWS_AT_A_TIME = 1024
 MOST_DRIFT = 0.1  # share of the masks that may be of other classes than the points are
 
-WORST = [  # all that is kept of a mask to find the worst ones, which are sorted by the first four
+WORST = [  # all that is kept of a mask to find the worst ones
     ("expected_iou", np.float64),
-    ("is_quiet", np.bool_),  # it has no flags
+    ("is_quiet", np.bool_),  # it has no flags, where nothing is expected
+    ("kind", np.int64),  # the same number for the same class and flags
     ("score", np.float64),  # of the refiner
     ("point", np.int64),  # annotation id
     ("image_id", np.int64),
@@ -106,7 +107,7 @@ def judge(
     write_json(stage / CALIBRATION, model.to_json() | {"threshold": config.threshold})
     write_json(stage / FIGURES, figures)
     write_json(stage / REVIEW, coco_file(suspects, categories))
-    write_review(stage / REVIEW_PAGE, suspects, names)
+    write_review(stage / REVIEW_PAGE, suspects, names, config.threshold)
     warn(figures)
 
 
@@ -152,6 +153,7 @@ class WeakNumbers:
         self.flags: Counter[str] = Counter()
         self.points = np.zeros(num_classes, np.int64)  # by class
         self.kept = np.zeros(num_classes, np.int64)  # masks at or above the threshold, by class
+        self.kinds: dict[tuple[int | str, ...], int] = {}  # of masks -> number
         self.worst = np.zeros(0, WORST)
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -173,7 +175,11 @@ class WeakNumbers:
         lengths = [len(row["label"] or ()) for row in rows]
         candidates = np.zeros(len(labels), WORST)
         candidates["expected_iou"] = np.nan_to_num(expected)
-        candidates["is_quiet"] = [not own for own in flags]
+        candidates["is_quiet"] = [not own for own in flags] & np.isnan(expected)
+        candidates["kind"] = [
+            self.kinds.setdefault((label, *(own or ())), len(self.kinds))
+            for label, own in zip(labels.tolist(), flags, strict=True)
+        ]
         candidates["score"] = read_column(rows, "refined_score")
         candidates["point"] = read_column(rows, "annotation_id", np.int64)
         candidates["image_id"] = np.repeat([row["image_id"] for row in rows], lengths)
@@ -181,10 +187,14 @@ class WeakNumbers:
         self.keep_worst(candidates[has_mask])
 
     def keep_worst(self, candidates: NDArray[Any]) -> None:
-        """Sort by expected IoU, lowest first; among equals those with flags, then the less sure."""
+        """Sort by expected IoU as it is shown, lowest first; among equals, kinds take turns, each
+        with the mask that the refiner is least sure of.  Where nothing is expected, flags decide.
+        """
         merged = np.concatenate([self.worst, candidates])
-        keys = ("point", "score", "is_quiet", "expected_iou")
-        order = np.lexsort([merged[name] for name in keys])
+        merged = merged[np.lexsort([merged["point"], merged["score"]])]
+        shown = np.round(merged["expected_iou"], 2)
+        groups = np.stack([shown, merged["is_quiet"], merged["kind"]])
+        order = np.lexsort([count_earlier(groups), merged["is_quiet"], shown])
         self.worst = merged[order[: self.config.review]]
 
     def figures(self, strong: NDArray[np.int64]) -> dict[str, Any]:
@@ -215,6 +225,17 @@ class WeakNumbers:
             masks = self.model.masks
             found.append(Suspect(row=row, item=item, expected_iou=expected, masks=masks))
         return found
+
+
+def count_earlier(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """Count, for each column of `groups` [K, N], the equal columns before it."""
+    _, group = np.unique(groups, axis=1, return_inverse=True)
+    group = group.ravel()
+    order = np.argsort(group, kind="stable")
+    sizes = np.bincount(group)
+    earlier = np.zeros(len(group), np.int64)
+    earlier[order] = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return earlier
 
 
 def coco_file(suspects: Sequence[Suspect], categories: Sequence[Category]) -> dict[str, Any]:

@@ -118,6 +118,7 @@ def trust_section(run: RunFolder) -> Section:
         trust=audit,
         chart=reliability_chart(reliability["bins"], "reliability") if reliability else None,
         policy=poor_policy(facts),
+        folder=run.folder,
         has_review=(run.folder / "audit/review.html").exists(),
     )
     return Section(anchor="trust", title="Trust", html=html)

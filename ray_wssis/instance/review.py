@@ -49,25 +49,30 @@ class Suspect:
         )
 
 
-def write_review(file: UPath, suspects: Sequence[Suspect], names: Sequence[str]) -> None:
+def write_review(
+    file: UPath, suspects: Sequence[Suspect], names: Sequence[str], threshold: float
+) -> None:
     """Write the page of `suspects`, worst first; `names` are those of the classes.
 
-    Only their images are read; if one cannot be read any more, the outlines are still drawn.
+    Masks with an expected IoU below `threshold` are poor.  Only the images of these masks are
+    read; if one cannot be read any more, the outlines are still drawn.
     """
     tiles = []
     for rank, suspect in enumerate(suspects, start=1):
         point = suspect.row["annotation_id"][suspect.item]
         name = f"{rank}. {names[suspect.label]}, point {point}"
         tiles.append(draw_tile(suspect.row, suspect.item, name, judge(suspect)))
-    is_calibrated = any(suspect.expected_iou is not None for suspect in suspects)
-    page = render(
+    expected = [x.expected_iou for x in suspects if x.expected_iou is not None]
+    html = render(
         "review",
         "ray_wssis.instance",
         tiles=tiles,
-        is_calibrated=is_calibrated,
+        is_calibrated=bool(expected),
+        num_poor=sum(value < threshold for value in expected),
+        threshold=threshold,
         code_version=code_version(),
     )
-    write_atomically(file, page.encode())
+    write_atomically(file, html.encode())
 
 
 def judge(suspect: Suspect) -> str:

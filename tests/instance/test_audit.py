@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,16 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.records import Record, Records
-from ray_wssis.instance.audit import CALIBRATION, FIGURES, REVIEW, REVIEW_PAGE, audit, warn
+from ray_wssis.instance.audit import (
+    CALIBRATION,
+    FIGURES,
+    REVIEW,
+    REVIEW_PAGE,
+    WORST,
+    WeakNumbers,
+    audit,
+    warn,
+)
 from ray_wssis.instance.audit_figures import Audit
 from ray_wssis.instance.label_config import AuditConfig
 from ray_wssis.instance.mask_quality import MaskQuality
@@ -129,7 +139,13 @@ def test_weak_images_are_counted(audited: Artifact, made: Artifact) -> None:
 def test_the_review_lists_the_worst_masks_first(audited: Artifact, made: Artifact) -> None:
     model = QualityModel.from_json(read(made, CALIBRATION))
     points = weak_points(rows_of(audited), model)
-    points.sort(key=lambda p: (p["expected"], not p["flags"], p["score"], p["id"]))
+    points.sort(key=lambda p: (p["score"], p["id"]))
+    seen: Counter[Any] = Counter()
+    for point in points:
+        kind = (round(point["expected"], 2), point["label"], *point["flags"])
+        point["turn"] = seen[kind]
+        seen[kind] += 1
+    points.sort(key=lambda p: (round(p["expected"], 2), p["turn"]))
     review = read(made, REVIEW)
     assert [entry["id"] for entry in review["annotations"]] == [p["id"] for p in points[:10]]
     assert [entry["rank"] for entry in review["annotations"]] == list(range(1, 11))
@@ -137,6 +153,37 @@ def test_the_review_lists_the_worst_masks_first(audited: Artifact, made: Artifac
         assert entry["expected_iou"] == pytest.approx(point["expected"], abs=1e-4)
         assert entry["flags"] == point["flags"]
         assert entry["segmentation"]["counts"] == point["mask"].decode()
+
+
+def worst_of(candidates: np.ndarray, made: Artifact, pieces: int) -> list[int]:
+    """Return the points of the ten worst, with the candidates passing by in so many pieces."""
+    model = QualityModel.from_json(read(made, CALIBRATION))
+    weak = WeakNumbers(model, AuditConfig(review=10), 6)
+    for piece in np.array_split(candidates, pieces):
+        weak.keep_worst(piece)
+    return [int(point) for point in weak.worst["point"]]
+
+
+def test_of_masks_that_are_equally_poor_kinds_take_turns(made: Artifact) -> None:
+    candidates = np.zeros(40, WORST)
+    candidates["point"] = np.arange(40)
+    candidates["kind"] = [0] * 30 + [1] * 9 + [2]
+    candidates["score"] = 0.5
+    candidates["expected_iou"][35] = 0.3
+    candidates["expected_iou"][1] = 0.001  # shown as 0.00
+    assert worst_of(candidates, made, 1) == [0, 30, 39, 1, 31, 2, 32, 3, 33, 4]
+
+
+def test_the_worst_are_the_same_in_however_many_pieces_masks_pass(made: Artifact) -> None:
+    rng = np.random.default_rng(0)
+    candidates = np.zeros(300, WORST)
+    candidates["point"] = rng.permutation(300)
+    candidates["kind"] = rng.integers(0, 4, 300)
+    candidates["score"] = rng.random(300)
+    candidates["is_quiet"] = rng.random(300) < 0.5
+    candidates["expected_iou"] = rng.integers(0, 8, 300) / 100
+    at_once = worst_of(candidates, made, 1)
+    assert worst_of(candidates, made, 7) == at_once == worst_of(candidates[::-1], made, 40)
 
 
 def annotation_ids(record: Record) -> set[int]:
