@@ -14,13 +14,13 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.data.class_maps.tags import with_noise
-from ray_wssis.data.records import Records
+from ray_wssis.data.class_maps.tags import Tags, with_noise
+from ray_wssis.data.records import Record, Records
 from ray_wssis.data.shared_images import warn_of_shared_images
 from ray_wssis.run import Run
 from ray_wssis.semantic.counts import counts
 from ray_wssis.semantic.draw import draw_audit
-from ray_wssis.semantic.sources import gather
+from ray_wssis.semantic.sources import deciding_files, gather
 from ray_wssis.semantic.split_checks import check_parts
 from ray_wssis.semantic.split_config import SemanticDataConfig
 from ray_wssis.storage import hash_file, locate, write_json
@@ -45,8 +45,8 @@ def split(run: Run, config: SemanticDataConfig) -> Artifact:
     """
     made_from = {
         "data": config,
-        "files": {file: hash_file(file) for file in config.files() if UPath(file).is_file()},
-        "class_maps": {folder: listing(folder) for folder in config.map_folders()},
+        "files": {file: hash_file(file) for file in deciding_files(config)},
+        "class_maps": None if config.folder is None else listing(config.folder.class_maps),
     }
     return run.stage(
         "split",
@@ -58,8 +58,8 @@ def split(run: Run, config: SemanticDataConfig) -> Artifact:
 
 def write_parts(config: SemanticDataConfig, seed: int, stage: Workspace) -> None:
     parts = gather(config, seed, stage.folder)
-    strong, truth, validation = parts
-    weak = forgotten(truth, config.tag_noise, seed)
+    strong, truth, validation = parts.strong, parts.weak, parts.validation
+    weak = as_weak(truth, parts.said, config.tag_noise, seed)
     check_parts(parts, weak)
     warn_of_shared_images({"strong": strong, "weak": weak, "validation": validation})
     taught, audit = draw_audit(strong, config.audit, seed)
@@ -94,24 +94,26 @@ def write_parts(config: SemanticDataConfig, seed: int, stage: Workspace) -> None
     write_json(stage / f"{config.name}_{len(strong)}_split.json", manifest)
 
 
-def forgotten(records: Records, tag_noise: float, seed: int) -> Records:
-    """Turn records into weak ones: without class maps, with tags that have mistakes."""
-    return Records.from_rows(
-        (
-            replace(with_noise(record, records.categories, tag_noise, seed), class_map=None)
-            for record in records
-        ),
-        records.categories,
-    )
+def as_weak(records: Records, said: Tags | None, tag_noise: float, seed: int) -> Records:
+    """Turn records into weak ones: without class maps, with the tags that somebody `said`.
+
+    Without those the tags of the class maps stay.  Either get mistakes.
+    """
+
+    def forgotten(record: Record) -> Record:
+        if said is not None:
+            record = replace(record, tags=said.get(record.image_id))
+        return replace(with_noise(record, records.categories, tag_noise, seed), class_map=None)
+
+    return Records.from_rows(map(forgotten, records), records.categories)
 
 
 def described(config: SemanticDataConfig) -> Iterator[tuple[str, dict[str, Any]]]:
     """Describe each file that decides the split: its name, hash and lines."""
-    for file in config.files():
-        path = UPath(file)
-        if path.is_file():
-            lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-            yield path.name, {"sha256": hash_file(path), "num_lines": len(lines)}
+    for file in deciding_files(config):
+        lines = UPath(file).read_bytes().splitlines()
+        num_lines = sum(bool(line.strip()) for line in lines)
+        yield UPath(file).name, {"sha256": hash_file(file), "num_lines": num_lines}
 
 
 def listing(folder: str) -> str:

@@ -21,43 +21,58 @@ class FolderConfig(Config):
     classes: str | tuple[str, ...]  # a text file with a line for each, or the names
 
 
+class VocConfig(Config):
+    """A PASCAL VOC tree.  A list is a name in ImageSets/Segmentation or the path of a file."""
+
+    root: str
+    strong: str = "train"
+    weak: str = "trainaug"  # images that are strong too count as strong
+    validation: str = "val"
+
+
+class CityscapesConfig(Config):
+    """A Cityscapes tree; its part `val` validates."""
+
+    root: str
+
+
 class SemanticDataConfig(Config):
-    """Exactly one of `semantic_shapes` and `folder`."""
+    """Exactly one source: one of the first four, or `annotations` with `images`."""
 
     name: str = "semantic"  # the manifest begins with it
     semantic_shapes: SemanticShapesConfig | None = None
+    voc: VocConfig | None = None
+    cityscapes: CityscapesConfig | None = None
     folder: FolderConfig | None = None
+    annotations: str | None = None  # a COCO file, whose masks are painted to class maps
+    images: str | None = None  # folder or URI of its images
     strong: str | None = None  # list of the images that keep their maps, a name a line
-    masks: int | None = Field(default=None, ge=1)  # images that keep them; null: all that have one
+    masks: int | None = Field(default=None, ge=1)  # that keep them, the first of a list; null: all
     validation: str | None = None  # list of validation images; null: held out
     validation_percent: float = Field(default=20, gt=0, lt=100)  # held out if there is no list
     tags: str | None = None  # CSV with file,tag;tag of weak images; null: from the maps they hide
     tag_noise: float = Field(
         default=0, ge=0, le=1
-    )  # chance of a tag to be left out, or another added
-    audit: float = Field(
-        default=0.1, ge=0, le=0.5
-    )  # share of the strong images nothing learns from
+    )  # chance of a tag to be left out, one to be added
+    audit: float = Field(default=0.1, ge=0, le=0.5)  # share of the strong images, not learnt from
 
     @model_validator(mode="after")
     def check_source(self) -> "SemanticDataConfig":
-        given = [source for source in (self.semantic_shapes, self.folder) if source is not None]
+        sources = {
+            name: getattr(self, name)
+            for name in ("semantic_shapes", "voc", "cityscapes", "folder", "annotations")
+        }
+        given = [name for name, source in sources.items() if source is not None]
         if len(given) != 1:
-            raise ValueError("give exactly one of semantic_shapes and folder")
-        if self.semantic_shapes and (self.strong or self.validation or self.tags):
             raise ValueError(
-                "semantic_shapes has no list of files: leave out strong, validation, tags"
+                f"give exactly one of {', '.join(sources)}; given are {', '.join(given) or 'none'}"
             )
-        if self.tags and self.tag_noise:
-            raise ValueError("tag_noise is for tags that come from class maps: leave out tags")
+        if (self.annotations is None) != (self.images is None):
+            raise ValueError("annotations and images go together: a COCO file and their folder")
+        own = {"semantic_shapes": ("strong", "validation", "tags"), "voc": ("strong", "validation")}
+        unused = [key for key in own.get(given[0], ()) if getattr(self, key) is not None]
+        if given == ["cityscapes"] and self.validation is not None:
+            unused = ["validation"]
+        if unused:
+            raise ValueError(f"{given[0]} has its own {', '.join(unused)}: leave that out")
         return self
-
-    def files(self) -> list[str]:
-        """List the files that decide the split, apart from images and class maps."""
-        classes = self.folder.classes if self.folder else None
-        named = [self.strong, self.validation, self.tags, classes]
-        return [file for file in named if isinstance(file, str)]
-
-    def map_folders(self) -> list[str]:
-        """List the folders of class maps."""
-        return [self.folder.class_maps] if self.folder else []

@@ -165,7 +165,7 @@ def test_strong_images_without_a_map_are_an_error(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, "abcd", "abc")
     (tmp_path / "strong.txt").write_text("a\nd\n")
     config = SemanticDataConfig(folder=folder, strong=str(tmp_path / "strong.txt"))
-    with pytest.raises(ValueError, match="1 of 2 images of the strong list have no class map, for"):
+    with pytest.raises(ValueError, match="1 of 2 strong images have no class map, for instance"):
         split(run_in(tmp_path / "run"), config)
 
 
@@ -180,8 +180,16 @@ def test_maps_of_unknown_pixels_teach_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "values, complaint",
     [
-        ({}, "give exactly one of semantic_shapes"),
-        ({"semantic_shapes": {}, "strong": "a.txt"}, "semantic_shapes has no list of files"),
+        ({}, "give exactly one of semantic_shapes, .*; given are none"),
+        ({"annotations": "a.json"}, "annotations and images go together"),
+        (
+            {"voc": {"root": "a"}, "cityscapes": {"root": "a"}},
+            "given are voc, cityscapes",
+        ),
+        (
+            {"semantic_shapes": {}, "strong": "a.txt"},
+            "semantic_shapes has its own strong: leave that out",
+        ),
         (
             {"folder": {"images": "a", "class_maps": "b", "classes": "c"}, "masks": 0},
             "masks",

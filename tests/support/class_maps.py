@@ -45,3 +45,33 @@ def write_map(
             for kind, data in chunks
         )
     )
+
+
+def write_voc(root: Path, strong: str, weak: str, validation: str) -> Path:
+    """Write a VOC tree with an image for each letter; the weak ones have maps of SBD's."""
+    lists = root / "ImageSets/Segmentation"
+    lists.mkdir(parents=True)
+    for name, letters in (("train", strong), ("trainaug", strong + weak), ("val", validation)):
+        (lists / f"{name}.txt").write_text("".join(f"2007_00000{x}\n" for x in letters))
+    for letter in dict.fromkeys(strong + weak + validation):
+        name = f"2007_00000{letter}"
+        write_image(root / f"JPEGImages/{name}.jpg")
+        if letter in weak:
+            write_map(root / f"SegmentationClassAug/{name}.png", MAP)
+        else:
+            values = np.where(MAP == 2, 255, MAP * 15).astype(np.uint8)
+            colours = [value % 256 for value in range(3 * 256)]
+            write_map(root / f"SegmentationClass/{name}.png", values, palette=colours)
+    return root
+
+
+def write_cityscapes(root: Path, train: list[str], validation: list[str]) -> Path:
+    """Write a Cityscapes tree; names are those of files, CITY_000000_000001."""
+    values = np.array([[7, 7, 24, 24, 3, 3]] * 4, np.uint8)
+    for part, names in (("train", train), ("val", validation)):
+        for name in names:
+            place = f"{part}/{name.partition('_')[0]}/{name}"
+            write_image(root / f"leftImg8bit/{place}_leftImg8bit.png")
+            write_map(root / f"gtFine/{place}_gtFine_labelIds.png", values)
+            write_map(root / f"gtFine/{place}_gtFine_instanceIds.png", values)
+    return root

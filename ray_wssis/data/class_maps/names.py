@@ -56,33 +56,39 @@ def _first(line: str) -> str:
 def places_of(names: Sequence[str], records: Records, file: str) -> list[int]:
     """Return the places of the named images among the records, in the order of the names.
 
-    A name counts with or without suffix, and with as many folders as it has.  Raises ValueError,
-    naming the list `file`, for names that are no image or several.
+    Raises ValueError, naming the list `file`, for names that are no image or several.
+    """
+    found = find_places(names, records)
+    if lost := [name for name in names if len(found[name]) != 1]:
+        raise ValueError(f"{file}: {no_such_images(lost, len(names), records)}")
+    return [places[0] for places in found.values()]
+
+
+def find_places(names: Sequence[str], records: Records) -> dict[str, list[int]]:
+    """Find the places of the images that each name may mean.
+
+    A name counts with or without suffix, and with as many folders as it has.
     """
     by_last: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for place, record in enumerate(records):
         path = stem(record.file)
-        by_last[path.rpartition("/")[2]].append((path, place))
+        by_last[path.rpartition("/")[2]].append((f"/{path}", place))
     found: dict[str, list[int]] = {}
     for name in names:
         wanted = "/" + stem(name).strip("/")
-        fits = [
-            place
-            for path, place in by_last.get(wanted.rpartition("/")[2], [])
-            if f"/{path}".endswith(wanted)
-        ]
-        found[name] = fits
-    lost = [name for name in names if not found[name]]
-    if lost:
-        near = nearest_files(lost[:1], [record.file for record in records]).get(lost[0])
-        raise ValueError(
-            f"{file}: {len(lost)} of {len(names)} names are no image, for instance {lost[0]}"
-            + (f"; did you mean {near}?" if near else f"; there are {len(records)} images")
+        fits = by_last.get(wanted.rpartition("/")[2], [])
+        found[name] = [place for path, place in fits if path.endswith(wanted)]
+    return found
+
+
+def no_such_images(lost: Sequence[str], total: int, records: Records) -> str:
+    """Say that `lost` names are not those of one image each, with the nearest file."""
+    first = lost[0]
+    if len(find_places([first], records)[first]) > 1:
+        return (
+            f"{len(lost)} of {total} names are not those of one image, for instance {first}: "
+            "several have it; write the folder in front"
         )
-    several = [name for name in names if len(found[name]) > 1]
-    if several:
-        raise ValueError(
-            f"{file}: {len(several)} of {len(names)} names could be several images, for instance "
-            f"{several[0]}; write the folder in front"
-        )
-    return [places[0] for places in found.values()]
+    near = nearest_files([first], [record.file for record in records]).get(first)
+    hint = f"did you mean {near}?" if near else f"there are {len(records)} images"
+    return f"{len(lost)} of {total} names are not those of one image, for instance {first}; {hint}"

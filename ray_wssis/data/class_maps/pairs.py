@@ -49,10 +49,13 @@ class Fault(NamedTuple):
     wanted: str
 
 
-def read_pairs(pairs: Sequence[Pair], classes: Classes, problems: Problems) -> Records:
+def read_pairs(
+    pairs: Sequence[Pair], classes: Classes, problems: Problems, mixed: bool = False
+) -> Records:
     """Read images and class maps into records, numbered from 1; tags are the classes of the map.
 
-    Pairs that cannot be used are left out and noted in `problems`.
+    Pairs that cannot be used are left out and noted in `problems`.  So are palettes that differ,
+    unless a data set has `mixed` ones.
     """
 
     def look(numbered: tuple[int, Pair]) -> Seen | Fault:
@@ -64,7 +67,8 @@ def read_pairs(pairs: Sequence[Pair], classes: Classes, problems: Problems) -> R
     num_maps = sum(pair.class_map is not None for pair in pairs)
     note_faults([look for look in looks if isinstance(look, Fault)], len(pairs), problems)
     note_odd_values(seen, num_maps, classes, problems)
-    note_palettes(seen, problems)
+    if not mixed:
+        note_palettes(seen, problems)
     return Records.from_rows([look.record for look in seen], classes.categories)
 
 

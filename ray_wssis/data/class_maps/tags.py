@@ -4,13 +4,27 @@ Where a set has a class named `background`, it is in every list of tags, so whoe
 no notion of background.
 """
 
-from collections.abc import Sequence
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 
+import numpy as np
+from upath import UPath
+
+from ray_wssis.data.class_maps.names import find_places, no_such_images
+from ray_wssis.data.class_maps.png import UNKNOWN, decode, pixels
 from ray_wssis.data.points import chance
-from ray_wssis.data.records import Category, Record
+from ray_wssis.data.problem import Problems
+from ray_wssis.data.records import Category, Record, Records
 
 BACKGROUND = "background"
+TITLES = {"file", "file_name", "filename", "image", "name"}  # of a first line without an image
+NUM_NAMES = 3  # unknown tags that a message names
+
+Tags = dict[int, tuple[int, ...]]  # labels by image id
 
 
 def background_of(categories: Sequence[Category]) -> tuple[int, ...]:
@@ -40,3 +54,96 @@ def with_noise(record: Record, categories: Sequence[Category], rate: float, seed
         if absent and happens("tag added", label):
             tags.add(absent[chance(seed, f"which tag {label}", name) % len(absent)])
     return replace(record, tags=tuple(sorted(tags)))
+
+
+def read_tags(file: str, records: Records, problems: Problems) -> Tags:
+    """Read the tags of images from a table `file,tag;tag`, perhaps with a first line of titles.
+
+    Lines of the same image add up; one without tags says that it shows no class but background.
+    Names of images that are not there and of classes that are none are noted in `problems`.  Raises
+    ValueError for a file that cannot be read.
+    """
+    rows = _rows(file)
+    places = find_places(list(rows), records)
+    found = {name: place[0] for name, place in places.items() if len(place) == 1}
+    if lost := [name for name in rows if name not in found]:
+        severity = "warning" if found else "error"
+        text = no_such_images(lost, len(rows), records)
+        problems.add(severity, "no such image", file, text, "names of the images")
+    label_of = {category.name: label for label, category in enumerate(records.categories)}
+    always = background_of(records.categories)
+    _note_unknown(file, rows, list(label_of), problems)
+    return {
+        records[place].image_id: tuple(
+            sorted({*always, *(label_of[tag] for tag in rows[name] if tag in label_of)})
+        )
+        for name, place in found.items()
+    }
+
+
+def _rows(file: str) -> dict[str, list[str]]:
+    """Read the tags by the name of the image."""
+    try:
+        text = UPath(file).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file}: the tags cannot be read ({error})") from error
+    rows: dict[str, list[str]] = {}
+    for fields in csv.reader(io.StringIO(text, newline="")):
+        name = fields[0].strip() if fields else ""
+        if name and (rows or name.casefold() not in TITLES):
+            tags = (tag.strip() for field in fields[1:] for tag in field.split(";"))
+            rows.setdefault(name, []).extend(filter(None, tags))
+    if not rows:
+        raise ValueError(f"{file}: there are no tags in it; a line is `file,tag;tag`")
+    return rows
+
+
+def _note_unknown(
+    file: str, rows: Mapping[str, Sequence[str]], names: list[str], problems: Problems
+) -> None:
+    """Report tags that are no class, and which class was perhaps meant."""
+    unknown = Counter(tag for tags in rows.values() for tag in tags if tag not in names)
+    if not unknown:
+        return
+    named = []
+    for tag, number in unknown.most_common(NUM_NAMES):
+        near = get_close_matches(tag, names, 1)
+        named.append(f"{tag!r:.40} ({number} times{f', did you mean {near[0]}?' if near else ''})")
+    more = ["..."] if len(unknown) > NUM_NAMES else []
+    found = f"{unknown.total()} tags are no class: {', '.join([*named, *more])}"
+    first = ", ".join(names[:NUM_NAMES])
+    wanted = f"names of the {len(names)} classes ({first}{', ...' * (len(names) > NUM_NAMES)})"
+    problems.add("error", "unknown tag", file, found, wanted)
+
+
+def note_contradictions(
+    records: Records, said: Mapping[int, Sequence[int]], problems: Problems
+) -> None:
+    """Report images whose tags contradict their class map; `said` holds tags by image id.
+
+    A tag without a pixel is none where pixels are unknown: the class may be there.
+    """
+    both = 0
+    lacking: list[tuple[str, int]] = []  # file and label
+    surplus: list[tuple[str, int]] = []
+    for record in records:
+        tags = said.get(record.image_id)
+        if tags is None or record.class_map is None:
+            continue
+        both += 1
+        counts = pixels(decode(record.class_map))
+        shown = set(np.flatnonzero(counts[:UNKNOWN]).tolist())
+        lacking += [(record.file, min(shown - set(tags)))] if shown - set(tags) else []
+        if not counts[UNKNOWN] and (
+            without := set(tags) - shown - {*background_of(records.categories)}
+        ):
+            surplus.append((record.file, min(without)))
+    for odd, what in (
+        (lacking, "lack the tag of a class that their class map shows"),
+        (surplus, "have the tag of a class that their class map does not show"),
+    ):
+        if odd:
+            file, label = odd[0]
+            name = records.categories[label].name
+            found = f"{len(odd)} of {both} images {what}, {name} for instance"
+            problems.add("warning", "tags against map", file, found, "tags of what the image shows")

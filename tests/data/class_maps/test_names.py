@@ -37,8 +37,11 @@ def test_a_name_that_is_there_twice_counts_once(
 @pytest.mark.parametrize(
     "text, complaint",
     [
-        ("b\nframe.001\n", "list.txt: 1 of 2 names are no image, for instance frame.001; did you"),
-        ("b\na\n", "list.txt: 1 of 2 names could be several images, for instance a; write"),
+        (
+            "b\nframe.001\n",
+            "list.txt: 1 of 2 names are not those of one image, for instance frame.001; did",
+        ),
+        ("b\na\n", "names are not those of one image, for instance a: several have it; write"),
         ("\n", "list.txt: the list of images is empty; a name a line is needed"),
     ],
 )

@@ -1,7 +1,14 @@
 """Tests of ray_wssis.data.class_maps.tags."""
 
-from ray_wssis.data.class_maps.tags import with_noise
-from ray_wssis.data.records import Category, Record
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ray_wssis.data.class_maps.png import encode
+from ray_wssis.data.class_maps.tags import note_contradictions, read_tags, with_noise
+from ray_wssis.data.problem import Problem, Problems
+from ray_wssis.data.records import Category, Record, Records
 
 CATEGORIES = [
     Category(id=i, name=name) for i, name in enumerate(["cat", "background", *"abcdefgh"])
@@ -44,3 +51,74 @@ def test_without_noise_or_without_tags_nothing_changes() -> None:
     assert set(noisy(0)) == {SHOWN}
     record = Record(image_id=1, file="a.png", width=1, height=1)
     assert with_noise(record, CATEGORIES, 0.5, 0) is record
+
+
+def said(text: str, folder: Path) -> tuple[dict[int, tuple[int, ...]], list[Problem]]:
+    """Read a table of tags of the images 0.png to 4.png."""
+    file = folder / "tags.csv"
+    file.write_text(text)
+    records = Records.from_rows(
+        [Record(image_id=i, file=f"/data/{i}.png", width=1, height=1) for i in range(5)],
+        CATEGORIES[:3],
+    )
+    problems = Problems()
+    return read_tags(str(file), records, problems), problems.found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file,tags\n1.png,cat;a\n3,cat\n4.png,\n",
+        "1.png,a\n1.png,cat\n3.png,background\n3.png,cat\n4.png\n",
+        "data/1.png,cat,a\n3.png,cat;\n4.png,\n",
+    ],
+)
+def test_a_table_of_tags_is_read(text: str, tmp_path: Path) -> None:
+    tags, problems = said(text, tmp_path)
+    assert tags == {1: (0, 1, 2), 3: (0, 1), 4: (1,)} and not problems
+
+
+def test_tags_that_are_no_class_are_counted(tmp_path: Path) -> None:
+    _, (problem,) = said("1.png,kat;kat\n2.png,horse;cat\n", tmp_path)
+    assert problem.severity == "error"
+    assert problem.found == (
+        "3 tags are no class: 'kat' (2 times, did you mean cat?), 'horse' (1 times)"
+    )
+    assert problem.wanted == "names of the 3 classes (cat, background, a)"
+
+
+def test_images_that_are_not_there_are_a_warning_unless_none_is(tmp_path: Path) -> None:
+    tags, (problem,) = said("1.png,cat\n7.png,cat\n", tmp_path)
+    assert list(tags) == [1] and problem.severity == "warning"
+    assert problem.found.startswith("1 of 2 names are not those of one image, for instance 7.png")
+    _, (problem,) = said("7.png,cat\n", tmp_path)
+    assert problem.severity == "error"
+
+
+def test_an_empty_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"tags.csv: there are no tags in it; a line is `file,tag"):
+        said("file,tags\n", tmp_path)
+
+
+def test_tags_that_contradict_a_map_are_counted() -> None:
+    whole, partly = (encode(np.array([[0, third]], np.uint8)) for third in (1, 255))
+    records = Records.from_rows(
+        [
+            Record(image_id=i, file=f"{i}.png", width=2, height=1, class_map=class_map)
+            for i, class_map in enumerate([whole, whole, whole, partly, None])
+        ],
+        CATEGORIES[:3],
+    )
+    problems = Problems()
+    note_contradictions(records, {0: (0, 1), 1: (1,), 2: (0, 1, 2), 3: (0, 1, 2), 4: ()}, problems)
+    assert [(problem.where, problem.found) for problem in problems.found] == [
+        (
+            "1.png",
+            "1 of 4 images lack the tag of a class that their class map shows, cat for instance",
+        ),
+        (
+            "2.png",
+            "1 of 4 images have the tag of a class that their class map does not show, a for "
+            "instance",
+        ),
+    ]
