@@ -17,7 +17,7 @@ from upath import UPath
 from ray_wssis.data.class_maps.names import find_places, no_such_images
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, pixels
 from ray_wssis.data.points import chance
-from ray_wssis.data.problem import Problems
+from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Category, Record, Records
 
 BACKGROUND = "background"
@@ -67,7 +67,7 @@ def read_tags(file: str, records: Records, problems: Problems) -> Tags:
     places = find_places(list(rows), records)
     found = {name: place[0] for name, place in places.items() if len(place) == 1}
     if lost := [name for name in rows if name not in found]:
-        severity = "warning" if found else "error"
+        severity: Severity = "warning" if found else "error"
         text = no_such_images(lost, len(rows), records)
         problems.add(severity, "no such image", file, text, "names of the images")
     label_of = {category.name: label for label, category in enumerate(records.categories)}
