@@ -13,13 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ray_wssis.cli.class_maps import find_problems, is_tree, split_class_maps
+from ray_wssis.cli.imported import import_lines, import_report
 from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.storage import locate
 
 if TYPE_CHECKING:
-    from ray_wssis.data.imports.points import Imported
     from ray_wssis.data.problem import Problem
 
 MAX_ROWS = {"error": 10, "warning": 10, "info": 3}  # of one kind in the table; --json lists all
@@ -27,7 +28,7 @@ COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Create, import, split, check and correct data sets (COCO instance files).",
+    help="Create, import, split, check and correct data sets (COCO files, class maps).",
 )
 
 Annotations = Annotated[str, typer.Argument(help="COCO instance file, a path or a URI.")]
@@ -45,6 +46,20 @@ def shapes(
 
     annotations = write_shapes(out, images, seed, size)
     console().print(f"{images} images and their masks: {escape(str(annotations))}", soft_wrap=True)
+
+
+@app.command()
+def semantic_shapes(
+    out: Annotated[str, typer.Argument(help="Folder to write to.")],
+    images: Annotated[int, typer.Option(min=1, help="Number of images.")] = 316,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 0,
+    size: Annotated[int, typer.Option(min=64, help="Side of each image, in pixels.")] = 64,
+) -> None:
+    """Write the built-in data set with class maps: discs and squares in confusable colours."""
+    from ray_wssis.data.builtin.semantic_shapes import write_semantic_shapes
+
+    folder = write_semantic_shapes(out, images, seed, size)
+    console().print(f"{images} images and class maps: {escape(str(folder))}", soft_wrap=True)
 
 
 @app.command("import")
@@ -89,14 +104,19 @@ def import_(
     if as_json:
         typer.echo(json.dumps(import_report(imported), indent=2))
     else:
-        show_import(imported, out)
+        if imported.problems:
+            show(imported.problems)
+        for line in import_lines(imported, out):
+            console().print(escape(line), soft_wrap=True)
     if not imported.num_objects:
         raise typer.Exit(1)
 
 
 @app.command()
 def split(
-    annotations: Annotations,
+    annotations: Annotated[
+        str, typer.Argument(help="COCO instance file, or the folder of a data set with class maps.")
+    ],
     out: Annotated[str, typer.Argument(help="Folder to write the two files and the manifest to.")],
     percent: Annotated[
         float, typer.Option(help="Percent of the images that keep their masks.")
@@ -111,11 +131,23 @@ def split(
     crowds: Annotated[
         Crowds, typer.Option(help="Meaning of iscrowd 1: regions to ignore, or objects.")
     ] = Crowds.IGNORE,
+    masks: Annotated[
+        int | None, typer.Option(min=1, help="Of class maps: the number of images that keep them.")
+    ] = None,
+    tag_noise: Annotated[
+        float, typer.Option(min=0, max=1, help="Of class maps: the share of tags that are wrong.")
+    ] = 0,
 ) -> None:
-    """Split a labelled file into a strong part (masks) and a weak part (points only)."""
+    """Split a labelled file into a strong part (masks) and a weak part (points, or tags, only)."""
     from ray_wssis.data.check import check_file
     from ray_wssis.data.split_files import split_file
 
+    if is_tree(annotations):
+        try:
+            console().print(split_class_maps(annotations, out, masks, tag_noise, seed))
+        except ValueError as error:
+            stop(error)
+        return
     if images is not None and has_errors(problems := check_file(annotations, images)):
         show(problems)
         raise typer.Exit(1)
@@ -141,21 +173,34 @@ def split(
 
 @app.command()
 def check(
-    annotations: Annotations,
+    annotations: Annotated[
+        str | None,
+        typer.Argument(help="COCO instance file, or the folder of a data set with class maps."),
+    ] = None,
     images: Annotated[
         str | None, typer.Option(help="Folder of the images; without it only the file is checked.")
     ] = None,
+    class_maps: Annotated[
+        str | None, typer.Option(help="Folder of PNG class maps, named like the images.")
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="Classes of the maps: a file, or names with commas between.")
+    ] = None,
+    tags: Annotated[
+        str | None, typer.Option(help="CSV with the tags of images: file,tag;tag.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List everything that is wrong with a file and its images; exit 1 when there are errors."""
-    from ray_wssis.data.check import check_file
-
-    problems = check_file(annotations, images)
+    """List everything that is wrong with a data set; exit 1 when there are errors."""
+    try:
+        problems = find_problems(annotations, images, class_maps, classes, tags)
+    except ValueError as error:
+        stop(error)
     if as_json:
-        typer.echo(json.dumps(report(annotations, images, problems), indent=2))
+        typer.echo(json.dumps(report(annotations or class_maps, images, problems), indent=2))
     else:
         show(problems)
-        if images is None:
+        if images is None and not is_tree(annotations):
             console().print("The images were not checked; pass --images DIR to include them.")
     if has_errors(problems):
         raise typer.Exit(1)
@@ -211,7 +256,9 @@ def merge(
     console().print(f"Written: {escape(out)}", soft_wrap=True)
 
 
-def report(annotations: str, images: str | None, problems: "list[Problem]") -> dict[str, Any]:
+def report(
+    annotations: str | None, images: str | None, problems: "list[Problem]"
+) -> dict[str, Any]:
     """Build the JSON of the findings."""
     counts = Counter(problem.severity for problem in problems)
     return {
@@ -223,55 +270,6 @@ def report(annotations: str, images: str | None, problems: "list[Problem]") -> d
         "num_infos": counts["info"],
         "problems": [asdict(problem) for problem in problems],
     }
-
-
-def import_report(imported: "Imported") -> dict[str, Any]:
-    """Build the JSON about what was imported and what was not."""
-    from ray_wssis.data.split import count_classes
-
-    return {
-        "format": imported.export_format,
-        "num_images": len(imported.records),
-        "num_instances_per_class": count_classes(imported.records),
-        "num_images_left_out": imported.num_left_out,
-        "image_names": {name: found.file for name, found in imported.names.found.items()},
-        "num_masks": imported.num_masks,
-        "num_empty_images": imported.num_empty,
-        "num_joined_parts": imported.num_joined[0],
-        "num_joined_objects": imported.num_joined[1],
-        "num_others": dict(imported.others),
-        "problems": [asdict(problem) for problem in imported.problems],
-    }
-
-
-def show_import(imported: "Imported", out: str) -> None:
-    """Print what was imported and what was not."""
-    from ray_wssis.data.split import count_classes
-
-    if imported.problems:
-        show(imported.problems)
-    per_class = {name: n for name, n in count_classes(imported.records).items() if n}
-    num_objects = sum(per_class.values())
-    kinds = [f"{num_objects - imported.num_masks} objects with points"]
-    kinds += [f"{imported.num_masks} with masks"] if imported.num_masks else []
-    kinds += [f"{imported.num_empty} empty images"] if imported.num_empty else []
-    left_out = [f"{imported.num_left_out} images without a usable point"]
-    left_out += [f"{n} {kind}" for kind, n in imported.others.most_common()]
-    lines = [
-        f"{imported.export_format}: {len(imported.records)} images, {', '.join(kinds)}"
-        + (f": {', '.join(f'{n} {name}' for name, n in per_class.items())}" if per_class else ""),
-        f"Left out: {', '.join(left_out)}",
-        f"Written: {out}" if per_class else "Nothing was written",
-    ]
-    if per_class and any(problem.severity == "warning" for problem in imported.problems):
-        lines.insert(2, "Objects without a point count as background: fix them, import again.")
-    if imported.names.found:
-        lines.insert(1, imported.names.summary())
-    if imported.num_joined[1]:
-        parts, objects = imported.num_joined
-        lines.insert(1, f"Joined: {parts} points and masks into {objects} objects")
-    for line in lines:
-        console().print(escape(line), soft_wrap=True)
 
 
 def show(problems: "list[Problem]") -> None:

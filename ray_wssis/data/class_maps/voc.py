@@ -41,26 +41,31 @@ def read_voc(root: Place, names: Sequence[str], problems: Problems) -> Records:
     return read_pairs(pairs, CLASSES, problems, mixed=True)
 
 
+def lists_in(root: Place) -> dict[str, str]:
+    """Return the lists of a tree, paths by name."""
+    folder = locate(root)
+    return {
+        file.removesuffix(".txt"): str(folder / inside / file)
+        for inside in reversed(LISTS)
+        for file in names_in(folder / inside)
+        if file.endswith(".txt")
+    }
+
+
 def list_file(root: Place, name: str) -> str:
     """Locate a list: a name such as `train`, or the path of a file.
 
     Raises ValueError if there is none.
     """
-    folder = locate(root)
-    for inside in LISTS:
-        if (folder / inside / f"{name}.txt").is_file():
-            return str(folder / inside / f"{name}.txt")
+    lists = lists_in(root)
+    if name in lists:
+        return lists[name]
     if UPath(name).is_file():
         return name
-    known = sorted(stem_of_list(file) for inside in LISTS for file in names_in(folder / inside))
     raise ValueError(
-        f"{name}: there is no such list in {folder / LISTS[0]}, which has "
-        f"{', '.join(known) or 'none'}, and no such file"
+        f"{name}: there is no such list in {locate(root) / LISTS[0]}, which has "
+        f"{', '.join(sorted(lists)) or 'none'}, and no such file"
     )
-
-
-def stem_of_list(file: str) -> str:
-    return file.removesuffix(".txt")
 
 
 def listed_names(file: str) -> list[str]:

@@ -1,0 +1,67 @@
+"""Data sets with class maps, for the commands of `wssis data`."""
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+from rich.table import Table
+from upath import UPath
+
+from ray_wssis.storage import locate
+
+if TYPE_CHECKING:
+    from ray_wssis.data.problem import Problem
+
+
+def is_tree(place: str | None) -> bool:
+    """Tell whether a place is a folder, which no COCO file is."""
+    return place is not None and locate(place).is_dir()
+
+
+def find_problems(
+    annotations: str | None,
+    images: str | None,
+    class_maps: str | None,
+    classes: str | None,
+    tags: str | None,
+) -> "list[Problem]":
+    """List the problems of a COCO file, of a tree, or of folders of images and class maps.
+
+    Raises ValueError for arguments that do not go together, and for what cannot be read at all.
+    """
+    from ray_wssis.data.check import check_file
+    from ray_wssis.data.class_maps.check import check_folder, check_tree
+
+    if class_maps is not None:
+        if annotations is not None or images is None or classes is None:
+            raise ValueError("--class-maps goes with --images and --classes, and without a file")
+        listed = classes if UPath(classes).is_file() else classes.split(",")
+        return check_folder(images, class_maps, listed, tags)
+    if annotations is None:
+        raise ValueError("give a COCO file, the folder of a data set, or --class-maps")
+    if is_tree(annotations):
+        if images is not None or classes is not None:
+            raise ValueError(f"{annotations} is a folder: leave out --images and --classes")
+        return check_tree(annotations, tags)
+    if classes is not None or tags is not None:
+        raise ValueError("--classes and --tags are for class maps; a COCO file has its own")
+    return check_file(annotations, images)
+
+
+def split_class_maps(root: str, out: str, masks: int | None, tag_noise: float, seed: int) -> Table:
+    """Split a tree; return a table of what was written.
+
+    Raises ValueError for a tree that cannot be split, or without a number of masks.
+    """
+    from ray_wssis.semantic.split_files import split_tree
+
+    if masks is None:
+        raise ValueError(f"{root} is a folder: --masks says how many images keep their class maps")
+    files = split_tree(root, out, masks=masks, seed=seed, tag_noise=tag_noise)
+    table = Table("", "file", "images")
+    for part, file in (
+        ("strong", files.strong),
+        ("weak", files.tags),
+        ("validation", files.validation),
+    ):
+        table.add_row(part, escape(str(file)), f"{files.manifest[part]['num_images']}")
+    return table
