@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -61,3 +62,17 @@ def read_metrics(folder: UPath) -> list[dict[str, float]]:
     if not file.exists():
         return []
     return [json.loads(line) for line in file.read_text().splitlines() if line]
+
+
+def describe_best(lines: Sequence[Mapping[str, float]], metric: str) -> str | None:
+    """Describe the best of several validations: `best AP 42.5 at step 300, 42.1 at the end`.
+
+    None if there were fewer than two, as the last one has just been shown.
+    """
+    validated = [line for line in lines if metric in line]
+    if len(validated) < 2:
+        return None
+    best = max(validated, key=lambda line: line[metric])
+    name = metric.removeprefix("val/").replace("_", " ")
+    told = f"best {name} {best[metric]:.1f} at step {best['step']:.0f}"
+    return told if best is validated[-1] else f"{told}, {validated[-1][metric]:.1f} at the end"

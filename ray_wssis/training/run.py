@@ -1,5 +1,6 @@
 """Training on Ray, the driver's side: starts the workers, watches them, resumes after a crash."""
 
+import logging
 import math
 import os
 
@@ -14,6 +15,7 @@ from ray_wssis.session import connect, is_lent
 from ray_wssis.storage import is_local
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.folder import RUN
+from ray_wssis.training.metrics_log import describe_best, read_metrics
 from ray_wssis.training.placement import (
     check_loader_actors,
     loader_workers,
@@ -30,6 +32,8 @@ from ray_wssis.training.worker_setup import Setup
 
 LOOKS_FOR_ROOM = 60.0  # seconds, the default of Ray Train
 RESIZE_EVERY = 60.0  # seconds between looks for room for another worker
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingStopped(ValueError):
@@ -73,6 +77,8 @@ def train(
             raise TrainingStopped(f"{task.name}: {reason}") from error
     if reason := ray.get(board.reason.remote()):
         raise TrainingStopped(reason)
+    if best := describe_best(read_metrics(folder), task.best_metric):
+        logger.info("%s: %s", task.name, best)
 
 
 def no_room(
