@@ -6,8 +6,10 @@ no notion of background.
 
 import csv
 import io
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from difflib import get_close_matches
 
@@ -123,21 +125,25 @@ def note_contradictions(
 
     A tag without a pixel is none where pixels are unknown: the class may be there.
     """
-    both = 0
-    lacking: list[tuple[str, int]] = []  # file and label
-    surplus: list[tuple[str, int]] = []
-    for record in records:
-        tags = said.get(record.image_id)
-        if tags is None or record.class_map is None:
-            continue
-        both += 1
+    always = set(background_of(records.categories))
+
+    def compare(record: Record) -> tuple[set[int], set[int]]:
+        """Return the labels that tags lack, and those that they have without a pixel."""
+        assert record.class_map is not None
         counts = pixels(decode(record.class_map))
         shown = set(np.flatnonzero(counts[:UNKNOWN]).tolist())
-        lacking += [(record.file, min(shown - set(tags)))] if shown - set(tags) else []
-        if not counts[UNKNOWN] and (
-            without := set(tags) - shown - {*background_of(records.categories)}
-        ):
-            surplus.append((record.file, min(without)))
+        tags = set(said[record.image_id])
+        return shown - tags, set() if counts[UNKNOWN] else tags - shown - always
+
+    both = [record for record in records if record.class_map and record.image_id in said]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        compared = list(pool.map(compare, both))
+    lacking = [
+        (x.file, min(labels)) for x, (labels, _) in zip(both, compared, strict=True) if labels
+    ]
+    surplus = [
+        (x.file, min(labels)) for x, (_, labels) in zip(both, compared, strict=True) if labels
+    ]
     for odd, what in (
         (lacking, "lack the tag of a class that their class map shows"),
         (surplus, "have the tag of a class that their class map does not show"),
@@ -145,5 +151,5 @@ def note_contradictions(
         if odd:
             file, label = odd[0]
             name = records.categories[label].name
-            found = f"{len(odd)} of {both} images {what}, {name} for instance"
+            found = f"{len(odd)} of {len(both)} images {what}, {name} for instance"
             problems.add("warning", "tags against map", file, found, "tags of what the image shows")
