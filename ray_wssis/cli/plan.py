@@ -63,6 +63,9 @@ def show(made: "Plan") -> None:
     table = Table(title="the data", show_header=False)
     for what, value in made.found.rows():
         table.add_row(escape(what), escape(value))
+    table.add_section()
+    for what, value in made.lost_rows():
+        table.add_row(escape(what), escape(value))
     console.print(table)
     chosen = dict(leaves(made.tree))
     table = Table("", "chosen", "why", title=f"the plan, for {made.machine.name}")
@@ -70,7 +73,7 @@ def show(made: "Plan") -> None:
         if path in chosen:
             table.add_row(what, escape(flow(chosen[path].value)), escape(chosen[path].why))
     console.print(table)
-    for warning in made.warnings:
+    for warning in made.to_json()["warnings"]:
         console.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
     if made.minutes is not None:
         console.print(f"The run will take about {made.minutes:.0f} min.")

@@ -7,7 +7,7 @@ import typer
 from upath import UPath
 
 from ray_wssis.config import ConfigError, read_values
-from ray_wssis.storage import remove, write_atomically
+from ray_wssis.storage import remove, write_atomically, write_json
 
 if TYPE_CHECKING:
     from ray_wssis.run_config import RunConfig
@@ -61,8 +61,9 @@ def planned(folder: UPath, overrides: list[str], minutes: float | None) -> "RunC
 
     Raises what `make_plan` raises.
     """
+    from ray_wssis.instance.report_plan import PLAN as PLAN_OF_PAGE  # imports torch
     from ray_wssis.recipes.catalogue import load_recipe
-    from ray_wssis.recipes.plan.machine import this_machine  # imports torch
+    from ray_wssis.recipes.plan.machine import this_machine
     from ray_wssis.recipes.plan.plan import given_values, make_plan
 
     file = folder / PLAN
@@ -77,6 +78,7 @@ def planned(folder: UPath, overrides: list[str], minutes: float | None) -> "RunC
                 remove(draft)
         for warning in made.warnings:
             logger.warning("%s", warning)
+        write_json(folder / PLAN_OF_PAGE, made.to_json())
         write_atomically(file, made.to_yaml().encode())
         takes = "" if made.minutes is None else f"; the run takes about {made.minutes:.0f} min"
         logger.info("The plan, with reasons, is in %s%s", file, takes)

@@ -22,6 +22,7 @@ from ray_wssis.instance.report_classes import (
     spoken,
 )
 from ray_wssis.instance.report_masks import masks_section, trust_section
+from ray_wssis.instance.report_plan import plan_section
 from ray_wssis.instance.sheets import contact_sheets
 from ray_wssis.report.charts import Curve, figure_chart, loss_chart, read_curve
 from ray_wssis.report.page import Section
@@ -55,13 +56,14 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
     names = class_names(folder)
     counts = read_counts(folder)
     classes = classes_section(run, models, names)
-    advice = advise(folder)
+    advice, plan = advise(folder), plan_section(folder)
     return [
         *([advice_section(advice)] if advice else []),
         accuracy_section(run, models, counts),
         *([classes] if classes else []),
         masks_section(run, counts, numbers, has_refiner=models.get("refiner") in run.stages),
         trust_section(run),
+        *([plan] if plan else []),
         training_section(run, models),
         sheets_section(numbers, truth, names),
         predictions_section(run, models, names),

@@ -23,6 +23,7 @@ from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers
 from ray_wssis.recipes.point_wssis_checks import check_what_comes_later
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import estimate
+from ray_wssis.recipes.point_wssis_losses import warn_of_lost_objects
 from ray_wssis.run import Run
 
 
@@ -30,6 +31,7 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     yield (data := split(run, config.data))
     validation = data.part(VALIDATION)
     check_what_comes_later(config, data)
+    warn_of_lost_objects(run, config, data)
     run.estimate(before="teacher", measure=lambda: estimate(run, config, data))
 
     # 1. The teacher learns from the strong images, except for those of the audit.

@@ -80,10 +80,12 @@ class Measured:
         return np.asarray(self.masks.size * self.scales(shorter, longest)[self.masks.image])
 
 
-def measure(strong: Records, weak: Records) -> Measured:
-    """Measure the objects of the images that are given, ignore regions left out."""
-    known, pointed = some_of(strong), some_of(weak)
+def measure(strong: Records, weak: Records, most: int = MOST_IMAGES) -> Measured:
+    """Measure the objects of at most `most` images of each part, ignore regions left out."""
+    known, pointed = some_of(strong, most), some_of(weak, most)
     masks = [row for i, record in enumerate(known) for row in measured_masks(i, record)]
+    if not masks and len(known) < len(strong):  # a choice of empty images
+        return measure(strong, weak, len(strong))
     image, label, *rest = np.asarray(masks, dtype=float).reshape(-1, 8).T
     places = [
         (i, *obj.point)
@@ -106,9 +108,9 @@ def measure(strong: Records, weak: Records) -> Measured:
     )
 
 
-def some_of(records: Records) -> list[Record]:
-    """Choose at most `MOST_IMAGES` records evenly."""
-    every = -(-len(records) // MOST_IMAGES) or 1
+def some_of(records: Records, most: int) -> list[Record]:
+    """Choose at most `most` records evenly."""
+    every = -(-len(records) // most) or 1
     return list(records.select(range(0, len(records), every)))
 
 

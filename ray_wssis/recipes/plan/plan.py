@@ -12,18 +12,20 @@ from ray_wssis.config import ConfigError, apply_override, check_config
 from ray_wssis.data.mirrored_classes import mirrored_pairs
 from ray_wssis.data.records import Records
 from ray_wssis.instance.fingerprint.fingerprint import Fingerprint, take_fingerprint
+from ray_wssis.instance.fingerprint.lost import Lost
 from ray_wssis.instance.fingerprint.measured import measure
 from ray_wssis.instance.fingerprint.upright import has_no_up, signs
 from ray_wssis.instance.split import STRONG, VALIDATION, WEAK, split
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.recipes.plan.budget import share_time, to_be_timed
 from ray_wssis.recipes.plan.compose import Known, compose
-from ray_wssis.recipes.plan.decision import Tree, values_of, with_overrides
+from ray_wssis.recipes.plan.decision import Tree, leaves, values_of, with_overrides
 from ray_wssis.recipes.plan.machine import Machine
 from ray_wssis.recipes.plan.schedule import UNTIMED
-from ray_wssis.recipes.plan.yaml_text import to_text
+from ray_wssis.recipes.plan.yaml_text import flow, to_text
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import numbers, time_stages
+from ray_wssis.recipes.point_wssis_losses import complaints, losses
 from ray_wssis.run import Run
 from ray_wssis.run_config import RunConfig
 
@@ -37,7 +39,8 @@ class Plan:
     machine: Machine
     asked: float  # minutes
     minutes: float | None  # that the run will take; None: not timed
-    warnings: tuple[str, ...] = ()
+    lost: Mapping[str, Lost]  # by stage
+    warnings: tuple[str, ...] = ()  # about the time
 
     @property
     def config(self) -> PointWSSISConfig:
@@ -50,10 +53,27 @@ class Plan:
             f"Planned by `wssis plan` for {self.machine.name} and {self.asked:g} minutes; the run "
             f"takes {takes}.",
             "",
-            *(f"{what}: {value}" for what, value in self.found.rows()),
-            *(f"Warning: {warning}" for warning in self.warnings),
+            *(f"{what}: {value}" for what, value in (*self.found.rows(), *self.lost_rows())),
+            *(f"Warning: {warning}" for warning in (*self.warnings, *complaints(self.lost))),
         ]
         return to_text(self.tree, heading)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the page about the run shows."""
+        return {
+            "machine": self.machine.name,
+            "asked": self.asked,
+            "data": self.found.rows(),
+            "lost": self.lost_rows(),
+            "warnings": [*self.warnings, *complaints(self.lost)],
+            "decisions": [
+                (path, flow(entry.value), entry.why) for path, entry in leaves(self.tree)
+            ],
+        }
+
+    def lost_rows(self) -> list[tuple[str, str]]:
+        """Count what the teacher, or a student without one, cannot see."""
+        return next((counts.rows() for counts in self.lost.values()), [])
 
 
 def make_plan(
@@ -71,7 +91,8 @@ def make_plan(
     parts = split(run, data)
     known = look(parts, values["data"], run.config.seed, machine, minutes)
     tree = with_overrides(compose(known, UNTIMED), overrides)
-    plan = Plan(tree=tree, found=known.found, machine=machine, asked=minutes, minutes=None)
+    plan = Plan(tree=tree, found=known.found, machine=machine, asked=minutes, minutes=None, lost={})
+    plan = replace(plan, lost=losses(known.measured, plan.config))
     if not timed:
         return plan
     logger.info("Timing a few steps ...")
