@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ class Seen(NamedTuple):
     """Facts about a pair that could be read."""
 
     record: Record
+    class_map: str | None  # path or URI
     palette: bytes | None  # of the map; None: gray, or no map
     odd: dict[int, int]  # pixels by value that is no class
 
@@ -80,7 +82,7 @@ def look_at(image_id: int, pair: Pair, classes: Classes) -> Seen | Fault:
         return Fault("image file", error.file, f"cannot be read: {error.found}", error.wanted)
     record = Record(image_id=image_id, file=pair.image, width=width, height=height)
     if pair.class_map is None:
-        return Seen(record, None, {})
+        return Seen(record, None, None, {})
     try:
         values, palette = read_values(pair.class_map)
     except Unusable as error:
@@ -94,15 +96,8 @@ def look_at(image_id: int, pair: Pair, classes: Classes) -> Seen | Fault:
     odd = {value: int(counts[value]) for value in np.flatnonzero(counts).tolist()}
     odd = {value: count for value, count in odd.items() if value not in allowed}
     class_map = classes.labels[values]
-    record = Record(
-        image_id=image_id,
-        file=pair.image,
-        width=width,
-        height=height,
-        class_map=encode(class_map),
-        tags=present(class_map),
-    )
-    return Seen(record, palette, odd)
+    record = replace(record, class_map=encode(class_map), tags=present(class_map))
+    return Seen(record, pair.class_map, palette, odd)
 
 
 def _another_size(file: str, found: tuple[int, ...], expected: tuple[int, int]) -> Fault:
@@ -145,23 +140,22 @@ def note_odd_values(
         f"values of the {len(classes.categories)} classes, {first.id} ({first.name}) to "
         f"{last.id} ({last.name}), or 255 for unknown; a file of classes may list others as unknown"
     )
-    problems.add("error", "no class", odd[0].record.file, found, wanted)
+    problems.add("error", "no class", str(odd[0].class_map), found, wanted)
 
 
 def note_palettes(seen: Sequence[Seen], problems: Problems) -> None:
     """Report maps whose colours say that their values may mean something else."""
-    maps = [look for look in seen if look.record.class_map is not None]
+    maps = [look for look in seen if look.class_map is not None]
     kinds = Counter(look.palette for look in maps)
     if len(kinds) < 2:
         return
     usual, number = kinds.most_common(1)[0]
     other = next(look for look in maps if look.palette != usual)
     what = "gray" if usual is None else "those of one palette"
-    odd = "gray" if other.palette is None else "those of another palette"
-    found = f"{number} of {len(maps)} class maps are {what}, others are not: this one is {odd}"
-    found = found.replace("this one is those", "this one is one")
+    odd = "is gray" if other.palette is None else "has another palette"
+    found = f"{number} of {len(maps)} class maps are {what}, others are not: this one {odd}"
     wanted = "one kind, as an editor may have renumbered the values of a palette"
-    problems.add("warning", "mixed palettes", other.record.file, found, wanted)
+    problems.add("warning", "mixed palettes", str(other.class_map), found, wanted)
 
 
 def settle(problems: Problems) -> None:
@@ -172,7 +166,7 @@ def settle(problems: Problems) -> None:
             logger.warning("%s: %s; wanted: %s", problem.where, problem.found, problem.wanted)
     if errors:
         first = errors[0]
-        others = f" ({len(errors) - 1} other errors)" if len(errors) > 1 else ""
+        others = f" (and {len(errors) - 1} other errors)" if len(errors) > 1 else ""
         raise ValueError(
             f"{first.where}: {first.found}; wanted: {first.wanted}{others}. `wssis data check` "
             "lists everything that is wrong"

@@ -118,6 +118,7 @@ def test_values_that_are_no_class_are_counted(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         write_pair(tmp_path, name, class_map=MAP + np.uint8(name != "b"))
     _, (problem,) = read(tmp_path)
+    assert problem.where == f"{tmp_path}/class_maps/a.png"
     assert problem.found == "2 of 3 class maps hold values that are no class: 3 (16 pixels)"
     assert problem.wanted.startswith("values of the 3 classes, 0 (background) to 2 (dog), or 255")
 
@@ -142,7 +143,7 @@ def test_palettes_that_differ_are_a_warning(tmp_path: Path) -> None:
     _, (problem,) = read(tmp_path)
     assert problem.severity == "warning"
     assert problem.found == (
-        "2 of 3 class maps are gray, others are not: this one is one of another palette"
+        "2 of 3 class maps are gray, others are not: this one has another palette"
     )
 
 
@@ -170,5 +171,7 @@ def test_names_that_do_not_fit_at_all_are_an_error(tmp_path: Path) -> None:
 def test_the_first_error_is_raised(tmp_path: Path) -> None:
     problems = Problems()
     read_folder(tmp_path / "images", tmp_path / "class_maps", NAMES, problems)
-    with pytest.raises(ValueError, match=r"images: there is no such folder; .* \(1 other errors\)"):
+    with pytest.raises(
+        ValueError, match=r"images: there is no such folder; .* \(and 1 other errors\)"
+    ):
         settle(problems)
