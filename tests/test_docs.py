@@ -24,6 +24,7 @@ from markdown_it import MarkdownIt
 from wssis_serve.config import ServeConfig
 
 from ray_wssis.cli.app import app
+from ray_wssis.cli.planned import names_data
 from ray_wssis.config import apply_override, check_config, load_config, shipped_configs
 from ray_wssis.recipes.annotate import AnnotateConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
@@ -124,6 +125,8 @@ def check_values(name: str, given: dict[str, Any]) -> None:
         load_config(AnnotateConfig, None, overrides)
     elif "overrides" in given:
         config = given.get("name")  # mine.yaml is what `wssis config dump nuclei` wrote
+        if config is None and names_data(overrides):  # the rest is planned
+            overrides = ["data.annotations=null", *overrides]
         load_config(
             PointWSSISConfig, config if config in shipped_configs() else "nuclei", overrides
         )

@@ -15,7 +15,7 @@ from ray_wssis.instance.fingerprint.fingerprint import Fingerprint, take_fingerp
 from ray_wssis.instance.fingerprint.lost import Lost
 from ray_wssis.instance.fingerprint.measured import measure
 from ray_wssis.instance.fingerprint.upright import has_no_up, signs
-from ray_wssis.instance.split import STRONG, VALIDATION, WEAK, split
+from ray_wssis.instance.split import AUDIT, STRONG, TAUGHT, VALIDATION, WEAK, split
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.recipes.plan.budget import share_time, to_be_timed
 from ray_wssis.recipes.plan.compose import Known, compose
@@ -103,7 +103,8 @@ def make_plan(
     except Exception as error:
         logger.warning("No step could be timed, so the numbers of steps are guesses: %s", error)
         return plan
-    budget = share_time(plan.config, numbers(parts), timings, known.found, minutes)
+    counts = with_audit(numbers(parts), plan.config.data.audit)
+    budget = share_time(plan.config, counts, timings, known.found, minutes)
     tree = with_overrides(compose(known, budget.steps), overrides)
     return replace(plan, tree=tree, minutes=budget.minutes, warnings=budget.warnings)
 
@@ -122,6 +123,13 @@ NO_DATA = (
     "there is nothing to plan for: name a data set, with --set data.annotations=FILE "
     "--set data.images=FOLDER, or data.strong, data.weak and data.validation, or data.shapes={}"
 )
+
+
+def with_audit(counts: Mapping[str, int], share: float) -> dict[str, int]:
+    """Count as many audit images as the planned share asks for."""
+    strong = counts[TAUGHT] + counts[AUDIT]
+    audit = max(1, int(strong * share)) if share and strong > 2 else 0
+    return {**counts, TAUGHT: strong - audit, AUDIT: audit}
 
 
 def look(
