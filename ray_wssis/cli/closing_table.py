@@ -64,12 +64,17 @@ def speed(throughput: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def print_results(run: UPath) -> None:
-    """Print the average precision of a finished run, and log what to do next."""
+    """Print the average precision that a run has measured, and log what to do next.
+
+    A run without one, of another recipe for instance, is passed over.
+    """
     from ray_wssis.instance.advice import advise
 
     figures = read_json(run / "metrics.json") if (run / "metrics.json").exists() else {}
     roles = [role for role in ROLES if f"{role}/val/AP" in figures]
-    if roles and not wants_json():
+    if not roles:
+        return
+    if not wants_json():
         Console(stderr=True).print(precision_table(figures, roles))
     for piece in advise(run):
         logger.info("What to do next: %s %s", piece.seen, piece.do)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ray_wssis.run_config import RunConfig
 
 LABELLED = "merged"  # the stage that `wssis label` makes last
+MEASURED = "evaluation"  # the stage that measures models
 
 
 def run(
@@ -133,7 +134,7 @@ def make(
         opened = Run(config, str(folder), redo=redo, retry_failed=retry_failed)
         made = carry_out(artifacts(opened, config), until)
     page = made / "index.html"
-    if page.exists():
+    if page.exists() or made.folder.name == MEASURED:
         print_results(folder)
     typer.echo(page if page.exists() else made.folder)
 

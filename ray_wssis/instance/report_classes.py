@@ -23,7 +23,7 @@ def classes_section(run: RunFolder, models: Models, names: Sequence[str]) -> Sec
     """Build the section; None without any figure of a class."""
     roles = measured_roles(run, models, names)
     score, counts = read_confusion(run, models)
-    if not roles and not counts:
+    if not counts and (not roles or len(names) == 1):
         return None
     html = render(
         "classes",
@@ -38,7 +38,8 @@ def classes_section(run: RunFolder, models: Models, names: Sequence[str]) -> Sec
         lists=lists(counts),
     )
     style = (resources.files(HERE) / "templates/classes.css").read_text(encoding="utf-8")
-    return Section(anchor="classes", title="Classes", html=html, style=style)
+    title = "Classes" if len(names) > 1 else "Objects"
+    return Section(anchor="classes", title=title, html=html, style=style)
 
 
 def spoken(role: str) -> str:
@@ -99,7 +100,7 @@ def matrix(counts: Counts, names: Sequence[str]) -> list[dict[str, Any]]:
     then what was missed."""
     totals = num_true(counts)
     rows = []
-    for true in [*(name for name in names if totals[name]), None]:
+    for true in [*(name for name in names if totals[name] or len(names) == 1), None]:
         total = sum(count for (own, _), count in counts.items() if own == true)
         cells = [
             {

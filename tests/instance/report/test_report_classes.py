@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from upath import UPath
 
 from ray_wssis.instance.report_classes import classes_section, lists, matrix, read_confusion
@@ -88,6 +89,25 @@ def test_many_classes_are_folded_and_their_confusion_is_a_list_of_pairs(tmp_path
     assert "The other 28 classes" in html
     assert html.index("class 11") < html.index("<details>") < html.index("class 12</th>")
     assert "class 01 taken for class 02 2 of 2" in words(html)
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        (7, "Of 10 objects in the validation images, 7 were found and 3 missed; 2 instances"),
+        (0, "Of 3 objects in the validation images, 0 were found and 3 missed; 2 instances"),
+    ],
+)
+def test_a_single_class_is_a_sentence(found: int, says: str, tmp_path: Path) -> None:
+    counts: list[dict[str, Any]] = [
+        {"true": "cell", "found": "cell", "count": found},
+        {"true": "cell", "found": None, "count": 3},
+        {"true": None, "found": "cell", "count": 2},
+    ]
+    figures = {"student/val/AP/cell": 20.0, "val/objects/cell": 10}
+    html = html_of(write_run(tmp_path, figures, counts), ["cell"])
+    assert says in words(html)
+    assert "<table" not in html
 
 
 def test_a_run_without_figures_of_classes_has_no_such_section(tmp_path: Path) -> None:
