@@ -1,7 +1,9 @@
 """Sources of a semantic run: its images, and which of them keep their class maps."""
 
 import logging
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -47,7 +49,7 @@ class Gathered(NamedTuple):
     """Three parts of a data set."""
 
     strong: Records
-    weak: Records  # still with the class maps that are known, and with their tags
+    weak: Records  # still with the class maps that are known, and the classes they show as tags
     validation: Records
     said: Tags | None  # tags that somebody gave, by image id; None: those of the class maps
 
@@ -59,6 +61,8 @@ def gather(config: SemanticDataConfig, seed: int, folder: UPath) -> Gathered:
     """
     source = read_source(config, seed, folder)
     images, said = source.images, given_tags(config, source.images)
+    if config.annotations is not None:
+        images = with_shown_tags(images)
     with_map = [place for place, record in enumerate(images) if record.class_map is not None]
     validation = source.validation
     if validation is None:
@@ -76,12 +80,7 @@ def gather(config: SemanticDataConfig, seed: int, folder: UPath) -> Gathered:
         strong = _without_validation(images, strong, held_out)
     kept = {*strong, *held_out}
     weak = [place for place in range(len(images)) if place not in kept]
-    return Gathered(
-        with_shown_tags(images.select(strong)),
-        images.select(weak),
-        with_shown_tags(images.select(validation)),
-        said,
-    )
+    return Gathered(images.select(strong), images.select(weak), images.select(validation), said)
 
 
 def deciding_files(config: SemanticDataConfig) -> list[str]:
@@ -145,14 +144,16 @@ def given_tags(config: SemanticDataConfig, images: Records) -> Tags | None:
 
 
 def with_shown_tags(records: Records) -> Records:
-    """Add the classes that a class map shows to the tags of its image."""
+    """Add the classes that a class map shows to the tags of its image, which may lack some."""
 
     def shown(record: Record) -> Record:
-        assert record.class_map is not None
+        if record.class_map is None:
+            return record
         tags = {*(record.tags or ()), *present(decode(record.class_map))}
         return replace(record, tags=tuple(sorted(tags)))
 
-    return Records.from_rows(map(shown, records), records.categories)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return Records.from_rows(pool.map(shown, records), records.categories)
 
 
 def _read_folder(config: FolderConfig) -> Records:

@@ -51,9 +51,7 @@ class SemanticDataConfig(Config):
     validation: str | None = None  # list of validation images; null: held out
     validation_percent: float = Field(default=20, gt=0, lt=100)  # held out if there is no list
     tags: str | None = None  # CSV with file,tag;tag of weak images; null: from the maps they hide
-    tag_noise: float = Field(
-        default=0, ge=0, le=1
-    )  # chance of a tag to be left out, one to be added
+    tag_noise: float = Field(default=0, ge=0, le=1)  # chance that a tag is left out, or one added
     audit: float = Field(default=0.1, ge=0, le=0.5)  # share of the strong images, not learnt from
 
     @model_validator(mode="after")
