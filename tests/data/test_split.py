@@ -171,13 +171,32 @@ def test_the_audit_is_another_draw_than_the_strong_images() -> None:
     assert strong != taught_and_audit([record(i) for i in range(30)], 0.2)[1]
 
 
-def test_neither_the_order_nor_other_images_decide_who_is_audited() -> None:
+def test_the_order_does_not_decide_who_is_audited() -> None:
     rows = [record(i) for i in range(30)]
     _, audit = taught_and_audit(rows, 0.2)
     assert taught_and_audit(rows[::-1], 0.2)[1] == audit[::-1]
-    without = [row for row in rows if row.image_id != audit[0]]
-    _, again = taught_and_audit(without, 0.2)  # 5 of 29
-    assert again == audit[1:]
+
+
+def crowded(image_id: int, num_objects: int) -> Record:
+    """An image with as many objects, and a crowd, which does not count."""
+    first, crowd = record(image_id).objects
+    objects = (replace(first, annotation_id=100 * image_id + k) for k in range(num_objects))
+    return replace(record(image_id), objects=(*objects, crowd))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_audit_has_images_with_few_and_with_many_objects(seed: int) -> None:
+    rows = [crowded(i, 1 + i // 2) for i in range(20)]  # 1 1 2 2 ... 10 10
+    _, audit = taught_and_audit(rows, 0.25, seed)
+    assert [i // 4 for i in audit] == [0, 1, 2, 3, 4]
+
+
+def test_a_group_that_can_spare_none_leaves_its_place_to_others() -> None:
+    rows = [crowded(i, 1 + i) for i in range(6)]
+    rows[5] = replace(rows[5], objects=(replace(rows[5].objects[0], label=1),))
+    for seed in range(5):
+        taught, audit = taught_and_audit(rows, 0.5, seed)
+        assert 5 in taught and len(audit) == 3
 
 
 def test_two_images_stay_to_teach_from() -> None:
