@@ -15,13 +15,15 @@ The other strong images are the *taught* ones.
 from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import replace
-from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from ray_wssis import masks
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.points import chance, with_points
 from ray_wssis.data.records import Record, Records
+from ray_wssis.data.sizes import Sizes
+
+NUM_DRAWS = 50  # of audit images, to take the best of
 
 
 class Cut(NamedTuple):
@@ -88,25 +90,25 @@ def cut_records(
 def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Records]:
     """Cut the strong images into a taught and an audit part, both in their order.
 
-    The audit gets `share` (0 to 0.5) of the images, rounded down but at least one: sorted by their
-    number of objects they form as many groups, and each gives one, so that crowded images are
-    neither all in the audit nor all missing from it.  It gets fewer, perhaps none, if otherwise
-    fewer than two images were left to teach from, or none of a class that the strong images show.
-    An image can be drawn when it has an object, and all its objects have a mask and a point; crowds
-    do not count.
+    The audit gets `share` (0 to 0.5) of the images, rounded down but at least one.  It gets fewer,
+    perhaps none, if otherwise fewer than two images were left to teach from, or none of a class
+    that the strong images show.  An image can be drawn when it has an object, and all its objects
+    have a mask and a point; crowds do not count.
+
+    A handful of images drawn at random may have half as many objects as others, or larger ones.
+    So many such draws are made, and the one with the most usual objects is taken.
     """
     records = list(strong)
     wanted = max(1, int(len(records) * share + 1e-9)) if share else 0
     if len(records) - wanted < 2:
         wanted = 0
-    taught = Counter(label for record in records for label in _labels(record))
-    audit: set[int] = set()
-    able = _in_line(records, (i for i, x in enumerate(records) if _can_audit(x)), "audit", seed)
-    for i in _spread(able, [len(_labels(x)) for x in records], wanted):
-        objects = Counter(_labels(records[i]))
-        if len(audit) < wanted and all(taught[label] > objects[label] for label in objects):
-            taught -= objects
-            audit.add(i)
+    able = [i for i, record in enumerate(records) if _can_audit(record)]
+    usual = Sizes.of(records[i] for i in able)
+    draws = [
+        _spare(records, _in_line(records, able, f"audit {k}", seed), wanted)
+        for k in range(NUM_DRAWS)
+    ]
+    audit = min(draws, key=lambda drawn: (-len(drawn), usual.distance(records[i] for i in drawn)))
     return (
         strong.select([i for i in range(len(records)) if i not in audit]),
         strong.select(sorted(audit)),
@@ -161,18 +163,18 @@ def _in_line(records: list[Record], able: Iterable[int], kind: str, seed: int) -
     )
 
 
-def _spread(line: list[int], counts: list[int], number: int) -> list[int]:
-    """Reorder a line of places so that its first `number` are of all counts.
-
-    Sorted by count, they form `number` groups; the first of each come first, then the second ones.
-    """
-    if not number:
-        return line
-    rising = sorted(line, key=lambda i: counts[i])
-    bounds = [len(line) * k // number for k in range(number + 1)]
-    rank = {place: k for k, place in enumerate(line)}
-    groups = [sorted(rising[a:b], key=rank.__getitem__) for a, b in pairwise(bounds)]
-    return [place for turn in zip_longest(*groups) for place in turn if place is not None]
+def _spare(records: list[Record], line: list[int], wanted: int) -> set[int]:
+    """Take the first of a line of places that can be spared: some of each class must be left."""
+    left = Counter(label for record in records for label in _labels(record))
+    taken: set[int] = set()
+    for i in line:
+        if len(taken) == wanted:
+            break
+        objects = Counter(_labels(records[i]))
+        if all(left[label] > objects[label] for label in objects):
+            left -= objects
+            taken.add(i)
+    return taken
 
 
 def _labels(record: Record) -> list[int]:

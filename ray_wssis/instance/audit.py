@@ -22,7 +22,7 @@ from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.audit_figures import Audit, drift
 from ray_wssis.instance.label_config import AuditConfig
 from ray_wssis.instance.label_row import ROUGH
-from ray_wssis.instance.quality import QualityModel, held_out, read_column
+from ray_wssis.instance.quality import QualityModel, column_of, held_out, read_column
 from ray_wssis.instance.review import Suspect, write_review
 from ray_wssis.instance.split import AUDIT, TAUGHT, WEAK
 from ray_wssis.metrics.calibration import calibration_error, chance_error, reliability_bins
@@ -89,7 +89,7 @@ def judge(
     names = [category.name for category in categories]
     truth = {record.image_id: record for record in Records.read(data / AUDIT)}
     columns = dict.fromkeys(
-        ["image_id", "annotation_id", "rough", "refined", "label", "area", *signals]
+        ["image_id", "annotation_id", "rough", "refined", "label", "area", *map(column_of, signals)]
     )
     rows = read_rows(labels / ROWS, list(columns), source=UPath(AUDIT).stem)
     model = QualityModel.fit(rows, truth, taught, signals)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from ray_wssis.masks import area, contains, iou, pairwise_iou
 
 ROUGH, REFINED = "rough", "refined"  # columns of masks
+DUPLICATE = "duplicate"  # a flag
 WHOLE_IMAGE = 0.95  # share of the image that no object covers
 DUPLICATE_IOU = 0.8  # of two masks of one image
 
@@ -68,7 +69,7 @@ def find_flags(
         if pixels > WHOLE_IMAGE * size[0] * size[1]:
             flags[i].append("whole image")
         if i in twins:
-            flags[i].append("duplicate")
+            flags[i].append(DUPLICATE)
         if not is_inside:
             flags[i].append("point outside")
     return flags

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ray_wssis.data.records import Record
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.audit_figures import Audit
-from ray_wssis.instance.label_row import REFINED, ROUGH
+from ray_wssis.instance.label_row import DUPLICATE, REFINED, ROUGH
+from ray_wssis.instance.signal_prior import prior_of
 from ray_wssis.metrics.calibration import Regression, cross_validated
 
 NEAR_ZERO = 0.02  # scores closer to 0 (class) or 1 (refiner) count as equal
@@ -59,13 +60,15 @@ class QualityModel:
             return cls(signals=signals, prior=prior, regression=None)
         masks = better_masks(audit)
         values = read_signals(rows, signals, prior)[usable]
-        learnt = Regression.fit(values, audit.ious(masks)[usable], audit.image_id[usable])
+        learnt = Regression.fit(
+            values, audit.ious(masks)[usable], audit.image_id[usable], prior_of(signals, values)
+        )
         return cls(signals=signals, prior=prior, regression=learnt, masks=masks)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of a row of labels that it looks at."""
-        return tuple(dict.fromkeys(["label", "area", *self.signals]))
+        return tuple(dict.fromkeys(["label", "area", *map(column_of, self.signals)]))
 
     def read(self, rows: Sequence[Row]) -> Floats:
         """Return the signals of all points of the rows: (N, F)."""
@@ -112,7 +115,11 @@ def held_out(
     audit = Audit.of(rows, truth)
     usable = audit.is_judged
     true = audit.ious(model.masks)[usable]
-    expected = cross_validated(model.read(rows)[usable], true, audit.image_id[usable])
+    values = model.read(rows)[usable]
+    if not usable.any():
+        return np.zeros(0), np.zeros(0)
+    prior = prior_of(model.signals, values)
+    expected = cross_validated(values, true, audit.image_id[usable], prior)
     if expected is None:
         return np.zeros(0), np.zeros(0)
     return expected, true
@@ -129,15 +136,28 @@ def read_signals(rows: Sequence[Row], signals: Sequence[str], prior: AreaPrior) 
 
     Raises ValueError if the rows lack the column of a signal.
     """
-    if lacking := [name for name in signals if rows and name not in rows[0]]:
+    if lacking := [name for name in signals if rows and column_of(name) not in rows[0]]:
         raise ValueError(
             f"the expected IoU is calibrated for the signals {list(signals)}, and these labels "
             f"have no {', '.join(lacking)}; pass --redo to calibrate again"
         )
     labels = read_column(rows, "label", np.int64)
-    columns = [transformed(name, read_column(rows, name), labels, prior) for name in signals]
+    columns = [transformed(name, read_signal(rows, name), labels, prior) for name in signals]
     values: Floats = np.stack(columns, axis=1)
     return np.nan_to_num(values, posinf=1.0, neginf=-1.0, copy=False)
+
+
+def column_of(signal: str) -> str:
+    """Return the column of a row of labels that a signal is read from."""
+    return "flags" if signal == DUPLICATE else signal
+
+
+def read_signal(rows: Sequence[Row], name: str) -> Floats:
+    """Return the values of a column, or for the flag `duplicate` 1 where it is: (N,)."""
+    if name != DUPLICATE:
+        return read_column(rows, name)
+    flags = chain.from_iterable(row["flags"] or () for row in rows)
+    return np.array([DUPLICATE in (own or ()) for own in flags], np.float64)
 
 
 def transformed(signal: str, values: Floats, labels: NDArray[np.int64], prior: AreaPrior) -> Floats:

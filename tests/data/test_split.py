@@ -185,18 +185,11 @@ def crowded(image_id: int, num_objects: int) -> Record:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_audit_has_images_with_few_and_with_many_objects(seed: int) -> None:
-    rows = [crowded(i, 1 + i // 2) for i in range(20)]  # 1 1 2 2 ... 10 10
+def test_the_audit_has_as_many_objects_as_usual(seed: int) -> None:
+    rows = [crowded(i, 1 + i // 2) for i in range(20)]  # 1 1 2 2 ... 10 10: 5.5 on average
     _, audit = taught_and_audit(rows, 0.25, seed)
-    assert [i // 4 for i in audit] == [0, 1, 2, 3, 4]
-
-
-def test_a_group_that_can_spare_none_leaves_its_place_to_others() -> None:
-    rows = [crowded(i, 1 + i) for i in range(6)]
-    rows[5] = replace(rows[5], objects=(replace(rows[5].objects[0], label=1),))
-    for seed in range(5):
-        taught, audit = taught_and_audit(rows, 0.5, seed)
-        assert 5 in taught and len(audit) == 3
+    assert len(audit) == 5
+    assert 4.8 <= sum(1 + i // 2 for i in audit) / 5 <= 6.2
 
 
 def test_two_images_stay_to_teach_from() -> None:

@@ -33,6 +33,7 @@ class PointLabeller:
         "agreement",
         "point_inside",
         "area",
+        "duplicate",
     )
     schema = pa.unify_schemas(
         [
