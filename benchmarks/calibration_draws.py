@@ -70,18 +70,18 @@ Method = Callable[[Masks, Floats, Prior], Expected]  # audit, signals of the oth
 def weighted_sum(audit: Masks, signals: Floats, prior: Prior, farthest: float = np.inf) -> Expected:
     """Predict as version 0.1 did: ridge regression, images by the root of their objects."""
     _, place, counts = np.unique(audit.image_id, return_inverse=True, return_counts=True)
-    counted = 1 / np.sqrt(counts[place])
+    counted: Floats = 1 / np.sqrt(counts[place])
     counted /= counted.mean()
     mean = np.average(audit.signals, axis=0, weights=counted)
     variance = np.average((audit.signals - mean) ** 2, axis=0, weights=counted)
     least = 1e-12 if np.isinf(farthest) else LEAST_SPREAD**2
-    spread = np.sqrt(np.where(variance > least, variance, 1.0))
+    spread: Floats = np.sqrt(np.where(variance > least, variance, 1.0))
 
     def standard(values: Floats) -> Floats:
         return ((values - mean) / spread).clip(-farthest, farthest)
 
     level = float(np.average(audit.truth, weights=counted))
-    weights = np.zeros(len(mean))
+    weights: Floats = np.zeros(len(mean))
     if len(audit.truth) >= 12:
         seen = standard(audit.signals).T * counted
         held = seen @ standard(audit.signals) + 5 * np.eye(len(mean))
@@ -113,7 +113,8 @@ def without_duplicates(audit: Masks, signals: Floats, prior: Prior) -> Expected:
 
 def all_others(audit: Masks, signals: Floats, prior: Prior) -> Expected:
     """Believe the other runs and do not look at the audit."""
-    return logistic(Masks(*(part[:0] for part in audit)), signals, prior)
+    nothing = Masks(audit.signals[:0], audit.truth[:0], audit.image_id[:0])
+    return logistic(nothing, signals, prior)
 
 
 class Way(NamedTuple):

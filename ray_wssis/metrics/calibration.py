@@ -50,13 +50,16 @@ class Prior:
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """A logistic regression on standardised signals."""
+    """A logistic regression on standardised signals.
+
+    Without a covariance it is what version 0.1 fitted: a weighted sum, cut to 0..1.
+    """
 
     means: list[float]  # (F,)
     spreads: list[float]  # (F,) standard deviations
     weights: list[float]  # (F,)
     intercept: float
-    covariance: list[list[float]] | None  # (1 + F, 1 + F), intercept first; None: see `from_json`
+    covariance: list[list[float]] | None = None  # (1 + F, 1 + F), intercept first
 
     @classmethod
     def fit(
@@ -126,8 +129,7 @@ class Regression:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Regression":
-        """Read what `to_json` gave.  Earlier versions gave no covariance: a plain weighted sum."""
-        return cls(**({"covariance": None} | values))
+        return cls(**values)
 
 
 def standardised(signals: Floats, means: Sequence[float], spreads: Sequence[float]) -> Floats:
