@@ -72,7 +72,7 @@ def weighted_sum(audit: Masks, signals: Floats, prior: Prior, farthest: float = 
     _, place, counts = np.unique(audit.image_id, return_inverse=True, return_counts=True)
     counted: Floats = 1 / np.sqrt(counts[place])
     counted /= counted.mean()
-    mean = np.average(audit.signals, axis=0, weights=counted)
+    mean: Floats = np.asarray(np.average(audit.signals, axis=0, weights=counted))
     variance = np.average((audit.signals - mean) ** 2, axis=0, weights=counted)
     least = 1e-12 if np.isinf(farthest) else LEAST_SPREAD**2
     spread: Floats = np.sqrt(np.where(variance > least, variance, 1.0))
@@ -85,7 +85,7 @@ def weighted_sum(audit: Masks, signals: Floats, prior: Prior, farthest: float = 
     if len(audit.truth) >= 12:
         seen = standard(audit.signals).T * counted
         held = seen @ standard(audit.signals) + 5 * np.eye(len(mean))
-        weights = np.linalg.solve(held, seen @ (audit.truth - level))
+        weights = np.asarray(np.linalg.solve(held, seen @ (audit.truth - level)), np.float64)
     return Expected((standard(signals) @ weights + level).clip(0, 1))
 
 
