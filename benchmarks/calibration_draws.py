@@ -57,7 +57,7 @@ class Masks(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """What a method says about N masks."""
+    """Expectations of N masks by one method."""
 
     iou: Floats  # (N,)
     highest: Floats | None = None  # (N,) upper ends of the 90 % intervals

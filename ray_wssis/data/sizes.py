@@ -1,4 +1,4 @@
-"""How many objects images have, and how large they are: what makes some images unlike others."""
+"""Number and size of the objects of images, by which some images are unlike others."""
 
 from bisect import bisect
 from collections.abc import Iterable

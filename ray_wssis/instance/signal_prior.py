@@ -1,4 +1,4 @@
-"""What the signals of masks have to do with their IoU on other data sets.
+"""The relation of the signals of masks to their IoU, as other data sets told it.
 
 Learnt on shapes, nuclei and animals, which count alike; `benchmarks/calibration_draws.py` says how
 much two of them help the third, and prints the constants below.

@@ -38,7 +38,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """What is believed of the relation before the first object is seen."""
+    """Beliefs about the relation before the first object is seen."""
 
     means: list[float]  # (F,) of the signals
     spreads: list[float]  # (F,) standard deviations
