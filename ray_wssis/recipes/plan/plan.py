@@ -17,11 +17,11 @@ from ray_wssis.instance.fingerprint.measured import measure
 from ray_wssis.instance.fingerprint.upright import has_no_up, signs
 from ray_wssis.instance.split import AUDIT, STRONG, TAUGHT, VALIDATION, WEAK, split
 from ray_wssis.instance.split_config import DataConfig
-from ray_wssis.recipes.plan.budget import share_time, to_be_timed
+from ray_wssis.recipes.plan.budget import SHARES, share_time, to_be_timed
 from ray_wssis.recipes.plan.compose import Known, compose
-from ray_wssis.recipes.plan.decision import Tree, leaves, values_of, with_overrides
+from ray_wssis.recipes.plan.decision import GIVEN, Decision, Tree, leaves, values_of, with_overrides
 from ray_wssis.recipes.plan.machine import Machine
-from ray_wssis.recipes.plan.schedule import UNTIMED
+from ray_wssis.recipes.plan.schedule import UNTIMED, Steps
 from ray_wssis.recipes.plan.yaml_text import flow, to_text
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import numbers, time_stages
@@ -90,7 +90,7 @@ def make_plan(
     run = Run(check_config(RunConfig, common, "--set"), folder)
     parts = split(run, data)
     known = look(parts, values["data"], run.config.seed, machine, minutes)
-    tree = with_overrides(compose(known, UNTIMED), overrides)
+    tree = with_overrides(compose(known, given_steps(values, UNTIMED)), overrides)
     plan = Plan(tree=tree, found=known.found, machine=machine, asked=minutes, minutes=None, lost={})
     plan = replace(plan, lost=losses(known.measured, plan.config))
     if not timed:
@@ -105,7 +105,7 @@ def make_plan(
         return plan
     counts = with_audit(numbers(parts), plan.config.data.audit)
     budget = share_time(plan.config, counts, timings, known.found, minutes)
-    tree = with_overrides(compose(known, budget.steps), overrides)
+    tree = with_overrides(compose(known, given_steps(values, budget.steps)), overrides)
     return replace(plan, tree=tree, minutes=budget.minutes, warnings=budget.warnings)
 
 
@@ -123,6 +123,18 @@ NO_DATA = (
     "there is nothing to plan for: name a data set, with --set data.annotations=FILE "
     "--set data.images=FOLDER, or data.strong, data.weak and data.validation, or data.shapes={}"
 )
+
+
+def given_steps(values: Mapping[str, Any], steps: Steps) -> Steps:
+    """Put steps that were given in the place of those that were chosen; the schedule follows."""
+    for name in SHARES:
+        try:
+            given = values[name]["training"]["steps"]
+        except (KeyError, TypeError):
+            continue
+        if isinstance(given, int) and given > 0:  # anything else is refused later
+            steps = replace(steps, **{name: Decision(given, GIVEN)})
+    return steps
 
 
 def with_audit(counts: Mapping[str, int], share: float) -> dict[str, int]:

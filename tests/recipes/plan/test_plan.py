@@ -42,6 +42,7 @@ def test_other_values_may_be_set(tmp_path: Path) -> None:
     text = planned(tmp_path, "teacher.training.steps=600", "seed=3").to_yaml()
     assert "    steps: 600  # as given" in text
     assert "seed: 3  # of the split and the trainings" in text
+    assert "early: [300, 450]" in text and "warmup_steps: 60" in text  # what follows from it
 
 
 def test_timed_steps_decide_the_schedule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
