@@ -39,6 +39,7 @@ class Known:
     """Facts that a plan is made from."""
 
     data: Mapping[str, Any]  # the values of `data` that were given
+    percent: Decision | None  # of the images that keep their masks; None: given, or the default
     seed: int
     found: Fingerprint
     measured: Measured
@@ -66,7 +67,7 @@ def compose(known: Known, steps: Steps) -> Tree:
     return {
         "recipe": Decision("point_wssis", "the only one so far"),
         "seed": Decision(known.seed, "of the split and the trainings"),
-        "data": data_section(known.data, found),
+        "data": data_section(known.data, known.percent, found),
         "teacher": {
             "model": model,
             "augment": seen,
@@ -107,9 +108,11 @@ def refiner_section(
     }
 
 
-def data_section(given: Mapping[str, Any], found: Fingerprint) -> Tree:
-    """Keep what was given, and choose the share of the audit."""
+def data_section(given: Mapping[str, Any], percent: Decision | None, found: Fingerprint) -> Tree:
+    """Keep what was given, and choose the shares of the masks that teach and that audit."""
     section: Tree = {key: Decision(value, GIVEN) for key, value in given.items()}
+    if percent is not None:
+        section["percent"] = percent
     low, high = AUDIT_SHARES
     share = min(max(math.ceil(20 * AUDIT_IMAGES / found.num_strong) / 20, low), high)
     section.setdefault(

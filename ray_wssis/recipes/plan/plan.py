@@ -21,6 +21,7 @@ from ray_wssis.recipes.plan.budget import SHARES, share_time, to_be_timed
 from ray_wssis.recipes.plan.compose import Known, compose
 from ray_wssis.recipes.plan.decision import GIVEN, Decision, Tree, leaves, values_of, with_overrides
 from ray_wssis.recipes.plan.machine import Machine
+from ray_wssis.recipes.plan.percent import choose_percent
 from ray_wssis.recipes.plan.schedule import UNTIMED, Steps
 from ray_wssis.recipes.plan.yaml_text import flow, to_text
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
@@ -86,10 +87,13 @@ def make_plan(
     """
     values = given_values(overrides)
     data = check_config(DataConfig, values["data"], f"--set {' '.join(overrides)}")
+    percent = None if "percent" in values["data"] else choose_percent(data)
+    if percent is not None:
+        data = data.model_copy(update={"percent": percent.value})
     common = {"recipe": "plan"} | {key: values[key] for key in ("seed",) if key in values}
     run = Run(check_config(RunConfig, common, "--set"), folder)
     parts = split(run, data)
-    known = look(parts, values["data"], run.config.seed, machine, minutes)
+    known = look(parts, values["data"], percent, run.config.seed, machine, minutes)
     tree = with_overrides(compose(known, given_steps(values, UNTIMED)), overrides)
     plan = Plan(tree=tree, found=known.found, machine=machine, asked=minutes, minutes=None, lost={})
     plan = replace(plan, lost=losses(known.measured, plan.config))
@@ -133,7 +137,7 @@ def given_steps(values: Mapping[str, Any], steps: Steps) -> Steps:
         except (KeyError, TypeError):
             continue
         if isinstance(given, int) and given > 0:  # anything else is refused later
-            steps = replace(steps, **{name: Decision(given, GIVEN)})
+            steps = replace(steps, seconds=steps.seconds, **{name: Decision(given, GIVEN)})
     return steps
 
 
@@ -145,7 +149,12 @@ def with_audit(counts: Mapping[str, int], share: float) -> dict[str, int]:
 
 
 def look(
-    parts: Artifact, given: Mapping[str, Any], seed: int, machine: Machine, minutes: float
+    parts: Artifact,
+    given: Mapping[str, Any],
+    percent: Decision | None,
+    seed: int,
+    machine: Machine,
+    minutes: float,
 ) -> Known:
     """Measure a split."""
     strong, weak, validation = (Records.read(parts / name) for name in (STRONG, WEAK, VALIDATION))
@@ -153,6 +162,7 @@ def look(
     names = [category.name for category in strong.categories]
     return Known(
         data=given,
+        percent=percent,
         seed=seed,
         found=take_fingerprint(measured, strong, weak, validation),
         measured=measured,
