@@ -17,9 +17,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ray_wssis.data.records import Click
+from ray_wssis.methods.point_wssis.all_points import LEAST_AGREEMENT
 from ray_wssis.models.solov2 import MASK_STRIDE
-
-LEAST_AGREEMENT = 1e-3  # a mask below it may still be the best there is
 
 
 def further_points(

@@ -15,7 +15,7 @@ Legend: P points, Q of them and of the further positive clicks, L levels, S cell
 C classes, E kernel channels, h w mask pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ray_wssis.data.records import Click
+from ray_wssis.methods.point_wssis.all_points import AllPoints
 from ray_wssis.methods.point_wssis.clicks import ClickTable, further_points
+from ray_wssis.methods.point_wssis.parts import foreign_parts
 from ray_wssis.methods.point_wssis.published_prompt import (
     cells_as_published,
     painted_cells,
@@ -39,6 +41,9 @@ MASK_THRESHOLD = 0.5
 POINTS_AT_ONCE = 64  # masks of all levels are drawn for so many points: some 100 MB at 800 pixels
 SAME_MASK_IOU = 0.8  # two masks that overlap more are the same one
 NO_LEVEL = -1
+
+# Rates how well masks [Q L h w] agree with what is known of their objects [Q]: a factor [Q L].
+Judge = Callable[[Bool[Tensor, "Q L h w"], Int[Tensor, " Q"]], Float[Tensor, "Q L"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +80,25 @@ def decode_points(
     compat: Compat = "fixed",
     clicks: Sequence[Sequence[Click]] | None = None,
     max_iou: float = 1,
+    heed_points: bool = False,
 ) -> PointMasks:
     """Draw masks for the points `xy` (x, y), network pixels, of image `index` of the batch.
 
     `labels` are classes 0..C-1; `allowed` restricts the levels of each point.  `clicks` are further
     ones on and off the object of each point, in network pixels.  A point whose mask overlaps that
-    of a better one by more than `max_iou` takes its next best level.  `compat: reference` ignores
-    `clicks` and `max_iou`.
+    of a better one by more than `max_iou` takes its next best level.  With `heed_points`, masks
+    agree better with the points of all objects (`all_points`) and lose parts that are another's
+    (`parts`).  `compat: reference` ignores these three.
     """
     height, width = output.canvas
     features = output.mask_features[index]
-    points, owner, table = xy, torch.arange(len(xy), device=xy.device), None  # (Q, 2), (Q,)
+    mask_size = features.shape[-2], features.shape[-1]
+    points, owner = xy, torch.arange(len(xy), device=xy.device)  # (Q, 2), (Q,)
+    all_points = AllPoints.of(xy, mask_size) if heed_points and compat == "fixed" else None
+    judges: list[Judge] = [] if all_points is None else [all_points.agreement]
     if clicks is not None and any(clicks) and compat == "fixed":
         points, owner = further_points(clicks, xy)
-        table = ClickTable.of(clicks, xy, (features.shape[-2], features.shape[-1]))
+        judges.append(ClickTable.of(clicks, xy, mask_size).agreement)
 
     place = points / points.new_tensor([width, height])  # (Q, 2), 0..1
     sides = [kernels.shape[-1] for kernels in output.kernels]
@@ -97,10 +107,10 @@ def decode_points(
     class_score, kernels = read_levels(output, index, cells, labels[owner])
     if allowed is not None:
         class_score = class_score * allowed[owner]
-    found = draw_candidates(kernels, class_score, features, owner, table)
+    found = draw_candidates(kernels, class_score, features, owner, judges)
 
     best = found.score.argmax(dim=1)  # (Q,), the finer level of equals
-    if compat == "fixed" and len(points) > 1 and (max_iou < 1 or table is not None):
+    if compat == "fixed" and len(points) > 1 and (max_iou < 1 or len(points) > len(xy)):
         point, level, masks = keep_apart(found, owner, kernels, features, max_iou)
     else:
         point, masks = owner, found.masks
@@ -111,6 +121,10 @@ def decode_points(
         painted, inside = painted_cells(place, sides), masks > MASK_THRESHOLD
         kept = survivors(painted, cells, level, labels, inside, sureness)
         level = level.where(kept, NO_LEVEL)
+    if all_points is not None:
+        inside = (masks > MASK_THRESHOLD) & (level >= 0)[:, None, None]
+        foreign = foreign_parts(inside.cpu().numpy(), all_points.pixel.cpu().numpy())
+        masks = masks.masked_fill(torch.from_numpy(foreign).to(masks.device), 0)
     return PointMasks(
         masks=masks,
         level=level,
@@ -139,12 +153,12 @@ def draw_candidates(
     class_score: Float[Tensor, "Q L"],
     mask_features: Float[Tensor, "E h w"],
     owner: Int[Tensor, " Q"],
-    clicks: ClickTable | None,
+    judges: Sequence[Judge],
 ) -> Candidates:
     """Draw the masks of `kernels`, a few points at a time, and score them.
 
-    `class_score` is 0 where a level may not answer; `owner` are the objects of the points in the
-    table of `clicks`.
+    `class_score` is 0 where a level may not answer; `owner` are the objects of the points, which
+    the `judges` ask for.
     """
     best_masks, all_maskness, all_scores = [], [], []
     for chunk_kernels, chunk_scores, chunk_owners in zip(
@@ -157,8 +171,8 @@ def draw_candidates(
             pixels.view(*chunk_scores.shape, *pixels.shape[1:]) for pixels in (masks, inside)
         )
         score = chunk_scores * sureness  # (q, L), 0 where nothing was drawn
-        if clicks is not None:
-            score = score * clicks.agreement(inside, chunk_owners)
+        for judge in judges:
+            score = score * judge(inside, chunk_owners)
         rows = torch.arange(len(score), device=score.device)
         best_masks.append(masks[rows, score.argmax(dim=1)])
         all_maskness.append(sureness)

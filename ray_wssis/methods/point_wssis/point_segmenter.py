@@ -66,6 +66,7 @@ def draw_points(
         segmenter.config.compat,
         None if clicks is None else scaled(clicks, *factors),
         max_iou=SAME_MASK_IOU,
+        heed_points=True,
     )
     masks = encode_full_size(drawn.masks, network_size, original_size, MASK_THRESHOLD)
     levels = drawn.level.tolist()
