@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ray_wssis.methods.point_wssis.parts import WHOLE
 from ray_wssis.models.solov2 import MASK_STRIDE
 
-OUTSIDE = 0.5  # factor for a mask without the point of its object
+OUTSIDE = 0.1  # factor for a mask without the point of its object
 FOREIGN = 0.25  # factor for each point of another object in it
 LEAST_AGREEMENT = 1e-3  # a mask below it may still be the best there is
 
@@ -29,6 +30,14 @@ class AllPoints:
         last = torch.tensor(mask_size, device=xy.device) - 1
         row, column = (xy.flip(1) / MASK_STRIDE).long().clamp(min=0).minimum(last).unbind(dim=1)
         return cls(row * mask_size[1] + column)
+
+    def of_owners(self, owner: Int[Tensor, " Q"]) -> Int[Tensor, " Q"]:
+        """Return the pixel of the object of each point that offers masks, for `own_parts`.
+
+        Objects with several points may have several parts: WHOLE.
+        """
+        num_points = torch.bincount(owner, minlength=len(self.pixel))
+        return self.pixel.where(num_points == 1, WHOLE)[owner]
 
     def agreement(
         self, inside: Bool[Tensor, "Q L h w"], owner: Int[Tensor, " Q"]

@@ -1,10 +1,10 @@
-"""Parts of a mask that belong to other objects.
+"""The part of a mask that is the object's own.
 
-A kernel often answers to two objects that look alike, and its mask then has a part on each.  A
-part that does not hold the point of the object and that other masks cover is theirs.  An object
-that is in parts itself, as behind a post, keeps them: nothing else claims them.
+A kernel often answers to several objects that look alike, and its mask then has a part on each.
+The part with the object's point is its own.  A mask beside its point stays whole, as that of an
+object in two parts whose centroid lies between them.
 
-Legend: P points, h w mask pixels.
+Legend: N masks, h w mask pixels.
 """
 
 import cv2
@@ -12,24 +12,23 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from numpy.typing import NDArray
 
-COVERED = 0.5  # share of a part that other masks cover, beyond which it is theirs
+WHOLE = -1  # in place of a pixel: all parts are the object's
 
 
-def foreign_parts(
-    inside: Bool[NDArray[np.bool_], "P h w"], pixel: Int64[NDArray[np.int64], " P"]
-) -> Bool[NDArray[np.bool_], "P h w"]:
-    """Mark the pixels of each mask that belong to others; `pixel` are places in flattened masks.
+def own_parts(
+    inside: Bool[NDArray[np.bool_], "N h w"], pixel: Int64[NDArray[np.int64], " N"]
+) -> Bool[NDArray[np.bool_], "N h w"]:
+    """Return each mask without the parts that do not hold its `pixel`, if one does.
 
-    The part with the point is the object's own; where none holds it, the largest part is.
+    A pixel is a place in the flattened mask, or WHOLE.
     """
-    foreign = np.zeros_like(inside)
-    num_masks = inside.sum(axis=0)  # (h, w)
-    for mask, own_pixel, result in zip(inside, pixel.tolist(), foreign, strict=True):
-        num_parts, parts = cv2.connectedComponents(mask.view(np.uint8))
-        if num_parts > 2:  # the background is one of them
-            area = np.bincount(parts.ravel())
-            covered = np.bincount(parts.ravel(), weights=num_masks.ravel() > 1)
-            is_foreign = covered >= COVERED * area
-            is_foreign[[0, parts.ravel()[own_pixel] or 1 + area[1:].argmax()]] = False
-            result[:] = is_foreign[parts]
-    return foreign
+    num, height, width = inside.shape
+    if inside.size == 0:
+        return inside
+    stacked = np.zeros((num, height + 1, width), dtype=np.uint8)  # no mask touches the next
+    stacked[:, :height] = inside
+    _, labels = cv2.connectedComponents(stacked.reshape(-1, width))
+    parts = labels.reshape(stacked.shape)[:, :height]
+    own = parts.reshape(num, -1)[np.arange(num), pixel]
+    has_own = (own > 0) & (pixel != WHOLE)
+    return np.where(has_own[:, None, None], parts == own[:, None, None], inside)

@@ -26,7 +26,7 @@ from torch import Tensor
 from ray_wssis.data.records import Click
 from ray_wssis.methods.point_wssis.all_points import AllPoints
 from ray_wssis.methods.point_wssis.clicks import ClickTable, further_points
-from ray_wssis.methods.point_wssis.parts import foreign_parts
+from ray_wssis.methods.point_wssis.parts import own_parts
 from ray_wssis.methods.point_wssis.published_prompt import (
     cells_as_published,
     painted_cells,
@@ -86,9 +86,9 @@ def decode_points(
 
     `labels` are classes 0..C-1; `allowed` restricts the levels of each point.  `clicks` are further
     ones on and off the object of each point, in network pixels.  A point whose mask overlaps that
-    of a better one by more than `max_iou` takes its next best level.  With `heed_points`, masks
-    agree better with the points of all objects (`all_points`) and lose parts that are another's
-    (`parts`).  `compat: reference` ignores these three.
+    of a better one by more than `max_iou` takes its next best level.  With `heed_points`, a
+    mask is the part with its point (`parts`), and how it agrees with the points of all objects
+    counts (`all_points`).  `compat: reference` ignores these three.
     """
     height, width = output.canvas
     features = output.mask_features[index]
@@ -99,6 +99,7 @@ def decode_points(
     if clicks is not None and any(clicks) and compat == "fixed":
         points, owner = further_points(clicks, xy)
         judges.append(ClickTable.of(clicks, xy, mask_size).agreement)
+    own_pixel = None if all_points is None else all_points.of_owners(owner)  # (Q,)
 
     place = points / points.new_tensor([width, height])  # (Q, 2), 0..1
     sides = [kernels.shape[-1] for kernels in output.kernels]
@@ -107,11 +108,11 @@ def decode_points(
     class_score, kernels = read_levels(output, index, cells, labels[owner])
     if allowed is not None:
         class_score = class_score * allowed[owner]
-    found = draw_candidates(kernels, class_score, features, owner, judges)
+    found = draw_candidates(kernels, class_score, features, owner, own_pixel, judges)
 
     best = found.score.argmax(dim=1)  # (Q,), the finer level of equals
     if compat == "fixed" and len(points) > 1 and (max_iou < 1 or len(points) > len(xy)):
-        point, level, masks = keep_apart(found, owner, kernels, features, max_iou)
+        point, level, masks = keep_apart(found, owner, own_pixel, kernels, features, max_iou)
     else:
         point, masks = owner, found.masks
         level = best.where(found.score.amax(dim=1) > 0, NO_LEVEL)
@@ -121,10 +122,6 @@ def decode_points(
         painted, inside = painted_cells(place, sides), masks > MASK_THRESHOLD
         kept = survivors(painted, cells, level, labels, inside, sureness)
         level = level.where(kept, NO_LEVEL)
-    if all_points is not None:
-        inside = (masks > MASK_THRESHOLD) & (level >= 0)[:, None, None]
-        foreign = foreign_parts(inside.cpu().numpy(), all_points.pixel.cpu().numpy())
-        masks = masks.masked_fill(torch.from_numpy(foreign).to(masks.device), 0)
     return PointMasks(
         masks=masks,
         level=level,
@@ -153,28 +150,29 @@ def draw_candidates(
     class_score: Float[Tensor, "Q L"],
     mask_features: Float[Tensor, "E h w"],
     owner: Int[Tensor, " Q"],
+    own_pixel: Int[Tensor, " Q"] | None,
     judges: Sequence[Judge],
 ) -> Candidates:
     """Draw the masks of `kernels`, a few points at a time, and score them.
 
     `class_score` is 0 where a level may not answer; `owner` are the objects of the points, which
-    the `judges` ask for.
+    the `judges` ask for, and `own_pixel` where `draw_parts` looks for them.
     """
     best_masks, all_maskness, all_scores = [], [], []
-    for chunk_kernels, chunk_scores, chunk_owners in zip(
-        *(rows.split(POINTS_AT_ONCE) for rows in (kernels, class_score, owner)), strict=True
-    ):
-        masks = draw(chunk_kernels.flatten(0, 1), mask_features)  # (q L, h, w)
-        inside = masks > MASK_THRESHOLD
+    num_levels = class_score.shape[1]
+    for rows in torch.arange(len(owner), device=owner.device).split(POINTS_AT_ONCE):
+        chunk_scores = class_score[rows]
+        pixel = None if own_pixel is None else own_pixel[rows].repeat_interleave(num_levels)
+        masks, inside = draw_parts(kernels[rows].flatten(0, 1), mask_features, pixel)  # (q L, h, w)
         sureness = maskness(masks, inside).view_as(chunk_scores)  # (q, L)
         masks, inside = (  # (q, L, h, w)
             pixels.view(*chunk_scores.shape, *pixels.shape[1:]) for pixels in (masks, inside)
         )
         score = chunk_scores * sureness  # (q, L), 0 where nothing was drawn
         for judge in judges:
-            score = score * judge(inside, chunk_owners)
-        rows = torch.arange(len(score), device=score.device)
-        best_masks.append(masks[rows, score.argmax(dim=1)])
+            score = score * judge(inside, owner[rows])
+        best = torch.arange(len(score), device=score.device), score.argmax(dim=1)
+        best_masks.append(cut(masks[best], inside[best]))
         all_maskness.append(sureness)
         all_scores.append(score)
     return Candidates(
@@ -185,9 +183,29 @@ def draw_candidates(
     )
 
 
+def draw_parts(
+    kernels: Float[Tensor, "N E"],
+    mask_features: Float[Tensor, "E h w"],
+    own_pixel: Int[Tensor, " N"] | None,
+) -> tuple[Float[Tensor, "N h w"], Bool[Tensor, "N h w"]]:
+    """Draw masks as probabilities, and mark the part of each with its `own_pixel`; all without."""
+    masks = draw(kernels, mask_features)
+    inside = masks > MASK_THRESHOLD
+    if own_pixel is not None:
+        parts = own_parts(inside.cpu().numpy(), own_pixel.cpu().numpy())
+        inside = torch.from_numpy(parts).to(inside.device)
+    return masks, inside
+
+
+def cut(masks: Float[Tensor, "N h w"], inside: Bool[Tensor, "N h w"]) -> Float[Tensor, "N h w"]:
+    """Set the probability of all parts to 0 that are not `inside`; borders stay soft."""
+    return masks.where(inside | (masks <= MASK_THRESHOLD), 0)
+
+
 def keep_apart(
     found: Candidates,
     owner: Int[Tensor, " Q"],
+    own_pixel: Int[Tensor, " Q"] | None,
     kernels: Float[Tensor, "Q L E"],
     mask_features: Float[Tensor, "E h w"],
     max_iou: float,
@@ -201,10 +219,13 @@ def keep_apart(
     all_kernels = kernels.flatten(0, 1)  # (Q L, E)
     num_points, num_levels = found.score.shape
 
+    def draw_some(candidates: Tensor) -> tuple[Tensor, Tensor]:
+        pixel = None if own_pixel is None else own_pixel[candidates // num_levels]
+        return draw_parts(all_kernels[candidates], mask_features, pixel)
+
     def draw_bits(candidates: Places) -> Words:
-        wanted = all_kernels[torch.from_numpy(candidates).to(device)]
-        parts = wanted.split(POINTS_AT_ONCE * num_levels)
-        return pack_bits(torch.cat([draw(part, mask_features) > MASK_THRESHOLD for part in parts]))
+        wanted = torch.from_numpy(candidates).to(device).split(POINTS_AT_ONCE * num_levels)
+        return pack_bits(torch.cat([draw_some(some)[1] for some in wanted]))
 
     score = found.score.cpu().numpy()
     drawn = np.arange(num_points) * num_levels + score.argmax(axis=1)  # as in `draw_candidates`
@@ -223,7 +244,7 @@ def keep_apart(
     points, levels = torch.from_numpy(point).to(device), torch.from_numpy(level).to(device)
     masks = found.masks if len(chosen) == num_points else found.masks[points]
     for rows in torch.from_numpy(moved).to(device).split(POINTS_AT_ONCE):
-        masks[rows] = draw(kernels[points[rows], levels[rows]], mask_features)
+        masks[rows] = cut(*draw_some(points[rows] * num_levels + levels[rows]))
     return points, levels, masks
 
 

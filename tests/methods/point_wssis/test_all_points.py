@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from ray_wssis.methods.point_wssis.all_points import FOREIGN, OUTSIDE, AllPoints
+from ray_wssis.methods.point_wssis.parts import WHOLE
 
 XY = torch.tensor([[2.0, 2.0], [30.0, 10.0], [9.0, 1.0], [2.9, 2.9]])  # the last beside the first
 PIXELS = [(0, 0), (2, 7), (0, 2), (0, 0)]  # rows and columns of the points in a mask
@@ -37,3 +38,8 @@ def test_a_mask_that_holds_every_point_is_better_than_none() -> None:
 
 def test_points_on_the_far_edges_are_in_the_last_pixels() -> None:
     assert AllPoints.of(torch.tensor([[40.0, 16.0]]), (4, 10)).pixel.tolist() == [39]
+
+
+def test_an_object_with_several_points_may_have_several_parts() -> None:
+    points = AllPoints.of(XY[:3], (4, 10))
+    assert points.of_owners(torch.tensor([0, 1, 2, 1])).tolist() == [0, WHOLE, 2, WHOLE]

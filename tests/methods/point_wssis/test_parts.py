@@ -2,43 +2,40 @@
 
 import numpy as np
 
-from ray_wssis.methods.point_wssis.parts import foreign_parts
+from ray_wssis.methods.point_wssis.parts import WHOLE, own_parts
 
 
-def found(pixels: list[int], *rows: str) -> list[str]:
-    """Return the rows without their foreign parts."""
+def own(pixels: list[int], *rows: str) -> list[str]:
     inside = np.array([[[character == "#" for character in row]] for row in rows])
-    kept = inside & ~foreign_parts(inside, np.array(pixels))
-    return ["".join(".#"[pixel] for pixel in mask[0]) for mask in kept.astype(int)]
+    return [
+        "".join(".#"[pixel] for pixel in mask[0])
+        for mask in own_parts(inside, pixels_of(pixels)).astype(int)
+    ]
 
 
-def test_a_part_that_another_mask_covers_goes() -> None:
-    assert found([0, 5], "##..##", "....##") == ["##....", "....##"]
-    assert found([1, 4], "##..##", "##..##") == ["##....", "....##"]
+def pixels_of(pixels: list[int]) -> np.ndarray:
+    return np.array(pixels, dtype=np.int64)
 
 
-def test_a_part_that_nothing_covers_stays() -> None:
-    assert found([0, 3], "##..##", "..##..") == ["##..##", "..##.."]
-    assert found([0, 0], "##..####", "##.....#") == ["##..####", "##......"]
+def test_the_part_with_the_point_stays() -> None:
+    assert own([0, 4, 5], "##..##", "##..##", ".....#") == ["##....", "....##", ".....#"]
 
 
-def test_half_a_part_is_enough() -> None:
-    assert found([0, 7], "##..####", "......##") == ["##......", "......##"]
-    assert found([0, 7], "##..####", ".......#") == ["##..####", ".......#"]
+def test_a_mask_beside_its_point_stays_whole() -> None:
+    assert own([2, 0], "##..##", ".#.#.#") == ["##..##", ".#.#.#"]
+    assert own([WHOLE], "##..##") == ["##..##"]
 
 
-def test_a_part_that_holds_the_point_stays_however_covered() -> None:
-    assert found([0, 2], "##.#", "####") == ["##..", "####"]
+def test_an_empty_mask_stays_empty() -> None:
+    assert own([1, 0], "......", "##....") == ["......", "##...."]
 
 
-def test_of_a_mask_beside_its_point_the_largest_part_stays() -> None:
-    assert found([2, 0], "#..##.#", "#######") == ["...##..", "#######"]
-
-
-def test_parts_that_touch_at_a_corner_are_one() -> None:
-    inside = np.array([[[1, 0], [0, 1]], [[0, 0], [0, 1]]], dtype=bool)
-    assert not foreign_parts(inside, np.array([0, 3])).any()
+def test_pixels_that_touch_at_a_corner_are_one_part() -> None:
+    inside = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 1]]], dtype=bool)
+    assert own_parts(inside, pixels_of([0])).astype(int).tolist() == [
+        [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    ]
 
 
 def test_no_masks_no_parts() -> None:
-    assert foreign_parts(np.zeros((0, 4, 4), dtype=bool), np.zeros(0, np.int64)).shape == (0, 4, 4)
+    assert own_parts(np.zeros((0, 4, 4), dtype=bool), pixels_of([])).shape == (0, 4, 4)

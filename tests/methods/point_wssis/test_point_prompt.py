@@ -203,6 +203,33 @@ def every_candidate(
     return by_object
 
 
+def heeding(candidates: list[list[Candidate]], xy: Tensor) -> list[list[Candidate]]:
+    """The candidates of objects with one point each: its part, scored by all points."""
+    places = [(int(y) // 4, int(x) // 4) for x, y in xy.tolist()]
+    return [
+        [heeding_one(candidate, place, places) for candidate in of_object]
+        for of_object, place in zip(candidates, places, strict=True)
+    ]
+
+
+def heeding_one(whole: Candidate, own: tuple[int, int], places: list[tuple[int, int]]) -> Candidate:
+    inside = whole.mask > 0.5
+    part, fresh = torch.zeros_like(inside), [own] if inside[own] else []
+    while fresh:
+        row, column = fresh.pop()
+        if inside[row, column] and not part[row, column]:
+            part[row, column] = True
+            around = [(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+            fresh += [(i, j) for i, j in around if i in range(16) and j in range(24)]
+    part = part if inside[own] else inside
+    sure = float(whole.mask[part].mean()) if part.any() else 0.0
+    others = sum(bool(part[place]) for place in places if place != own)
+    factor = max(0.25**others * (1 if part[own] else 0.1), 1e-3)
+    mask = torch.where(inside & ~part, 0, whole.mask)
+    score = whole.class_score * sure * factor
+    return whole._replace(score=score, mask=mask, maskness=sure)
+
+
 def apart_one_by_one(candidates: list[list[Candidate]], max_iou: float) -> list[Candidate | None]:
     """Better candidates come first; every pair of masks is compared."""
     queue = [
@@ -247,6 +274,16 @@ def test_of_two_points_with_one_mask_the_weaker_picks_again(num: int, seed: int)
         assert ((found.level != best.level) & (found.level != NO_LEVEL)).any()
     if num > 40:
         assert (found.level == NO_LEVEL).any()
+
+
+@pytest.mark.parametrize(("num", "seed"), [(1, 0), (2, 0), (40, 1), (150, 2)])
+def test_a_mask_is_the_part_with_its_point_and_all_points_judge(num: int, seed: int) -> None:
+    xy, labels = random_points(num, seed)
+    output = output_of(seed)
+    candidates = heeding(every_candidate(output, xy, labels, [[]] * num), xy)
+    expected = apart_one_by_one(candidates, SAME_MASK_IOU)
+    found = decode_points(output, 0, xy, labels, max_iou=SAME_MASK_IOU, heed_points=True)
+    assert_chosen(found, expected, candidates)
 
 
 def test_three_points_on_one_pixel_keep_three_masks() -> None:
@@ -340,12 +377,20 @@ def test_a_mask_against_all_clicks_is_better_than_none() -> None:
     torch.testing.assert_close(found.class_score, plain.class_score)
 
 
-def test_reference_does_not_look_at_clicks_and_overlaps() -> None:
+def test_reference_does_not_look_at_clicks_overlaps_and_parts() -> None:
     xy, labels = random_points(30, seed=8)
     clicks = random_clicks(30, seed=8)
     assert_same(
         decode_points(
-            output_of(), 0, xy, labels, None, "reference", clicks=clicks, max_iou=SAME_MASK_IOU
+            output_of(),
+            0,
+            xy,
+            labels,
+            None,
+            "reference",
+            clicks=clicks,
+            max_iou=SAME_MASK_IOU,
+            heed_points=True,
         ),
         decode_points(output_of(), 0, xy, labels, None, "reference"),
     )

@@ -37,7 +37,12 @@ def test_rough_masks_are_rows_of_the_points_in_original_pixels(segmenter: Segmen
     points, labels = [(10.0, 20.0), (159.0, 100.0), (10.0, 20.0)], [2, 0, 1]
     found = draw_points(segmenter, output, 1, (64, 80), (128, 160), points, labels)
     decoded = decode_points(
-        output, 1, torch.tensor(points) / 2, torch.tensor(labels), max_iou=SAME_MASK_IOU
+        output,
+        1,
+        torch.tensor(points) / 2,
+        torch.tensor(labels),
+        max_iou=SAME_MASK_IOU,
+        heed_points=True,
     )
     expected = encode_full_size(decoded.masks, (64, 80), (128, 160), 0.5)
     assert found.masks == [
