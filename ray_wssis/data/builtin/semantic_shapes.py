@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 IMAGES, CLASS_MAPS, CLASSES = "images", "class_maps", "classes.txt"  # in the folder
 MOST_OBJECTS = 3
-HUE_SPREAD = 0.08  # of four uniform numbers: a standard deviation of 0.046
+HUE_SPREAD = 0.06  # of four uniform numbers: a standard deviation of 0.035
 OPACITY = 0.6  # of an object, at least
 GRAIN = 60  # of every sample of an image, from the darkest to the brightest
 
