@@ -12,7 +12,7 @@ from rich.table import Table
 from ray_wssis.cli.options import Overrides
 from ray_wssis.cli.planned import MINUTES, Minutes
 from ray_wssis.logs import begin
-from ray_wssis.session import configure
+from ray_wssis.session import configure, is_lent
 from ray_wssis.storage import locate, write_atomically
 
 if TYPE_CHECKING:
@@ -46,7 +46,13 @@ def plan_command(
     from ray_wssis.recipes.plan.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="wssis-plan-") as folder:
-        made = make_plan(overrides or [], minutes or MINUTES, locate(folder), this_machine())
+        made = make_plan(
+            overrides or [],
+            minutes or MINUTES,
+            locate(folder),
+            this_machine(),
+            timed=not is_lent(),  # other nodes cannot read a folder of this one
+        )
     file = locate(out)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, made.to_yaml().encode())
@@ -77,3 +83,5 @@ def show(made: "Plan") -> None:
         console.print(f"[yellow]warning[/] {escape(warning)}", soft_wrap=True)
     if made.minutes is not None:
         console.print(f"The run will take about {made.minutes:.0f} min.")
+    else:
+        console.print("No step was timed, so the numbers of steps are guesses.")

@@ -1,18 +1,19 @@
 """The plan of a run that was given no configuration."""
 
 import logging
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from upath import UPath
 
 from ray_wssis.config import ConfigError, read_values
-from ray_wssis.storage import remove, write_atomically, write_json
+from ray_wssis.storage import read_json, remove, write_atomically, write_json
 
 if TYPE_CHECKING:
     from ray_wssis.run_config import RunConfig
 
 PLAN = "plan.yaml"  # in the folder of the run
+FIGURES = "plan.json"  # beside it, for the page about the run
 MINUTES = 30.0  # unless told otherwise
 Minutes = Annotated[
     float | None,
@@ -61,16 +62,16 @@ def planned(folder: UPath, overrides: list[str], minutes: float | None) -> "RunC
 
     Raises what `make_plan` raises.
     """
-    from ray_wssis.instance.report_plan import PLAN as PLAN_OF_PAGE  # imports torch
     from ray_wssis.recipes.catalogue import load_recipe
     from ray_wssis.recipes.plan.machine import this_machine
     from ray_wssis.recipes.plan.plan import given_values, make_plan
 
     file = folder / PLAN
-    given = given_values(overrides)["data"]
-    if not file.exists() or not given.items() <= read_values(file)["data"].items():
+    if not is_plan_for(folder, given_values(overrides)["data"], minutes):
         logger.info("Planning: choosing every setting from the data ...")
         draft = folder / "planning"
+        if draft.exists():  # of a command that was killed
+            remove(draft)
         try:
             made = make_plan(overrides, minutes or MINUTES, draft, this_machine())
         finally:
@@ -78,8 +79,16 @@ def planned(folder: UPath, overrides: list[str], minutes: float | None) -> "RunC
                 remove(draft)
         for warning in made.warnings:
             logger.warning("%s", warning)
-        write_json(folder / PLAN_OF_PAGE, made.to_json())
+        write_json(folder / FIGURES, made.to_json())
         write_atomically(file, made.to_yaml().encode())
         takes = "" if made.minutes is None else f"; the run takes about {made.minutes:.0f} min"
         logger.info("The plan, with reasons, is in %s%s", file, takes)
     return load_recipe(str(file), ["estimate=false", *overrides])
+
+
+def is_plan_for(folder: UPath, data: dict[str, Any], minutes: float | None) -> bool:
+    """Tell whether the plan in `folder`, if there is one, is for these data and this time."""
+    if not (folder / PLAN).exists() or not (folder / FIGURES).exists():
+        return False
+    is_alike = data.items() <= read_values(folder / PLAN)["data"].items()
+    return is_alike and minutes in (None, read_json(folder / FIGURES)["asked"])

@@ -55,10 +55,11 @@ def test_a_run_stopped_after_its_plan_keeps_it(tmp_path: Path, times: list[int])
     (tmp_path / "config.resolved.yaml").unlink(missing_ok=True)
     assert runner.invoke(app, line).exit_code == 0
     assert times == [1]
-    (tmp_path / "config.resolved.yaml").unlink(missing_ok=True)
+    assert runner.invoke(app, [*line, "--minutes", "7"]).exit_code == 0
+    assert times == [1, 1]
     other = [*line, "--set", "data.percent=50", "--redo"]
     assert runner.invoke(app, other).exit_code == 0
-    assert times == [1, 1]
+    assert times == [1, 1, 1]
 
 
 def test_minutes_are_for_plans(tmp_path: Path) -> None:

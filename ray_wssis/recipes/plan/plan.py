@@ -49,7 +49,7 @@ class Plan:
 
     def to_yaml(self) -> str:
         """Write the configuration with its reasons, below the fingerprint."""
-        takes = "not timed" if self.minutes is None else f"about {self.minutes:.0f} min"
+        takes = "an unknown time" if self.minutes is None else f"about {self.minutes:.0f} min"
         heading = [
             f"Planned by `wssis plan` for {self.machine.name} and {self.asked:g} minutes; the run "
             f"takes {takes}.",
