@@ -20,7 +20,7 @@ Minutes = Annotated[
     typer.Option(
         min=1,
         show_default=f"{MINUTES:g}",
-        help="Time for everything on this machine; a run that is planned takes as many steps.",
+        help="Time that the run may take on this machine; it decides the numbers of steps.",
     ),
 ]
 

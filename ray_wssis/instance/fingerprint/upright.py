@@ -34,8 +34,16 @@ class Sign:
     limit: float  # largest absolute mean that does no harm
 
     @property
+    def most(self) -> float:
+        """Largest absolute value that the mean may have."""
+        return abs(self.mean) + ERRORS * self.error
+
+    @property
     def is_small(self) -> bool:
-        return abs(self.mean) + ERRORS * self.error < self.limit
+        return self.most < self.limit
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.mean:+.2f} +- {ERRORS * self.error:.2f})"
 
 
 def signs(measured: Measured, strong: Records) -> list[Sign]:
@@ -68,10 +76,7 @@ def has_no_up(found: Sequence[Sign], measured: Measured, names: Sequence[str]) -
     if doubtful:
         worst = max(doubtful, key=lambda sign: abs(sign.mean) / (sign.error + 1e-9))
         known = "" if abs(worst.mean) > ERRORS * worst.error else "perhaps "
-        return False, (
-            f"images seem to have an up: {known}{worst.name} "
-            f"({worst.mean:+.2f} +- {ERRORS * worst.error:.2f})"
-        )
+        return False, f"images seem to have an up: {known}{worst}"
     masks = measured.masks
     for what, values in (("stands or lies", masks.lean), ("has a top", masks.skew)):
         for label in np.unique(masks.label):
@@ -81,7 +86,8 @@ def has_no_up(found: Sequence[Sign], measured: Measured, names: Sequence[str]) -
             average = sign(what, per_image(values[own], masks.image[own]), np.inf)
             if abs(average.mean) > CLASS_ERRORS * average.error:
                 return False, f"class {names[label]} {what} ({average.mean:+.2f} on average)"
-    return True, "no sign of an up in pixels, masks and points"
+    largest = max(found, key=lambda sign: sign.most / sign.limit)
+    return True, f"no sign of an up in {number} images; the largest: {largest}"
 
 
 def sign(name: str, values: Iterable[float], limit: float) -> Sign:

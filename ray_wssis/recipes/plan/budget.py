@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from ray_wssis.instance.fingerprint.fingerprint import Fingerprint
 from ray_wssis.instance.split import AUDIT, TAUGHT, WEAK
 from ray_wssis.recipes.plan.decision import Decision
-from ray_wssis.recipes.plan.schedule import UNTIMED, Steps
+from ray_wssis.recipes.plan.schedule import UNTIMED, Steps, round_steps
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import seconds
 from ray_wssis.training.timing import Timing
 
 USED = 0.9  # of the time; the quickest steps are timed, and others are slower
 LEAST_TRAINED = 0.4  # of the time goes into steps, however long the other stages take
-SHARES = {"teacher": 0.36, "refiner": 0.14, "student": 0.5}
-FEWEST = {"teacher": 40, "refiner": 40, "student": 40}
+SHARES = {"teacher": 0.36, "refiner": 0.14, "student": 0.5}  # about those of configs/
+FEWEST = 40  # steps
 ENOUGH = 400  # steps that are never too many
 MOST_PASSES = {"teacher": 300, "refiner": 100, "student": 100}  # over images, or masks
 
@@ -61,7 +61,7 @@ def share_time(
         given = parts[name] / whole * left + (spare / times[name] if name == "student" else 0)
         number, why = choose_steps(name, given, known[name].step, config, numbers, found)
         spare += max(0.0, given - number * known[name].step)
-        if number == FEWEST[name]:
+        if number == FEWEST:
             warnings.append(
                 f"{name}: {number} steps are too few to learn much, give more --minutes"
             )
@@ -117,15 +117,5 @@ def choose_steps(
     passes += "masks" if name == "refiner" else "images"
     if fitting > most:
         return most, f"{passes}: more would not help"
-    number = max(FEWEST[name], fitting)
-    return number, f"{given / 60:.1f} min at {step:.2f} s a step; {passes}"
-
-
-def round_steps(number: float) -> int:
-    """Round down to two digits, the second one even, so that noise of the clock matters less."""
-    if number < 20:
-        return max(1, int(number))
-    unit = 2
-    while unit * 50 <= number:
-        unit *= 10
-    return int(number / unit) * unit
+    number = max(FEWEST, fitting)
+    return number, f"{given / 60:.1f} min at {step:.2g} s a step; {passes}"

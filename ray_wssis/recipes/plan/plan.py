@@ -30,6 +30,11 @@ from ray_wssis.recipes.point_wssis_losses import complaints, losses
 from ray_wssis.run import Run
 from ray_wssis.run_config import RunConfig
 
+NO_DATA = (
+    "there is nothing to plan for: name a data set, with --set data.annotations=FILE "
+    "--set data.images=FOLDER, or data.strong, data.weak and data.validation, or data.shapes={}"
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -121,12 +126,6 @@ def given_values(overrides: Sequence[str]) -> dict[str, Any]:
     if not isinstance(values.get("data"), dict):
         raise ConfigError(NO_DATA)
     return values
-
-
-NO_DATA = (
-    "there is nothing to plan for: name a data set, with --set data.annotations=FILE "
-    "--set data.images=FOLDER, or data.strong, data.weak and data.validation, or data.shapes={}"
-)
 
 
 def given_steps(values: Mapping[str, Any], steps: Steps) -> Steps:

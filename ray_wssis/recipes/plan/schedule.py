@@ -75,7 +75,7 @@ def refiner_training(
     return {
         **common(steps, batch, widths.refiner_rate, widths, seconds),
         "max_validation_images": Decision(
-            min(images, max(1, found.num_validation)), f"{found.crowd} objects in each"
+            min(images, max(1, found.num_validation)), f"the median image has {found.crowd} objects"
         ),
         "early": Decision([], "only the teacher needs them"),
     }
@@ -87,7 +87,7 @@ def common(
     number = int(steps.value)
     save, why = max(1, number // 8), "an eighth of the steps"
     if seconds:
-        save, why = round(SAVED_SECONDS / seconds), f"about {SAVED_SECONDS:.0f} s apart"
+        save, why = round_steps(SAVED_SECONDS / seconds), f"about {SAVED_SECONDS:.0f} s apart"
     return {
         "steps": steps,
         "batch_size": batch,
@@ -100,3 +100,13 @@ def common(
         "save_every": Decision(min(number, max(1, save)), why),
         "validate_every": Decision(number, "once, at the end: all time goes into steps"),
     }
+
+
+def round_steps(number: float) -> int:
+    """Round down to two digits, the second one even, so that noise of the clock matters less."""
+    if number < 20:
+        return max(1, int(number))
+    unit = 2
+    while unit * 50 <= number:
+        unit *= 10
+    return int(number / unit) * unit

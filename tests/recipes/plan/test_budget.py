@@ -2,7 +2,8 @@ import pytest
 
 from ray_wssis.config import load_config
 from ray_wssis.instance.split import AUDIT, TAUGHT, VALIDATION, WEAK
-from ray_wssis.recipes.plan.budget import round_steps, share_time, to_be_timed
+from ray_wssis.recipes.plan.budget import share_time, to_be_timed
+from ray_wssis.recipes.plan.schedule import round_steps
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.timing import Timing
 from tests.recipes.plan.test_choices import FOUND
@@ -25,7 +26,7 @@ def test_the_time_is_shared_out() -> None:
     assert steps(30) == (540, 420, 740)
     assert 25 < budget.minutes <= 30
     assert budget.warnings == ()
-    assert budget.steps.teacher.why == "9.0 min at 1.00 s a step; 240 passes over 36 images"
+    assert budget.steps.teacher.why == "9.0 min at 1 s a step; 240 passes over 36 images"
 
 
 def test_an_upper_bound_takes_its_share_too() -> None:
