@@ -71,6 +71,11 @@ class Facts:
         value = self.setting(path)
         return f"`{path}`" if value is None else f"`{path}`, now {value}"
 
+    def redo(self, change: str | None = None) -> str:
+        """Write the command that makes the run again, with one value changed."""
+        changed = f" --set {change}" if change else ""
+        return f"`wssis run --out {self.run.folder} --redo{changed}`"
+
 
 def read_counts(folder: UPath) -> dict[str, Any]:
     """Read the counts of the split by part (`strong`, `weak`), and how it was cut; empty without
@@ -108,7 +113,7 @@ def student(facts: Facts) -> Iterator[Advice]:
             "serving and export use the teacher."
         )
     if facts.setting("student.start") != "teacher":
-        do = "Start it from the teacher's weights: `--redo --set student.start=teacher`."
+        do = f"Start it from the teacher's weights: {facts.redo('student.start=teacher')}."
     else:
         do = (
             f"Train it for more steps ({facts.named('student.training.steps')}), and look at the "
@@ -145,11 +150,12 @@ def poor_masks(facts: Facts) -> Iterator[Advice]:
     share, policy = weak.get("share_below_threshold"), poor_policy(facts)
     if share is None or share < POOR_SHARE:
         return
+    corrections = facts.redo("'merge.corrections=[FILE]'")
     yield Advice(
         seen=f"{share:.0f} % of the pseudo masks have an expected IoU below "
         f"{weak['threshold']:g}{'; ' + policy if policy else ''}.",
         do="Correct the worst, which are in `audit/review.json`, and hand them back "
-        "(`--redo --set 'merge.corrections=[FILE]'`), or draw masks in more images.",
+        f"({corrections}), or draw masks in more images.",
     )
 
 
@@ -169,7 +175,7 @@ def lost_points(facts: Facts) -> Iterator[Advice]:
         yield Advice(
             seen=f"{number(failed, 'weak image')} could not be used.",
             do="The reasons are under The run; repair the files, then "
-            f"`wssis label --out {facts.run.folder} --retry-failed` and `wssis run --redo`.",
+            f"`wssis label --out {facts.run.folder} --retry-failed` and {facts.redo()}.",
         )
     elif points and 100 * lost >= LOST_SHARE * points:
         yield Advice(

@@ -18,14 +18,13 @@ from ray_wssis.data.images import ImageError, read_image
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.label_numbers import ROWS_AT_A_TIME, RecordsById
 from ray_wssis.masks import bounding_box, pairwise_iou
+from ray_wssis.metrics.confusion import FALLBACK, SAME_IOU
 from ray_wssis.report.drawing import Pixels, Window, draw_pixels, outline, whole_image
 from ray_wssis.streaming.table import pieces, rows_of, shards
 
 LONGEST = 320  # display units of the longer side of an image
 NUM_IMAGES = 8
-SAME_IOU = 0.5  # two masks that overlap more show one object
 MOST_NAMES = 14  # written on an image; others appear when pointed at
-FALLBACK = 0.3  # score, when no instance is right
 COLUMNS = ["model", "image_id", "label", "score", "mask"]
 
 
@@ -145,7 +144,7 @@ def compare(file: UPath, row: dict[str, Any], record: Record) -> Agreement:
     ious = np.zeros(len(found))
     for i in range(len(found) if wanted else 0):
         best = int(overlap[i].argmax())
-        if overlap[i, best] > SAME_IOU:
+        if overlap[i, best] >= SAME_IOU:
             ious[i] = overlap[i, best]
             overlap[:, best] = 0
     return Agreement(

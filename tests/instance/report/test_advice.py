@@ -177,7 +177,7 @@ def test_a_cold_student_is_told_to_start_from_the_teacher(tmp_path: Path) -> Non
     advice_on(tmp_path, CONFIG, student__start="backbone")
     (tmp_path / "metrics.json").write_text(json.dumps(values))
     (piece,) = advise(UPath(tmp_path))
-    assert "`--redo --set student.start=teacher`" in piece.do
+    assert f"`wssis run --out {tmp_path} --redo --set student.start=teacher`" in piece.do
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import pytest
 from upath import UPath
 
 from ray_wssis.data.records import Object, Record
-from ray_wssis.instance.gallery import FALLBACK, Agreement, best_threshold, compare
+from ray_wssis.instance.gallery import Agreement, best_threshold, compare
 from ray_wssis.masks import encode
+from ray_wssis.metrics.confusion import FALLBACK
 
 
 def bar(x0: int, x1: int) -> bytes:
