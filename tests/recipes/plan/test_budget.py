@@ -1,12 +1,9 @@
-import pytest
-
 from ray_wssis.config import load_config
 from ray_wssis.instance.split import AUDIT, TAUGHT, VALIDATION, WEAK
 from ray_wssis.recipes.plan.budget import share_time, to_be_timed
-from ray_wssis.recipes.plan.schedule import round_steps
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.timing import Timing
-from tests.recipes.plan.test_choices import FOUND
+from tests.support.fingerprints import FOUND
 
 NUMBER = {TAUGHT: 36, AUDIT: 4, WEAK: 200, VALIDATION: 50}
 TIMINGS = {"teacher": Timing(1.0, 0.1), "refiner": Timing(0.5, 0.01)}
@@ -55,23 +52,6 @@ def test_only_what_trains_is_timed() -> None:
     assert to_be_timed(ready) == ["student"]
     timings = {"student": Timing(1.0, 0.1)}
     assert share_time(ready, NUMBER, timings, FOUND, 30).steps.student.value == 1400
-
-
-@pytest.mark.parametrize(
-    "number, rounded",
-    [
-        (7.9, 7),
-        (19, 19),
-        (21, 20),
-        (99, 98),
-        (137, 120),
-        (555, 540),
-        (1499, 1400),
-        (12_345, 12_000),
-    ],
-)
-def test_steps_are_round(number: float, rounded: int) -> None:
-    assert round_steps(number) == rounded
 
 
 def test_a_little_noise_changes_nothing() -> None:
