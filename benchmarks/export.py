@@ -23,7 +23,8 @@ from upath import UPath
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.instance.export import export
-from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
+from ray_wssis.instance.segmenter import Segmenter, network_image
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.model_folder import find_model
 from ray_wssis.models.solov2_inference import detect
 

@@ -34,10 +34,11 @@ from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
 from ray_wssis.instance.learner import SegmenterLearner
 from ray_wssis.instance.samples import collate
-from ray_wssis.instance.segmenter import network_image, pad_images
+from ray_wssis.instance.segmenter import network_image
 from ray_wssis.instance.task import IMAGES
 from ray_wssis.methods.point_wssis.point_segmenter import draw_points
 from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.schedule import build_optimizer

@@ -32,10 +32,11 @@ from benchmarks.scenes import (
 )
 from benchmarks.timing import interleaved, ratio, spread, table
 from ray_wssis.data.images import shortest_edge_size
-from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
+from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
 from ray_wssis.methods.point_wssis.point_segmenter import draw_points
 from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_inference import mask_nms
 from tests.methods.point_wssis.test_point_prompt import point_by_point

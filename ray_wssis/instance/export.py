@@ -19,7 +19,8 @@ from torch.export import ExportedProgram
 from upath import UPath
 
 from ray_wssis.data.images import shortest_edge_size
-from ray_wssis.instance.segmenter import Segmenter, pad_images
+from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.model_folder import find_model
 from ray_wssis.models.solov2 import MASK_STRIDE

@@ -15,8 +15,8 @@ from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
 from ray_wssis.data.mirrored_classes import mirrored_labels
 from ray_wssis.data.records import Record, Records
-from ray_wssis.instance.segmenter import pad_images
 from ray_wssis.masks import decode
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.solov2_targets import Instances
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 from upath import UPath
 
 from ray_wssis.data.images import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
 from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, read_config
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
@@ -25,7 +25,6 @@ from ray_wssis.models.model_folder import (
     save_model,
 )
 from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
-from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.models.solov2_inference import Detections, detect
 
 
@@ -111,17 +110,3 @@ def network_image(
     """Resize an image for the network; its aspect ratio stays."""
     height, width = image.shape[:2]
     return resize_image(image, *shortest_edge_size(height, width, config.shorter, config.longest))
-
-
-def pad_images(
-    images: list[UInt8[np.ndarray, "_ _ 3"]],
-) -> tuple[UInt8[Tensor, "B 3 H W"], Int[Tensor, "B 2"]]:
-    """Put each image top left on a canvas of zeros; the sizes are height, width."""
-    sizes = torch.tensor([image.shape[:2] for image in images])
-    height, width = (
-        -(-int(side) // PADDING_MULTIPLE) * PADDING_MULTIPLE for side in sizes.amax(dim=0)
-    )
-    canvas = np.zeros((len(images), height, width, 3), dtype=np.uint8)
-    for index, image in enumerate(images):
-        canvas[index, : image.shape[0], : image.shape[1]] = image
-    return torch.from_numpy(canvas).permute(0, 3, 1, 2).contiguous(), sizes

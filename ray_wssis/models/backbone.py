@@ -12,7 +12,7 @@ from typing import Any
 
 import timm
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, UInt8
 from timm.layers.norm_act import freeze_batch_norm_2d
 from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
@@ -71,6 +71,22 @@ def pixel_statistics(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and deviation, RGB in 0..1, of the pixels that a timm network was trained on."""
     known: Any = timm.get_pretrained_cfg(name, allow_unregistered=True)
     return (PIXEL_MEAN, PIXEL_STD) if known is None else (tuple(known.mean), tuple(known.std))
+
+
+def normalise(
+    images: UInt8[Tensor, "B 3 H W"],
+    sizes: Int[Tensor, "B 2"],
+    mean: Float[Tensor, "3 1 1"],
+    std: Float[Tensor, "3 1 1"],
+) -> Float[Tensor, "B 3 H W"]:
+    """Normalise as the backbone learnt; exactly zero outside the image, like zero padding.
+
+    `sizes` are height and width of the images, which lie top left on their canvases.
+    """
+    pixels = (images.float() / 255 - mean) / std
+    rows = torch.arange(images.shape[-2], device=images.device) < sizes[:, 0, None]  # (B, H)
+    columns = torch.arange(images.shape[-1], device=images.device) < sizes[:, 1, None]
+    return pixels * (rows[:, None, :, None] & columns[:, None, None, :])
 
 
 def create_timm(name: str, weights: str, **options: Any) -> Any:

@@ -27,6 +27,7 @@ from timm.layers.padding import pad_same
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ray_wssis.models.aspp import AtrousPyramidPooling, conv_norm_relu
 from ray_wssis.models.backbone import create_timm
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
@@ -139,31 +140,13 @@ class PromptedFirstLayer(nn.Module):
         return output + torch.bmm(filters, patches).view_as(output)
 
 
-class AtrousPyramidPooling(nn.Module):
-    """The same map seen at several dilations and as a whole, side by side."""
-
-    def __init__(self, num_in: int, width: int, dilations: tuple[int, ...]) -> None:
-        super().__init__()
-        self.whole = conv_bn_relu(num_in, width, 1)
-        self.local = conv_bn_relu(num_in, width, 1)
-        self.dilated = nn.ModuleList(conv_bn_relu(num_in, width, 3, d) for d in dilations)
-        self.project = conv_bn_relu(width * (2 + len(dilations)), width, 1)
-
-    def forward(self, features: Float[Tensor, "B _ h w"]) -> Float[Tensor, "B D h w"]:
-        size = features.shape[-2:]
-        whole = self.whole(features.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *size)
-        views = [whole, self.local(features), *(branch(features) for branch in self.dilated)]
-        projected: Tensor = self.project(torch.cat(views, dim=1))  # (B, width, h, w)
-        return projected
-
-
 class DecoderStep(nn.Module):
     """Coarse features brought to the size of a skip connection and joined with it."""
 
     def __init__(self, num_below: int, num_skip: int, num_out: int) -> None:
         super().__init__()
-        self.join = conv_bn_relu(num_below + num_skip, num_below, 1)
-        self.smooth = conv_bn_relu(num_below, num_out, 3)
+        self.join = conv_norm_relu(num_below + num_skip, num_below, 1)
+        self.smooth = conv_norm_relu(num_below, num_out, 3)
 
     def forward(
         self, below: Float[Tensor, "B _ _ _"], skip: Float[Tensor, "B _ h w"]
@@ -197,12 +180,6 @@ def take_first_conv(encoder: nn.Module) -> nn.Conv2d:
         raise ValueError(f"encoder: its first layer {name} is {layer}, wanted a plain convolution")
     encoder.set_submodule(name, nn.Identity())
     return layer
-
-
-def conv_bn_relu(num_in: int, num_out: int, size: int, dilation: int = 1) -> nn.Sequential:
-    padding = dilation * (size // 2)
-    conv = nn.Conv2d(num_in, num_out, size, padding=padding, dilation=dilation, bias=False)
-    return nn.Sequential(conv, nn.BatchNorm2d(num_out), nn.ReLU(inplace=True))
 
 
 def upsample(features: Float[Tensor, "B D _ _"], size: torch.Size) -> Float[Tensor, "B D _ _"]:

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ray_wssis.models.backbone import Backbone, FeaturePyramid, pixel_statistics
+from ray_wssis.models.backbone import Backbone, FeaturePyramid, normalise, pixel_statistics
 from ray_wssis.models.solov2_config import SOLOv2Config
 
 MASK_STRIDE = 4  # input pixels per pixel of the mask features
@@ -59,20 +59,12 @@ class SOLOv2(nn.Module):
 
         `sizes` are height and width of the images.
         """
-        levels = self.pyramid(self.backbone(self.normalise(images, sizes)))  # p2..p6
+        pixels = normalise(images, sizes, self.mean, self.std)
+        levels = self.pyramid(self.backbone(pixels))  # p2..p6
         class_logits, kernels = self.instance_head(levels)
         return SOLOv2Output(
             class_logits=class_logits, kernels=kernels, mask_features=self.mask_head(levels[:4])
         )
-
-    def normalise(
-        self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]
-    ) -> Float[Tensor, "B 3 H W"]:
-        """Normalise as the backbone learnt; exactly zero outside the image, like zero padding."""
-        pixels = (images.float() / 255 - self.mean) / self.std
-        rows = torch.arange(images.shape[-2], device=images.device) < sizes[:, 0, None]  # (B, H)
-        columns = torch.arange(images.shape[-1], device=images.device) < sizes[:, 1, None]
-        return pixels * (rows[:, None, :, None] & columns[:, None, None, :])
 
 
 class InstanceHead(nn.Module):

@@ -18,9 +18,10 @@ from upath import UPath
 from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.data.records import Category
 from ray_wssis.instance.export import Detector, Format, export
-from ray_wssis.instance.segmenter import Found, Segmenter, network_image, pad_images
+from ray_wssis.instance.segmenter import Found, Segmenter, network_image
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.masks import decode, encode, iou
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_config import InferenceConfig

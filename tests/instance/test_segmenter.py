@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.instance.segmenter import Segmenter, network_image, pad_images
+from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.instance.segmenter_config import SegmenterConfig
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_config import InferenceConfig
 from tests.support.modes import mix_modes, modes

@@ -19,9 +19,10 @@ from torch import Tensor
 from upath import UPath
 
 from ray_wssis.instance.samples import Sample, collate, quarter_size
-from ray_wssis.instance.segmenter import Segmenter, pad_images
+from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import OVERLAPPING_RANGES
 from ray_wssis.methods.point_wssis.import_checkpoint import import_checkpoint
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_targets import Instances
 

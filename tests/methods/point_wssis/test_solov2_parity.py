@@ -15,7 +15,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from ray_wssis.instance.segmenter import pad_images
 from ray_wssis.masks import pairwise_iou
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
 from ray_wssis.methods.point_wssis.published_prompt import (
@@ -23,6 +22,8 @@ from ray_wssis.methods.point_wssis.published_prompt import (
     painted_cells,
     painted_over,
 )
+from ray_wssis.models.backbone import normalise
+from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_config import InferenceConfig
@@ -52,7 +53,7 @@ def test_pyramid_and_heads_are_the_published_ones(recording: Recording) -> None:
         heads = np.load(recording.folder / f"{key}_student_heads.npz")
         network = recording.network
         with torch.inference_mode():
-            normalised = network.normalise(*pad_images([recording.images[key]]))
+            normalised = normalise(*pad_images([recording.images[key]]), network.mean, network.std)
             levels = network.pyramid(network.backbone(normalised))
         for i, level in enumerate(levels):
             assert relative_error(level[0, ::16], heads[f"p{i + 2}"]) < 1e-4
