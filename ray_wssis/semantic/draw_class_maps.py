@@ -1,0 +1,66 @@
+"""The labeller of semantic recipes: a class map for every image, its tags given."""
+
+from dataclasses import dataclass
+
+from ray_wssis.artifacts import Part
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
+from ray_wssis.semantic.label_row import SCHEMA, complete
+from ray_wssis.semantic.segmenter_config import Views, read_config
+from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.labeller import Infer, Row
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawClassMaps:
+    model: str  # a model folder
+    views: Views
+    made_from: str
+    network_size: tuple[int, int]
+
+    canvas_multiple = PADDING_MULTIPLE
+    needs_original = False
+    schema = SCHEMA
+
+    @classmethod
+    def of(cls, model: Part, views: Views) -> "DrawClassMaps":
+        """Compose it of a model folder.  Raises ValueError if it is none."""
+        return cls(
+            model=str(model.path),
+            views=views,
+            made_from=f"{model.digest} {views.model_dump_json()}",
+            network_size=read_config(model.path).sides,
+        )
+
+    def open(self) -> Infer:
+        from upath import UPath
+
+        from ray_wssis.models.device import best_device
+        from ray_wssis.semantic.segmenter import SemanticSegmenter  # imports torch
+
+        segmenter = SemanticSegmenter.load(UPath(self.model), best_device())
+
+        def infer(images: list[Image]) -> list[Row]:
+            records = [image.record for image in images]
+            drawn = segmenter.draw(
+                [image.network_image for image in images],
+                [(record.height, record.width) for record in records],
+                [record.tags for record in records],
+                self.views,
+            )
+            return [
+                {
+                    "image_id": record.image_id,
+                    "file": record.file,
+                    "width": record.width,
+                    "height": record.height,
+                    "tags": record.tags,
+                    "drawn_labels": seen.class_map,
+                    "drawn_confidence": seen.confidence,
+                }
+                for record, seen in zip(records, drawn, strict=True)
+            ]
+
+        return infer
+
+    def finish(self, row: Row) -> Row:
+        return complete(row)

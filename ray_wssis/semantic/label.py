@@ -1,0 +1,94 @@
+"""Class maps for the weak images, drawn by any labeller.
+
+The audit images, whose class maps are known and which no network was trained on, take the same
+path; how good their labels are tells how good the others are.
+"""
+
+import json
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace
+from ray_wssis.data.class_maps.png import decode, pixels
+from ray_wssis.data.records import Category, Records
+from ray_wssis.run import ROWS, Run, streamed_from
+from ray_wssis.semantic.split import AUDIT, WEAK
+from ray_wssis.storage import write_json
+from ray_wssis.streaming.labeller import Labeller
+from ray_wssis.streaming.table import each_row
+from ray_wssis.streaming.throughput import Throughput
+
+SUMMARY = "summary.json"
+THROUGHPUT = "throughput.json"
+FAILED = "failed.jsonl"
+
+
+def label(run: Run, data: Artifact, by: Labeller, max_failures: int | None) -> Artifact:
+    """Label the weak and the audit images: `rows/`, `summary.json` and `failed.jsonl`.
+
+    Raises TooManyFailures if more images fail than may; finished rows are kept, and with another
+    limit the same command continues.
+    """
+    images = [data.part(AUDIT), data.part(WEAK)]
+
+    def make(stage: Workspace) -> None:
+        throughput = run.infer(stage, images, by, max_failures)
+        summarise(stage, throughput, Records.read(data / WEAK).categories)
+
+    return run.stage(
+        "labels",
+        "Give every pixel of the weak images a class",
+        streamed_from(images, by),
+        make,
+        logs=[ROWS, THROUGHPUT],
+        keep=[ROWS],
+        reopen=run.retry_failed,
+    )
+
+
+def summarise(stage: Workspace, throughput: Throughput, categories: tuple[Category, ...]) -> None:
+    """Write the counts, the speed and the failures of rows that are complete."""
+    if throughput.num_images:
+        write_json(stage / THROUGHPUT, throughput.figures())
+    write_json(stage / SUMMARY, count_labels(stage / ROWS, categories))
+    (stage / FAILED).write_text(failures(stage / ROWS))
+
+
+def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
+    """Count the weak images, their flags, and the pixels of each class."""
+    counts, flags, areas = Counter[str](), Counter[str](), np.zeros(256, np.int64)
+    confidence = 0.0
+    columns = ["class_map", "confidence_mean", "flags", "error"]
+    for row in each_row(rows, columns, source=UPath(WEAK).stem):
+        counts["num_images"] += 1
+        if row["error"] is not None:
+            counts["num_failed_images"] += 1
+            continue
+        areas += pixels(decode(row["class_map"]))
+        flags.update(row["flags"])
+        confidence += row["confidence_mean"]
+    num_labelled = counts["num_images"] - counts["num_failed_images"]
+    return {
+        "num_images": counts["num_images"],
+        "num_failed_images": counts["num_failed_images"],
+        "mean_confidence": round(confidence / num_labelled, 6) if num_labelled else None,
+        "flags": dict(sorted(flags.items())),
+        "share_of_pixels": {
+            category.name: round(float(areas[i] / max(1, areas.sum())), 6)
+            for i, category in enumerate(categories)
+        },
+    }
+
+
+def failures(rows: UPath) -> str:
+    """Return a line of JSON for every image that failed, by image id."""
+    failed = [
+        {name: row[name] for name in ("image_id", "file", "stage")} | {"reason": row["error"]}
+        for row in each_row(rows, ["image_id", "file", "stage", "error"])
+        if row["error"] is not None
+    ]
+    failed.sort(key=lambda line: int(line["image_id"]))
+    return "".join(json.dumps(line) + "\n" for line in failed)

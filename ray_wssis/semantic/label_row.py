@@ -1,0 +1,60 @@
+"""A row of semantic labels: a class and a confidence for every pixel of one image.
+
+Networks draw in actors; `complete` runs in CPU processes that import no torch.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from ray_wssis.data.class_maps.png import encode
+
+UNSURE = 0.7  # probability below which a pixel counts as unsure
+SIGNALS = ("confidence_mean", "unsure_share", "least_confidence", "missing_tags")
+
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.int64()),
+        ("file", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("class_map", pa.binary()),  # PNG [height, width] of labels
+        ("confidence", pa.binary()),  # PNG [height, width], probability of the label times 255
+        ("confidence_mean", pa.float32()),  # of all pixels, 0..1
+        ("unsure_share", pa.float32()),  # pixels of a probability below UNSURE, 0..1
+        ("least_confidence", pa.float32()),  # of the class whose pixels are least sure, 0..1
+        ("missing_tags", pa.int32()),  # classes that the tags name and no pixel shows
+        ("flags", pa.list_(pa.string())),
+    ]
+)
+
+
+def complete(row: dict[str, Any]) -> dict[str, Any]:
+    """Encode the drawn pixels of a row, and add what they say about their own quality.
+
+    It comes with `drawn_labels` and `drawn_confidence`, [H, W] uint8, and `tags`, or None.
+    """
+    labels, confidence = row.pop("drawn_labels"), row.pop("drawn_confidence")
+    present, place = np.unique(labels, return_inverse=True)
+    sums = np.bincount(place.ravel(), weights=confidence.ravel())
+    by_class = sums / np.bincount(place.ravel()) / 255
+    tags = row.pop("tags")
+    missing = 0 if tags is None else len(set(tags) - set(present.tolist()))
+    return row | {
+        "class_map": encode(labels),
+        "confidence": grey_png(confidence),
+        "confidence_mean": float(confidence.mean()) / 255,
+        "unsure_share": float((confidence < 255 * UNSURE).mean()),
+        "least_confidence": float(by_class.min()),
+        "missing_tags": missing,
+        "flags": ["tag missing"] if missing else [],
+    }
+
+
+def grey_png(values: np.ndarray) -> bytes:
+    """Encode [H, W] uint8."""
+    done, png = cv2.imencode(".png", values)
+    assert done
+    return png.tobytes()

@@ -1,0 +1,46 @@
+"""Pseudo labels become records to learn from: `pseudo.parquet`, with a class map per weak image."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace
+from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode
+from ray_wssis.data.records import Record, Records, RecordsWriter
+from ray_wssis.run import ROWS, Run
+from ray_wssis.semantic.label_config import MergeConfig
+from ray_wssis.semantic.split import WEAK
+from ray_wssis.streaming.table import RowsById
+
+PSEUDO_LABELS = "pseudo.parquet"
+
+
+def merge(run: Run, data: Artifact, labels: Artifact, config: MergeConfig) -> Artifact:
+    """Turn finished rows into records; images that failed are left out."""
+
+    def make(stage: Workspace) -> None:
+        weak = Records.read(data / WEAK)
+        rows = RowsById(labels / ROWS, UPath(WEAK).stem)
+        with RecordsWriter(stage / PSEUDO_LABELS, weak.categories) as writer:
+            for record in labelled(weak, rows, config.min_confidence):
+                writer.add(record)
+
+    made_from = {"weak": data.part(WEAK), "labels": labels, "merge": config}
+    return run.stage(
+        "merged", "Turn pseudo labels into a training set", made_from, make, follows_retry=True
+    )
+
+
+def labelled(weak: Records, rows: RowsById, min_confidence: float) -> Iterator[Record]:
+    """Yield the weak images that have labels, with them."""
+    for record in weak:
+        row = rows.get(record.image_id)
+        if row is None or row["error"] is not None:
+            continue
+        class_map = row["class_map"]
+        if min_confidence > 0:
+            unsure = decode(row["confidence"]) < 255 * min_confidence
+            class_map = encode(np.where(unsure, UNKNOWN, decode(class_map)).astype(np.uint8))
+        yield replace(record, class_map=class_map)

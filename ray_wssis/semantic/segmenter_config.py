@@ -1,0 +1,57 @@
+"""A semantic segmenter: its network, the sizes it sees, its inference."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+from upath import UPath
+
+from ray_wssis.config import Config
+from ray_wssis.models.deeplab_config import DeepLabConfig
+from ray_wssis.models.model_folder import read_description
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
+from ray_wssis.semantic.augment_config import SemanticAugment
+from ray_wssis.training.config import ScaledTraining
+
+KIND = "semantic"  # in `config.json` of a model folder
+TEACHER = "teacher"  # where a student's first weights may come from
+
+
+class Views(Config):
+    """Scales and flips of an image whose logits are averaged."""
+
+    scales: tuple[Annotated[float, Field(gt=0)], ...] = Field(default=(1.0,), min_length=1)
+    flip: bool = False
+
+
+class SemanticConfig(Config):
+    network: DeepLabConfig = DeepLabConfig()
+    shorter: int = Field(default=512, ge=PADDING_MULTIPLE)  # network pixels
+    longest: int = Field(default=1024, ge=PADDING_MULTIPLE)
+
+    @model_validator(mode="after")
+    def check_sizes(self) -> Self:
+        if self.longest < self.shorter:
+            raise ValueError(f"longest is {self.longest}, less than shorter, {self.shorter}")
+        return self
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        return self.shorter, self.longest
+
+
+class SemanticStage(Config):
+    """A stage that trains a semantic segmenter on class maps, or adopts one."""
+
+    model: SemanticConfig
+    augment: SemanticAugment = SemanticAugment()
+    training: ScaledTraining
+    start: str | None = None  # first weights: of a model folder, of the teacher; null: the backbone
+    ready: str | None = None  # a model folder to use as it is: nothing is trained
+
+
+def read_config(folder: UPath) -> SemanticConfig:
+    """The configuration of a saved model, without a source of initial backbone weights."""
+    config = SemanticConfig.model_validate(read_description(folder, KIND)["config"])
+    backbone = config.network.backbone.model_copy(update={"weights": "none"})
+    network = config.network.model_copy(update={"backbone": backbone})
+    return config.model_copy(update={"network": network})

@@ -1,0 +1,169 @@
+"""The task of a network that learns from class maps: baseline, student or upper bound.
+
+A driver makes tasks and sends them to workers: methods import torch where a worker calls them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from upath import UPath
+
+from ray_wssis.artifacts import Part
+from ray_wssis.data.records import Category, Records
+from ray_wssis.models.model_folder import check_model, hash_start
+from ray_wssis.semantic.augment_config import SemanticAugment
+from ray_wssis.semantic.segmenter_config import KIND, SemanticConfig, SemanticStage, Views
+from ray_wssis.storage import locate
+from ray_wssis.training.streams import Stream
+
+if TYPE_CHECKING:
+    from ray_wssis.models.deeplab import DeepLab
+    from ray_wssis.semantic.learner import SemanticLearner
+    from ray_wssis.semantic.samples import SemanticSamples
+
+VALIDATION_BATCH = 8  # images
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticTask:
+    """Everything that a training worker needs; small enough to be sent to it."""
+
+    name: str  # in the model card
+    config: SemanticConfig
+    augment: SemanticAugment
+    images: dict[str, str]  # records with class maps, by stream
+    quotas: dict[str, int]  # images of each stream per step
+    validation: str  # records with class maps
+    max_validation_images: int
+    start: str | None = None  # a model folder to take the first weights from
+    made_from: dict[str, Any] = field(default_factory=dict)  # all that decides what is learnt
+
+    best_metric = "val/mIoU"
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        stage: SemanticStage,
+        images: Mapping[str, Part],
+        quotas: Mapping[str, int],
+        validation: Part,
+    ) -> "SemanticTask":
+        """Compose the task of a stage that learns from `images`, records by stream."""
+        return cls(
+            name=name,
+            config=stage.model,
+            augment=stage.augment,
+            images={stream: str(part.path) for stream, part in images.items()},
+            quotas=dict(quotas),
+            validation=str(validation.path),
+            max_validation_images=stage.training.max_validation_images,
+            start=stage.start,
+            made_from={
+                "images": dict(images),
+                "quotas": dict(quotas),
+                "validation": validation,
+                "model": stage.model,
+                "augment": stage.augment,
+                **hash_start(stage.start),
+            },
+        )
+
+    def accept(self, folder: UPath) -> None:
+        """Raise ValueError unless the model in `folder` can replace one that is trained here."""
+        check_model(folder, KIND, Records.read(self.validation).categories)
+
+    @cached_property
+    def samples(self) -> "dict[str, SemanticSamples]":
+        from ray_wssis.semantic.samples import SemanticSamples
+
+        return {
+            stream: SemanticSamples(Records.read(file), self.augment)
+            for stream, file in self.images.items()
+        }
+
+    def read(self, stream: str) -> "SemanticSamples":
+        return self.samples[stream]
+
+    def streams(self) -> dict[str, Stream]:
+        return {
+            stream: Stream(partial(self.read, stream), quota)
+            for stream, quota in self.quotas.items()
+        }
+
+    def learner(self) -> "SemanticLearner":
+        from ray_wssis.models.start import load_start
+        from ray_wssis.semantic.learner import SemanticLearner
+
+        learner = SemanticLearner(self.config, len(Records.read(self.validation).categories))
+        if self.start is not None:
+            load_start(learner.network, locate(self.start))
+        return learner
+
+    def validate(self, learner: "SemanticLearner") -> dict[str, float]:
+        """Measure the mean IoU, without tags, on the first validation images."""
+        return validate(learner.network, self.config, self.validation, self.max_validation_images)
+
+    def save(self, learner: "SemanticLearner", folder: UPath) -> None:
+        save(learner.network, self.config, self.validation, folder, self.card())
+
+    def card(self) -> str:
+        number = sum(len(Records.read(file)) for file in self.images.values())
+        categories = Records.read(self.validation).categories
+        return describe(self.name, self.config, number, categories)
+
+
+def validate(
+    network: "DeepLab", config: SemanticConfig, validation: str, most: int, *, tags: bool = False
+) -> dict[str, float]:
+    """Measure mIoU and its like on the first `most` validation images, `@tags` if those are given
+    to the network."""
+    from ray_wssis.data.class_maps.png import decode
+    from ray_wssis.data.images import read_image
+    from ray_wssis.metrics.miou import Counts
+    from ray_wssis.semantic.segmenter import SemanticSegmenter, network_image
+
+    truth = Records.read(validation)
+    segmenter = SemanticSegmenter(network, config, truth.categories)
+    counts = Counts.none(len(truth.categories))
+    total = min(len(truth), most)
+    for first in range(0, total, VALIDATION_BATCH):
+        batch = list(truth.select(range(first, min(total, first + VALIDATION_BATCH))))
+        sizes = [(record.height, record.width) for record in batch]
+        images = [
+            network_image(read_image(record.file, size), config)
+            for record, size in zip(batch, sizes, strict=True)
+        ]
+        given = [record.tags if tags else None for record in batch]
+        for record, drawn in zip(batch, segmenter.draw(images, sizes, given, Views()), strict=True):
+            assert record.class_map is not None, record.file
+            true = decode(record.class_map)
+            counts += Counts.of(true, drawn.class_map, len(truth.categories))
+    suffix = "@tags" if tags else ""
+    return {f"val/{name}{suffix}": value for name, value in counts.figures().items()}
+
+
+def save(
+    network: "DeepLab", config: SemanticConfig, validation: str, folder: UPath, card: str
+) -> None:
+    from ray_wssis.semantic.segmenter import SemanticSegmenter
+
+    SemanticSegmenter(network, config, Records.read(validation).categories).save(folder, card)
+
+
+def describe(
+    name: str, config: SemanticConfig, num_images: int, categories: tuple[Category, ...]
+) -> str:
+    """Describe a saved model for people."""
+    names = ", ".join(category.name for category in categories)
+    backbone = config.network.backbone
+    return (
+        f"# {name}: DeepLab v3+ with {backbone.name}\n\n"
+        f"Trained by ray-wssis on {num_images} images.\n\n"
+        f"- classes: {names}\n"
+        f"- backbone weights before training: {backbone.weights} "
+        f"(their licence applies beside that of this model)\n"
+        f"- image size: shorter side {config.shorter}, longest {config.longest}\n"
+    )
