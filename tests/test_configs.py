@@ -9,6 +9,8 @@ import timm
 
 from ray_wssis.config import load_config, shipped_configs, to_yaml
 from ray_wssis.instance.segmenter_config import SegmenterStage
+from ray_wssis.recipes.catalogue import load_recipe
+from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.config import TrainingConfig
 
@@ -24,7 +26,11 @@ COCO = {  # percent: the teacher's steps, its drops, and where the refiner's rou
 }
 NAMES = sorted([*(f"coco_{percent}p" for percent in COCO), "bdd100k", "nuclei", "animals"])
 
-each_config = pytest.mark.parametrize("name", sorted(shipped_configs()))
+POINT_WSSIS = [
+    name for name in shipped_configs() if isinstance(load_recipe(name), PointWSSISConfig)
+]
+
+each_config = pytest.mark.parametrize("name", sorted(POINT_WSSIS))
 each_percent = pytest.mark.parametrize("percent", COCO)
 
 
@@ -42,14 +48,14 @@ def segmenters(loaded: PointWSSISConfig) -> list[SegmenterStage]:
 
 
 def test_all_of_them_are_there() -> None:
-    assert set(NAMES) | {"shapes"} <= set(shipped_configs())
+    assert set(NAMES) | {"shapes", "lpl_shapes"} <= set(shipped_configs())
 
 
-@each_config
+@pytest.mark.parametrize("name", sorted(shipped_configs()))
 def test_it_survives_a_round_trip(name: str, tmp_path: Path) -> None:
     file = tmp_path / "config.resolved.yaml"
-    file.write_text(to_yaml(config(name)), encoding="utf-8")
-    assert load_config(PointWSSISConfig, file) == config(name)
+    file.write_text(to_yaml(load_recipe(name)), encoding="utf-8")
+    assert load_recipe(file) == load_recipe(name)
 
 
 @each_config
@@ -180,3 +186,28 @@ def test_what_was_scaled_is_read_back_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "config.resolved.yaml"
     file.write_text(to_yaml(scaled), encoding="utf-8")
     assert load_config(PointWSSISConfig, file) == scaled
+
+
+@pytest.mark.parametrize("masks", [92, 183, 366, 732, 1464])
+def test_lpl_has_the_published_schedule(masks: int) -> None:
+    loaded = load_config(LPLConfig, f"lpl_voc_{masks}")
+    hybrid, student = loaded.hybrid, loaded.student
+    assert loaded.data.masks == masks
+    assert (hybrid.training.steps, hybrid.training.batch_size, hybrid.strong_images) == (
+        20_000,
+        10,
+        5,
+    )
+    assert (hybrid.training.learning_rate, hybrid.training.rate_factors) == (1e-3, {"head": 10})
+    assert (hybrid.augment.crop, hybrid.augment.rotate, hybrid.augment.shear) == (384, 45, 0.3)
+    assert (hybrid.weak_augment.scale, hybrid.weak_augment.flip) == ((1, 1), False)
+    assert (student.training.steps, student.training.batch_size) == (30_000, 16)
+    assert student.training.learning_rate == 7e-3
+    for training in (hybrid.training, student.training):
+        assert (training.optimizer, training.schedule) == ("sgd", "poly")
+        assert training.weight_decay == 4e-5
+    assert hybrid.model == student.model
+    assert hybrid.model.network.output_stride == 8
+    assert hybrid.model.network.backbone.name.startswith("resnet101")
+    assert loaded.labelling.views.scales == (0.5, 0.75, 1, 1.25, 1.5)
+    assert loaded.labelling.views.flip

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ray_wssis.artifacts import StaleArtifact, read_artifact
+from ray_wssis.cli.semantic_tables import show_semantic_audit
 from ray_wssis.storage import locate, read_json
 
 DASH = "–"
@@ -30,6 +31,9 @@ def audit_command(
         ) from error
     figures = read_json(made / "audit.json")
     console = Console()
+    if "num_audit_images" in figures:
+        show_semantic_audit(console, figures, str(made / "review.json"))
+        return
     show_audit(console, figures["audit"], figures["reliability"])
     show_weak(console, figures["weak"])
     console.print(f"The worst masks: {escape(str(made / 'review.html'))}", soft_wrap=True)

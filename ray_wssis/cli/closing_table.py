@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 from upath import UPath
 
+from ray_wssis.cli.semantic_tables import miou_table, models_of
 from ray_wssis.logs import wants_json
 from ray_wssis.storage import read_json
 
@@ -64,13 +65,14 @@ def speed(throughput: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def print_results(run: UPath) -> None:
-    """Print the average precision that a run has measured, and log what to do next.
-
-    A run without one, of another recipe for instance, is passed over.
-    """
+    """Print the accuracy of the models that a run has measured, and log what to do next."""
     from ray_wssis.instance.advice import advise
 
     figures = read_json(run / "metrics.json") if (run / "metrics.json").exists() else {}
+    if models := models_of(figures):
+        if not wants_json():
+            Console(stderr=True).print(miou_table(figures, models))
+        return
     roles = [role for role in ROLES if f"{role}/val/AP" in figures]
     if not roles:
         return

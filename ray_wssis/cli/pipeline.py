@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Console
 
 from ray_wssis.cli.closing_table import print_closing_table, print_results
 from ray_wssis.cli.options import (
@@ -25,6 +26,7 @@ from ray_wssis.cli.options import (
     UpperBound,
 )
 from ray_wssis.cli.planned import Minutes, check_way, planned
+from ray_wssis.cli.semantic_tables import labels_table
 from ray_wssis.config import ConfigError
 from ray_wssis.logs import LogFormat, begin
 from ray_wssis.one_command import alone_in
@@ -91,8 +93,11 @@ def label(
     changes = [*(overrides or []), *given]
     make(out, name, changes, preset, LABELLED, redo=redo, retry_failed=retry_failed)
     folder = locate(out)
-    expected = read_json(folder / "audit/audit.json")["weak"]["mean_expected_iou"]
-    print_closing_table(folder / "labels", expected)
+    judged = read_json(folder / "audit/audit.json")
+    if "weak" in judged:
+        print_closing_table(folder / "labels", judged["weak"]["mean_expected_iou"])
+    else:
+        Console().print(labels_table(read_json(folder / "labels/summary.json"), judged))
 
 
 def demo(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ray_wssis.config import ConfigError, apply_override, load_config, read_values
+from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run_config import RunConfig
 from ray_wssis.storage import Place
@@ -13,7 +14,7 @@ if TYPE_CHECKING:  # imports torch and Ray
     from ray_wssis.artifacts import Artifact
     from ray_wssis.run import Run
 
-CONFIGS: tuple[type[RunConfig], ...] = (PointWSSISConfig,)  # the first is the default
+CONFIGS: tuple[type[RunConfig], ...] = (PointWSSISConfig, LPLConfig)  # the first is the default
 
 
 def load_recipe(
@@ -49,4 +50,8 @@ def artifacts(run: "Run", config: RunConfig) -> "Iterator[Artifact]":
             from ray_wssis.recipes.point_wssis import point_wssis
 
             return point_wssis(run, config)
+        case LPLConfig():
+            from ray_wssis.recipes.lpl import lpl
+
+            return lpl(run, config)
     raise AssertionError(config.recipe)

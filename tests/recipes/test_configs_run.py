@@ -25,12 +25,7 @@ from ray_wssis.methods.point_wssis.refiner import Refiner
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import read_rows
-from ray_wssis.training.config import TrainingConfig, TrainingWorkers
-from ray_wssis.training.feeding import batches_from_processes
-from ray_wssis.training.schedule import build_optimizer, learning_rate, set_rate
-from ray_wssis.training.streams import LoadedStreams
-from ray_wssis.training.task import Task
-from tests.support.in_process import stream_here
+from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
 from tests.support.real_data import COCO_MINI
 
@@ -92,33 +87,6 @@ COCO_FILES = [  # for configurations that are meant for other data
     "data.validation=data/coco/annotations/instances_val2017.json",
     "data.validation_images=data/coco/val2017",
 ]
-
-
-def train_here(
-    task: Task, config: TrainingConfig, seed: int, workers: TrainingWorkers, folder: UPath
-) -> None:
-    """What one training worker does, without checkpoints."""
-    torch.manual_seed(seed)
-    streams = LoadedStreams(task.streams(), seed)
-    learner = task.learner().to(memory_format=torch.channels_last).train()
-    optimizer = build_optimizer(learner, config)
-    steps = range(1, config.steps + 1)
-    loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
-    for step, batches in zip(steps, loader, strict=True):
-        set_rate(optimizer, learning_rate(config, step))
-        losses: dict[str, torch.Tensor] = learner(batches)
-        total = torch.stack(list(losses.values())).sum()
-        assert total.isfinite()
-        optimizer.zero_grad()
-        total.backward()
-        optimizer.step()
-        if step in config.early:
-            task.save(learner, folder / f"early_{config.early.index(step) + 1}")
-    for name, value in learner.named_parameters():
-        assert (value.grad is not None) == value.requires_grad, name
-    figures = task.validate(learner)
-    assert task.best_metric in figures
-    task.save(learner, folder / "model")
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,9 @@
-"""A streaming pass in this process: what Ray's tasks and one actor do, one after the other."""
+"""Streaming and training in this process: what the workers of Ray do, one after the other."""
 
 import pickle
+
+import torch
+from upath import UPath
 
 from ray_wssis.streaming.actor import StreamActor
 from ray_wssis.streaming.config import LabellingWorkers
@@ -9,6 +12,11 @@ from ray_wssis.streaming.plan import Source, plan_batches
 from ray_wssis.streaming.shards import finish_and_write
 from ray_wssis.streaming.stream import Pass
 from ray_wssis.streaming.throughput import Throughput
+from ray_wssis.training.config import TrainingConfig, TrainingWorkers
+from ray_wssis.training.feeding import batches_from_processes
+from ray_wssis.training.schedule import build_optimizer, learning_rate, set_rate
+from ray_wssis.training.streams import LoadedStreams
+from ray_wssis.training.task import Task
 
 
 def batches_of(job: Pass, batch_size: int) -> list[list[Image]]:
@@ -38,3 +46,30 @@ def stream_here(job: Pass, workers: LabellingWorkers, **_: object) -> Throughput
     rows = [pickle.dumps(actor.rows(images)) for images in batches_of(job, workers.batch_size)]
     finish_and_write(job.out, job.labeller, *rows)
     return Throughput()
+
+
+def train_here(
+    task: Task, config: TrainingConfig, seed: int, workers: TrainingWorkers, folder: UPath
+) -> None:
+    """What one training worker does, without checkpoints."""
+    torch.manual_seed(seed)
+    streams = LoadedStreams(task.streams(), seed)
+    learner = task.learner().to(memory_format=torch.channels_last).train()
+    optimizer = build_optimizer(learner, config)
+    steps = range(1, config.steps + 1)
+    loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
+    for step, batches in zip(steps, loader, strict=True):
+        set_rate(optimizer, learning_rate(config, step))
+        losses: dict[str, torch.Tensor] = learner(batches)
+        total = torch.stack(list(losses.values())).sum()
+        assert total.isfinite()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        if step in config.early:
+            task.save(learner, folder / f"early_{config.early.index(step) + 1}")
+    for name, value in learner.named_parameters():
+        assert (value.grad is not None) == value.requires_grad, name
+    figures = task.validate(learner)
+    assert task.best_metric in figures
+    task.save(learner, folder / "model")

@@ -1,0 +1,49 @@
+"""Configuration of LPL (Pattern Recognition 2022), with the checks that need no data."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from ray_wssis.config import Config
+from ray_wssis.run_config import RunConfig
+from ray_wssis.semantic.augment_config import SemanticAugment
+from ray_wssis.semantic.label_config import AuditConfig, MergeConfig
+from ray_wssis.semantic.segmenter_config import SemanticStage, Views
+from ray_wssis.semantic.split_config import SemanticDataConfig
+
+PAPER_VIEWS = Views(scales=(0.5, 0.75, 1.0, 1.25, 1.5), flip=True)
+
+
+class HybridStage(SemanticStage):
+    """The two networks that learn together; `augment` is for the strong images."""
+
+    weak_augment: SemanticAugment = SemanticAugment()
+    strong_images: int = Field(default=5, ge=1)  # of each step; the others are weak
+
+
+class StudentStage(SemanticStage):
+    strong_images: int = Field(default=4, ge=1)  # of each step; the others have pseudo labels
+
+
+class LabelConfig(Config):
+    views: Views = PAPER_VIEWS
+    max_failures: int | None = Field(default=None, ge=0)  # images; null: any number
+
+
+class LPLConfig(RunConfig):
+    recipe: Literal["lpl"] = "lpl"
+    data: SemanticDataConfig
+    hybrid: HybridStage
+    labelling: LabelConfig = LabelConfig()
+    audit: AuditConfig = AuditConfig()
+    merge: MergeConfig = MergeConfig()
+    student: StudentStage
+    evaluation: Views = Views()  # measured beside the plain view
+    baseline: bool = False  # train on the strong images alone too
+    upper_bound: bool = False  # train on all true class maps too, where they are known
+
+    def stages(self) -> list[str]:
+        extra = [*(["baseline"] if self.baseline else [])]
+        extra += ["upper_bound"] if self.upper_bound else []
+        first = ["split", "hybrid", "labels", "audit", "merged", "student"]
+        return [*first, *extra, "evaluation", "report"]

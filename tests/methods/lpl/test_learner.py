@@ -1,0 +1,165 @@
+"""The losses of LPL against loops over pixels, and its judge."""
+
+import numpy as np
+import pytest
+import torch
+
+from ray_wssis.data.class_maps.png import UNKNOWN
+from ray_wssis.methods.lpl.learner import DECAY, POWER, Judge, LPLLearner, choices, tag_loss
+from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.deeplab_config import DeepLabConfig
+from ray_wssis.semantic.loss import masked, pixel_cross_entropy
+from ray_wssis.semantic.samples import Batch
+from ray_wssis.semantic.segmenter import restrict
+from ray_wssis.semantic.segmenter_config import SemanticConfig
+
+TINY = SemanticConfig(
+    network=DeepLabConfig(
+        backbone=BackboneConfig(name="resnet18", weights="none", frozen_stages=0, norm="batch"),
+        aspp_rates=(2,),
+        aspp_width=16,
+        low_level_width=8,
+        decoder_width=16,
+        norm="group",
+    ),
+    shorter=32,
+    longest=64,
+)
+
+
+def class_aware_cross_entropy(logits: np.ndarray, tags: np.ndarray, labels: np.ndarray) -> float:
+    """The softmax of each pixel runs over the tags of its image alone."""
+    losses = []
+    for image, marks, truth in zip(logits, tags, labels, strict=True):
+        for y, x in np.argwhere(truth != UNKNOWN):
+            exponentials = {k: np.exp(image[k, y, x]) for k in np.flatnonzero(marks)}
+            losses.append(-np.log(exponentials[truth[y, x]] / sum(exponentials.values())))
+    return float(np.mean(losses)) if losses else 0.0
+
+
+@pytest.mark.parametrize("case", ["plain", "padding", "all ignored", "one class"])
+def test_cross_entropy_over_the_tags(case: str) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 4, 5, 5))
+    tags = np.array([[True, True, False, True], [True, False, True, False]])
+    labels = np.stack([rng.choice(np.flatnonzero(marks), (5, 5)) for marks in tags])
+    if case == "padding":
+        labels[:, 3:] = UNKNOWN
+    if case == "all ignored":
+        labels[:] = UNKNOWN
+    if case == "one class":
+        tags[:], labels[:] = [True, False, False, False], 0
+    loss = pixel_cross_entropy(
+        restrict(torch.tensor(logits), torch.tensor(tags)),
+        torch.tensor(labels, dtype=torch.uint8),
+    )
+    assert loss.item() == pytest.approx(class_aware_cross_entropy(logits, tags, labels), abs=1e-6)
+
+
+def test_it_stays_finite_at_half_precision() -> None:
+    logits = torch.full((1, 3, 4, 4), 60.0, dtype=torch.bfloat16, requires_grad=True)
+    with torch.no_grad():
+        logits[:, 0] = -60
+    tags = torch.tensor([[True, True, False]])
+    loss = pixel_cross_entropy(restrict(logits, tags), torch.zeros(1, 4, 4, dtype=torch.uint8))
+    loss.backward()
+    assert loss.item() == pytest.approx(120, rel=1e-2)
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+def test_absent_classes_get_no_gradient() -> None:
+    logits = torch.randn(1, 3, 4, 4, requires_grad=True)
+    labels = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    pixel_cross_entropy(restrict(logits, torch.tensor([[True, True, False]])), labels).backward()
+    assert logits.grad is not None
+    assert not logits.grad[:, 2].any()
+    assert logits.grad[:, 1].all()
+
+
+def test_weights_scale_the_loss_of_their_image() -> None:
+    logits, labels = torch.randn(2, 3, 4, 4), torch.randint(0, 3, (2, 4, 4), dtype=torch.uint8)
+    alone = [pixel_cross_entropy(logits[i : i + 1], labels[i : i + 1]).item() for i in (0, 1)]
+    weighted = pixel_cross_entropy(logits, labels, torch.tensor([0.5, 0.0]))
+    assert weighted.item() == pytest.approx(0.5 * alone[0] / 2, abs=1e-6)
+
+
+def test_the_judge_trusts_nothing_at_the_start() -> None:
+    tags = torch.tensor([[True, True, False], [True, False, True]])
+    assert Judge(3).trust(tags).tolist() == [0, 0]
+
+
+def test_the_judge_counts_as_a_loop_does() -> None:
+    rng = np.random.default_rng(0)
+    judge, counts = Judge(3), np.array([[1.0, 1, 1], [0, 0, 0], [0, 0, 0]])
+    for _ in range(4):
+        truth = rng.choice([0, 1, 2, UNKNOWN], (2, 6, 6)).astype(np.uint8)
+        guess = np.where(rng.random((2, 6, 6)) < 0.8, truth % 3, 0).astype(np.uint8)
+        judge.count(torch.tensor(guess), torch.tensor(truth))
+        counts *= DECAY
+        for true, drawn in zip(truth.ravel(), guess.ravel(), strict=True):
+            if true != UNKNOWN:
+                counts[0, true] += 1
+                counts[1, drawn] += 1
+                counts[2, true] += true == drawn
+    assert judge.counts.numpy() == pytest.approx(counts, rel=1e-5)
+    ious = counts[2] / (counts[0] + counts[1] - counts[2])
+    tags = torch.tensor([[True, False, True], [False, True, False]])
+    wanted = [min(ious[0], ious[2]) ** POWER, ious[1] ** POWER]
+    assert judge.trust(tags).tolist() == pytest.approx(wanted, rel=1e-4)
+
+
+def test_the_judge_is_part_of_a_checkpoint() -> None:
+    assert "judge.counts" in LPLLearner(TINY, 3).state_dict()
+
+
+def test_tags_teach_the_highest_logit() -> None:
+    logits = torch.full((2, 2, 3, 3), -10.0)
+    logits[0, 1, 2, 2] = 10  # one pixel is enough
+    tags = torch.tensor([[False, True], [False, False]])
+    none = torch.tensor([False, False])
+    assert tag_loss(logits, tags, torch.tensor([True, True])).item() < 1e-3
+    assert tag_loss(logits, ~tags, torch.tensor([True, True])).item() > 5
+    assert tag_loss(logits, ~tags, none).item() == 0  # nobody said what they show
+
+
+def batch(num: int, tags: list[list[bool]], seed: int, inside: slice = slice(None)) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+    mark = torch.zeros(num, 32, 32, dtype=torch.bool)
+    mark[:, inside] = True
+    labels = torch.randint(0, 2, (num, 32, 32), dtype=torch.uint8, generator=generator)
+    return Batch(
+        image_ids=list(range(num)),
+        images=torch.randint(0, 255, (num, 3, 32, 32), dtype=torch.uint8, generator=generator),
+        sizes=torch.tensor([[32, 32]] * num),
+        class_maps=masked(labels, mark),
+        inside=mark,
+        tags=torch.tensor(tags),
+        is_tagged=torch.ones(num, dtype=torch.bool),
+    )
+
+
+def test_the_pseudo_network_never_learns_from_class_maps() -> None:
+    learner = LPLLearner(TINY, 3)
+    losses = learner(
+        {
+            "strong": batch(2, [[True, True, False]] * 2, 0),
+            "weak": batch(2, [[True, False, True]] * 2, 1, slice(0, 20)),
+        }
+    )
+    assert list(losses) == ["strong", "teach", "tags", "cross"]
+    assert losses["cross"].item() == 0  # nothing is trusted yet
+    losses["strong"].backward(retain_graph=True)
+    assert all(parameter.grad is None for parameter in learner.pseudo.parameters())
+    losses["teach"].backward()
+    assert any(parameter.grad is not None for parameter in learner.pseudo.parameters())
+
+
+def test_labels_are_chosen_among_the_tags_and_not_beyond_the_image() -> None:
+    logits = torch.randn(2, 3, 8, 8)
+    tags = torch.tensor([[True, False, True], [False, True, False]])
+    inside = torch.ones(2, 32, 32, dtype=torch.bool)
+    inside[:, 20:] = False
+    labels = masked(choices(restrict(logits, tags), torch.Size((32, 32))), inside)
+    assert set(labels[0, :20].unique().tolist()) <= {0, 2}
+    assert labels[1, :20].unique().tolist() == [1]
+    assert (labels[:, 20:] == UNKNOWN).all()
