@@ -14,6 +14,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.class_maps.png import decode
 from ray_wssis.data.records import Record, Records
+from ray_wssis.instance.signal_prior import prior_of
 from ray_wssis.metrics.calibration import Regression, cross_validated
 from ray_wssis.metrics.miou import Counts
 from ray_wssis.run import ROWS, Run
@@ -82,7 +83,8 @@ def fit(compared: Sequence[tuple[Row, float]]) -> Regression | None:
     if not compared:
         return None
     rows = [row for row, _ in compared]
-    return Regression.fit(signals(rows), np.array([value for _, value in compared]), ids(rows))
+    values, truth = signals(rows), np.array([value for _, value in compared])
+    return Regression.fit(values, truth, ids(rows), prior_of(SIGNALS, values))
 
 
 def predict(model: Regression | None, rows: Sequence[Row]) -> Floats | None:
@@ -105,7 +107,11 @@ def figures(
     rows = [row for row, _ in compared]
     for name, values in expected.items():
         true = np.array([measured[name] for _, measured in compared])
-        told = cross_validated(signals(rows), true, ids(rows)) if len(rows) > 1 else None
+        told = None
+        if len(rows) > 1:
+            values_of_audit = signals(rows)
+            prior = prior_of(SIGNALS, values_of_audit)
+            told = cross_validated(values_of_audit, true, ids(rows), prior)
         found[name] = {
             "audit_mean": rounded(true),
             "mean_error": None if told is None else rounded(np.abs(told - true)),
