@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from upath import UPath
 
-from ray_wssis.instance.advice import Advice, advise
+from ray_wssis.instance.advice import POLICIES, Advice, advise
+from ray_wssis.instance.label_config import MergeConfig
 
 GOOD: dict[str, Any] = {
     "metrics.json": {
@@ -197,6 +198,11 @@ def test_what_happens_to_poor_masks_is_that_of_the_configuration(
     (tmp_path / AUDIT).write_text(json.dumps(audit))
     (piece,) = advise(UPath(tmp_path))
     assert says in piece.seen
+
+
+def test_every_way_to_treat_poor_masks_has_its_words() -> None:
+    known = get_args(MergeConfig.model_fields["below"].annotation)
+    assert set(POLICIES) == set(known)
 
 
 def test_a_long_list_of_classes_is_cut(tmp_path: Path) -> None:
