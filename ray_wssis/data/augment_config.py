@@ -16,4 +16,5 @@ class AugmentConfig(Config):
     flip: bool = True  # left and right
     turn: bool = False  # quarter turns and upside down, for images without a natural orientation
     min_crop: float = Field(default=1.0, gt=0, le=1)  # smallest share of a side that is kept
+    paste: float = Field(default=0.0, ge=0, le=1)  # share of images with objects of another one
     colour: float = Field(default=0.0, ge=0, le=1)  # strength of brightness and contrast changes

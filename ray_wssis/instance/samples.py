@@ -1,7 +1,8 @@
 """Images with true or pseudo masks, augmented, as batches for an instance segmenter."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.data.images import read_image
 from ray_wssis.data.mirrored_classes import mirrored_labels
 from ray_wssis.data.records import Record, Records
+from ray_wssis.instance.copy_paste import chosen_masks, draw_overlap, paste_pixels
 from ray_wssis.masks import decode
 from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.solov2_targets import Instances
@@ -78,25 +80,68 @@ class SegmenterSamples:
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         record = self.records[index]
-        image = read_image(record.file, (record.height, record.width))
         geometry = draw_geometry(record.height, record.width, self.augment, rng)
-        seen = [
-            (label, *found)
-            for label, mask in full_size_masks(record, ignored=False)
-            if (found := quarter_size(geometry.mask(mask)))
-        ]
+        image, masks = self.moved_image(record, geometry), self.moved_masks(record, geometry)
+        pasted: list[Seen] = []
+        if self.augment.paste and rng.random() < self.augment.paste:
+            image, covered, pasted = self.paste(image, rng)
+            masks = ((label, mask * ~covered) for label, mask in masks)
+        seen = [*seen_objects(masks), *pasted]
         return Sample(
             image_id=record.image_id,
-            image=change_colour(geometry.image(image), self.augment.colour, rng),
-            labels=[self.mirrored[label] if geometry.flip else label for label, *_ in seen],
-            centres=[centre for _, centre, _, _ in seen],
-            box_sizes=[size for _, _, size, _ in seen],
-            masks=[mask for *_, mask in seen],
+            image=change_colour(image, self.augment.colour, rng),
+            labels=[obj.label for obj in seen],
+            centres=[obj.centre for obj in seen],
+            box_sizes=[obj.box_size for obj in seen],
+            masks=[obj.mask for obj in seen],
             ignored=ignored_pixels(record, geometry),
         )
 
+    def moved_image(self, record: Record, geometry: Geometry) -> np.ndarray:
+        """Read and transform an image: [height, width, 3] uint8."""
+        return geometry.image(read_image(record.file, (record.height, record.width)))
+
+    def moved_masks(self, record: Record, geometry: Geometry) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield label and transformed mask, [height, width] uint8, of each object to learn."""
+        for label, mask in full_size_masks(record, ignored=False):
+            yield self.mirrored[label] if geometry.flip else label, geometry.mask(mask)
+
+    def paste(
+        self, image: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, list["Seen"]]:
+        """Paste objects of an image drawn at random into this one, [height, width, 3].
+
+        Returns the new image, the pixels that are covered, [height, width] bool, and the objects.
+        """
+        donor = self.records[int(rng.integers(len(self.records)))]
+        geometry = draw_geometry(donor.height, donor.width, self.augment, rng)
+        other = self.moved_image(donor, geometry)
+        overlap = draw_overlap(image.shape[:2], other.shape[:2], rng)
+        covered = np.zeros(image.shape[:2], bool)
+        objects = []
+        masks = self.moved_masks(donor, geometry)
+        for label, mask in chosen_masks(masks, overlap, image.shape[:2], rng):
+            covered |= mask > 0
+            objects += seen_objects([(label, mask)])
+        return paste_pixels(image, other, overlap, covered), covered, objects
+
     def collate(self, samples: list[Sample]) -> Batch:
         return collate(samples)
+
+
+class Seen(NamedTuple):
+    """One object of an image as the network sees it."""
+
+    label: int
+    centre: tuple[float, float]  # (x, y) of the mass centre, network pixels
+    box_size: tuple[float, float]  # (width, height), network pixels
+    mask: np.ndarray  # [height / 4, width / 4] uint8
+
+
+def seen_objects(masks: Iterable[tuple[int, np.ndarray]]) -> list[Seen]:
+    """Measure objects by label and mask, [height, width] uint8; those without a pixel are left
+    out."""
+    return [Seen(label, *found) for label, mask in masks if (found := quarter_size(mask))]
 
 
 def full_size_masks(record: Record, *, ignored: bool) -> Iterator[tuple[int, np.ndarray]]:
