@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ray_wssis.instance.fingerprint.fingerprint import Fingerprint
 from ray_wssis.instance.split import AUDIT, TAUGHT, WEAK
 from ray_wssis.recipes.plan.decision import Decision
-from ray_wssis.recipes.plan.schedule import UNTIMED, Steps, round_steps
+from ray_wssis.recipes.plan.schedule import FEWEST, Steps, round_steps, untimed
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import seconds
 from ray_wssis.training.timing import Timing
@@ -17,7 +17,6 @@ from ray_wssis.training.timing import Timing
 USED = 0.9  # of the time; the quickest steps are timed, and others are slower
 LEAST_TRAINED = 0.4  # of the time goes into steps, however long the other stages take
 SHARES = {"teacher": 0.36, "refiner": 0.14, "student": 0.5}  # about those of configs/
-FEWEST = 40  # steps
 ENOUGH = 400  # steps that are never too many
 MOST_PASSES = {"teacher": 300, "refiner": 100, "student": 100}  # over images, or masks
 
@@ -69,7 +68,7 @@ def share_time(
     took = other + sum(times[name] * int(steps[name].value) * known[name].step for name in steps)
     return Budget(
         steps=replace(
-            UNTIMED, **steps, seconds={name: timing.step for name, timing in known.items()}
+            untimed(minutes), **steps, seconds={name: timing.step for name, timing in known.items()}
         ),
         minutes=took / 60,
         warnings=tuple(warnings),

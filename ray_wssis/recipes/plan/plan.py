@@ -22,7 +22,7 @@ from ray_wssis.recipes.plan.compose import Known, compose
 from ray_wssis.recipes.plan.decision import GIVEN, Decision, Tree, leaves, values_of, with_overrides
 from ray_wssis.recipes.plan.machine import Machine
 from ray_wssis.recipes.plan.percent import choose_percent
-from ray_wssis.recipes.plan.schedule import UNTIMED, Steps
+from ray_wssis.recipes.plan.schedule import Steps, untimed
 from ray_wssis.recipes.plan.yaml_text import flow, to_text
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import numbers, time_stages
@@ -99,7 +99,7 @@ def make_plan(
     run = Run(check_config(RunConfig, common, "--set"), folder)
     parts = split(run, data)
     known = look(parts, values["data"], percent, run.config.seed, machine, minutes)
-    tree = with_overrides(compose(known, given_steps(values, UNTIMED)), overrides)
+    tree = with_overrides(compose(known, given_steps(values, untimed(minutes))), overrides)
     plan = Plan(tree=tree, found=known.found, machine=machine, asked=minutes, minutes=None, lost={})
     plan = replace(plan, lost=losses(known.measured, plan.config))
     if not timed:

@@ -11,6 +11,7 @@ from ray_wssis.recipes.plan.sizes import TINY_PIXELS, NetworkSize
 LEAST_VALIDATED = 10  # images
 VALIDATED_OBJECTS = 400  # by the refiner
 SAVED_SECONDS = 45.0  # between checkpoints
+FEWEST = 40  # steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +24,17 @@ class Steps:
     seconds: dict[str, float]  # of a step, by training; empty: not timed
 
 
-UNTIMED = Steps(
-    teacher=Decision(400, "a guess: no step was timed"),
-    refiner=Decision(400, "a guess: no step was timed"),
-    student=Decision(500, "a guess: no step was timed"),
-    seconds={},
-)
+GUESSED = {"teacher": 400, "refiner": 400, "student": 500}  # steps of half an hour
+
+
+def untimed(minutes: float) -> Steps:
+    """Guess steps; the network size already depends on the time and the machine."""
+    why = f"a guess for {minutes:g} min: no step was timed"
+    guesses = {
+        name: Decision(max(FEWEST, round_steps(number * minutes / 30)), why)
+        for name, number in GUESSED.items()
+    }
+    return Steps(seconds={}, **guesses)
 
 
 def segmenter_batch(found: Fingerprint, size: NetworkSize, machine: Machine) -> Decision:

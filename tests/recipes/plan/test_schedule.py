@@ -8,6 +8,7 @@ from ray_wssis.recipes.plan.schedule import (
     round_steps,
     segmenter_batch,
     segmenter_training,
+    untimed,
 )
 from ray_wssis.recipes.plan.sizes import NetworkSize
 from tests.support.fingerprints import FOUND, GPU, TWO_CPUS
@@ -23,6 +24,11 @@ def test_small_images_come_in_larger_batches() -> None:
     assert batches == [8, 16]
     assert segmenter_batch(FOUND, SIZE, GPU).value == 16
     assert (refiner_batch(64).value, refiner_batch(96).value) == (32, 16)
+
+
+def test_guesses_grow_with_the_time() -> None:
+    assert [untimed(minutes).student.value for minutes in (1, 30, 60)] == [40, 500, 1000]
+    assert untimed(60).teacher.why == "a guess for 60 min: no step was timed"
 
 
 def test_a_schedule_follows_its_steps() -> None:
