@@ -42,6 +42,11 @@ def plan_command(
     """Choose every setting from the data, and write a configuration that says why."""
     begin(None)
     configure()
+    file = locate(out)
+    if file.exists():
+        raise ValueError(
+            f"{file} exists, and somebody may have changed it; remove it or give another --out"
+        )
     from ray_wssis.recipes.plan.machine import this_machine  # imports torch
     from ray_wssis.recipes.plan.plan import make_plan
 
@@ -53,7 +58,6 @@ def plan_command(
             this_machine(),
             timed=not is_lent(),  # other nodes cannot read a folder of this one
         )
-    file = locate(out)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, made.to_yaml().encode())
     show(made)

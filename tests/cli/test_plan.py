@@ -34,6 +34,9 @@ def test_a_plan_is_shown_and_written(tmp_path: Path) -> None:
     assert result.stdout.splitlines()[-1] == str(file)
     check = runner.invoke(app, ["config", "check", str(file)])
     assert check.exit_code == 0, check.output
+    again = runner.invoke(app, ["plan", "--out", str(file), *FEW])
+    assert again.exit_code == 1
+    assert "exists, and somebody may have changed it" in again.stderr
 
 
 def test_a_run_without_a_configuration_is_planned_once(tmp_path: Path, times: list[int]) -> None:
