@@ -4,7 +4,6 @@ The audit images, whose true masks are known and which no network was trained on
 path; how good their masks are tells how good the others are.
 """
 
-import json
 from collections import Counter
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from ray_wssis.instance.split import AUDIT, REJECTED, WEAK
 from ray_wssis.run import ROWS, Run, streamed_from
 from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.labeller import Labeller
-from ray_wssis.streaming.table import each_row
+from ray_wssis.streaming.table import each_row, failed_lines
 from ray_wssis.streaming.throughput import Throughput
 
 SUMMARY = "summary.json"
@@ -72,7 +71,7 @@ def summarise(
         write_json(stage / THROUGHPUT, throughput.figures())
     counts = count_labels(stage / ROWS, categories)
     write_json(stage / SUMMARY, counts | {"num_rejected_points": len(rejected.splitlines())})
-    (stage / FAILED).write_text(rejected + failures(stage / ROWS))
+    (stage / FAILED).write_text(rejected + failed_lines(stage / ROWS))
 
 
 def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
@@ -93,18 +92,6 @@ def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any
             category.name: classes[label] for label, category in enumerate(categories)
         }
     }
-
-
-def failures(rows: UPath) -> str:
-    """Return a line of JSON for every image that failed, by image id."""
-    columns = ["image_id", "file", "stage", "error"]
-    failed = [
-        {name: row[name] for name in ("image_id", "file", "stage")} | {"reason": row["error"]}
-        for row in each_row(rows, columns)
-        if row["error"] is not None
-    ]
-    failed.sort(key=lambda line: int(line["image_id"]))
-    return "".join(json.dumps(line) + "\n" for line in failed)
 
 
 def check_coverage(labels: Artifact | Workspace, limits: LabelLimits) -> None:

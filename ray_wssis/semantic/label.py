@@ -4,7 +4,6 @@ The audit images, whose class maps are known and which no network was trained on
 path; how good their labels are tells how good the others are.
 """
 
-import json
 from collections import Counter
 from typing import Any
 
@@ -18,7 +17,7 @@ from ray_wssis.run import ROWS, Run, streamed_from
 from ray_wssis.semantic.split import AUDIT, WEAK
 from ray_wssis.storage import write_json
 from ray_wssis.streaming.labeller import Labeller
-from ray_wssis.streaming.table import each_row
+from ray_wssis.streaming.table import each_row, failed_lines
 from ray_wssis.streaming.throughput import Throughput
 
 SUMMARY = "summary.json"
@@ -54,7 +53,7 @@ def summarise(stage: Workspace, throughput: Throughput, categories: tuple[Catego
     if throughput.num_images:
         write_json(stage / THROUGHPUT, throughput.figures())
     write_json(stage / SUMMARY, count_labels(stage / ROWS, categories))
-    (stage / FAILED).write_text(failures(stage / ROWS))
+    (stage / FAILED).write_text(failed_lines(stage / ROWS))
 
 
 def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
@@ -81,14 +80,3 @@ def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any
             for i, category in enumerate(categories)
         },
     }
-
-
-def failures(rows: UPath) -> str:
-    """Return a line of JSON for every image that failed, by image id."""
-    failed = [
-        {name: row[name] for name in ("image_id", "file", "stage")} | {"reason": row["error"]}
-        for row in each_row(rows, ["image_id", "file", "stage", "error"])
-        if row["error"] is not None
-    ]
-    failed.sort(key=lambda line: int(line["image_id"]))
-    return "".join(json.dumps(line) + "\n" for line in failed)

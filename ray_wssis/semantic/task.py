@@ -5,7 +5,6 @@ A driver makes tasks and sends them to workers: methods import torch where a wor
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from upath import UPath
@@ -26,15 +25,33 @@ if TYPE_CHECKING:
 VALIDATION_BATCH = 8  # images
 
 
+@dataclass(frozen=True)
+class ImageStream:
+    """Images that a training takes some of in every step."""
+
+    records: str
+    augment: SemanticAugment
+    quota: int  # images per step
+
+    def stream(self) -> Stream:
+        return Stream(self.samples, self.quota)
+
+    def samples(self) -> "SemanticSamples":
+        from ray_wssis.semantic.samples import SemanticSamples
+
+        return SemanticSamples(Records.read(self.records), self.augment)
+
+    def count(self) -> int:
+        return len(Records.read(self.records))
+
+
 @dataclass(frozen=True, kw_only=True)
 class SemanticTask:
     """Everything that a training worker needs; small enough to be sent to it."""
 
     name: str  # in the model card
     config: SemanticConfig
-    augment: SemanticAugment
-    images: dict[str, str]  # records with class maps, by stream
-    quotas: dict[str, int]  # images of each stream per step
+    images: dict[str, ImageStream]  # with class maps
     validation: str  # records with class maps
     max_validation_images: int
     start: str | None = None  # a model folder to take the first weights from
@@ -52,12 +69,14 @@ class SemanticTask:
         validation: Part,
     ) -> "SemanticTask":
         """Compose the task of a stage that learns from `images`, records by stream."""
+        streams = {
+            stream: ImageStream(str(part.path), stage.augment, quotas[stream])
+            for stream, part in images.items()
+        }
         return cls(
             name=name,
             config=stage.model,
-            augment=stage.augment,
-            images={stream: str(part.path) for stream, part in images.items()},
-            quotas=dict(quotas),
+            images=streams,
             validation=str(validation.path),
             max_validation_images=stage.training.max_validation_images,
             start=stage.start,
@@ -75,23 +94,8 @@ class SemanticTask:
         """Raise ValueError unless the model in `folder` can replace one that is trained here."""
         check_model(folder, KIND, Records.read(self.validation).categories)
 
-    @cached_property
-    def samples(self) -> "dict[str, SemanticSamples]":
-        from ray_wssis.semantic.samples import SemanticSamples
-
-        return {
-            stream: SemanticSamples(Records.read(file), self.augment)
-            for stream, file in self.images.items()
-        }
-
-    def read(self, stream: str) -> "SemanticSamples":
-        return self.samples[stream]
-
     def streams(self) -> dict[str, Stream]:
-        return {
-            stream: Stream(partial(self.read, stream), quota)
-            for stream, quota in self.quotas.items()
-        }
+        return {name: images.stream() for name, images in self.images.items()}
 
     def learner(self) -> "SemanticLearner":
         from ray_wssis.models.start import load_start
@@ -110,7 +114,7 @@ class SemanticTask:
         save(learner.network, self.config, self.validation, folder, self.card())
 
     def card(self) -> str:
-        number = sum(len(Records.read(file)) for file in self.images.values())
+        number = sum(images.count() for images in self.images.values())
         categories = Records.read(self.validation).categories
         return describe(self.name, self.config, number, categories)
 

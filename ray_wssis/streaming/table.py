@@ -3,6 +3,7 @@
 Neither files nor the rows in them are in any order; every row is about one image.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -46,6 +47,18 @@ def read_rows(
     """Return the same rows in one list, by image id: for small folders."""
     rows = each_row(folder, columns, source=source)
     return sorted(rows, key=lambda row: int(row["image_id"]))
+
+
+def failed_lines(folder: UPath) -> str:
+    """Return a line of JSON for every image that failed, by image id."""
+    names = ("image_id", "file", "stage")
+    failed = [
+        {name: row[name] for name in names} | {"reason": row["error"]}
+        for row in each_row(folder, [*names, "error"])
+        if row["error"] is not None
+    ]
+    failed.sort(key=lambda line: int(line["image_id"]))
+    return "".join(json.dumps(line) + "\n" for line in failed)
 
 
 def pieces(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

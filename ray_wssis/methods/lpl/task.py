@@ -1,7 +1,6 @@
 """The task of the two networks of LPL; only hybrid is validated, saved and served."""
 
 from dataclasses import dataclass
-from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from upath import UPath
@@ -11,18 +10,17 @@ from ray_wssis.data.records import Records
 from ray_wssis.models.model_folder import check_model
 from ray_wssis.semantic.augment_config import SemanticAugment
 from ray_wssis.semantic.segmenter_config import KIND, SemanticConfig, SemanticStage
-from ray_wssis.semantic.task import describe, save, validate
+from ray_wssis.semantic.task import ImageStream, describe, save, validate
 from ray_wssis.training.streams import Stream
 
 if TYPE_CHECKING:
     from ray_wssis.methods.lpl.learner import LPLLearner
-    from ray_wssis.semantic.samples import SemanticSamples
 
 
 @dataclass(frozen=True, kw_only=True)
 class LPLTask:
     config: SemanticConfig
-    images: dict[str, tuple[str, SemanticAugment, int]]  # by stream: records, ..., per step
+    images: dict[str, ImageStream]
     validation: str
     max_validation_images: int
     made_from: dict[str, Any]
@@ -44,8 +42,8 @@ class LPLTask:
         return cls(
             config=stage.model,
             images={
-                "strong": (str(strong.path), stage.augment, strong_images),
-                "weak": (str(weak.path), weak_augment, weak_images),
+                "strong": ImageStream(str(strong.path), stage.augment, strong_images),
+                "weak": ImageStream(str(weak.path), weak_augment, weak_images),
             },
             validation=str(validation.path),
             max_validation_images=stage.training.max_validation_images,
@@ -63,23 +61,8 @@ class LPLTask:
         """Raise ValueError unless the model in `folder` can replace one that is trained here."""
         check_model(folder, KIND, Records.read(self.validation).categories)
 
-    @cached_property
-    def samples(self) -> "dict[str, SemanticSamples]":
-        from ray_wssis.semantic.samples import SemanticSamples
-
-        return {
-            stream: SemanticSamples(Records.read(file), augment)
-            for stream, (file, augment, _) in self.images.items()
-        }
-
-    def read(self, stream: str) -> "SemanticSamples":
-        return self.samples[stream]
-
     def streams(self) -> dict[str, Stream]:
-        return {
-            stream: Stream(partial(self.read, stream), quota)
-            for stream, (*_, quota) in self.images.items()
-        }
+        return {name: images.stream() for name, images in self.images.items()}
 
     def learner(self) -> "LPLLearner":
         from ray_wssis.methods.lpl.learner import LPLLearner
@@ -92,6 +75,6 @@ class LPLTask:
 
     def save(self, learner: "LPLLearner", folder: UPath) -> None:
         categories = Records.read(self.validation).categories
-        number = sum(len(Records.read(file)) for file, *_ in self.images.values())
+        number = sum(images.count() for images in self.images.values())
         card = describe(self.name, self.config, number, categories)
         save(learner.hybrid, self.config, self.validation, folder, card)
