@@ -84,10 +84,14 @@ def reliability_table(bins: Sequence[Mapping[str, Any]]) -> Table:
 def show_weak(console: Console, weak: Mapping[str, Any]) -> None:
     """Print the figures of masks whose truth nobody knows."""
     num_masks = weak["num_points"] - weak["num_without_mask"]
+    doubt = surely = ""
+    if weak.get("mean_expected_iou_doubt") is not None:  # older runs lack it
+        doubt = f" ± {show(weak['mean_expected_iou_doubt'], 2)}"
+        surely = f" ({show(weak['share_surely_below'])} % surely)"
     console.print(
         f"{num_masks} masks for {weak['num_points']} points on {weak['num_images']} weak "
-        f"images: mean expected IoU [bold]{show(weak['mean_expected_iou'], 2)}[/], "
-        f"{show(weak['share_below_threshold'])} % below {weak['threshold']:g}"
+        f"images: mean expected IoU [bold]{show(weak['mean_expected_iou'], 2)}[/]{doubt}, "
+        f"{show(weak['share_below_threshold'])} % below {weak['threshold']:g}{surely}"
     )
     flags = ", ".join(f"{name} {count}" for name, count in weak["flags"].items())
     console.print(f"Flags: {escape(flags) or 'none'}")

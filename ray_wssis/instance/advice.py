@@ -30,6 +30,7 @@ POLICIES = {  # `merge.below` -> what happens to poor masks
     "ignore": "the student learns them neither as objects nor as background",
     "drop": "they are left out, so the student learns their places as background",
     "keep": "the student learns them like all others",
+    "auto": "the student ignores those that are surely below and learns the others",
 }
 
 

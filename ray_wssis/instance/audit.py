@@ -148,8 +148,9 @@ class WeakNumbers:
         self.config = config
         self.num_classes = num_classes
         self.num_images = self.num_failed = 0
-        self.num_masks = self.num_judged = self.num_poor = 0
+        self.num_masks = self.num_judged = self.num_poor = self.num_surely_poor = 0
         self.expected_sum = 0.0
+        self.slope_sum: Any = 0.0  # (1 + F,), of the expectations
         self.flags: Counter[str] = Counter()
         self.points = np.zeros(num_classes, np.int64)  # by class
         self.kept = np.zeros(num_classes, np.int64)  # masks at or above the threshold, by class
@@ -167,6 +168,9 @@ class WeakNumbers:
         self.num_masks += int(has_mask.sum())
         self.num_judged += int(np.isfinite(expected).sum())
         self.num_poor += int(poor.sum())
+        self.num_surely_poor += int((self.model.highest_ious(rows) < self.config.threshold).sum())
+        if self.model.regression is not None:
+            self.slope_sum += self.model.regression.slopes(self.model.read(rows)[has_mask]).sum(0)
         self.expected_sum += float(np.nansum(expected))
         flags = list(chain.from_iterable(row["flags"] or () for row in rows))
         self.flags.update(chain.from_iterable(own or () for own in flags))
@@ -200,20 +204,27 @@ class WeakNumbers:
     def figures(self, strong: NDArray[np.int64]) -> dict[str, Any]:
         """Return all counts; `strong` are the true objects of each class."""
         moved = drift(self.points, self.kept)
-        poor = ratio(self.num_poor, self.num_judged)
         return {
             "num_images": self.num_images,
             "num_failed_images": self.num_failed,
             "num_points": int(self.points.sum()),
             "num_without_mask": int(self.points.sum()) - self.num_masks,
             "mean_expected_iou": ratio(self.expected_sum, self.num_judged),
+            "mean_expected_iou_doubt": self.doubt(),  # half the 90 % interval
             "threshold": self.config.threshold,
-            "share_below_threshold": None if poor is None else 100 * poor,
+            "share_below_threshold": ratio(100 * self.num_poor, self.num_judged),
+            "share_surely_below": ratio(100 * self.num_surely_poor, self.num_judged),
             "flags": dict(sorted(self.flags.items())),
             "class_drift": moved,  # from the points to the masks that can be trusted
             "class_drift_flag": moved is not None and moved > MOST_DRIFT,
             "class_drift_from_strong": drift(strong, self.points),
         }
+
+    def doubt(self) -> float | None:
+        regression = self.model.regression
+        if regression is None or regression.covariance is None or not self.num_judged:
+            return None
+        return round(regression.doubt_of_mean(self.slope_sum / self.num_judged), 6)
 
     def suspects(self, rows: RowsById) -> list[Suspect]:
         """Return the worst masks with all that is known about them, worst first."""

@@ -22,6 +22,7 @@ class AuditConfig(Config):
 class MergeConfig(Config):
     """Decides about poor masks, and about those that people corrected."""
 
-    below: Literal["keep", "ignore", "drop"] = "ignore"  # ignore: neither object nor background
+    # ignore: neither object nor background; auto: ignore if the whole 90 % interval is below
+    below: Literal["auto", "keep", "ignore", "drop"] = "ignore"
     annotated: tuple[str, ...] = ()  # folders that `wssis annotate` made: learnt too
     corrections: tuple[str, ...] = ()  # COCO files whose masks win over pseudo masks; last one wins

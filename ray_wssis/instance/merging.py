@@ -36,7 +36,7 @@ class Merging:
     rows: RowsById
     model: QualityModel
     threshold: float  # expected IoU below which a mask is poor
-    below: str  # keep, ignore or drop: what happens to poor masks
+    below: str  # auto, keep, ignore or drop: which masks are poor, and what happens to them
     corrections: dict[int, dict[int, Correction]]  # by image id and annotation id
     lineage: Mapping[str, str]
     incomplete: set[int]  # image ids
@@ -54,13 +54,13 @@ class Merging:
     def refined(self, weak: Iterable[Record]) -> Iterator[Merged]:
         """Yield the weak images with what is to be learnt, and with ignore regions."""
         for record, row in self.labelled(weak):
-            expected = self.model.expected_iou(row)
+            expected, poor = self.model.expected_iou(row), self.poor(row)
             corrections = self.placed(record, row)
             learnt = [
                 self.corrected(obj.annotation_id, correction)
                 if (correction := corrections.get(obj.annotation_id)) is not None
                 and correction.corrects(obj.label, row[self.model.masks][i])
-                else self.judged(record, row, i, expected[i])
+                else self.judged(record, row, i, expected[i], poor[i])
                 for i, obj in enumerate(record.objects)
             ]
             known = {obj.annotation_id for obj in record.objects}
@@ -96,10 +96,16 @@ class Merging:
             assert numbers == row["annotation_id"], f"image {record.image_id}"
             yield replace(record, objects=pointed), row
 
-    def judged(self, record: Record, row: Row, i: int, expected: float | None) -> Learnt | None:
+    def poor(self, row: Row) -> list[bool]:
+        """Decide which masks of a row are poor: false where nothing is expected."""
+        asked = self.model.highest_ious if self.below == "auto" else self.model.expected_ious
+        return [bool(iou < self.threshold) for iou in asked([row])]
+
+    def judged(
+        self, record: Record, row: Row, i: int, expected: float | None, poor: bool
+    ) -> Learnt | None:
         """Turn point `i` into an object or an ignore region; None if it is dropped."""
         obj, mask = record.objects[i], row[self.model.masks][i]
-        poor = expected is not None and expected < self.threshold
         if (mask is None or poor) and self.below == "drop":
             return None
         if mask is None:

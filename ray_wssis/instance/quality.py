@@ -6,7 +6,7 @@ signals and IoU are related, and every mask of a weak image gets an `expected_io
 Legend: N points of some rows of labels, F signals.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -80,11 +80,18 @@ class QualityModel:
 
     def expected_ious(self, rows: Sequence[Row]) -> Floats:
         """Return one for each point of all rows, in order: (N,), NaN for those without a mask."""
+        return self._of_masks(rows, Regression.predict)
+
+    def highest_ious(self, rows: Sequence[Row]) -> Floats:
+        """Return the upper ends of the 90 % intervals of what is expected: (N,)."""
+        return self._of_masks(rows, Regression.highest)
+
+    def _of_masks(self, rows: Sequence[Row], ask: Callable[[Regression, Floats], Floats]) -> Floats:
         has_mask = read_column(rows, "area") > 0
-        expected = np.full(len(has_mask), np.nan)
+        answers = np.full(len(has_mask), np.nan)
         if self.regression is not None:
-            expected[has_mask] = self.regression.predict(self.read(rows)[has_mask])
-        return expected
+            answers[has_mask] = ask(self.regression, self.read(rows)[has_mask])
+        return answers
 
     def to_json(self) -> dict[str, Any]:
         regression = None if self.regression is None else self.regression.to_json()

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner, Result
 from upath import UPath
 
 from ray_wssis.artifacts import Workspace, open_stage
-from ray_wssis.cli.audit import audit_command
+from ray_wssis.cli.audit import audit_command, show_weak
 
 PART = {"num_objects": 8, "mIoU": 81.25, "share_below_half": 12.5}
 FIGURES: dict[str, Any] = {
@@ -52,6 +53,14 @@ def said(run: Path, figures: dict[str, Any] | None) -> Result:
         (stage / "audit.json").write_text(json.dumps(figures))
         stage.finish()
     return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(run)])
+
+
+def test_doubts_are_shown_where_they_are_known() -> None:
+    console = Console(record=True, width=200)
+    show_weak(
+        console, FIGURES["weak"] | {"mean_expected_iou_doubt": 0.06, "share_surely_below": 1.5}
+    )
+    assert "expected IoU 0.78 ± 0.06, 6.8 % below 0.5 (1.5 % surely)" in console.export_text()
 
 
 def test_all_figures_are_shown(tmp_path: Path) -> None:

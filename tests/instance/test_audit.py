@@ -131,6 +131,8 @@ def test_weak_images_are_counted(audited: Artifact, made: Artifact) -> None:
     expected = np.array([point["expected"] for point in points])
     assert weak["mean_expected_iou"] == pytest.approx(expected.mean(), abs=1e-5)
     assert weak["share_below_threshold"] == pytest.approx(100 * (expected < 0.5).mean(), abs=1e-3)
+    assert weak["share_surely_below"] < weak["share_below_threshold"]
+    assert 0.01 < weak["mean_expected_iou_doubt"] < 0.2
     flags = [flag for row in rows for each in row.get("flags", []) for flag in each]
     assert weak["flags"] == {name: flags.count(name) for name in set(flags)}
     assert weak["flags"]["empty"] == weak["num_without_mask"] > 0

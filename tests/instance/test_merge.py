@@ -70,7 +70,7 @@ class Merge:
 
     def __call__(
         self,
-        below: Literal["keep", "ignore", "drop"] = "ignore",
+        below: Literal["auto", "keep", "ignore", "drop"] = "ignore",
         threshold: float = 0.5,
         corrections: list[str] | None = None,
     ) -> Artifact:
@@ -139,6 +139,21 @@ def test_masks_below_the_threshold_are_ignore_regions(
     for number, value in values.items():
         if value is not None:
             assert drawn[number]["expected_iou"] == round(value, 4)
+
+
+def test_auto_ignores_only_masks_whose_whole_interval_is_below(
+    merging: Merge, judged: Artifact, rows: list[dict[str, Any]]
+) -> None:
+    model = QualityModel.from_json(json.loads((judged / CALIBRATION).read_text()))
+    weak = [row for row in rows if row["source"] == "weak" and row["error"] is None]
+    numbers = [number for row in weak for number in row["annotation_id"]]
+    highest, likely = model.highest_ious(weak), model.expected_ious(weak)
+    threshold = float(np.nanmedian(highest)) + 1e-6  # is nobody's own value
+    drawn = annotations(merging("auto", threshold=threshold))
+    regions = {number for number in numbers if drawn[number]["iscrowd"]}
+    surely = (highest < threshold) | np.isnan(highest)
+    assert regions == {n for n, poor in zip(numbers, surely, strict=True) if poor}
+    assert surely.sum() < (likely < threshold).sum() + np.isnan(likely).sum()
 
 
 def test_a_point_without_a_mask_is_surrounded_by_an_ignore_region(
