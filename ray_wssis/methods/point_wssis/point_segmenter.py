@@ -1,12 +1,14 @@
 """The masks that a trained SOLOv2 draws for points, at the size of the original image.
 
-Legend: P points.
+Legend: P points, h w mask pixels (a quarter of the padded canvas).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ray_wssis.data.records import Click
 from ray_wssis.instance.segmenter import Segmenter
@@ -68,15 +70,38 @@ def draw_points(
         max_iou=SAME_MASK_IOU,
         heed_points=True,
     )
-    masks = encode_full_size(drawn.masks, network_size, original_size, MASK_THRESHOLD)
     levels = drawn.level.tolist()
+    encode = encode_full_size if segmenter.config.compat == "reference" else encode_visible
+    found = encode(drawn.masks, network_size, original_size, MASK_THRESHOLD)
+    masks = [mask if level >= 0 else None for mask, level in zip(found, levels, strict=True)]
     return RoughMasks(
-        masks=[mask if level >= 0 else None for mask, level in zip(masks, levels, strict=True)],
+        masks=masks,
         levels=[level if mask else -1 for mask, level in zip(masks, levels, strict=True)],
         class_scores=drawn.class_score.tolist(),
         maskness=drawn.maskness.tolist(),
         margins=drawn.margin.tolist(),
     )
+
+
+def encode_visible(
+    masks: Float[Tensor, "P h w"],
+    network_size: tuple[int, int],
+    original_size: tuple[int, int],
+    threshold: float,
+) -> list[bytes | None]:
+    """Encode masks as `encode_full_size`; those that resizing empties, relative to their maximum.
+
+    An object of the size of one mask pixel is otherwise lost: between its dark neighbours its
+    probability falls below the threshold.
+    """
+    found = encode_full_size(masks, network_size, original_size, threshold)
+    lost = [i for i, mask in enumerate(found) if mask is None]
+    if lost:
+        faint = masks[lost] / masks[lost].amax(dim=(1, 2), keepdim=True)
+        again = encode_full_size(faint, network_size, original_size, threshold)
+        for i, mask in zip(lost, again, strict=True):
+            found[i] = mask
+    return found
 
 
 def scaled(clicks: Sequence[Sequence[Click]], x: float, y: float) -> list[list[Click]]:

@@ -8,7 +8,7 @@ from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.masks import decode
 from ray_wssis.methods.point_wssis.point_prompt import SAME_MASK_IOU, decode_points
-from ray_wssis.methods.point_wssis.point_segmenter import draw_points
+from ray_wssis.methods.point_wssis.point_segmenter import draw_points, encode_visible
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.solov2 import SOLOv2
 from tests.support.tiny import TINY
@@ -44,7 +44,7 @@ def test_rough_masks_are_rows_of_the_points_in_original_pixels(segmenter: Segmen
         max_iou=SAME_MASK_IOU,
         heed_points=True,
     )
-    expected = encode_full_size(decoded.masks, (64, 80), (128, 160), 0.5)
+    expected = encode_visible(decoded.masks, (64, 80), (128, 160), 0.5)
     assert found.masks == [
         mask if level >= 0 else None
         for mask, level in zip(expected, decoded.level.tolist(), strict=True)
@@ -111,3 +111,19 @@ def test_clicks_are_in_original_pixels_like_points(segmenter: Segmenter) -> None
     assert found.margins == decoded.margin.tolist()
     plain = draw_points(segmenter, output, 0, (64, 80), (128, 160), points, [1])
     assert found.margins != plain.margins
+
+
+def test_a_mask_of_one_pixel_survives_resizing() -> None:
+    masks = torch.full((2, 16, 20), 0.1)
+    masks[0, 3, 4] = 0.55
+    masks[1, 3:9, 4:9] = 0.9
+    assert encode_full_size(masks, (64, 80), (128, 160), 0.5)[0] is None
+    small, large = encode_visible(masks, (64, 80), (128, 160), 0.5)
+    assert small is not None
+    rows, columns = decode(small, 128, 160).nonzero()
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (24, 31, 32, 39)
+    assert large == encode_full_size(masks, (64, 80), (128, 160), 0.5)[1]
+
+
+def test_a_mask_that_is_nowhere_stays_none() -> None:
+    assert encode_visible(torch.zeros(1, 16, 20), (64, 80), (128, 160), 0.5) == [None]
