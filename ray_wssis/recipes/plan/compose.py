@@ -65,7 +65,7 @@ def compose(known: Known, steps: Steps) -> Tree:
     seen = augment(found, size, Decision(*known.turn), choose_flip(known.pairs))
     seconds = steps.seconds
     return {
-        "recipe": Decision("point_wssis", "the only one so far"),
+        "recipe": Decision("point_wssis", "masks of objects on some images, points on the others"),
         "seed": Decision(known.seed, "of the split and the trainings"),
         "data": data_section(known.data, known.percent, found),
         "teacher": {
