@@ -5,26 +5,31 @@ from functools import cache
 
 import pytest
 
-from ray_wssis.config import load_config, shipped_configs
-from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.config import shipped_configs
+from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.recipes.presets import fast
+from ray_wssis.run_config import RunConfig
 from ray_wssis.training.config import TrainingConfig
 
 each_config = pytest.mark.parametrize("name", sorted(shipped_configs()))
 
 
 @cache
-def config(name: str, *changes: str) -> PointWSSISConfig:
-    return load_config(PointWSSISConfig, name, changes)
+def config(name: str, *changes: str) -> RunConfig:
+    return load_recipe(name, changes)
 
 
 @cache
-def fast_config(name: str, *changes: str) -> PointWSSISConfig:
-    return load_config(PointWSSISConfig, name, changes, fast)
+def fast_config(name: str, *changes: str) -> RunConfig:
+    return load_recipe(name, changes, fast)
 
 
-def trainings(loaded: PointWSSISConfig) -> list[TrainingConfig]:
-    return [loaded.teacher.training, loaded.refiner.training, loaded.student.training]
+def stages(loaded: RunConfig) -> list[str]:
+    return [name for name, stage in loaded if hasattr(stage, "training")]
+
+
+def trainings(loaded: RunConfig) -> list[TrainingConfig]:
+    return [getattr(loaded, name).training for name in stages(loaded)]
 
 
 @each_config
@@ -49,7 +54,7 @@ def test_fast_validates_as_often_or_less(name: str) -> None:
 @each_config
 def test_fast_changes_nothing_but_the_schedules(name: str) -> None:
     whole, short = config(name).model_dump(), fast_config(name).model_dump()
-    for stage in ("teacher", "refiner", "student"):
+    for stage in stages(config(name)):
         before, after = whole[stage].pop("training"), short[stage].pop("training")
         kept = {"batch_size", "learning_rate", "optimizer", "weight_decay", "schedule"}
         assert {key: before[key] for key in kept} == {key: after[key] for key in kept}
@@ -66,19 +71,19 @@ def test_the_fast_schedule_of_coco_with_1_percent() -> None:
 
 
 def test_what_is_set_comes_after_the_preset() -> None:
-    teacher = fast_config("coco_1p", "teacher.training.steps=900").teacher.training
+    teacher = trainings(fast_config("coco_1p", "teacher.training.steps=900"))[0]
     assert (teacher.steps, teacher.early) == (900, (416, 833))
 
 
 def test_a_preset_and_another_batch_size_go_together() -> None:
-    teacher = fast_config("coco_1p", "teacher.training.batch_size=8").teacher.training
+    teacher = trainings(fast_config("coco_1p", "teacher.training.batch_size=8"))[0]
     assert (teacher.steps, teacher.early) == (2 * 834, (2 * 416, 2 * 833))
     assert teacher.learning_rate == pytest.approx(0.025)
 
 
 def test_fast_says_what_it_does_and_what_it_gives_up(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="ray_wssis")
-    load_config(PointWSSISConfig, "coco_1p", preset=fast)
+    load_recipe("coco_1p", preset=fast)
     (line,) = caplog.messages
     assert "teacher 10001 -> 834, refiner 200000 -> 16667, student 270000 -> 22500" in line
     assert "gives up accuracy" in line
