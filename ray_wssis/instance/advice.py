@@ -13,7 +13,7 @@ from upath import UPath
 
 from ray_wssis.instance.report_classes import num_true, read_confusion
 from ray_wssis.models.model_folder import worse_student
-from ray_wssis.report.run_folder import RunFolder, read_json
+from ray_wssis.report.run_folder import RunFolder, read_counts, read_json
 from ray_wssis.report.wording import show_count
 
 HARDLY = 0.5  # AP by which a student must be better than its teacher
@@ -76,13 +76,6 @@ class Facts:
         """Write the command that makes the run again, with one value changed."""
         changed = f" --set {change}" if change else ""
         return f"`wssis run --out {self.run.folder} --redo{changed}`"
-
-
-def read_counts(folder: UPath) -> dict[str, Any]:
-    """Read the counts of the split by part (`strong`, `weak`), and how it was cut; empty without
-    one."""
-    files = sorted((folder / "split").glob("*_split.json"), key=str)
-    return read_json(files[0]) if files else {}
 
 
 def advise(folder: UPath) -> list[Advice]:

@@ -11,7 +11,7 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.records import Records
-from ray_wssis.instance.advice import Advice, advise, read_counts
+from ray_wssis.instance.advice import Advice, advise
 from ray_wssis.instance.gallery import gallery
 from ray_wssis.instance.label_numbers import LabelNumbers, RecordsById, read_label_numbers
 from ray_wssis.instance.report_classes import (
@@ -26,7 +26,7 @@ from ray_wssis.instance.report_plan import plan_section
 from ray_wssis.instance.sheets import contact_sheets
 from ray_wssis.report.charts import Curve, figure_chart, loss_chart, read_curve
 from ray_wssis.report.page import Section
-from ray_wssis.report.run_folder import RunFolder
+from ray_wssis.report.run_folder import RunFolder, read_counts
 from ray_wssis.report.template import render
 
 HERE = "ray_wssis.instance"

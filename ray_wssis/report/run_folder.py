@@ -100,3 +100,10 @@ def read_json(file: UPath) -> dict[str, Any]:
 
 def read_lines(file: UPath) -> list[dict[str, Any]]:
     return [json.loads(line) for line in read_text(file).splitlines() if line]
+
+
+def read_counts(folder: UPath) -> dict[str, Any]:
+    """Read the counts of the split by part (`strong`, `weak`), and how it was cut; empty without
+    one."""
+    files = sorted((folder / "split").glob("*_split.json"), key=str)
+    return read_json(files[0]) if files else {}

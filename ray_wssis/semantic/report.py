@@ -12,7 +12,7 @@ from upath import UPath
 from ray_wssis.data.records import Records
 from ray_wssis.report.charts import Curve, figure_chart, loss_chart, read_curve
 from ray_wssis.report.page import Section
-from ray_wssis.report.run_folder import RunFolder, read_json
+from ray_wssis.report.run_folder import RunFolder, read_counts, read_json
 from ray_wssis.report.template import render
 from ray_wssis.semantic.colour_maps import label_tiles, palette, prediction_tiles
 from ray_wssis.semantic.split import VALIDATION
@@ -35,14 +35,16 @@ def semantic_sections(folder: UPath, models: Sequence[str]) -> list[Section]:
     names = [category.name for category in categories]
     models = [name for name in COLORS if name in models]
     return [
-        accuracy_section(run, models, names),
+        accuracy_section(run, models, names, read_counts(folder)),
         labels_section(folder, run, names),
         training_section(run, models),
         predictions_section(folder, names),
     ]
 
 
-def accuracy_section(run: RunFolder, models: Sequence[str], names: list[str]) -> Section:
+def accuracy_section(
+    run: RunFolder, models: Sequence[str], names: list[str], counts: Mapping[str, Any]
+) -> Section:
     """The mIoU of each model and of each class, and the headline of the page."""
     rows: list[dict[str, Any]] = [
         {
@@ -63,7 +65,8 @@ def accuracy_section(run: RunFolder, models: Sequence[str], names: list[str]) ->
         if any(row["figures"][column] is not None for row in rows)
     }
     result = {name: run.figure(f"{name}/val/mIoU") for name in COLORS}
-    headline = render("headline", HERE, result=result, pseudo=run.figure("pseudo/mIoU"))
+    pseudo = run.figure("pseudo/mIoU")
+    headline = render("headline", HERE, result=result, pseudo=pseudo, counts=counts)
     html = render(
         "accuracy",
         HERE,
