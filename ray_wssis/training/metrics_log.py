@@ -59,6 +59,7 @@ class MetricsLog:
 def read_metrics(folder: UPath) -> list[dict[str, float]]:
     """The lines so far; none if there is no file."""
     file = folder / NAME
+    file.fs.invalidate_cache()  # workers write there too
     if not file.exists():
         return []
     return [json.loads(line) for line in file.read_text().splitlines() if line]
