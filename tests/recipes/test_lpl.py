@@ -21,6 +21,8 @@ from tests.support.class_maps import write_voc
 from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
 
+pytestmark = pytest.mark.slow
+
 NETWORK = (
     "{backbone: {name: resnet18, weights: none, frozen_stages: 0, norm: batch}, aspp_rates: [2], "
     "aspp_width: 16, low_level_width: 8, decoder_width: 16, norm: group}"
