@@ -20,6 +20,7 @@ from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
     categories_of,
+    describe,
     load_weights,
     read_description,
     save_model,
@@ -58,12 +59,7 @@ class Segmenter:
         return cls(network.to(device).eval(), config, categories)
 
     def save(self, folder: UPath, card: str) -> None:
-        description = {
-            "kind": KIND,
-            "config": self.config.model_dump(mode="json"),
-            "categories": [vars(category) for category in self.categories],
-        }
-        save_model(folder, self.network, description, card)
+        save_model(folder, self.network, describe(KIND, self.config, self.categories), card)
 
     @torch.inference_mode()
     def forward(self, images: list[UInt8[np.ndarray, "_ _ 3"]]) -> SOLOv2Output:

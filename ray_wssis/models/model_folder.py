@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from ray_wssis.artifacts import hash_of_values
+from ray_wssis.config import Config
 from ray_wssis.data.records import Category, named
 from ray_wssis.storage import Place, hash_file, locate, read_json
 
@@ -139,6 +140,15 @@ def read_weights(folder: UPath) -> "dict[str, Tensor]":
         return safetensors.torch.load(file.read_bytes())
     except safetensors.SafetensorError as error:
         raise ValueError(f"{file} is damaged ({error}); copy it again") from error
+
+
+def describe(kind: str, config: Config, categories: Sequence[Category]) -> dict[str, Any]:
+    """Compose the values to rebuild a network from, and the classes it was trained for."""
+    return {
+        "kind": kind,
+        "config": config.model_dump(mode="json"),
+        "categories": [vars(category) for category in categories],
+    }
 
 
 def categories_of(description: dict[str, Any]) -> tuple[Category, ...]:

@@ -22,6 +22,7 @@ from ray_wssis.models.deeplab import DeepLab
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.model_folder import (
     categories_of,
+    describe,
     load_weights,
     read_description,
     save_model,
@@ -58,12 +59,7 @@ class SemanticSegmenter:
         return cls(network.to(device).eval(), config, categories)
 
     def save(self, folder: UPath, card: str) -> None:
-        description = {
-            "kind": KIND,
-            "config": self.config.model_dump(mode="json"),
-            "categories": [vars(category) for category in self.categories],
-        }
-        save_model(folder, self.network, description, card)
+        save_model(folder, self.network, describe(KIND, self.config, self.categories), card)
 
     @torch.inference_mode()
     def logits(

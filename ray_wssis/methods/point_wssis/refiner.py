@@ -25,6 +25,7 @@ from ray_wssis.models.mask_refine_net import MaskRefineNet
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.model_folder import (
     categories_of,
+    describe,
     load_weights,
     read_description,
     save_model,
@@ -55,11 +56,7 @@ class Refiner:
 
     def save(self, folder: UPath, card: str) -> None:
         """Write the model folder; `card` tells people what it is."""
-        description = {
-            "kind": KIND,
-            "config": self.network.config.model_dump(mode="json"),
-            "categories": [vars(category) for category in self.categories],
-        }
+        description = describe(KIND, self.network.config, self.categories)
         save_model(folder, self.network, description, card)
 
     def refine(
