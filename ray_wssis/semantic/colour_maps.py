@@ -1,8 +1,10 @@
 """Class maps in colours, beside the images that they belong to."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Any
 
 import cv2
@@ -13,6 +15,7 @@ from ray_wssis.data.class_maps.png import UNKNOWN, ClassMap, decode
 from ray_wssis.data.images import RGB, ImageError, read_image
 from ray_wssis.data.records import Record, Records
 from ray_wssis.metrics.miou import Counts
+from ray_wssis.semantic.count_labels import read_counts
 from ray_wssis.semantic.split import VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.streaming.table import each_row
 
@@ -20,6 +23,9 @@ TILE = 220  # pixels of the longer side of an image on the page
 MOST_TILES = 12
 JPEG_QUALITY = 85
 OPACITY = 0.6  # of the colours over the image
+
+
+Judged = tuple[float, int, float | None, bytes]  # rank, image id, mIoU, class map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +54,16 @@ def label_tiles(folder: UPath, names: list[str]) -> list[Tile]:
     truth_file = folder / "split" / WEAK_TRUTH
     truth = {record.image_id: record for record in records(truth_file)}
     weak = {record.image_id: record for record in records(folder / "split" / WEAK)}
-    judged = []
-    for row in each_row(folder / "labels/rows", source=UPath(WEAK).stem):
-        if row["error"] is None:
-            quality = compare(row["class_map"], truth.get(row["image_id"]), len(names))
-            rank = row["confidence_mean"] if quality is None else quality
-            judged.append((rank, row["image_id"], quality, row["class_map"]))
-    judged.sort(key=lambda entry: entry[:2])
+
+    def judged() -> Iterator[Judged]:
+        for row in each_row(folder / "labels/rows", source=UPath(WEAK).stem):
+            if row["error"] is None:
+                quality = compare(row["class_map"], truth.get(row["image_id"]), len(names))
+                rank = row["confidence_mean"] if quality is None else quality
+                yield rank, row["image_id"], quality, row["class_map"]
+
     tiles = []
-    for _, image_id, quality, png in judged[:MOST_TILES]:
+    for _, image_id, quality, png in nsmallest(MOST_TILES, judged(), key=itemgetter(0, 1)):
         maps = {"pseudo label": decode(png)} | true_map(truth.get(image_id))
         tiles += draw(weak[image_id], quality, maps, len(names))
     return tiles
@@ -65,14 +72,15 @@ def label_tiles(folder: UPath, names: list[str]) -> list[Tile]:
 def prediction_tiles(folder: UPath, names: list[str]) -> list[Tile]:
     """Draw the validation images on which the student is worst."""
     truth = {record.image_id: record for record in records(folder / "split" / VALIDATION)}
-    judged = []
-    for row in each_row(folder / "evaluation/rows"):
-        if row["error"] is None and row["way"] == "student":
-            quality = compare(row["class_map"], truth[row["image_id"]], len(names))
-            judged.append((quality or 0.0, row["image_id"], quality, row["class_map"]))
-    judged.sort(key=lambda entry: entry[:2])
+
+    def judged() -> Iterator[Judged]:
+        for row in each_row(folder / "evaluation/rows"):
+            if row["error"] is None and row["way"] == "student":
+                quality = known(read_counts(row, len(names)))
+                yield quality or 0.0, row["image_id"], quality, row["class_map"]
+
     tiles = []
-    for _, image_id, quality, png in judged[:MOST_TILES]:
+    for _, image_id, quality, png in nsmallest(MOST_TILES, judged(), key=itemgetter(0, 1)):
         record = truth[image_id]
         tiles += draw(record, quality, {"student": decode(png)} | true_map(record), len(names))
     return tiles
@@ -86,7 +94,12 @@ def compare(png: bytes, truth: Record | None, num_classes: int) -> float | None:
     """Return the mIoU of a class map in percent; None where the truth is not known."""
     if truth is None or truth.class_map is None:
         return None
-    figure = Counts.of(decode(truth.class_map), decode(png), num_classes).figures()["mIoU"]
+    return known(Counts.of(decode(truth.class_map), decode(png), num_classes))
+
+
+def known(counts: Counts) -> float | None:
+    """Return the mIoU; None without one."""
+    figure = counts.figures()["mIoU"]
     return figure if np.isfinite(figure) else None
 
 

@@ -5,7 +5,6 @@ Networks draw in actors; `complete` runs in CPU processes that import no torch.
 
 from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
@@ -44,17 +43,10 @@ def complete(row: dict[str, Any]) -> dict[str, Any]:
     missing = 0 if tags is None else len(set(tags) - set(present.tolist()))
     return row | {
         "class_map": encode(labels),
-        "confidence": grey_png(confidence),
+        "confidence": encode(confidence),
         "confidence_mean": float(confidence.mean()) / 255,
         "unsure_share": float((confidence < 255 * UNSURE).mean()),
         "least_confidence": float(by_class.min()),
         "missing_tags": missing,
         "flags": ["tag missing"] if missing else [],
     }
-
-
-def grey_png(values: np.ndarray) -> bytes:
-    """Encode [H, W] uint8."""
-    done, png = cv2.imencode(".png", values)
-    assert done
-    return png.tobytes()

@@ -13,7 +13,6 @@ from ray_wssis.semantic.augment_config import SemanticAugment
 from ray_wssis.training.config import ScaledTraining
 
 KIND = "semantic"  # in `config.json` of a model folder
-TEACHER = "teacher"  # where a student's first weights may come from
 
 
 class Views(Config):
@@ -45,7 +44,7 @@ class SemanticStage(Config):
     model: SemanticConfig
     augment: SemanticAugment = SemanticAugment()
     training: ScaledTraining
-    start: str | None = None  # first weights: of a model folder, of the teacher; null: the backbone
+    start: str | None = None  # a model folder to take the first weights from
     ready: str | None = None  # a model folder to use as it is: nothing is trained
 
 
