@@ -7,11 +7,9 @@ path; how good their labels are tells how good the others are.
 from collections import Counter
 from typing import Any
 
-import numpy as np
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.data.class_maps.png import decode, pixels
 from ray_wssis.data.records import Category, Records
 from ray_wssis.run import ROWS, Run, streamed_from
 from ray_wssis.semantic.split import AUDIT, WEAK
@@ -58,15 +56,15 @@ def summarise(stage: Workspace, throughput: Throughput, categories: tuple[Catego
 
 def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any]:
     """Count the weak images, their flags, and the pixels of each class."""
-    counts, flags, areas = Counter[str](), Counter[str](), np.zeros(256, np.int64)
+    counts, flags, areas = Counter[str](), Counter[str](), Counter[int]()
     confidence = 0.0
-    columns = ["class_map", "confidence_mean", "flags", "error"]
+    columns = ["label", "pixels", "confidence_mean", "flags", "error"]
     for row in each_row(rows, columns, source=UPath(WEAK).stem):
         counts["num_images"] += 1
         if row["error"] is not None:
             counts["num_failed_images"] += 1
             continue
-        areas += pixels(decode(row["class_map"]))
+        areas.update(dict(zip(row["label"], row["pixels"], strict=True)))
         flags.update(row["flags"])
         confidence += row["confidence_mean"]
     num_labelled = counts["num_images"] - counts["num_failed_images"]
@@ -76,7 +74,7 @@ def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any
         "mean_confidence": round(confidence / num_labelled, 6) if num_labelled else None,
         "flags": dict(sorted(flags.items())),
         "share_of_pixels": {
-            category.name: round(float(areas[i] / max(1, areas.sum())), 6)
+            category.name: round(areas[i] / max(1, areas.total()), 6)
             for i, category in enumerate(categories)
         },
     }

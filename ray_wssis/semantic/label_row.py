@@ -24,6 +24,8 @@ SCHEMA = pa.schema(
         ("confidence_mean", pa.float32()),  # of all pixels, 0..1
         ("unsure_share", pa.float32()),  # pixels of a probability below UNSURE, 0..1
         ("least_confidence", pa.float32()),  # of the class whose pixels are least sure, 0..1
+        ("label", pa.list_(pa.int32())),  # of the classes that are drawn
+        ("pixels", pa.list_(pa.int64())),  # of each of them
         ("missing_tags", pa.int32()),  # classes that the tags name and no pixel shows
         ("flags", pa.list_(pa.string())),
     ]
@@ -36,9 +38,9 @@ def complete(row: dict[str, Any]) -> dict[str, Any]:
     It comes with `drawn_labels` and `drawn_confidence`, [H, W] uint8, and `tags`, or None.
     """
     labels, confidence = row.pop("drawn_labels"), row.pop("drawn_confidence")
-    present, place = np.unique(labels, return_inverse=True)
+    present, place, pixels = np.unique(labels, return_inverse=True, return_counts=True)
     sums = np.bincount(place.ravel(), weights=confidence.ravel())
-    by_class = sums / np.bincount(place.ravel()) / 255
+    by_class = sums / pixels / 255
     tags = row.pop("tags")
     missing = 0 if tags is None else len(set(tags) - set(present.tolist()))
     return row | {
@@ -47,6 +49,8 @@ def complete(row: dict[str, Any]) -> dict[str, Any]:
         "confidence_mean": float(confidence.mean()) / 255,
         "unsure_share": float((confidence < 255 * UNSURE).mean()),
         "least_confidence": float(by_class.min()),
+        "label": present.tolist(),
+        "pixels": pixels.tolist(),
         "missing_tags": missing,
         "flags": ["tag missing"] if missing else [],
     }
