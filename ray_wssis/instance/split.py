@@ -16,6 +16,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.annotated import labelled
 from ray_wssis.data.builtin.shapes import write_shapes
+from ray_wssis.data.clicked_points import LEAST_CLICKS, click_depths, with_clicked_points
 from ray_wssis.data.coco import Rejected, read_coco
 from ray_wssis.data.mirrored_classes import mirrored_pairs
 from ray_wssis.data.point_kind import PointKind
@@ -33,7 +34,7 @@ from ray_wssis.data.split import (
 )
 from ray_wssis.data.split_checks import check_points, check_teaches, check_validates
 from ray_wssis.data.split_files import counts, split_name, write_split
-from ray_wssis.instance.split_config import DataConfig
+from ray_wssis.instance.split_config import CLICKED, DataConfig
 from ray_wssis.run import Run
 from ray_wssis.storage import hash_file, locate
 
@@ -107,7 +108,7 @@ def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
     for name, records in ((STRONG, parts.strong), (TAUGHT, taught), (AUDIT, audit)):
         records.write(stage / name)
     parts.weak.write(stage / WEAK)
-    pointed(validation, config.point, seed).write(stage / VALIDATION)
+    pointed(validation, config.point_kind, seed).write(stage / VALIDATION)
     if parts.weak_truth is not None:
         parts.weak_truth.write(stage / WEAK_TRUTH)
         lacking = incomplete(rejected)
@@ -164,12 +165,13 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
             point_suffices=True,
             crowds=config.crowds,
         )
-        learnt = labelled(learnt, config.annotations, incomplete(rejected))
+        clicked = learnt = labelled(learnt, config.annotations, incomplete(rejected))
+        learnt = as_clicked(learnt, config, clicked, seed)
         if config.validation is not None:
-            validation = read_validation(config, learnt.categories)
+            validation = read_validation(config, clicked, seed)
         else:
             held_out = cut_records(
-                learnt, config.validation_percent, seed + 1, config.point, incomplete(rejected)
+                learnt, config.validation_percent, seed + 1, config.point_kind, incomplete(rejected)
             )
             if not held_out.knows_masks:
                 raise ValueError(
@@ -177,7 +179,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
                     f"images can be held out; give a validation file"
                 )
             validation, learnt = held_out.strong, held_out.rest
-    parts = split_records(learnt, config.percent, seed, config.point, incomplete(rejected))
+    parts = split_records(learnt, config.percent, seed, config.point_kind, incomplete(rejected))
     return Gathered(validation, parts, rejected)
 
 
@@ -208,12 +210,15 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         weak_records = renumbered(weak_records, offset)
         rejected = [renumbered_rejection(entry, offset) for entry in rejected]
     known = all(obj.mask is not None for record in weak_records for obj in record.objects)
+    weak_records = as_clicked(weak_records, config, strong_records, seed)
     parts = Split(
-        strong=pointed(strong_records, config.point, seed),
-        weak=as_weak(weak_records, config.point, seed),
-        weak_truth=pointed(weak_records, config.point, seed) if known else None,
+        strong=pointed(
+            as_clicked(strong_records, config, strong_records, seed), config.point_kind, seed
+        ),
+        weak=as_weak(weak_records, config.point_kind, seed),
+        weak_truth=pointed(weak_records, config.point_kind, seed) if known else None,
     )
-    return Gathered(read_validation(config, strong_records.categories), parts, rejected)
+    return Gathered(read_validation(config, strong_records, seed), parts, rejected)
 
 
 def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records:
@@ -266,13 +271,32 @@ def pointed(records: Records, kind: PointKind, seed: int) -> Records:
     )
 
 
-def read_validation(config: DataConfig, categories: tuple[Category, ...]) -> Records:
+def as_clicked(records: Records, config: DataConfig, clicked: Records, seed: int) -> Records:
+    """Add points to masks where people click in `clicked`, if `config` asks for that.
+
+    Raises ValueError when too few clicks on objects with masks are known.
+    """
+    if config.point != CLICKED:
+        return records
+    depths = click_depths(clicked)
+    if depths.size < LEAST_CLICKS:
+        raise ValueError(
+            f"data.point is {CLICKED}, but only {depths.size} objects have a mask and a point that "
+            f"somebody clicked, and {LEAST_CLICKS} are needed: click on more objects that have "
+            "masks, or choose centroid, random or center"
+        )
+    return with_clicked_points(records, depths, seed)
+
+
+def read_validation(config: DataConfig, clicked: Records, seed: int) -> Records:
+    """Read the validation file, whose classes must be those of the training file."""
     assert config.validation is not None
     images = config.validation_images or config.images
     assert images is not None
     records = read_coco(config.validation, locate(images), crowds=config.crowds)
-    check_categories("the training file", categories, config.validation, records.categories)
-    return records
+    ours, theirs = clicked.categories, records.categories
+    check_categories("the training file", ours, config.validation, theirs)
+    return as_clicked(records, config, clicked, seed)
 
 
 def check_categories(

@@ -1,10 +1,14 @@
 """The data of a run: where they come from, and how they are split."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
 from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.point_kind import PointKind
+
+CLICKED: Literal["clicked"] = "clicked"
 
 
 class ShapesConfig(Config):
@@ -30,7 +34,7 @@ class DataConfig(Config):
     validation_percent: float = Field(default=20, gt=0, lt=100)  # held out if there is no file
     percent: float = Field(default=10, gt=0, lt=100)  # of the images that keep their masks
     audit: float = Field(default=0.1, ge=0, le=0.5)  # share of those that the teacher never sees
-    point: PointKind = PointKind.CENTROID  # how points are drawn from masks
+    point: PointKind | Literal["clicked"] = PointKind.CENTROID  # how points are drawn from masks
     crowds: Crowds = Crowds.IGNORE  # objects: annotations with iscrowd 1 count like the others
 
     @model_validator(mode="after")
@@ -44,9 +48,16 @@ class DataConfig(Config):
             raise ValueError("give exactly one of shapes, annotations, or strong with weak")
         if given[2] and (self.strong is None or self.weak is None or self.validation is None):
             raise ValueError("strong and weak go together, and need a validation file")
+        if given[0] and self.point == CLICKED:
+            raise ValueError("nobody clicked on the shapes: point is centroid, random or center")
         if not given[0] and self.images is None:
             raise ValueError("images is missing: the folder of the images")
         return self
+
+    @property
+    def point_kind(self) -> PointKind:
+        """Rule for points that are not drawn where people click."""
+        return PointKind.CENTROID if self.point == CLICKED else PointKind(self.point)
 
     def files(self) -> list[str]:
         named = [self.annotations, self.strong, self.weak, self.validation]

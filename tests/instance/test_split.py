@@ -7,10 +7,12 @@ import pytest
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact
+from ray_wssis.data.clicked_points import click_depths
 from ray_wssis.data.coco import read_coco
 from ray_wssis.data.coco_writer import write_coco
 from ray_wssis.data.crowds import Crowds
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.points import draw_point
+from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.instance.split import (
     ALL,
     AUDIT,
@@ -122,6 +124,56 @@ def test_masks_in_a_weak_file_are_hidden(data: Artifact, tmp_path: Path) -> None
     made = split(run_in(tmp_path), given(data, tmp_path))
     assert not any(obj.mask for record in Records.read(made / WEAK) for obj in record.objects)
     assert all(obj.mask for record in Records.read(made / WEAK_TRUTH) for obj in record.objects)
+
+
+def clicked(records: Records, every: int) -> Records:
+    """Click into the middle of every so-many-th object, and nowhere else; 0: of none."""
+
+    def click(obj: Object, record: Record) -> Object:
+        bare = replace(obj, point=None)
+        if not every or obj.annotation_id % every:
+            return bare
+        assert obj.mask is not None
+        size = record.height, record.width
+        return replace(
+            bare, point=draw_point(obj.mask, *size, kind="center", seed=0, annotation_id=0)
+        )
+
+    return Records.from_rows(
+        (
+            replace(record, objects=tuple(click(obj, record) for obj in record.objects))
+            for record in records
+        ),
+        records.categories,
+    )
+
+
+def test_points_on_masks_lie_where_people_click(tmp_path: Path) -> None:
+    shapes = ShapesConfig(num_images=40, num_validation_images=10, size=64)
+    data = split(run_in(tmp_path / "shapes"), DataConfig(shapes=shapes, percent=50))
+    config = given(
+        data,
+        tmp_path,
+        strong=clicked(Records.read(data / STRONG), every=2),
+        weak=clicked(Records.read(data / WEAK_TRUTH), every=0),
+        validation=clicked(Records.read(data / VALIDATION), every=0),
+    )
+    made = split(run_in(tmp_path / "run"), config.model_copy(update={"point": "clicked"}))
+    for name in (STRONG, WEAK_TRUTH, VALIDATION):
+        assert click_depths(Records.read(made / name)) == pytest.approx(1), name
+
+
+def test_a_handful_of_clicks_does_not_tell_where_people_click(
+    data: Artifact, tmp_path: Path
+) -> None:
+    config = given(data, tmp_path).model_copy(update={"point": "clicked"})
+    with pytest.raises(ValueError, match=r"only \d+ objects have a mask and a point that somebody"):
+        split(run_in(tmp_path), config)
+
+
+def test_nobody_clicked_on_the_shapes() -> None:
+    with pytest.raises(ValueError, match="nobody clicked on the shapes"):
+        DataConfig(shapes=ShapesConfig(), point="clicked")
 
 
 def test_a_class_that_no_strong_image_has_keeps_its_place(data: Artifact, tmp_path: Path) -> None:

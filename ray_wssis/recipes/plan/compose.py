@@ -1,14 +1,12 @@
 """The configuration of PointWSSIS for a data set, every value with its reason."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from ray_wssis.instance.fingerprint.fingerprint import Fingerprint
 from ray_wssis.instance.fingerprint.measured import Measured
 from ray_wssis.instance.segmenter_config import TEACHER
-from ray_wssis.recipes.plan.decision import GIVEN, Decision, Tree, again
+from ray_wssis.recipes.plan.decision import Decision, Tree, again
 from ray_wssis.recipes.plan.levels import choose_levels
 from ray_wssis.recipes.plan.machine import Machine
 from ray_wssis.recipes.plan.networks import (
@@ -38,8 +36,7 @@ ALIKE = "as the teacher's"
 class Known:
     """Facts that a plan is made from."""
 
-    data: Mapping[str, Any]  # the values of `data` that were given
-    percent: Decision | None  # of the images that keep their masks; None: given, or the default
+    data: Tree  # what was given, and what the file with the masks decides
     seed: int
     found: Fingerprint
     measured: Measured
@@ -67,7 +64,7 @@ def compose(known: Known, steps: Steps) -> Tree:
     return {
         "recipe": Decision("point_wssis", "masks of objects on some images, points on the others"),
         "seed": Decision(known.seed, "of the split and the trainings"),
-        "data": data_section(known.data, known.percent, found),
+        "data": data_section(known.data, found),
         "teacher": {
             "model": model,
             "augment": seen,
@@ -108,11 +105,9 @@ def refiner_section(
     }
 
 
-def data_section(given: Mapping[str, Any], percent: Decision | None, found: Fingerprint) -> Tree:
-    """Keep what was given, and choose the shares of the masks that teach and that audit."""
-    section: Tree = {key: Decision(value, GIVEN) for key, value in given.items()}
-    if percent is not None:
-        section["percent"] = percent
+def data_section(known: Tree, found: Fingerprint) -> Tree:
+    """Choose the share of the masks that audit, unless it was given."""
+    section = dict(known)
     low, high = AUDIT_SHARES
     share = min(max(math.ceil(20 * AUDIT_IMAGES / found.num_strong) / 20, low), high)
     section.setdefault(

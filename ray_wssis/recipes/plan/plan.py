@@ -19,9 +19,9 @@ from ray_wssis.instance.split import AUDIT, STRONG, TAUGHT, VALIDATION, WEAK, sp
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.recipes.plan.budget import SHARES, share_time, to_be_timed
 from ray_wssis.recipes.plan.compose import Known, compose
+from ray_wssis.recipes.plan.data import choose_data
 from ray_wssis.recipes.plan.decision import GIVEN, Decision, Tree, leaves, values_of, with_overrides
 from ray_wssis.recipes.plan.machine import Machine
-from ray_wssis.recipes.plan.percent import choose_percent
 from ray_wssis.recipes.plan.schedule import Steps, untimed
 from ray_wssis.recipes.plan.yaml_text import flow, to_text
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
@@ -92,13 +92,12 @@ def make_plan(
     """
     values = given_values(overrides)
     data = check_config(DataConfig, values["data"], f"--set {' '.join(overrides)}")
-    percent = None if "percent" in values["data"] else choose_percent(data)
-    if percent is not None:
-        data = data.model_copy(update={"percent": percent.value})
+    section = choose_data(data) | {key: Decision(x, GIVEN) for key, x in values["data"].items()}
+    data = check_config(DataConfig, values_of(section), "the plan")
     common = {"recipe": "plan"} | {key: values[key] for key in ("seed",) if key in values}
     run = Run(check_config(RunConfig, common, "--set"), folder)
     parts = split(run, data)
-    known = look(parts, values["data"], percent, run.config.seed, machine, minutes)
+    known = look(parts, section, run.config.seed, machine, minutes)
     tree = with_overrides(compose(known, given_steps(values, untimed(minutes))), overrides)
     plan = Plan(tree=tree, found=known.found, machine=machine, asked=minutes, minutes=None, lost={})
     plan = replace(plan, lost=losses(known.measured, plan.config))
@@ -149,8 +148,7 @@ def with_audit(counts: Mapping[str, int], share: float) -> dict[str, int]:
 
 def look(
     parts: Artifact,
-    given: Mapping[str, Any],
-    percent: Decision | None,
+    section: Tree,
     seed: int,
     machine: Machine,
     minutes: float,
@@ -160,8 +158,7 @@ def look(
     measured = measure(strong, weak)
     names = [category.name for category in strong.categories]
     return Known(
-        data=given,
-        percent=percent,
+        data=section,
         seed=seed,
         found=take_fingerprint(measured, strong, weak, validation),
         measured=measured,
