@@ -24,17 +24,23 @@ def counts(records: Records) -> dict[str, Any]:
         "num_images_without_tags": sum(record.tags is None for record in records),
         "num_images_per_class": {name: tagged[label] for label, name in enumerate(names)},
     }
-    mapped = [record for record in records if record.class_map is not None]
-    if mapped:
-        total = np.zeros(256, np.int64)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for found in pool.map(_pixels, mapped):
-                total += found
+    if any(record.class_map is not None for record in records):
+        total = num_pixels(records)
         counted["num_pixels_per_class"] = {
             name: int(total[label]) for label, name in enumerate(names)
         }
         counted["num_unknown_pixels"] = int(total[UNKNOWN])
     return counted
+
+
+def num_pixels(records: Records) -> NDArray[np.int64]:
+    """Count the pixels of each label in all class maps, [256]."""
+    total = np.zeros(256, np.int64)
+    mapped = [record for record in records if record.class_map is not None]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for found in pool.map(_pixels, mapped):
+            total += found
+    return total
 
 
 def images_of_classes(records: Records) -> set[int]:

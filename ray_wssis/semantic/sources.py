@@ -46,7 +46,7 @@ class Source(NamedTuple):
 
 
 class Gathered(NamedTuple):
-    """Three parts of a data set."""
+    """Three parts of a data set; with sparse labels none of the images is strong."""
 
     strong: Records
     weak: Records  # still with the class maps that are known, and the classes they show as tags
@@ -70,7 +70,7 @@ def gather(config: SemanticDataConfig, seed: int, folder: UPath) -> Gathered:
         validation = draw(images, with_map, number, "image", seed + 1)
     _check_maps("validation", images, validation, with_map)
     held_out = set(validation)
-    strong = source.strong
+    strong = [] if config.sparse is not None else source.strong
     if strong is None:
         able = [place for place in with_map if place not in held_out]
         strong = draw(images, able, _number(config.masks, len(able)), "image", seed)

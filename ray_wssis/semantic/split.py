@@ -1,7 +1,8 @@
 """The data of a semantic run: strong, weak and validation images, as records.
 
 Strong images have a class map, weak ones only tags: the labels of all classes that they may show,
-background included.  Some of the strong images are kept from training, to audit with.
+background included.  Some of the strong images are kept from training, to audit with.  With
+`data.sparse` all training images have sparse labels instead.
 """
 
 import hashlib
@@ -20,8 +21,9 @@ from ray_wssis.data.shared_images import warn_of_shared_images
 from ray_wssis.run import Run
 from ray_wssis.semantic.counts import counts
 from ray_wssis.semantic.draw import draw_audit
-from ray_wssis.semantic.sources import deciding_files, gather
-from ray_wssis.semantic.split_checks import check_parts
+from ray_wssis.semantic.sources import Gathered, deciding_files, gather
+from ray_wssis.semantic.sparse import cut_sparse, sparse_counts
+from ray_wssis.semantic.split_checks import check_parts, check_sparse
 from ray_wssis.semantic.split_config import SemanticDataConfig
 from ray_wssis.storage import hash_file, locate, write_json
 
@@ -29,8 +31,9 @@ STRONG = "strong.parquet"
 TAUGHT = "taught.parquet"  # the strong images that networks learn from
 AUDIT = "audit.parquet"  # the other strong images
 WEAK = "weak.parquet"
-WEAK_TRUTH = "weak_truth.parquet"  # the weak images with the class maps they hide
-ALL = "all.parquet"  # strong and weak images with all true class maps
+SPARSE = "sparse.parquet"  # training images with sparse class maps
+WEAK_TRUTH = "weak_truth.parquet"  # the weak or sparse images with the class maps they hide
+ALL = "all.parquet"  # all images to learn from, audit ones included, with all true class maps
 VALIDATION = "val.parquet"
 
 logger = logging.getLogger(__name__)
@@ -39,9 +42,10 @@ logger = logging.getLogger(__name__)
 def split(run: Run, config: SemanticDataConfig) -> Artifact:
     """Split the data into strong, weak and validation records, and a manifest of counts.
 
-    The strong records are there a second time in two parts, taught and audit.  If the class maps of
-    all weak images are known, `weak_truth.parquet` and `all.parquet` are there too: only to
-    measure, and nothing but an upper bound learns from them.
+    The strong records are there a second time in two parts, taught and audit.  With `data.sparse`
+    there are sparse records in place of strong and weak ones.  If the class maps of all weak or
+    sparse images are known, `weak_truth.parquet` and `all.parquet` are there too: only to measure,
+    and nothing but an upper bound learns from them.
     """
     made_from = {
         "data": config,
@@ -58,6 +62,36 @@ def split(run: Run, config: SemanticDataConfig) -> Artifact:
 
 def write_parts(config: SemanticDataConfig, seed: int, stage: Workspace) -> None:
     parts = gather(config, seed, stage.folder)
+    if config.sparse is None:
+        write_strong_and_weak(config, parts, seed, stage)
+    else:
+        write_sparse(config, parts, seed, stage)
+
+
+def write_sparse(config: SemanticDataConfig, parts: Gathered, seed: int, stage: Workspace) -> None:
+    """Write training images with sparse labels, and what else is known."""
+    sparse, truth, audit = cut_sparse(config, parts, seed)
+    check_sparse(sparse, parts.validation)
+    warn_of_shared_images({"sparse": sparse, "audit": audit, "validation": parts.validation})
+    for name, records in ((SPARSE, sparse), (AUDIT, audit), (VALIDATION, parts.validation)):
+        records.write(stage / name)
+    _write_truth(audit, truth, stage)
+    assert config.sparse is not None
+    manifest = {
+        "seed": seed,
+        "drawn": config.sparse.model_dump(mode="json"),
+        "lists": dict(described(config)),
+        "sparse": sparse_counts(sparse),
+        "audit": counts(audit),
+        "validation": counts(parts.validation),
+    }
+    write_json(stage / f"{config.name}_{config.sparse.kind}_split.json", manifest)
+
+
+def write_strong_and_weak(
+    config: SemanticDataConfig, parts: Gathered, seed: int, stage: Workspace
+) -> None:
+    """Write images with class maps and images with tags, and what else is known."""
     strong, truth, validation = parts.strong, parts.weak, parts.validation
     weak = as_weak(truth, parts.said, config.tag_noise, seed)
     check_parts(parts, weak)
@@ -77,9 +111,7 @@ def write_parts(config: SemanticDataConfig, seed: int, stage: Workspace) -> None
         (VALIDATION, validation),
     ):
         records.write(stage / name)
-    if all(record.class_map is not None for record in truth):
-        truth.write(stage / WEAK_TRUTH)
-        Records.from_rows([*strong, *truth], strong.categories).write(stage / ALL)
+    _write_truth(strong, truth, stage)
     manifest = {
         "masks": len(strong),
         "seed": seed,
@@ -92,6 +124,13 @@ def write_parts(config: SemanticDataConfig, seed: int, stage: Workspace) -> None
         "validation": counts(validation),
     }
     write_json(stage / f"{config.name}_{len(strong)}_split.json", manifest)
+
+
+def _write_truth(known: Records, truth: Records, stage: Workspace) -> None:
+    """Write the class maps that images hide, alone and after those `known`, if all are there."""
+    if all(record.class_map is not None for record in truth):
+        truth.write(stage / WEAK_TRUTH)
+        Records.from_rows([*known, *truth], truth.categories).write(stage / ALL)
 
 
 def as_weak(records: Records, said: Tags | None, tag_noise: float, seed: int) -> Records:

@@ -2,8 +2,9 @@
 
 import logging
 
+from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.data.records import Records
-from ray_wssis.semantic.counts import images_of_classes
+from ray_wssis.semantic.counts import images_of_classes, num_pixels
 from ray_wssis.semantic.sources import Gathered
 
 MOST_NAMES = 5  # classes that a message names
@@ -19,7 +20,22 @@ def check_parts(parts: Gathered, weak: Records) -> None:
     _check_shows("strong", parts.strong, "there is nothing to teach")
     _check_shows("validation", parts.validation, "there is nothing to validate on")
     _warn_of_missing_tags(weak)
-    _warn_of_unseen_classes(parts.strong, weak, parts.validation)
+    wanted = images_of_classes(weak) | images_of_classes(parts.validation)
+    unseen = wanted - images_of_classes(parts.strong)
+    in_vain = "are in weak or validation images and no strong image shows them"
+    _warn_of_untaught(unseen, parts.strong, in_vain, "Try another seed, or more class maps")
+
+
+def check_sparse(sparse: Records, validation: Records) -> None:
+    """Check the training images with sparse labels, and the validation images.
+
+    Raises ValueError if no validation image shows a class.
+    """
+    _check_shows("validation", validation, "there is nothing to validate on")
+    annotated = {label for label, number in enumerate(num_pixels(sparse)[:UNKNOWN]) if number}
+    unseen = (images_of_classes(sparse) | images_of_classes(validation)) - annotated
+    in_vain = "are in the images and no training image has an annotated pixel of them"
+    _warn_of_untaught(unseen, sparse, in_vain, "Annotate some")
 
 
 def _check_shows(part: str, records: Records, consequence: str) -> None:
@@ -42,16 +58,15 @@ def _warn_of_missing_tags(weak: Records) -> None:
         )
 
 
-def _warn_of_unseen_classes(strong: Records, weak: Records, validation: Records) -> None:
-    """Name classes that are tagged or validated and that no strong image shows."""
-    shown = images_of_classes(strong)
-    wanted = images_of_classes(weak) | images_of_classes(validation)
-    unseen = [strong.categories[label].name for label in sorted(wanted - shown)]
+def _warn_of_untaught(labels: set[int], records: Records, in_vain: str, wanted: str) -> None:
+    """Name the classes that nothing can teach."""
+    unseen = [records.categories[label].name for label in sorted(labels)]
     if unseen:
         logger.warning(
-            "%d of %d classes are in weak or validation images and no strong image shows them, so "
-            "nothing can teach them: %s. Try another seed, or more class maps",
+            "%d of %d classes %s, so nothing can teach them: %s. %s",
             len(unseen),
-            len(strong.categories),
+            len(records.categories),
+            in_vain,
             ", ".join([*unseen[:MOST_NAMES], *(["..."] if len(unseen) > MOST_NAMES else [])]),
+            wanted,
         )

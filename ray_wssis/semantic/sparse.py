@@ -1,0 +1,86 @@
+"""The data of a semantic run whose training images have sparse labels, as records.
+
+No training image has a full class map; each has one that is unknown where nobody annotated.  Some
+images with full class maps are kept from training, to audit with.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from ray_wssis.data.class_maps.tags import Tags
+from ray_wssis.data.records import Record, Records
+from ray_wssis.data.sparse.draw import Pen, with_sparse_maps
+from ray_wssis.semantic.counts import counts
+from ray_wssis.semantic.draw import draw_audit
+from ray_wssis.semantic.sources import Gathered
+from ray_wssis.semantic.split_config import SemanticDataConfig, SparseConfig
+
+logger = logging.getLogger(__name__)
+
+
+class SparseParts(NamedTuple):
+    """Training images of a data set; its validation images are elsewhere."""
+
+    sparse: Records  # with sparse class maps, each with an annotated pixel
+    truth: Records  # the same images with the class maps that are known
+    audit: Records  # other images, with full class maps
+
+
+def cut_sparse(config: SemanticDataConfig, parts: Gathered, seed: int) -> SparseParts:
+    """Cut the training images in two, and forget the class maps of the larger part.
+
+    Raises ValueError if nothing is annotated.
+    """
+    assert config.sparse is not None
+    images = parts.weak
+    mapped = [place for place, record in enumerate(images) if record.class_map is not None]
+    _, audit = draw_audit(images.select(mapped), config.audit, seed)
+    held_out = {record.image_id for record in audit}
+    rest = [record for record in images if record.image_id not in held_out]
+    drawn = with_sparse_maps(Records.from_rows(rest, images.categories), pen(config.sparse, seed))
+    annotated = [place for place, record in enumerate(drawn) if record.class_map and record.tags]
+    if not annotated:
+        raise ValueError(
+            f"there is nothing to teach: none of the {len(rest)} training images has an annotated "
+            "pixel. Give class maps to draw sparse labels from"
+        )
+    if len(annotated) < len(rest):
+        bare = next(place for place in range(len(rest)) if place not in annotated)
+        logger.warning(
+            "%d of %d training images have no annotated pixel and are left out, for instance %s",
+            len(rest) - len(annotated),
+            len(rest),
+            rest[bare].file,
+        )
+    sparse = (_tagged(drawn[place], parts.said or {}) for place in annotated)
+    return SparseParts(
+        Records.from_rows(sparse, images.categories),
+        Records.from_rows([rest[place] for place in annotated], images.categories),
+        audit,
+    )
+
+
+def _tagged(record: Record, said: Tags) -> Record:
+    """Add the tags that somebody said to those of the annotated classes."""
+    return replace(
+        record, tags=tuple(sorted({*(record.tags or ()), *said.get(record.image_id, ())}))
+    )
+
+
+def pen(config: SparseConfig, seed: int) -> Pen:
+    """Choose what is drawn; `seed` is that of the run."""
+    return Pen(
+        kind=config.kind,
+        per_class=config.per_class,
+        width=config.width,
+        radius=config.radius,
+        seed=seed if config.seed is None else config.seed,
+    )
+
+
+def sparse_counts(sparse: Records) -> dict[str, Any]:
+    """Count images, annotated pixels of each class, and name the classes without any."""
+    counted = counts(sparse)
+    bare = [name for name, number in counted["num_pixels_per_class"].items() if not number]
+    return counted | {"classes_without_annotation": bare}
