@@ -179,13 +179,15 @@ def check_config(cls: type[AnyConfig], values: dict[str, Any], where: str) -> An
 
 def _describe(problem: Any, cls: type[BaseModel]) -> str:
     """Describe one pydantic problem in a line that begins with the dotted path."""
-    path = ".".join(str(part) for part in problem["loc"]) or "the whole file"
+    parts = [str(part) for part in problem["loc"]]
+    # A choice between classes adds its tag, which is no key.
+    path = ".".join(part for part in parts if "=" not in part) or "the whole file"
     if problem["type"] == "extra_forbidden":
         return f"{path}: unknown key{_suggestion(path, list(_known_keys(cls)))}"
     if problem["type"] == "missing":
         return f"{path}: is missing"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    if problem["type"] in ("value_error", "assertion_error"):
+    if problem["type"] in ("value_error", "assertion_error", "unknown_decoder"):
         return f"{path}: {message}"
     return f"{path}: got {problem['input']!r}. {message}"
 

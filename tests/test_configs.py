@@ -207,6 +207,7 @@ def test_lpl_has_the_published_schedule(masks: int) -> None:
         assert (training.optimizer, training.schedule) == ("sgd", "poly")
         assert training.weight_decay == 4e-5
     assert hybrid.model == student.model
+    assert hybrid.model.network.decoder == "deeplab"
     assert hybrid.model.network.output_stride == 8
     assert hybrid.model.network.backbone.name.startswith("resnet101")
     assert loaded.labelling.views.scales == (0.5, 0.75, 1, 1.25, 1.5)

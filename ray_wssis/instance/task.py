@@ -110,13 +110,14 @@ class SegmenterTask:
 
     def card(self) -> str:
         """Describe the saved model for people."""
+        from ray_wssis.models.licence import licence_line
+
         names = ", ".join(category.name for category in self.samples.records.categories)
         backbone = self.config.network.backbone
         return (
             f"# {self.name}: SOLOv2 with {backbone.name}\n\n"
             f"Trained by ray-wssis on {len(self.samples)} images.\n\n"
             f"- classes: {names}\n"
-            f"- backbone weights before training: {backbone.weights} "
-            f"(their licence applies beside that of this model)\n"
+            f"- backbone weights before training: {licence_line(backbone.name, backbone.weights)}\n"
             f"- image size: shorter side {self.config.shorter}, longest {self.config.longest}\n"
         )

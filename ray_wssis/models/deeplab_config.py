@@ -15,6 +15,7 @@ Width = Annotated[int, Field(ge=1)]
 class DeepLabConfig(Config):
     """The published network, unless told otherwise."""
 
+    decoder: Literal["deeplab"] = "deeplab"
     backbone: BackboneConfig = BackboneConfig(frozen_stages=0, norm="batch")
     output_stride: Literal[8, 16, 32] = 16  # input pixels per pixel of the coarsest features
     aspp_rates: tuple[Width, ...] = (6, 12, 18)  # dilations, in pixels of those features

@@ -6,7 +6,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from ray_wssis.models.deeplab import DeepLab
+from ray_wssis.models.semantic_network import SemanticNetwork, create_network
 from ray_wssis.semantic.loss import pixel_cross_entropy
 from ray_wssis.semantic.samples import Batch
 from ray_wssis.semantic.segmenter_config import SemanticConfig
@@ -22,7 +22,7 @@ class SemanticLearner(nn.Module):
 
     def __init__(self, config: SemanticConfig, num_classes: int) -> None:
         super().__init__()
-        self.network = DeepLab(config.network, num_classes)
+        self.network = create_network(config.network, num_classes)
 
     def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
         images = torch.cat([batch.images for batch in batches.values()])
@@ -39,14 +39,12 @@ class SemanticLearner(nn.Module):
         return parameter_groups([self.network])
 
 
-def parameter_groups(networks: Iterable[DeepLab]) -> dict[str, Iterable[nn.Parameter]]:
+def parameter_groups(networks: Iterable[SemanticNetwork]) -> dict[str, Iterable[nn.Parameter]]:
     """Group the parameters that may have a learning rate of their own: the pretrained backbone,
     what joins its features, and the classifiers."""
     networks = list(networks)
     return {
         "backbone": chain.from_iterable(net.backbone.parameters() for net in networks),
-        "neck": chain.from_iterable(
-            part.parameters() for net in networks for part in (net.aspp, net.reduce, net.fuse)
-        ),
+        "neck": chain.from_iterable(part.parameters() for net in networks for part in net.neck),
         "head": chain.from_iterable(net.heads.parameters() for net in networks),
     }

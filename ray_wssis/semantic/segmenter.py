@@ -18,7 +18,6 @@ from upath import UPath
 from ray_wssis.data.images import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
 from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.deeplab import DeepLab
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.model_folder import (
     categories_of,
@@ -27,6 +26,7 @@ from ray_wssis.models.model_folder import (
     read_description,
     save_model,
 )
+from ray_wssis.models.semantic_network import SemanticNetwork, create_network
 from ray_wssis.semantic.segmenter_config import KIND, SemanticConfig, Views, read_config
 
 ABSENT = -1e4  # a logit that no probability is left for
@@ -43,7 +43,7 @@ class Drawn:
 
 class SemanticSegmenter:
     def __init__(
-        self, network: DeepLab, config: SemanticConfig, categories: tuple[Category, ...]
+        self, network: SemanticNetwork, config: SemanticConfig, categories: tuple[Category, ...]
     ) -> None:
         self.network = network
         self.config = config
@@ -54,7 +54,7 @@ class SemanticSegmenter:
     def load(cls, folder: UPath, device: torch.device) -> "SemanticSegmenter":
         config = read_config(folder)
         categories = categories_of(read_description(folder, KIND))
-        network = DeepLab(config.network, len(categories))
+        network = create_network(config.network, len(categories))
         load_weights(folder, network)
         return cls(network.to(device).eval(), config, categories)
 

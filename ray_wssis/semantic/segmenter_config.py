@@ -8,6 +8,7 @@ from upath import UPath
 from ray_wssis.config import Config
 from ray_wssis.models.deeplab_config import DeepLabConfig
 from ray_wssis.models.model_folder import read_description
+from ray_wssis.models.semantic_network_config import NetworkConfig
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.semantic.augment_config import SemanticAugment
 from ray_wssis.training.config import ScaledTraining
@@ -23,7 +24,7 @@ class Views(Config):
 
 
 class SemanticConfig(Config):
-    network: DeepLabConfig = DeepLabConfig()
+    network: NetworkConfig = DeepLabConfig()
     shorter: int = Field(default=512, ge=PADDING_MULTIPLE)  # network pixels
     longest: int = Field(default=1024, ge=PADDING_MULTIPLE)
 

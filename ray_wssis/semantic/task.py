@@ -18,11 +18,12 @@ from ray_wssis.storage import locate
 from ray_wssis.training.streams import Stream
 
 if TYPE_CHECKING:
-    from ray_wssis.models.deeplab import DeepLab
+    from ray_wssis.models.semantic_network import SemanticNetwork
     from ray_wssis.semantic.learner import SemanticLearner
     from ray_wssis.semantic.samples import SemanticSamples
 
 VALIDATION_BATCH = 8  # images
+NETWORK_NAMES = {"deeplab": "DeepLab v3+", "dpt": "DPT"}  # by decoder
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,12 @@ class SemanticTask:
 
 
 def validate(
-    network: "DeepLab", config: SemanticConfig, validation: str, most: int, *, tags: bool = False
+    network: "SemanticNetwork",
+    config: SemanticConfig,
+    validation: str,
+    most: int,
+    *,
+    tags: bool = False,
 ) -> dict[str, float]:
     """Measure mIoU and its like on the first `most` validation images, `@tags` if those are given
     to the network."""
@@ -150,7 +156,7 @@ def validate(
 
 
 def save(
-    network: "DeepLab", config: SemanticConfig, validation: str, folder: UPath, card: str
+    network: "SemanticNetwork", config: SemanticConfig, validation: str, folder: UPath, card: str
 ) -> None:
     from ray_wssis.semantic.segmenter import SemanticSegmenter
 
@@ -161,13 +167,14 @@ def describe(
     name: str, config: SemanticConfig, num_images: int, categories: tuple[Category, ...]
 ) -> str:
     """Describe a saved model for people."""
+    from ray_wssis.models.licence import licence_line
+
     names = ", ".join(category.name for category in categories)
     backbone = config.network.backbone
     return (
-        f"# {name}: DeepLab v3+ with {backbone.name}\n\n"
+        f"# {name}: {NETWORK_NAMES[config.network.decoder]} with {backbone.name}\n\n"
         f"Trained by ray-wssis on {num_images} images.\n\n"
         f"- classes: {names}\n"
-        f"- backbone weights before training: {backbone.weights} "
-        f"(their licence applies beside that of this model)\n"
+        f"- backbone weights before training: {licence_line(backbone.name, backbone.weights)}\n"
         f"- image size: shorter side {config.shorter}, longest {config.longest}\n"
     )

@@ -27,6 +27,7 @@ NETWORK = (
     "{backbone: {name: resnet18, weights: none, frozen_stages: 0, norm: batch}, aspp_rates: [2], "
     "aspp_width: 16, low_level_width: 8, decoder_width: 16, norm: group}"
 )
+VIT = "{decoder: dpt, backbone: {name: test_vit, weights: none}, width: 16}"
 FEW = [
     "data.semantic_shapes={num_images: 14, num_validation_images: 3}",
     "data.masks=6",
@@ -37,9 +38,9 @@ FEW = [
     "evaluation={scales: [1.0], flip: true}",
     *(
         f"{stage}.{change}"
-        for stage in ("hybrid", "student")
+        for stage, network in (("hybrid", NETWORK), ("student", VIT))
         for change in (
-            f"model.network={NETWORK}",
+            f"model.network={network}",
             "strong_images=2",
             "training.steps=2",
             "training.batch_size=4",

@@ -6,7 +6,7 @@ import torch
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.models.deeplab import DeepLab
+from ray_wssis.models.semantic_network import create_network
 from ray_wssis.semantic.segmenter import SemanticSegmenter, choose
 from ray_wssis.semantic.segmenter_config import SemanticConfig, Views
 from tests.methods.lpl.test_learner import TINY
@@ -18,7 +18,7 @@ SIZES = [(30, 41), (64, 64)]
 @pytest.fixture(scope="module")
 def segmenter() -> SemanticSegmenter:
     torch.manual_seed(0)
-    return SemanticSegmenter(DeepLab(TINY.network, 3).eval(), TINY, CLASSES)
+    return SemanticSegmenter(create_network(TINY.network, 3).eval(), TINY, CLASSES)
 
 
 def images() -> list[np.ndarray]:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, multilabel_soft_margin_loss
 
 from ray_wssis.data.class_maps.png import UNKNOWN
-from ray_wssis.models.deeplab import DeepLab
+from ray_wssis.models.semantic_network import create_network
 from ray_wssis.semantic.learner import STRONG, parameter_groups
 from ray_wssis.semantic.loss import masked, pixel_cross_entropy
 from ray_wssis.semantic.samples import Batch
@@ -41,8 +41,8 @@ class LPLLearner(nn.Module):
 
     def __init__(self, config: SemanticConfig, num_classes: int) -> None:
         super().__init__()
-        self.hybrid = DeepLab(config.network, num_classes)
-        self.pseudo = DeepLab(config.network, num_classes)
+        self.hybrid = create_network(config.network, num_classes)
+        self.pseudo = create_network(config.network, num_classes)
         self.judge = Judge(num_classes)
 
     def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
