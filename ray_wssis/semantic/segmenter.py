@@ -28,9 +28,12 @@ from ray_wssis.models.model_folder import (
 )
 from ray_wssis.models.semantic_network import SemanticNetwork, create_network
 from ray_wssis.semantic.segmenter_config import KIND, SemanticConfig, Views, read_config
+from ray_wssis.semantic.windows import STRIDE, Window
 
 ABSENT = -1e4  # a logit that no probability is left for
 FULL_CONFIDENCE = 255
+WINDOWS_AT_ONCE = 4
+MOST_VALUES = 2**27  # logits at original size that are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,20 +74,49 @@ class SemanticSegmenter:
         for scale in views.scales:
             scaled = [resized(image, scale) for image in images]
             for flip in (False, True) if views.flip else (False,):
-                seen = [image[:, ::-1] if flip else image for image in scaled]
-                canvas, shapes = pad_images([np.ascontiguousarray(image) for image in seen])
-                mixed = torch.autocast(
-                    self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"
-                )
-                with evaluating(self.network), mixed:
-                    output = self.network(canvas.to(self.device), shapes.to(self.device))
-                for i, (maps, size) in enumerate(zip(output.logits[0].float(), sizes, strict=True)):
-                    height, width = scaled[i].shape[:2]
-                    own = maps[:, : quarter(height), : quarter(width)]  # (K, ., .) of the image
+                found = self.seen([image[:, ::-1] if flip else image for image in scaled])
+                for i, (own, size) in enumerate(zip(found, sizes, strict=True)):
                     own = own.flip(-1) if flip else own
                     wanted = (quarter(size[0]), quarter(size[1]))
                     sums[i] = sums[i].to(own.device) + to_size(own, wanted)
         return [total / (len(views.scales) * (1 + views.flip)) for total in sums]
+
+    def seen(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Float[Tensor, "K _ _"]]:
+        """Compute the logits of each image as it is, a quarter of its size."""
+        window = self.config.window
+        if window is None or all(window.covers(image.shape) for image in images):
+            return self.seen_at_once(images)
+        return [self.seen_by_windows(image, window) for image in images]
+
+    def seen_by_windows(
+        self, image: UInt8[np.ndarray, "H W 3"], window: Window
+    ) -> Float[Tensor, "K _ _"]:
+        """Compute the mean logits of the windows that show each pixel, a few of them at once."""
+        shape = (quarter(image.shape[0]), quarter(image.shape[1]))
+        sums = torch.zeros(len(self.categories), *shape, device=self.device)
+        counts = torch.zeros(shape, device=self.device)
+        corners = window.corners(image.shape)
+        for first in range(0, len(corners), WINDOWS_AT_ONCE):
+            chosen = corners[first : first + WINDOWS_AT_ONCE]
+            shown = [image[y : y + window.size, x : x + window.size] for y, x in chosen]
+            for (y, x), own in zip(chosen, self.seen_at_once(shown), strict=True):
+                rows = slice(y // STRIDE, y // STRIDE + own.shape[1])
+                columns = slice(x // STRIDE, x // STRIDE + own.shape[2])
+                sums[:, rows, columns] += own
+                counts[rows, columns] += 1
+        return sums / counts
+
+    def seen_at_once(
+        self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]
+    ) -> list[Float[Tensor, "K _ _"]]:
+        canvas, shapes = pad_images([np.ascontiguousarray(image) for image in images])
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        with evaluating(self.network), mixed:
+            output = self.network(canvas.to(self.device), shapes.to(self.device))
+        return [
+            maps[:, : quarter(image.shape[0]), : quarter(image.shape[1])]
+            for maps, image in zip(output.logits[0].float(), images, strict=True)
+        ]
 
     def draw(
         self,
@@ -98,11 +130,30 @@ class SemanticSegmenter:
         `original_sizes` are (height, width); tags that are None allow every label.
         """
         return [
-            choose(to_size(logits, size), allowed)
+            draw_at(logits, size, allowed)
             for logits, size, allowed in zip(
                 self.logits(images, views), original_sizes, tags, strict=True
             )
         ]
+
+
+@torch.inference_mode()
+def draw_at(
+    logits: Float[Tensor, "K _ _"], size: tuple[int, int], tags: Sequence[int] | None
+) -> Drawn:
+    """Take the most probable label of each pixel of an original image, in strips if it is large."""
+    height, width = size
+    rows = max(1, MOST_VALUES // (len(logits) * width))
+    if rows >= height:
+        return choose(to_size(logits, size), tags)
+    strips = [
+        choose(strip_at(logits, size, first, min(first + rows, height)), tags)
+        for first in range(0, height, rows)
+    ]
+    return Drawn(
+        class_map=np.concatenate([strip.class_map for strip in strips]),
+        confidence=np.concatenate([strip.confidence for strip in strips]),
+    )
 
 
 @torch.inference_mode()
@@ -144,7 +195,20 @@ def resized(image: UInt8[np.ndarray, "_ _ 3"], scale: float) -> UInt8[np.ndarray
 
 def quarter(side: int) -> int:
     """Round up to whole pixels of the logits."""
-    return -(-side // 4)
+    return -(-side // STRIDE)
+
+
+def strip_at(
+    logits: Float[Tensor, "K _ _"], size: tuple[int, int], first: int, end: int
+) -> Float[Tensor, "K _ _"]:
+    """Return the rows `first` to `end` of `to_size(logits, size)`."""
+    last = logits.shape[1] - 1
+    rows = torch.arange(first, end, device=logits.device)
+    places = ((rows + 0.5) * (logits.shape[1] / size[0]) - 0.5).clamp(0, last)
+    above = places.long()
+    below = (above + 1).clamp(max=last)
+    between = torch.lerp(logits[:, above], logits[:, below], (places - above)[:, None])
+    return to_size(between, (end - first, size[1]))
 
 
 def to_size(logits: Float[Tensor, "K _ _"], size: tuple[int, int]) -> Float[Tensor, "K _ _"]:

@@ -11,6 +11,7 @@ from ray_wssis.models.model_folder import read_description
 from ray_wssis.models.semantic_network_config import NetworkConfig
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.semantic.augment_config import SemanticAugment
+from ray_wssis.semantic.windows import Window
 from ray_wssis.training.config import ScaledTraining
 
 KIND = "semantic"  # in `config.json` of a model folder
@@ -27,6 +28,7 @@ class SemanticConfig(Config):
     network: NetworkConfig = DeepLabConfig()
     shorter: int = Field(default=512, ge=PADDING_MULTIPLE)  # network pixels
     longest: int = Field(default=1024, ge=PADDING_MULTIPLE)
+    window: Window | None = None  # slides over images that are larger; null: one pass for each
 
     @model_validator(mode="after")
     def check_sizes(self) -> Self:
