@@ -5,6 +5,7 @@ They calibrate, for every weak image, the share of its pixels that are expected 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.data.class_maps.png import decode
-from ray_wssis.data.records import Record, Records
+from ray_wssis.data.records import Records
 from ray_wssis.instance.signal_prior import prior_of
 from ray_wssis.metrics.calibration import Regression, cross_validated
 from ray_wssis.metrics.miou import Counts
@@ -21,11 +21,14 @@ from ray_wssis.run import ROWS, Run
 from ray_wssis.semantic.label_config import AuditConfig
 from ray_wssis.semantic.label_row import SIGNALS
 from ray_wssis.semantic.split import AUDIT, WEAK
+from ray_wssis.semantic.truth import beside_truth
 from ray_wssis.storage import write_json
-from ray_wssis.streaming.table import each_row
+from ray_wssis.streaming.table import each_row, pieces
 
 FIGURES = "audit.json"
 REVIEW = "review.json"
+MEASURES = ("pixel_accuracy", "mIoU")
+ROWS_AT_A_TIME = 1024
 
 Row = Mapping[str, Any]
 Floats = NDArray[np.float64]
@@ -47,100 +50,120 @@ def audit(run: Run, data: Artifact, labels: Artifact, config: AuditConfig) -> Ar
 
 
 def judge(stage: Workspace, data: Artifact, labels: Artifact, config: AuditConfig) -> None:
-    truth = Records.read(data / AUDIT)
-    num_classes = len(truth.categories)
-    known = {record.image_id: record for record in truth}
-    compared = list(compare(each_row(labels / ROWS, source=UPath(AUDIT).stem), known, num_classes))
-    models = {
-        name: fit([(row, values[name]) for row, values in compared])
-        for name in ("pixel_accuracy", "mIoU")
-    }
-    columns = ["image_id", "file", "flags", "error", *SIGNALS]
-    weak = [
-        row
-        for row in each_row(labels / ROWS, columns, source=UPath(WEAK).stem)
-        if row["error"] is None
-    ]
-    expected = {name: predict(model, weak) for name, model in models.items()}
-    write_json(stage / FIGURES, figures(compared, expected))
-    write_json(stage / REVIEW, {"images": worst(weak, expected, config.review)})
+    columns = ["image_id", *SIGNALS, "error"]
+    rows = each_row(labels / ROWS, [*columns, "class_map"], source=UPath(AUDIT).stem)
+    compared = Compared.of(rows, Records.read(data / AUDIT))
+    weak = WeakLabels({name: compared.fit(name) for name in MEASURES}, config.review)
+    rows = each_row(labels / ROWS, [*columns, "file", "flags"], source=UPath(WEAK).stem)
+    for piece in pieces((row for row in rows if row["error"] is None), ROWS_AT_A_TIME):
+        weak.add(piece)
+    write_json(stage / FIGURES, figures(compared, weak))
+    write_json(stage / REVIEW, {"images": weak.worst})
 
 
-def compare(
-    rows: Iterable[Row], truth: Mapping[int, Record], num_classes: int
-) -> Iterable[tuple[Row, dict[str, float]]]:
-    """Yield each row with the pixel accuracy and the mIoU of its class map, 0..1."""
-    for row in rows:
-        record = truth.get(row["image_id"])
-        if row["error"] is None and record is not None and record.class_map is not None:
-            true, drawn = decode(record.class_map), decode(row["class_map"])
-            found = Counts.of(true, drawn, num_classes).figures()
-            if np.isfinite(found["mIoU"]):
-                yield row, {name: found[name] / 100 for name in ("pixel_accuracy", "mIoU")}
+@dataclass(frozen=True)
+class Compared:
+    """Audit images, by id: their signals, and how good their class maps are."""
+
+    ids: NDArray[np.int64]  # (N,)
+    signals: Floats  # (N, F)
+    measured: dict[str, Floats]  # (N,) 0..1, by `MEASURES`
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], truth: Records) -> "Compared":
+        """Compare the class maps of rows with the true ones."""
+        found = []
+        for row, true, drawn in beside_truth(rows, truth):
+            figures = Counts.of(true, drawn, len(truth.categories)).figures()
+            if np.isfinite(figures["mIoU"]):
+                shares = [figures[name] / 100 for name in MEASURES]
+                found.append((int(row["image_id"]), [*signals([row])[0], *shares]))
+        found.sort()
+        values = np.array([values for _, values in found])
+        values = values.reshape(-1, len(SIGNALS) + len(MEASURES))
+        return cls(
+            ids=np.array([image_id for image_id, _ in found], np.int64),
+            signals=values[:, : len(SIGNALS)],
+            measured={name: values[:, len(SIGNALS) + i] for i, name in enumerate(MEASURES)},
+        )
+
+    def fit(self, name: str) -> Regression | None:
+        if not len(self.ids):
+            return None
+        prior = prior_of(SIGNALS, self.signals)
+        return Regression.fit(self.signals, self.measured[name], self.ids, prior)
+
+    def error(self, name: str) -> float | None:
+        """Return how far the others would have told each image's figure from what it is."""
+        if not len(self.ids):
+            return None
+        prior = prior_of(SIGNALS, self.signals)
+        told = cross_validated(self.signals, self.measured[name], self.ids, prior)
+        return None if told is None else mean(np.abs(told - self.measured[name]))
 
 
-def fit(compared: Sequence[tuple[Row, float]]) -> Regression | None:
-    if not compared:
-        return None
-    rows = [row for row, _ in compared]
-    values, truth = signals(rows), np.array([value for _, value in compared])
-    return Regression.fit(values, truth, ids(rows), prior_of(SIGNALS, values))
+class WeakLabels:
+    """Expectations of the labels of the weak images, added up a few rows at a time; only the
+    worst images stay."""
+
+    def __init__(self, models: Mapping[str, Regression | None], most: int) -> None:
+        self.models = models
+        self.most = most
+        self.number = 0
+        self.sums = dict.fromkeys(models, 0.0)
+        self.kept: list[tuple[float, int, dict[str, Any]]] = []  # (order, image id, as listed)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        values = signals(rows)
+        expected = {
+            name: None if model is None else model.predict(values)
+            for name, model in self.models.items()
+        }
+        self.number += len(rows)
+        for name, told in expected.items():
+            self.sums[name] += 0.0 if told is None else float(told.sum())
+        judged = expected["pixel_accuracy"]
+        order = [row["confidence_mean"] for row in rows] if judged is None else judged.tolist()
+        for i, row in enumerate(rows):
+            of_row = {name: None if told is None else told[i] for name, told in expected.items()}
+            self.kept.append((order[i], row["image_id"], listed(row, of_row)))
+        self.kept = sorted(self.kept, key=lambda kept: kept[:2])[: self.most]
+
+    @property
+    def worst(self) -> list[dict[str, Any]]:
+        """The images that a person should look at first."""
+        return [image for _, _, image in self.kept]
+
+    def expected_mean(self, name: str) -> float | None:
+        if self.models[name] is None or not self.number:
+            return None
+        return round(self.sums[name] / self.number, 6)
 
 
-def predict(model: Regression | None, rows: Sequence[Row]) -> Floats | None:
-    return None if model is None or not rows else model.predict(signals(rows))
+def listed(row: Row, expected: Mapping[str, float | None]) -> dict[str, Any]:
+    """Compose the entry of an image in the review list."""
+    image: dict[str, Any] = {name: row[name] for name in ("image_id", "file", "flags")}
+    image["confidence_mean"] = round(float(row["confidence_mean"]), 4)
+    for name, told in expected.items():
+        image[f"expected_{name}"] = None if told is None else round(float(told), 4)
+    return image
 
 
 def signals(rows: Sequence[Row]) -> Floats:
     return np.array([[row[name] for name in SIGNALS] for row in rows], np.float64)
 
 
-def ids(rows: Sequence[Row]) -> NDArray[np.int64]:
-    return np.array([row["image_id"] for row in rows], np.int64)
-
-
-def figures(
-    compared: Sequence[tuple[Row, dict[str, float]]], expected: Mapping[str, Floats | None]
-) -> dict[str, Any]:
+def figures(compared: Compared, weak: WeakLabels) -> dict[str, Any]:
     """Measure the audit images, and how well others of them would have told each one's figures."""
-    found: dict[str, Any] = {"num_audit_images": len(compared)}
-    rows = [row for row, _ in compared]
-    for name, values in expected.items():
-        true = np.array([measured[name] for _, measured in compared])
-        told = None
-        if len(rows) > 1:
-            values_of_audit = signals(rows)
-            prior = prior_of(SIGNALS, values_of_audit)
-            told = cross_validated(values_of_audit, true, ids(rows), prior)
+    found: dict[str, Any] = {"num_audit_images": len(compared.ids)}
+    for name in MEASURES:
         found[name] = {
-            "audit_mean": rounded(true),
-            "mean_error": None if told is None else rounded(np.abs(told - true)),
-            "expected_mean": None if values is None else rounded(values),
+            "audit_mean": mean(compared.measured[name]),
+            "mean_error": compared.error(name),
+            "expected_mean": weak.expected_mean(name),
         }
     return found
 
 
-def rounded(values: Floats) -> float | None:
+def mean(values: Floats) -> float | None:
     return round(float(values.mean()), 6) if len(values) else None
-
-
-def worst(
-    rows: Sequence[Row], expected: Mapping[str, Floats | None], most: int
-) -> list[dict[str, Any]]:
-    """List the images that a person should look at first."""
-    judged = expected["pixel_accuracy"]
-    confidence = np.array([row["confidence_mean"] for row in rows])
-    order = np.lexsort([ids(rows), confidence if judged is None else judged])[:most]
-    return [
-        {
-            "image_id": rows[i]["image_id"],
-            "file": rows[i]["file"],
-            "flags": rows[i]["flags"],
-            "confidence_mean": round(float(confidence[i]), 4),
-        }
-        | {
-            f"expected_{name}": None if values is None else round(float(values[i]), 4)
-            for name, values in expected.items()
-        }
-        for i in order
-    ]

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.data.class_maps.png import decode
 from ray_wssis.data.records import Records
 from ray_wssis.metrics.miou import Counts
 from ray_wssis.models.model_folder import METRICS
@@ -19,8 +18,9 @@ from ray_wssis.run import ROWS, Run
 from ray_wssis.semantic.count_labels import CountLabels, read_counts
 from ray_wssis.semantic.segmenter_config import Views
 from ray_wssis.semantic.split import VALIDATION, WEAK, WEAK_TRUTH
+from ray_wssis.semantic.truth import beside_truth
 from ray_wssis.storage import write_atomically
-from ray_wssis.streaming.table import RowsById, each_row
+from ray_wssis.streaming.table import each_row
 
 
 def evaluate(
@@ -70,11 +70,8 @@ def model_figures(rows: UPath, names: list[str]) -> dict[str, float]:
 
 def label_figures(truth: Records, labels: Artifact, names: list[str]) -> dict[str, float]:
     """Compare the pseudo labels with the class maps that were hidden."""
-    rows, total = RowsById(labels / ROWS, UPath(WEAK).stem), Counts.none(len(names))
-    for record in truth:
-        row = rows.get(record.image_id)
-        if row is not None and row["error"] is None:
-            assert record.class_map is not None, record.file
-            drawn = decode(row["class_map"])
-            total += Counts.of(decode(record.class_map), drawn, len(names))
+    total, columns = Counts.none(len(names)), ["image_id", "class_map", "error"]
+    rows = each_row(labels / ROWS, columns, source=UPath(WEAK).stem)
+    for _, true, drawn in beside_truth(rows, truth):
+        total += Counts.of(true, drawn, len(names))
     return {f"pseudo/{name}": value for name, value in total.figures(names).items()}
