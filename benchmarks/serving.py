@@ -30,10 +30,10 @@ import torch
 from upath import UPath
 from wssis_serve.config import ServeConfig
 from wssis_serve.engines.images import Decoded
-from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.engines.instance import InstanceEngine
 from wssis_serve.engines.models import find_models
 from wssis_serve.replicas import SIDE_THREADS
-from wssis_serve.segmented import Segmented
+from wssis_serve.segmented import Question, Segmented
 
 from benchmarks.many_instances import eager_segmenter
 from benchmarks.serving_load import (
@@ -55,7 +55,7 @@ from ray_wssis.data.builtin.shapes import CATEGORIES
 
 BATCH = 8
 STUDENT = "student/model"  # in a run
-THRESHOLD, MOST = 0.3, 300  # the defaults of the route
+QUESTION = Question(max_instances=300)
 PARTS = ("overhead", "saturation", "clients", "splits", "instances")
 NUM_CLIENTS = (1, 8, 32)
 STEPS, BATCH_SIZES = "wssis_step_seconds", "wssis_batch_size"  # of `/metrics`
@@ -107,7 +107,7 @@ class Bare:
 
     def __init__(self, model: Path, image: Path, threads: int) -> None:
         config = ServeConfig(model=str(model))
-        self.engine = StudentEngine(find_models(model), config, torch.device("cpu"))
+        self.engine = InstanceEngine(find_models(model), config, torch.device("cpu"))
         self.data = image.read_bytes()
         share = torch.set_num_threads
         self.thread = ThreadPoolExecutor(1, initializer=share, initargs=(threads,))
@@ -116,8 +116,8 @@ class Bare:
     def answer(self) -> Segmented:
         """The answer for the bytes of a file."""
         image = self.engine.decode(self.data)
-        (detections,) = self.engine.detect([image])
-        return self.engine.finish(image, detections, THRESHOLD, MOST)
+        (detections,) = self.engine.infer([image])
+        return self.engine.finish(image, detections, QUESTION)
 
     def median_ms(self, call: Callable[[], object], seconds: float) -> float:
         """The median duration of the calls that fit into `seconds`."""
@@ -137,9 +137,9 @@ class Bare:
             while len(decoded) < 2 * BATCH:
                 decoded.append(self.beside.submit(self.engine.decode, self.data))
             images = [decoded.popleft().result() for _ in range(BATCH)]
-            batch = self.thread.submit(self.engine.detect, images).result()
+            batch = self.thread.submit(self.engine.infer, images).result()
             done += [
-                self.beside.submit(self.engine.finish, image, detections, THRESHOLD, MOST)
+                self.beside.submit(self.engine.finish, image, detections, QUESTION)
                 for image, detections in zip(images, batch, strict=True)
             ]
         for answer in done:
@@ -154,7 +154,7 @@ def overhead(run: Path, image: Path, seconds: float, rounds: int, threads: int) 
     network, answer, requests, steps = [], [], [], []
     with served(run, f"student.threads={threads}") as server:
         for _ in range(rounds):
-            network.append(bare.median_ms(lambda: bare.engine.detect([decoded]), seconds))
+            network.append(bare.median_ms(lambda: bare.engine.infer([decoded]), seconds))
             answer.append(bare.median_ms(bare.answer, seconds))
             before = server.sums(STEPS)
             requests.append(measure(load_of(server, image, 1, seconds)).ms(50))

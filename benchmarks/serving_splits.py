@@ -26,7 +26,7 @@ from wssis_serve.command import NAME, ONE_MACHINE, QUIET
 from wssis_serve.config import ServeConfig
 from wssis_serve.coordinator import Coordinator
 from wssis_serve.engines.images import Decoded, decode
-from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.engines.instance import InstanceEngine
 from wssis_serve.engines.models import ServedModels, find_models
 from wssis_serve.http.api import create_api
 from wssis_serve.ingress import COORDINATOR, replicas_of
@@ -40,7 +40,7 @@ from ray_wssis.session import connect
 HOST = "127.0.0.1"
 
 
-class PixelEngine(StudentEngine):
+class PixelEngine(InstanceEngine):
     """An engine whose caller has decoded the image."""
 
     def decode(self, data: bytes) -> Decoded:
@@ -48,7 +48,7 @@ class PixelEngine(StudentEngine):
 
 
 class PixelStudentReplica(StudentReplica):
-    def load(self, models: ServedModels) -> StudentEngine:
+    def load(self, models: ServedModels) -> InstanceEngine:
         return PixelEngine(models, self.config, best_device())
 
 

@@ -42,7 +42,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         {"cli"},
     ],
     "wssis_serve": [
-        {"errors", "config", "segmented", "figures", "micro_batcher"},
+        {"errors", "config", "segmented", "colours", "figures", "micro_batcher"},
         {"roots", "backend"},
         {"engines"},
         {"http", "label_studio"},

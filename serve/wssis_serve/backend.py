@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from upath import UPath
 
 from wssis_serve.errors import ApiError
-from wssis_serve.segmented import PointQuery, Segmented
+from wssis_serve.segmented import Kind, Mapped, PointQuery, Question, Segmented
 
 
 class Replicas(Protocol):
@@ -33,17 +33,20 @@ class Backend:
     coordinator: Replicas  # the only one: bulk jobs, figures, which model is served
     timeout_s: float
 
-    async def segment(self, image: bytes, threshold: float, max_instances: int) -> Segmented:
-        """The instances that the student finds, best first."""
-        found = await self.within(self.student.ask("segment", image, threshold, max_instances))
-        assert isinstance(found, Segmented)
+    async def segment(self, image: bytes, question: Question) -> Segmented | Mapped:
+        """The instances that the student finds, best first, or the class map that it draws."""
+        found = await self.within(self.student.ask("segment", image, question))
+        assert isinstance(found, Segmented | Mapped)
         return found
 
     async def masks(
         self, image: bytes | None, image_id: str | None, points: Sequence[PointQuery]
     ) -> Segmented:
         """The refined mask of each point, in order.  Give one of `image` and `image_id`."""
-        drawn = await self.within(self.clickable.ask("masks", image, image_id, list(points)))
+        labeller = self.labeller
+        if labeller is None:
+            raise await self.no_points()
+        drawn = await self.within(labeller.ask("masks", image, image_id, list(points)))
         assert isinstance(drawn, Segmented)
         return drawn
 
@@ -53,10 +56,8 @@ class Backend:
         if self.labeller is None:
             return student | {"calibrated": False, "takes_points": False}
         labeller: dict[str, Any] = await self.within(self.labeller.ask("describe"))
-        return labeller | {
-            "models": student["models"] + labeller["models"],
-            "takes_points": True,
-        }
+        models = student["models"] + labeller["models"]
+        return student | labeller | {"models": models, "takes_points": True}
 
     async def ready(self) -> bool:
         """Tell whether the networks are loaded and answer."""
@@ -78,15 +79,13 @@ class Backend:
         for replicas in deployments:
             await replicas.tell("switch", model)
 
-    @property
-    def clickable(self) -> Replicas:
-        if self.labeller is None:
-            raise ApiError(
-                404,
-                "not_found",
-                "only a student is served, and points need a teacher: serve a whole run folder",
-            )
-        return self.labeller
+    async def no_points(self) -> ApiError:
+        """The reason why points get no masks."""
+        if (await self.models())["kind"] == Kind.SEMANTIC:
+            text = "the served model gives every pixel a class and takes no points: use /v1/segment"
+        else:
+            text = "only a student is served, and points need a teacher: serve a whole run folder"
+        return ApiError(404, "not_found", text)
 
     async def within(self, answer: Any) -> Any:
         """The answer, if it arrives in time."""

@@ -14,23 +14,21 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
-from ray_wssis.models.solov2_inference import Detections
 from wssis_serve.backend import Replicas
 from wssis_serve.config import ReplicaConfig, ServeConfig
-from wssis_serve.engines.choice import open_point_engine, open_student_engine
+from wssis_serve.engines.choice import StudentEngine, open_point_engine, open_student_engine
 from wssis_serve.engines.images import Decoded
-from wssis_serve.engines.instance import StudentEngine
 from wssis_serve.engines.models import ServedModels, find_models
 from wssis_serve.engines.points import PointEngine
 from wssis_serve.micro_batcher import MicroBatcher
-from wssis_serve.segmented import PointQuery, Segmented
+from wssis_serve.segmented import Mapped, PointQuery, Question, Segmented
 
 SIDE_THREADS = 4  # that decode and encode beside the network
 
 Engine = TypeVar("Engine", StudentEngine, PointEngine)
 Result = TypeVar("Result")
 Query = tuple[StudentEngine, Decoded]
-Detected = tuple[Detections, float, int]  # when the network started, and images in its pass
+Inferred = tuple[Any, float, int]  # when the network started, and images in its pass
 
 
 class NetworkReplica(Generic[Engine]):
@@ -77,40 +75,42 @@ class NetworkReplica(Generic[Engine]):
 
 
 class Student(NetworkReplica[StudentEngine]):
-    """Finds instances; images that arrive while it is busy share a pass of the network."""
+    """Finds instances, or draws class maps.
+
+    Images that arrive while it is busy share a pass of the network.
+    """
 
     def __init__(self, config: ServeConfig, coordinator: Replicas) -> None:
         super().__init__(config, config.student, coordinator)
-        self.detect = MicroBatcher(self.detect_batch, config.student.batch_size)
+        self.infer = MicroBatcher(self.infer_batch, config.student.batch_size)
 
     def load(self, models: ServedModels) -> StudentEngine:
         return open_student_engine(models, self.config)
 
-    async def segment(self, data: bytes, threshold: float, max_instances: int) -> Segmented:
-        """The instances of one image, given as the bytes of a file."""
+    async def segment(self, data: bytes, question: Question) -> Segmented | Mapped:
+        """The answer for one image, given as the bytes of a file."""
         engine, clock = self.engine, [time.perf_counter()]
+        engine.check(question)
         image = await run(self.beside, lambda: engine.decode(data))
         clock.append(time.perf_counter())
-        detections, started, batch_size = await self.detect((engine, image))
+        seen, started, batch_size = await self.infer((engine, image))
         clock += [started, time.perf_counter()]
-        found = await run(
-            self.beside, lambda: engine.finish(image, detections, threshold, max_instances)
-        )
+        found = await run(self.beside, lambda: engine.finish(image, seen, question))
         clock.append(time.perf_counter())
         steps = ("decode", "wait", "model", "encode")
         return found.timed(dict(zip(steps, differences(clock), strict=True)), batch_size)
 
-    async def detect_batch(self, queries: list[Query]) -> list[Detected]:
-        """The detections of each image, with one forward pass per canvas."""
+    async def infer_batch(self, queries: list[Query]) -> list[Inferred]:
+        """The output of the network for each image, with one forward pass per canvas."""
 
-        def work() -> list[Detected]:
+        def work() -> list[Inferred]:
             started = time.perf_counter()
-            found: dict[int, Detections] = {}
+            found: dict[int, Any] = {}
             # During a reload, queries of two engines may be in one batch.
             for engine in {id(engine): engine for engine, _ in queries}.values():
                 places = [i for i, (asked, _) in enumerate(queries) if asked is engine]
-                detections = engine.detect([queries[i][1] for i in places])
-                found |= dict(zip(places, detections, strict=True))
+                seen = engine.infer([queries[i][1] for i in places])
+                found |= dict(zip(places, seen, strict=True))
             return [(found[i], started, len(queries)) for i in range(len(queries))]
 
         return await run(self.network, work)

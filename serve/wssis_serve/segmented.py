@@ -1,8 +1,16 @@
-"""An object to be drawn, and the answer for one image, as they travel between processes."""
+"""Questions about an image and the answers to them, as they travel between processes."""
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from ray_wssis.data.records import Category, Click
+
+
+class Kind(StrEnum):
+    """The kinds of student that can be served: `kind` in the `config.json` of a model."""
+
+    SEGMENTER = "segmenter"  # finds instances
+    SEMANTIC = "semantic"  # gives every pixel a class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,6 +21,15 @@ class PointQuery:
     y: float
     category: str | int  # name or id of its class
     clicks: list[Click] = field(default_factory=list)  # extra ones, on and off the object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """Wishes of a caller about the answer; None: nothing was said."""
+
+    threshold: float | None = None  # of instances
+    max_instances: int | None = None
+    tags: tuple[str | int, ...] | None = None  # of a class map: names or ids of its classes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +61,7 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented:
-    """The answer for one image."""
+    """The instances of one image."""
 
     model: ModelName
     image: ImageInfo
@@ -54,4 +71,30 @@ class Segmented:
     seconds: dict[str, float] = field(default_factory=dict)  # by step
 
     def timed(self, seconds: dict[str, float], batch_size: int) -> "Segmented":
+        return replace(self, seconds=seconds, batch_size=batch_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A class that a class map shows."""
+
+    label: int
+    num_pixels: int
+    confidence: float  # mean probability of its pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mapped:
+    """The class map of one image."""
+
+    model: ModelName
+    image: ImageInfo
+    categories: tuple[Category, ...]
+    class_map: bytes  # gray PNG of the labels, at the size of the image
+    shown: list[Shown]  # by label
+    tags: tuple[int, ...] | None  # labels that were allowed; None: all
+    batch_size: int = 1  # images in the forward pass
+    seconds: dict[str, float] = field(default_factory=dict)  # by step
+
+    def timed(self, seconds: dict[str, float], batch_size: int) -> "Mapped":
         return replace(self, seconds=seconds, batch_size=batch_size)

@@ -16,12 +16,13 @@ from PIL import Image
 from wssis_serve.backend import Backend
 from wssis_serve.config import ServeConfig
 from wssis_serve.coordinator import Coordinator
+from wssis_serve.engines.models import find_models
 from wssis_serve.http.api import create_api
 from wssis_serve.replicas import Labeller, Student
 
 from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.session import free_port
-from tests.support.tiny_run import write_run
+from tests.support.tiny_run import write_run, write_semantic_run
 
 STARTS_WITHIN = 60  # seconds
 
@@ -48,6 +49,12 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def semantic_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a semantic recipe to serve, which no test changes."""
+    return write_semantic_run(tmp_path_factory.mktemp("served") / "semantic")
+
+
+@pytest.fixture(scope="session")
 def image() -> bytes:
     """A PNG of 160 x 160 pixels."""
     buffer = io.BytesIO()
@@ -58,12 +65,15 @@ def image() -> bytes:
 def backend_here(config: ServeConfig) -> Backend:
     """Student, labeller and coordinator as objects of this process."""
     coordinator = Here(Coordinator(config))
-    student, labeller = Student(config, coordinator), Labeller(config, coordinator)
+    student = Student(config, coordinator)
     asyncio.run(student.start())
-    asyncio.run(labeller.start())
+    labeller = None
+    if find_models(config.model).teacher is not None:
+        labeller = Labeller(config, coordinator)
+        asyncio.run(labeller.start())
     return Backend(
         student=Here(student),
-        labeller=Here(labeller),
+        labeller=None if labeller is None else Here(labeller),
         coordinator=coordinator,
         timeout_s=config.timeout_s,
     )
@@ -74,7 +84,7 @@ def make_api(run_folder: Path) -> MakeApi:
     """`make_api(max_points=3)` is the application with other values of its configuration."""
 
     def make(**values: Any) -> FastAPI:
-        config = ServeConfig(model=str(run_folder), **values)
+        config = ServeConfig(**{"model": str(run_folder)} | values)
         return create_api(config, backend_here(config))
 
     return make
@@ -103,6 +113,20 @@ def served(run_folder: Path) -> Iterator[str]:
     config = ServeConfig(model=str(run_folder))
     with listening(create_api(config, backend_here(config))) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mapping(semantic_run: Path) -> Iterator[str]:
+    """The address of a server of a semantic student, with everything at its default."""
+    config = ServeConfig(model=str(semantic_run))
+    with listening(create_api(config, backend_here(config))) as url:
+        yield url
+
+
+@pytest.fixture
+def mapper(mapping: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=mapping, timeout=60) as client:
+        yield client
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from wssis_serve.config import ServeConfig
 from wssis_serve.coordinator import Coordinator
-from wssis_serve.engines.instance import StudentEngine
+from wssis_serve.engines.instance import InstanceEngine
 from wssis_serve.replicas import Labeller, Student
+from wssis_serve.segmented import Question
 
 from tests.serve.conftest import Here
 from tests.support.tiny_run import write_run
@@ -26,7 +27,7 @@ def other_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_an_answer_says_where_its_time_went(run_folder: Path, image: bytes) -> None:
     student = started(Student, run_folder)
-    found = asyncio.run(student.segment(image, 0.1, 10))
+    found = asyncio.run(student.segment(image, Question(threshold=0.1)))
     assert list(found.seconds) == ["decode", "wait", "model", "encode"]
     assert all(seconds >= 0 for seconds in found.seconds.values())
     assert found.batch_size == 1
@@ -74,10 +75,10 @@ def test_images_of_two_models_may_be_in_one_pass(
     run_folder: Path, other_run: Path, image: bytes
 ) -> None:
     student = started(Student, run_folder)
-    old: StudentEngine = student.engine
+    old: InstanceEngine = student.engine
     asyncio.run(student.switch(str(other_run)))
-    new: StudentEngine = student.engine
+    new: InstanceEngine = student.engine
     queries = [(engine, engine.decode(image)) for engine in (old, new, old)]
-    first, second, third = asyncio.run(student.detect_batch(queries))
+    first, second, third = asyncio.run(student.infer_batch(queries))
     assert first[0].scores.tolist() == third[0].scores.tolist() != second[0].scores.tolist()
     assert {size for _, _, size in (first, second, third)} == {3}

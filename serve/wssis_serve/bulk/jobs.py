@@ -21,9 +21,11 @@ from ray_wssis.storage import is_local, locate, write_json
 from wssis_serve.bulk.notes import NOTE, Note, figures, final_figures, now, read_notes
 from wssis_serve.bulk.worker import BulkWorker
 from wssis_serve.config import ServeConfig
+from wssis_serve.engines.models import find_models
 from wssis_serve.errors import ApiError, unprocessable
 from wssis_serve.http.schemas import JobState
 from wssis_serve.roots import resolve
+from wssis_serve.segmented import Kind
 
 WORK = "labels"  # in the folder of a job: the output of `wssis annotate`
 
@@ -202,7 +204,7 @@ def identity(run: str, images: UPath, points: UPath, folder: UPath) -> str:
     except ValueError as error:
         logger.info("no bulk jobs: %s", error)
         raise ApiError(
-            404, "not_found", "this server takes no bulk jobs: teacher and refiner are not served"
+            404, "not_found", f"this server takes no bulk jobs: {reason(run)}"
         ) from error
     if not images.is_dir():
         raise unprocessable("`images` is not a folder; wanted: a folder of images")
@@ -211,6 +213,13 @@ def identity(run: str, images: UPath, points: UPath, folder: UPath) -> str:
     except OSError as error:
         raise unprocessable("`points` cannot be read; wanted: a COCO file of points") from error
     return hash_of_values(made_from).removeprefix("sha256:")[:16]
+
+
+def reason(run: str) -> str:
+    """The reason why no points can be labelled, for the caller."""
+    if find_models(run).kind is Kind.SEMANTIC:
+        return "they draw masks of points, and a semantic student takes none; use /v1/segment"
+    return "teacher and refiner are not served"
 
 
 def sentence(error: Exception) -> str:

@@ -2,16 +2,22 @@
 
 from ray_wssis.models.device import best_device
 from wssis_serve.config import ServeConfig
-from wssis_serve.engines.instance import StudentEngine
-from wssis_serve.engines.models import Kind, ServedModels
+from wssis_serve.engines.instance import InstanceEngine
+from wssis_serve.engines.models import ServedModels
 from wssis_serve.engines.points import PointEngine
+from wssis_serve.engines.semantic import SemanticEngine
+from wssis_serve.segmented import Kind
+
+StudentEngine = InstanceEngine | SemanticEngine
 
 
 def open_student_engine(models: ServedModels, config: ServeConfig) -> StudentEngine:
     """Load the student."""
     match models.kind:
         case Kind.SEGMENTER:
-            return StudentEngine(models, config, best_device())
+            return InstanceEngine(models, config, best_device())
+        case Kind.SEMANTIC:
+            return SemanticEngine(models, config, best_device())
 
 
 def open_point_engine(models: ServedModels, config: ServeConfig) -> PointEngine:

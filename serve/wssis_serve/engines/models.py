@@ -5,7 +5,6 @@ They are found by reading small files: no torch here.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from upath import UPath
@@ -13,16 +12,10 @@ from upath import UPath
 from ray_wssis.data.records import Category
 from ray_wssis.models.model_folder import DESCRIPTION, METRICS, find_model
 from ray_wssis.storage import Place, locate, read_json
-from wssis_serve.segmented import ModelName
+from wssis_serve.segmented import Kind, ModelName
 
 TEACHER, REFINER = "teacher/model", "refiner/model"  # in a run folder, as its stages name them
 CALIBRATION = "audit/calibration.json"
-
-
-class Kind(StrEnum):
-    """The kinds of student that can be served: `kind` in the `config.json` of a model."""
-
-    SEGMENTER = "segmenter"  # finds instances
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +44,7 @@ def find_models(place: Place) -> ServedModels:
         return str(run / name) if run is not None and (run / name).exists() else None
 
     teacher, refiner = existing(TEACHER), existing(REFINER)
-    is_whole = teacher is not None and refiner is not None
+    is_whole = kind is Kind.SEGMENTER and teacher is not None and refiner is not None
     return ServedModels(
         kind=kind,
         student=str(student),
@@ -68,8 +61,9 @@ def kind_of(model: UPath) -> Kind:
     try:
         return Kind(found)
     except ValueError:
-        wanted = " or ".join(Kind)
-        raise ValueError(f"{model}: holds a {found}; only a {wanted} can be served") from None
+        raise ValueError(
+            f"{model}: holds a {found}; only a segmenter or a semantic network can be served"
+        ) from None
 
 
 def metrics_of(models: ServedModels, prefix: str) -> dict[str, Any] | None:
@@ -98,7 +92,10 @@ def described(
     return {
         "name": name.name,
         "hash": name.hash,
-        "classes": [{"category_id": category.id, "name": category.name} for category in categories],
+        "classes": [
+            {"label": label, "category_id": category.id, "name": category.name}
+            for label, category in enumerate(categories)
+        ],
         "shorter": shorter,
         "longest": longest,
         "metrics": metrics,

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ray_wssis.logs import wants_json
 from wssis_serve.errors import ApiError
 from wssis_serve.figures import Answered
-from wssis_serve.segmented import Segmented
+from wssis_serve.segmented import Mapped, Segmented
 
 FLUSH_EVERY = 0.5  # seconds
 PROBES = ("/healthz", "/readyz", "/health", "/metrics")  # monitors ask for them all the time
@@ -62,14 +62,13 @@ class AccessLog:
                 log(answered, scope)
 
 
-def remember(request: Request, answer: Segmented) -> None:
+def remember(request: Request, answer: Segmented | Mapped) -> None:
     """Note the part of an answer that is counted and logged, besides its time."""
     request.state.model = answer.model.hash
-    request.state.counted = {
-        "num_instances": sum(instance.mask is not None for instance in answer.instances),
-        "batch_size": answer.batch_size,
-        "steps": answer.seconds,
-    }
+    request.state.counted = {"batch_size": answer.batch_size, "steps": answer.seconds}
+    if isinstance(answer, Segmented):
+        number = sum(instance.mask is not None for instance in answer.instances)
+        request.state.counted["num_instances"] = number
 
 
 def log(answered: Answered, scope: Scope) -> None:

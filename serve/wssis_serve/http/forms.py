@@ -37,12 +37,17 @@ async def read_image(request: Request) -> tuple[bytes | None, str, dict[str, Any
         return await request.body(), "image", {}
     async with request.form(max_files=1, max_fields=16, max_part_size=FORM_FIELD_BYTES) as form:
         upload = form.get("image")
-        fields = {name: value for name, value in form.items() if name != "image"}
+        fields = {name: in_form(form.getlist(name)) for name in form if name != "image"}
         if isinstance(upload, UploadFile):
             return await upload.read(), upload.filename or "image", fields
         if upload is not None:
             raise ApiError(400, "bad_request", "the field `image` is text; send a file")
         return None, "", fields
+
+
+def in_form(values: list[Any]) -> Any:
+    """The value of a field; all of them if it is there more than once."""
+    return values[0] if len(values) == 1 else values
 
 
 def checked(cls: type[AnyModel], values: dict[str, Any]) -> AnyModel:

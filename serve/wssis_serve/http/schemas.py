@@ -6,6 +6,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+Tag = Annotated[str, Field(min_length=1, max_length=200)] | Annotated[int, Field(strict=True)]
+Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Number = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+
+
+def parsed(text: Any) -> Any:
+    """Parse the JSON text of a form field; any other value is left as it is."""
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("this is not JSON") from error
+
 
 class MaskFormat(StrEnum):
     """Formats of a mask."""
@@ -16,26 +30,47 @@ class MaskFormat(StrEnum):
 
 
 class AnswerFormat(StrEnum):
-    """Formats of an answer: those of a mask, or the whole answer as a COCO file."""
+    """Formats of an answer."""
 
-    RLE = "rle"
+    RLE = "rle"  # a mask for each instance, or for each class of a class map
     POLYGON = "polygon"
-    PNG = "png"
-    COCO = "coco"
+    PNG = "png"  # a mask for each instance; or the class map, with a palette
+    GREY = "grey"  # the class map without a palette
+    COCO = "coco"  # the instances as a COCO file
+
+
+def listed(values: Any) -> Any:
+    """Names in one text, split at commas or written as a JSON list; other values as they are."""
+    texts = [values] if isinstance(values, str) else values
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return values
+    found: list[Any] = []
+    for text in texts:
+        names = parsed(text) if text.lstrip().startswith("[") else text.split(",")
+        found += [name.strip() if isinstance(name, str) else name for name in names]
+    return found
 
 
 class Wanted(BaseModel):
-    """Parameters of a request for the instances of an image, in the query or in the form."""
+    """Parameters of a request for one image, in the query or in the form."""
 
     model_config = ConfigDict(extra="ignore")
 
-    threshold: float = Field(0.3, ge=0, le=1, description="Lower scores are left out")
-    max_instances: int = Field(100, ge=1, description="The best; the server has a limit too")
-    format: AnswerFormat = AnswerFormat.RLE
-
-
-Coordinate = Annotated[float, Field(allow_inf_nan=False)]
-Number = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+    threshold: float | None = Field(
+        None, ge=0, le=1, description="Of instances: lower scores are left out; default 0.3"
+    )
+    max_instances: int | None = Field(
+        None, ge=1, description="The best; default 100, and the server has a limit too"
+    )
+    tags: Annotated[list[Tag] | None, BeforeValidator(listed)] = Field(
+        None,
+        min_length=1,
+        max_length=255,
+        description="Of a class map: names or ids of the classes that the image may show",
+    )
+    format: AnswerFormat | None = Field(
+        None, description="Default: rle for instances, png for a class map"
+    )
 
 
 class ClickIn(BaseModel):
@@ -62,16 +97,6 @@ class PointIn(BaseModel):
         if (self.class_name is None) == (self.category_id is None):
             raise ValueError('give one of "class" and "category_id"')
         return self
-
-
-def parsed(text: Any) -> Any:
-    """Parse the JSON text of a form field; any other value is left as it is."""
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("this is not JSON") from error
 
 
 class WantedPoints(BaseModel):
@@ -142,6 +167,30 @@ class SegmentOut(BaseModel):
     instances: list[InstanceOut]
 
 
+class ShownOut(BaseModel):
+    """A class that a class map shows, with `rle` or `polygons` if that was the wanted format."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    label: int = Field(description="Value of its pixels in the PNG")
+    category_id: int
+    class_name: str = Field(alias="class")
+    color: str = Field(description="In the palette of the PNG, as #rrggbb")
+    area: int = Field(description="Pixels")
+    share: float = Field(description="Of all pixels, 0 to 1")
+    confidence: float = Field(description="Mean probability of its pixels, 0 to 1")
+    rle: Rle | None = None
+    polygons: list[list[float]] | None = Field(None, description="x, y, x, y, ... around each part")
+
+
+class ClassMapOut(BaseModel):
+    model: ModelNameOut
+    image: ImageOut
+    tags: list[str] | None = Field(description="The classes that were allowed; null: all")
+    classes: list[ShownOut]
+    png: str | None = Field(None, description="base64; the value of a pixel is a label")
+
+
 class PointsOut(BaseModel):
     model: ModelNameOut
     image: ImageOut
@@ -149,8 +198,10 @@ class PointsOut(BaseModel):
 
 
 class ClassOut(BaseModel):
+    label: int = Field(description="Place among the classes; value of its pixels in a class map")
     category_id: int
     name: str
+    color: str | None = Field(None, description="In class maps, as #rrggbb")
 
 
 class ModelOut(BaseModel):
@@ -163,6 +214,9 @@ class ModelOut(BaseModel):
 
 
 class ModelsOut(BaseModel):
+    kind: Literal["segmenter", "semantic"] = Field(
+        description="Of the student: it finds instances, or gives every pixel a class"
+    )
     models: list[ModelOut]
     calibrated: bool = Field(description="True if masks of points have an expected IoU")
     takes_points: bool

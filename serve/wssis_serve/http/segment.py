@@ -1,4 +1,4 @@
-"""Routes that segment an image: all instances in it, or the objects that somebody points at."""
+"""Routes that segment an image: all of it, or the objects that somebody points at."""
 
 import asyncio
 from typing import Annotated, Any
@@ -9,12 +9,14 @@ from pydantic import BaseModel
 
 from ray_wssis.data.records import Click
 from wssis_serve.engines.images import check
-from wssis_serve.errors import ApiError
+from wssis_serve.errors import ApiError, unprocessable
 from wssis_serve.http.access_log import remember
 from wssis_serve.http.answers import coco_answer, points_answer, segment_answer
+from wssis_serve.http.class_maps import class_map_answer, is_image, png
 from wssis_serve.http.forms import IMAGE_TYPES, checked, read_image
 from wssis_serve.http.schemas import (
     AnswerFormat,
+    ClassMapOut,
     MaskFormat,
     PointIn,
     PointsOut,
@@ -23,7 +25,7 @@ from wssis_serve.http.schemas import (
     WantedPoints,
 )
 from wssis_serve.http.state import backend_of, config_of
-from wssis_serve.segmented import PointQuery, Segmented
+from wssis_serve.segmented import Mapped, PointQuery, Question, Segmented
 
 SLOW_FORMATS = (MaskFormat.POLYGON, MaskFormat.PNG)
 
@@ -43,12 +45,13 @@ def image_body(*fields: str) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@routes.post("/v1/segment", response_model=SegmentOut, openapi_extra=image_body())
+@routes.post("/v1/segment", response_model=SegmentOut | ClassMapOut, openapi_extra=image_body())
 async def segment(request: Request, query: Annotated[Wanted, Query()]) -> Response:
-    """All instances in an image, best first.
+    """All instances in an image, best first; of a semantic student, a class for every pixel.
 
     The image is the body, or `image` of a form, which may hold the parameters too.  With
-    `format=coco` the answer is a COCO file.
+    `format=coco` the answer is a COCO file.  A class map is a PNG in base64, with or without a
+    palette, or a mask for each class; with `Accept: image/png` the answer is the PNG itself.
     """
     image, name, form = await read_image(request)
     wanted = checked(Wanted, query.model_dump(exclude_unset=True) | form)
@@ -56,13 +59,33 @@ async def segment(request: Request, query: Annotated[Wanted, Query()]) -> Respon
         raise ApiError(400, "bad_request", "the form has no file in the field `image`")
     config = config_of(request)
     await asyncio.to_thread(check, image, config.max_megapixels)
-    found = await backend_of(request).segment(
-        image, wanted.threshold, min(wanted.max_instances, config.max_instances)
+    question = Question(
+        threshold=wanted.threshold,
+        max_instances=wanted.max_instances,
+        tags=None if wanted.tags is None else tuple(wanted.tags),
     )
+    found = await backend_of(request).segment(image, question)
     remember(request, found)
+    if isinstance(found, Mapped):
+        return await class_map(request, found, wanted.format or AnswerFormat.PNG)
     if wanted.format is AnswerFormat.COCO:
         return JSONResponse(coco_answer(found, name))
-    answer = await rendered(MaskFormat(wanted.format), segment_answer, found)
+    answer = await rendered(mask_format(wanted.format), segment_answer, found)
+    return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
+
+
+def mask_format(wanted: AnswerFormat | None) -> MaskFormat:
+    """The format of the masks of instances.  Raises ApiError for one of class maps."""
+    if wanted is AnswerFormat.GREY:
+        raise unprocessable("`grey` is a format of class maps, and this server finds instances")
+    return MaskFormat(wanted or AnswerFormat.RLE)
+
+
+async def class_map(request: Request, found: Mapped, wanted: AnswerFormat) -> Response:
+    """The answer of a semantic student: an image for whoever accepts nothing else, or JSON."""
+    if is_image(wanted) and request.headers.get("accept", "").strip().lower() == "image/png":
+        return Response(await asyncio.to_thread(png, found, wanted), media_type="image/png")
+    answer = await asyncio.to_thread(class_map_answer, found, wanted)
     return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
 
 

@@ -3,13 +3,15 @@
 import asyncio
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ray_wssis import masks
+from ray_wssis.data.class_maps.png import decode
 from wssis_serve.backend import Backend
 from wssis_serve.config import ServeConfig
 from wssis_serve.errors import ApiError, unprocessable
-from wssis_serve.http.schemas import Wanted
 from wssis_serve.label_studio.brush import to_brush
 from wssis_serve.label_studio.images import checked_image
 from wssis_serve.label_studio.points import (
@@ -23,7 +25,7 @@ from wssis_serve.label_studio.points import (
     stored_points,
 )
 from wssis_serve.label_studio.project import Tags
-from wssis_serve.segmented import PointQuery, Segmented
+from wssis_serve.segmented import Mapped, PointQuery, Question, Segmented
 
 AT_A_TIME = 8  # tasks of a request
 
@@ -35,6 +37,7 @@ class Predictor:
     tags: Tags
     known: list[str]  # names of the model's classes
     version: str
+    uses_points: bool  # False: the model draws class maps, whatever was pointed at
 
     async def click(self, task: Task, context: Marks) -> dict[str, Any]:
         """The objects that a person is clicking, one for each class."""
@@ -59,15 +62,12 @@ class Predictor:
         return await asyncio.gather(*map(one, tasks))
 
     async def pre_annotate(self, task: Task) -> dict[str, Any]:
-        """A mask for each stored point; without points, the instances that the student finds."""
-        points = stored_points(task)
+        """A mask for each stored point; without points, what the student finds by itself."""
+        points = stored_points(task) if self.uses_points else []
         image, size = await self.image_of(task)
         if points:
             return await self.masks(image, pointed_objects(points, size, self.known))
-        usual = Wanted.model_validate({})
-        max_instances = min(usual.max_instances, self.config.max_instances)
-        found = await self.backend.segment(image, usual.threshold, max_instances)
-        return await self.prediction(found)
+        return await self.prediction(await self.backend.segment(image, Question()))
 
     async def masks(self, image: bytes, objects: list[PointQuery]) -> dict[str, Any]:
         if not objects:
@@ -81,7 +81,7 @@ class Predictor:
             )
         return await self.prediction(await self.backend.masks(image, None, objects))
 
-    async def prediction(self, answer: Segmented) -> dict[str, Any]:
+    async def prediction(self, answer: Segmented | Mapped) -> dict[str, Any]:
         regions = await asyncio.to_thread(brush_regions, answer, self.tags)
         scores = [region["score"] for region in regions]
         mean = sum(scores) / len(scores) if scores else 0.0
@@ -95,9 +95,10 @@ class Predictor:
         return await asyncio.to_thread(checked_image, name, self.config)
 
 
-def brush_regions(answer: Segmented, tags: Tags) -> list[Region]:
-    """The masks of the classes that the brush has."""
+def brush_regions(answer: Segmented | Mapped, tags: Tags) -> list[Region]:
+    """The masks of the classes that the brush has; of a class map, one for each class."""
     width, height = answer.image.width, answer.image.height
+    found = class_masks(answer) if isinstance(answer, Mapped) else instance_masks(answer)
     return [
         {
             "id": uuid.uuid4().hex[:10],
@@ -107,13 +108,27 @@ def brush_regions(answer: Segmented, tags: Tags) -> list[Region]:
             "original_width": width,
             "original_height": height,
             "image_rotation": 0,
-            "score": round(instance.score, 4),
+            "score": round(score, 4),
             "value": {
                 "format": "rle",
-                "rle": to_brush(instance.mask, height, width),
-                "brushlabels": [answer.categories[instance.label].name],
+                "rle": to_brush(mask, height, width),
+                "brushlabels": [answer.categories[label].name],
             },
         }
-        for instance in answer.instances
-        if instance.mask is not None and answer.categories[instance.label].name in tags.class_names
+        for label, score, mask in found
+        if answer.categories[label].name in tags.class_names
     ]
+
+
+def instance_masks(answer: Segmented) -> Iterator[tuple[int, float, bytes]]:
+    """Label, score and mask of each instance that has one."""
+    for instance in answer.instances:
+        if instance.mask is not None:
+            yield instance.label, instance.score, instance.mask
+
+
+def class_masks(answer: Mapped) -> Iterator[tuple[int, float, bytes]]:
+    """Label, confidence and mask of each class that is shown."""
+    labels = decode(answer.class_map)
+    for shown in answer.shown:
+        yield shown.label, shown.confidence, masks.encode(labels == shown.label)

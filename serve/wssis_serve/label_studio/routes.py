@@ -3,7 +3,8 @@
 A project needs an `Image`, `BrushLabels` named like the model's classes, and for points
 `KeyPointLabels` with the same names.  While a person clicks (`smart="true"`), every class that was
 clicked becomes one mask.  Without a click, a task with stored key points gets a mask for each, and
-a task without any gets the instances that the student finds.
+a task without any gets the instances that the student finds.  A semantic student answers every task
+with a mask for each class that it sees, whatever was pointed at.
 """
 
 from typing import Any
@@ -22,6 +23,7 @@ from wssis_serve.label_studio.project import (
     read_label_config,
     version_of,
 )
+from wssis_serve.segmented import Kind
 
 routes = APIRouter(tags=["Label Studio"])
 
@@ -85,6 +87,7 @@ async def predict(request: Request, wanted: PredictIn) -> JSONResponse:
         tags=tags,
         known=known,
         version=version_of(models),
+        uses_points=models["kind"] != Kind.SEMANTIC,
     )
     context = wanted.params.context
     if context is not None:

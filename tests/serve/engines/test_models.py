@@ -2,11 +2,13 @@ from pathlib import Path
 
 import pytest
 from upath import UPath
-from wssis_serve.engines.models import Kind, find_models, metrics_of
+from wssis_serve.engines.models import find_models, metrics_of
+from wssis_serve.segmented import Kind
 
 from ray_wssis.artifacts import Workspace, open_stage
 from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.models.model_folder import copy_model, hash_model
+from ray_wssis.semantic.segmenter_config import KIND as SEMANTIC
 
 
 def test_a_run_is_served_whole(run_folder: Path) -> None:
@@ -32,12 +34,20 @@ def test_a_folder_without_a_student_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_network_of_another_kind_is_not_served(run_folder: Path) -> None:
-    with pytest.raises(ValueError, match="holds a refiner; only a segmenter can be served"):
+    with pytest.raises(ValueError, match="holds a refiner; only a segmenter or a semantic"):
         find_models(run_folder / "refiner")
 
 
-def test_kinds_are_those_that_networks_are_saved_with(run_folder: Path) -> None:
+def test_kinds_are_those_that_networks_are_saved_with(run_folder: Path, semantic_run: Path) -> None:
     assert find_models(run_folder).kind == Kind.SEGMENTER == SEGMENTER
+    assert find_models(semantic_run).kind == Kind.SEMANTIC == SEMANTIC
+
+
+def test_a_semantic_run_is_its_student(semantic_run: Path) -> None:
+    found = find_models(semantic_run)
+    assert found.student == str(semantic_run / "student/model")
+    assert (found.teacher, found.refiner, found.calibration) == (None, None, None)
+    assert metrics_of(found, "student/") == {"val/mIoU": 50.0}
 
 
 def test_a_model_has_the_hash_that_its_stage_gave_it(run_folder: Path, tmp_path: Path) -> None:

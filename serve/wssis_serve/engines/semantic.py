@@ -1,0 +1,126 @@
+"""The engine of a student that gives every pixel of an image a class.
+
+One engine is one set of weights.  Nothing here knows HTTP or Ray.
+"""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from upath import UPath
+
+from ray_wssis.artifacts import short_hash
+from ray_wssis.data.class_maps.png import encode
+from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.data.images import RGB
+from ray_wssis.data.records import Category
+from ray_wssis.models.model_folder import hash_model
+from ray_wssis.semantic.segmenter import Drawn, SemanticSegmenter, choose, to_size
+from ray_wssis.semantic.segmenter_config import Views
+from wssis_serve.colours import hex_colors
+from wssis_serve.config import ServeConfig
+from wssis_serve.engines.canvas import by_canvas
+from wssis_serve.engines.images import Decoded, decode
+from wssis_serve.engines.models import ServedModels, described, metrics_of
+from wssis_serve.errors import unprocessable
+from wssis_serve.segmented import Kind, Mapped, ModelName, Question, Shown
+
+
+class SemanticEngine:
+    """Draws class maps."""
+
+    def __init__(self, models: ServedModels, config: ServeConfig, device: torch.device) -> None:
+        folder = UPath(models.student)
+        self.segmenter = SemanticSegmenter.load(folder, device)
+        self.name = ModelName(name="student", hash=short_hash(hash_model(folder)))
+        self.metrics = metrics_of(models, "student/")
+        self.max_megapixels = config.max_megapixels
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        return self.segmenter.categories
+
+    def check(self, question: Question) -> None:
+        """Raise ApiError for a question about instances, or with a tag that is no class."""
+        for name in ("threshold", "max_instances"):
+            if getattr(question, name) is not None:
+                raise unprocessable(
+                    f"`{name}` chooses instances, and this server gives every pixel a class; "
+                    "leave it out"
+                )
+        labels_of(question.tags, self.categories)
+
+    def decode(self, data: bytes) -> Decoded:
+        """The image at the network's size."""
+        sides = self.segmenter.config.sides
+        return decode(data, sides, needs_original=False, max_megapixels=self.max_megapixels)
+
+    def infer(self, images: Sequence[Decoded]) -> list[Tensor]:
+        """The logits of each image, [K, h, w], a quarter of its size in the network."""
+
+        def logits(pixels: list[RGB]) -> list[Tensor]:
+            return self.segmenter.logits(pixels, Views())
+
+        return by_canvas(images, logits)
+
+    def finish(self, image: Decoded, logits: Tensor, question: Question) -> Mapped:
+        """The most probable class of each pixel, among the tags if there are any."""
+        tags = labels_of(question.tags, self.categories)
+        drawn = choose(to_size(logits, image.size), tags)
+        return Mapped(
+            model=self.name,
+            image=image.info,
+            categories=self.categories,
+            class_map=encode(drawn.class_map),
+            shown=shown_in(drawn),
+            tags=tags,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The part of `GET /v1/models` that is about the student."""
+        sides = self.segmenter.config.sides
+        model = described(self.name, self.categories, sides, self.metrics)
+        colors = hex_colors(len(self.categories))
+        model["classes"] = [
+            entry | {"color": color} for entry, color in zip(model["classes"], colors, strict=True)
+        ]
+        return {"kind": Kind.SEMANTIC, "models": [model]}
+
+
+def shown_in(drawn: Drawn) -> list[Shown]:
+    """Measure the classes that a class map shows, by label."""
+    labels = drawn.class_map.ravel()
+    pixels = np.bincount(labels)
+    sums = np.bincount(labels, weights=drawn.confidence.ravel())
+    return [
+        Shown(
+            label=int(label),
+            num_pixels=int(pixels[label]),
+            confidence=float(sums[label] / pixels[label] / 255),
+        )
+        for label in np.flatnonzero(pixels)
+    ]
+
+
+def labels_of(
+    tags: Sequence[str | int] | None, categories: Sequence[Category]
+) -> tuple[int, ...] | None:
+    """The labels of tags, ascending, with that of the class named `background`; None for none.
+
+    Raises ApiError for a tag that is no class.
+    """
+    if tags is None:
+        return None
+    known: dict[str, int] = {str(category.id): i for i, category in enumerate(categories)}
+    known |= {category.name: i for i, category in enumerate(categories)}
+    for tag in map(str, tags):
+        if tag not in known:
+            names = [category.name for category in categories]
+            near = get_close_matches(tag, names, n=2)
+            listed = ", ".join(f"{category.name} ({category.id})" for category in categories[:20])
+            hint = f"did you mean {' or '.join(near)}?" if near else f"the model knows {listed}"
+            raise unprocessable(f"tags: there is no class {tag[:60]!r}; {hint}")
+    return tuple(sorted({*background_of(categories), *(known[str(tag)] for tag in tags)}))
