@@ -21,6 +21,7 @@ from upath import UPath
 
 Point = tuple[float, float]
 
+# Of a data set, masks and class maps together may have more than the 2 GiB of plain binary columns.
 SCHEMA = pa.schema(
     [
         ("image_id", pa.int64()),
@@ -29,7 +30,7 @@ SCHEMA = pa.schema(
         ("height", pa.int32()),
         ("annotation_id", pa.list_(pa.int64())),  # from here to clicks: one entry per object
         ("label", pa.list_(pa.int32())),
-        ("mask", pa.list_(pa.binary())),
+        ("mask", pa.list_(pa.large_binary())),
         ("x", pa.list_(pa.float64())),
         ("y", pa.list_(pa.float64())),
         ("crowd", pa.list_(pa.bool_())),
@@ -41,9 +42,9 @@ SCHEMA = pa.schema(
                 )
             ),
         ),
-        ("class_map", pa.binary()),
+        ("class_map", pa.large_binary()),
         ("tags", pa.list_(pa.int32())),
-        ("annotated", pa.binary()),
+        ("annotated", pa.large_binary()),
     ]
 )
 _CLICKS = "clicks"
@@ -201,7 +202,7 @@ class Records:
         path = UPath(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
-            pq.write_table(table, file)
+            pq.write_table(table, file, row_group_size=WRITTEN_AT_A_TIME)
 
     def select(self, indices: Sequence[int]) -> "Records":
         """Select the records at these places, in this order."""

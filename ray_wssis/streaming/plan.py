@@ -52,9 +52,11 @@ class Source:
     def task(self, batches: list[Batch]) -> bytes:
         """Serialise some batches for a decoding task: an Arrow table of records with their keys,
         the name of their source and the number of their batch."""
-        places = [place for batch in batches for place in batch]
+        places = np.array([place for batch in batches for place in batch])
         number = [number for number, batch in enumerate(batches) for _ in batch]
-        table = self.table.take(pa.array(places, type=pa.int64())).append_column(
+        first, last = int(places.min()), int(places.max())
+        near = self.table.slice(first, last - first + 1)  # `take` copies all of what it takes from
+        table = near.take(pa.array(places - first)).append_column(
             "key", pa.array(self.keys[places])
         )
         table = table.append_column("batch", pa.array(number, type=pa.int32()))

@@ -104,6 +104,37 @@ def test_older_files_that_lack_a_column_are_read(column: str, tmp_path: Path) ->
     assert again.table.schema == records.table.schema
 
 
+def test_masks_of_a_data_set_may_have_more_than_2_gib(tmp_path: Path) -> None:
+    """Arrow can neither read back more in one row group, nor take rows from it in plain columns."""
+    records = Records.from_rows([record(i) for i in range(1100)], CATEGORIES)
+    file = tmp_path / "many.parquet"
+    records.write(str(file))
+    metadata = pq.read_metadata(file)
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [
+        512,
+        512,
+        76,
+    ]
+    read = Records.read(str(file))
+    assert read.table.schema.field("mask").type == pa.list_(pa.large_binary())
+    assert list(read) == list(records)
+    assert [x.image_id for x in read.select([1099, 3, 600])] == [1099, 3, 600]
+
+
+def test_files_with_smaller_columns_are_read(tmp_path: Path) -> None:
+    records = Records.from_rows([record(1, 2)], CATEGORIES)
+    small = pa.schema(
+        [
+            pa.field(field.name, pa.list_(pa.binary())) if field.name == "mask" else field
+            for field in records.schema
+        ],
+        metadata=records.schema.metadata,
+    )
+    file = tmp_path / "small.parquet"
+    pq.write_table(records.table.cast(small), file)
+    assert list(Records.read(str(file))) == list(records)
+
+
 def test_records_are_turned_into_a_table_once_and_never_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -115,3 +115,18 @@ def test_a_task_carries_its_batches_to_another_process(tmp_path: Path) -> None:
     assert [each.record.image_id for each in first] == [2, 0]
     assert second[0].record == record(1, 32, 64)
     assert second[0].key == images.keys[1] and second[0].source == "weak"
+
+
+@given(data=st.data())
+def test_a_task_holds_the_records_of_its_places_wherever_they_are(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    images = source(tmp_path_factory.mktemp("task"), [(64, 64)] * 9)
+    batches = data.draw(
+        st.permutations(range(9)).map(lambda places: [places[:2], places[2:3], places[3:5]])
+    )
+    read = list(read_task(images.task(batches)))
+    assert [[image.record.image_id for image in batch] for batch in read] == batches
+    assert [image.key for batch in read for image in batch] == [
+        images.keys[place] for batch in batches for place in batch
+    ]
