@@ -4,14 +4,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from ray_wssis.config import Config
 from ray_wssis.run_config import RunConfig
 from ray_wssis.semantic.augment_config import SemanticAugment
-from ray_wssis.semantic.label_config import AuditConfig, MergeConfig
+from ray_wssis.semantic.label_config import AuditConfig, LabelConfig, MergeConfig
 from ray_wssis.semantic.segmenter_config import SemanticStage, Views
 from ray_wssis.semantic.split_config import SemanticDataConfig
-
-PAPER_VIEWS = Views(scales=(0.5, 0.75, 1.0, 1.25, 1.5), flip=True)
 
 
 class HybridStage(SemanticStage):
@@ -23,11 +20,6 @@ class HybridStage(SemanticStage):
 
 class StudentStage(SemanticStage):
     strong_images: int = Field(default=4, ge=1)  # of each step; the others have pseudo labels
-
-
-class LabelConfig(Config):
-    views: Views = PAPER_VIEWS
-    max_failures: int | None = Field(default=None, ge=0)  # images; null: any number
 
 
 class LPLConfig(RunConfig):

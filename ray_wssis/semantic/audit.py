@@ -20,7 +20,8 @@ from ray_wssis.metrics.miou import Counts
 from ray_wssis.run import ROWS, Run
 from ray_wssis.semantic.label_config import AuditConfig
 from ray_wssis.semantic.label_row import SIGNALS
-from ray_wssis.semantic.split import AUDIT, WEAK
+from ray_wssis.semantic.split import AUDIT
+from ray_wssis.semantic.to_label import to_label
 from ray_wssis.semantic.truth import beside_truth
 from ray_wssis.storage import write_json
 from ray_wssis.streaming.table import each_row, pieces
@@ -54,7 +55,8 @@ def judge(stage: Workspace, data: Artifact, labels: Artifact, config: AuditConfi
     rows = each_row(labels / ROWS, [*columns, "class_map"], source=UPath(AUDIT).stem)
     compared = Compared.of(rows, Records.read(data / AUDIT))
     weak = WeakLabels({name: compared.fit(name) for name in MEASURES}, config.review)
-    rows = each_row(labels / ROWS, [*columns, "file", "flags"], source=UPath(WEAK).stem)
+    source = UPath(to_label(data.folder)).stem
+    rows = each_row(labels / ROWS, [*columns, "file", "flags"], source=source)
     for piece in pieces((row for row in rows if row["error"] is None), ROWS_AT_A_TIME):
         weak.add(piece)
     write_json(stage / FIGURES, figures(compared, weak))

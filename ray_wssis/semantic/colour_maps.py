@@ -16,7 +16,8 @@ from ray_wssis.data.images import RGB, ImageError, read_image
 from ray_wssis.data.records import Record, Records
 from ray_wssis.metrics.miou import Counts
 from ray_wssis.semantic.count_labels import read_counts
-from ray_wssis.semantic.split import VALIDATION, WEAK, WEAK_TRUTH
+from ray_wssis.semantic.split import VALIDATION, WEAK_TRUTH
+from ray_wssis.semantic.to_label import to_label
 from ray_wssis.streaming.table import each_row
 
 TILE = 220  # pixels of the longer side of an image on the page
@@ -53,10 +54,11 @@ def label_tiles(folder: UPath, names: list[str]) -> list[Tile]:
     """Draw the pseudo labels that are worst: by the truth where it is known, else by confidence."""
     truth_file = folder / "split" / WEAK_TRUTH
     truth = {record.image_id: record for record in records(truth_file)}
-    weak = {record.image_id: record for record in records(folder / "split" / WEAK)}
+    name = to_label(folder / "split")
+    images = {record.image_id: record for record in records(folder / "split" / name)}
 
     def judged() -> Iterator[Judged]:
-        for row in each_row(folder / "labels/rows", source=UPath(WEAK).stem):
+        for row in each_row(folder / "labels/rows", source=UPath(name).stem):
             if row["error"] is None:
                 quality = compare(row["class_map"], truth.get(row["image_id"]), len(names))
                 rank = row["confidence_mean"] if quality is None else quality
@@ -65,24 +67,24 @@ def label_tiles(folder: UPath, names: list[str]) -> list[Tile]:
     tiles = []
     for _, image_id, quality, png in nsmallest(MOST_TILES, judged(), key=itemgetter(0, 1)):
         maps = {"pseudo label": decode(png)} | true_map(truth.get(image_id))
-        tiles += draw(weak[image_id], quality, maps, len(names))
+        tiles += draw(images[image_id], quality, maps, len(names))
     return tiles
 
 
-def prediction_tiles(folder: UPath, names: list[str]) -> list[Tile]:
-    """Draw the validation images on which the student is worst."""
+def prediction_tiles(folder: UPath, model: str, names: list[str]) -> list[Tile]:
+    """Draw the validation images on which a model is worst."""
     truth = {record.image_id: record for record in records(folder / "split" / VALIDATION)}
 
     def judged() -> Iterator[Judged]:
         for row in each_row(folder / "evaluation/rows"):
-            if row["error"] is None and row["way"] == "student":
+            if row["error"] is None and row["way"] == model:
                 quality = known(read_counts(row, len(names)))
                 yield quality or 0.0, row["image_id"], quality, row["class_map"]
 
     tiles = []
     for _, image_id, quality, png in nsmallest(MOST_TILES, judged(), key=itemgetter(0, 1)):
         record = truth[image_id]
-        tiles += draw(record, quality, {"student": decode(png)} | true_map(record), len(names))
+        tiles += draw(record, quality, {model: decode(png)} | true_map(record), len(names))
     return tiles
 
 

@@ -17,7 +17,8 @@ from ray_wssis.models.model_folder import METRICS
 from ray_wssis.run import ROWS, Run
 from ray_wssis.semantic.count_labels import CountLabels, read_counts
 from ray_wssis.semantic.segmenter_config import Views
-from ray_wssis.semantic.split import VALIDATION, WEAK, WEAK_TRUTH
+from ray_wssis.semantic.split import VALIDATION, WEAK_TRUTH
+from ray_wssis.semantic.to_label import to_label
 from ray_wssis.semantic.truth import beside_truth
 from ray_wssis.storage import write_atomically
 from ray_wssis.streaming.table import each_row
@@ -40,7 +41,8 @@ def evaluate(
         run.infer(stage, [data.part(VALIDATION)], CountLabels.of(parts, len(names), views))
         figures = model_figures(stage / ROWS, names)
         if labels is not None and (data / WEAK_TRUTH).exists():
-            figures |= label_figures(Records.read(data / WEAK_TRUTH), labels, names)
+            source = UPath(to_label(data.folder)).stem
+            figures |= label_figures(Records.read(data / WEAK_TRUTH), labels, source, names)
         known = {name: value if value == value else None for name, value in figures.items()}
         (stage / METRICS).write_text(json.dumps(known, indent=2) + "\n")
 
@@ -68,10 +70,12 @@ def model_figures(rows: UPath, names: list[str]) -> dict[str, float]:
     return figures
 
 
-def label_figures(truth: Records, labels: Artifact, names: list[str]) -> dict[str, float]:
+def label_figures(
+    truth: Records, labels: Artifact, source: str, names: list[str]
+) -> dict[str, float]:
     """Compare the pseudo labels with the class maps that were hidden."""
     total, columns = Counts.none(len(names)), ["image_id", "class_map", "error"]
-    rows = each_row(labels / ROWS, columns, source=UPath(WEAK).stem)
+    rows = each_row(labels / ROWS, columns, source=source)
     for _, true, drawn in beside_truth(rows, truth):
         total += Counts.of(true, drawn, len(names))
     return {f"pseudo/{name}": value for name, value in total.figures(names).items()}

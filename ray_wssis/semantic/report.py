@@ -18,7 +18,14 @@ from ray_wssis.semantic.colour_maps import label_tiles, palette, prediction_tile
 from ray_wssis.semantic.split import VALIDATION
 
 HERE = "ray_wssis.semantic"
-COLORS = {"hybrid": "orange", "student": "blue", "upper_bound": "gray", "baseline": "amber"}
+COLORS = {
+    "hybrid": "orange",
+    "agmm": "orange",
+    "student": "blue",
+    "upper_bound": "gray",
+    "baseline": "amber",
+}
+MAIN = ("student", "agmm")  # the first of them that was trained is what the run is for
 COLUMNS = {
     "mIoU": "mIoU",
     "mIoU@tags": "with tags",
@@ -34,16 +41,18 @@ def semantic_sections(folder: UPath, models: Sequence[str]) -> list[Section]:
     categories = Records.read(folder / "split" / VALIDATION).categories
     names = [category.name for category in categories]
     models = [name for name in COLORS if name in models]
+    main = next(name for name in MAIN if name in models)
+    labels = [labels_section(folder, run, names)] if "labels" in run.stages else []
     return [
-        accuracy_section(run, models, names, read_counts(folder)),
-        labels_section(folder, run, names),
+        accuracy_section(run, models, main, names, read_counts(folder)),
+        *labels,
         training_section(run, models),
-        predictions_section(folder, names),
+        predictions_section(folder, main, names),
     ]
 
 
 def accuracy_section(
-    run: RunFolder, models: Sequence[str], names: list[str], counts: Mapping[str, Any]
+    run: RunFolder, models: Sequence[str], main: str, names: list[str], counts: Mapping[str, Any]
 ) -> Section:
     """The mIoU of each model and of each class, and the headline of the page."""
     rows: list[dict[str, Any]] = [
@@ -66,11 +75,12 @@ def accuracy_section(
     }
     result = {name: run.figure(f"{name}/val/mIoU") for name in COLORS}
     pseudo = run.figure("pseudo/mIoU")
-    headline = render("headline", HERE, result=result, pseudo=pseudo, counts=counts)
+    headline = render("headline", HERE, main=main, result=result, pseudo=pseudo, counts=counts)
     html = render(
         "accuracy",
         HERE,
         rows=rows,
+        main=main,
         columns=columns,
         best=best or 1,
         classes=classes,
@@ -114,9 +124,10 @@ def curves(run: RunFolder, models: Sequence[str], key: str) -> list[Curve]:
     return [curve for curve in found if curve.values]
 
 
-def predictions_section(folder: UPath, names: list[str]) -> Section:
-    """Validation images: what the student sees beside the truth, the worst first."""
-    html = render("predictions", HERE, tiles=prediction_tiles(folder, names), legend=legend(names))
+def predictions_section(folder: UPath, main: str, names: list[str]) -> Section:
+    """Validation images: what the main model sees beside the truth, the worst first."""
+    tiles = prediction_tiles(folder, main, names)
+    html = render("predictions", HERE, main=main, tiles=tiles, legend=legend(names))
     return Section(anchor="predictions", title="Predictions", html=html, style=style())
 
 

@@ -1,0 +1,40 @@
+"""Configuration of AGMM-SASS (CVPR 2023), with the checks that need no data."""
+
+from typing import Literal
+
+from pydantic import model_validator
+
+from ray_wssis.methods.agmm.config import SparseStage
+from ray_wssis.run_config import RunConfig
+from ray_wssis.semantic.label_config import AuditConfig, LabelConfig, MergeConfig
+from ray_wssis.semantic.segmenter_config import SemanticStage, Views
+from ray_wssis.semantic.split_config import SemanticDataConfig
+
+
+class AGMMConfig(RunConfig):
+    recipe: Literal["agmm"] = "agmm"
+    data: SemanticDataConfig
+    agmm: SparseStage
+    labelling: LabelConfig | None = None  # null: the network is all that is wanted
+    audit: AuditConfig = AuditConfig()
+    merge: MergeConfig = MergeConfig()
+    student: SemanticStage | None = None  # learns from the labels; null: none
+    evaluation: Views = Views()  # measured beside the plain view
+    baseline: bool = False  # train with partial cross entropy alone too
+    upper_bound: bool = False  # train on the full class maps too, where they are known
+
+    @model_validator(mode="after")
+    def check_student(self) -> "AGMMConfig":
+        if self.student is not None and self.labelling is None:
+            raise ValueError("student: it learns from labels, so give labelling too, perhaps {}")
+        return self
+
+    def stages(self) -> list[str]:
+        labels = [] if self.labelling is None else ["labels", "audit", "merged"]
+        models = {
+            "student": self.student is not None,
+            "baseline": self.baseline,
+            "upper_bound": self.upper_bound,
+        }
+        wanted = [name for name, there in models.items() if there]
+        return ["split", "agmm", *labels, *wanted, "evaluation", "report"]
