@@ -7,7 +7,7 @@
 from collections.abc import Iterator
 
 from ray_wssis.artifacts import Artifact, Part
-from ray_wssis.methods.agmm.config import SparseStage, Terms
+from ray_wssis.methods.agmm.config import Terms
 from ray_wssis.methods.agmm.task import SparseTask
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.run import Run
@@ -31,13 +31,14 @@ def agmm(run: Run, config: AGMMConfig) -> Iterator[Artifact]:
     # 1. A network learns from what is annotated, and from its own Gaussian mixture elsewhere.
     task = SparseTask.of("agmm", config.agmm, sparse, validation)
     yield (network := run.train("agmm", "Train on points or scribbles", task, config.agmm))
-    models, labels, made = {"agmm": network}, None, {}
+    models, labels, reported = {"agmm": network}, None, {}
 
     # 2. If wanted, it labels the pixels that nobody annotated, and a student learns from those.
     if config.labelling is not None:
         labeller = DrawClassMaps.of(network.part("model"), config.labelling.views)
         yield (labels := label(run, data, labeller, config.labelling.max_failures))
-        yield (made["audit"] := audit(run, data, labels, config.audit))
+        yield (judged := audit(run, data, labels, config.audit))
+        reported["audit"] = judged
         yield (merged := merge(run, data, labels, config.merge))
         if config.student is not None:
             says, learns = "Train the student on the labels", merged.part(PSEUDO_LABELS)
@@ -49,15 +50,16 @@ def agmm(run: Run, config: AGMMConfig) -> Iterator[Artifact]:
         stage = config.agmm.model_copy(update={"terms": PARTIAL, "ready": None})
         task = SparseTask.of("baseline", stage, sparse, validation)
         says = "Train with partial cross entropy alone"
-        yield (models := models | {"baseline": run.train("baseline", says, task, stage)})["baseline"]
+        models["baseline"] = run.train("baseline", says, task, stage)
+        yield models["baseline"]
     if config.upper_bound:
-        says, stage = "Train on the full class maps", config.agmm.model_copy(update={"ready": None})
-        truth = data.part(WEAK_TRUTH)
-        models["upper_bound"] = train(run, "upper_bound", says, stage, truth, validation)
+        says, truth = "Train on the full class maps", data.part(WEAK_TRUTH)
+        full = config.agmm.model_copy(update={"ready": None})
+        models["upper_bound"] = train(run, "upper_bound", says, full, truth, validation)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, labels, config.evaluation))
     yield run.report(
-        {"evaluation": figures} | made, lambda: semantic_sections(run.folder, list(models))
+        {"evaluation": figures} | reported, lambda: semantic_sections(run.folder, list(models))
     )
 
 

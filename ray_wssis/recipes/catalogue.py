@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ray_wssis.config import ConfigError, apply_override, load_config, read_values
+from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run_config import RunConfig
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # imports torch and Ray
     from ray_wssis.artifacts import Artifact
     from ray_wssis.run import Run
 
-CONFIGS: tuple[type[RunConfig], ...] = (PointWSSISConfig, LPLConfig)  # the first is the default
+CONFIGS: tuple[type[RunConfig], ...] = (PointWSSISConfig, LPLConfig, AGMMConfig)  # first: default
 
 
 def load_recipe(
@@ -54,4 +55,8 @@ def artifacts(run: "Run", config: RunConfig) -> "Iterator[Artifact]":
             from ray_wssis.recipes.lpl import lpl
 
             return lpl(run, config)
+        case AGMMConfig():
+            from ray_wssis.recipes.agmm import agmm
+
+            return agmm(run, config)
     raise AssertionError(config.recipe)

@@ -1,13 +1,22 @@
-"""The labeller of semantic recipes: a class map for every image, its tags given."""
+"""The labeller of semantic recipes: a class map for every image, its tags given.
+
+Pixels that somebody annotated in an image to learn from keep their label; those of audit images,
+which are annotated to measure with, are drawn like any other.
+"""
 
 from dataclasses import dataclass
+
+from upath import UPath
 
 from ray_wssis.artifacts import Part
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.semantic.label_row import SCHEMA, complete
 from ray_wssis.semantic.segmenter_config import Views, read_config
+from ray_wssis.semantic.split import SPARSE
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row
+
+CLAMPED = UPath(SPARSE).stem  # source of the images whose annotated pixels keep their label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +41,6 @@ class DrawClassMaps:
         )
 
     def open(self) -> Infer:
-        from upath import UPath
-
         from ray_wssis.models.device import best_device
         from ray_wssis.semantic.segmenter import SemanticSegmenter  # imports torch
 
@@ -56,8 +63,9 @@ class DrawClassMaps:
                     "tags": record.tags,
                     "drawn_labels": seen.class_map,
                     "drawn_confidence": seen.confidence,
+                    "annotated": record.class_map if image.source == CLAMPED else None,
                 }
-                for record, seen in zip(records, drawn, strict=True)
+                for image, record, seen in zip(images, records, drawn, strict=True)
             ]
 
         return infer

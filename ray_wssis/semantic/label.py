@@ -25,7 +25,7 @@ FAILED = "failed.jsonl"
 
 
 def label(run: Run, data: Artifact, by: Labeller, max_failures: int | None) -> Artifact:
-    """Label the images to learn from and the audit images: `rows/`, `summary.json` and `failed.jsonl`.
+    """Label training and audit images: `rows/`, `summary.json` and `failed.jsonl`.
 
     Raises TooManyFailures if more images fail than may; finished rows are kept, and with another
     limit the same command continues.

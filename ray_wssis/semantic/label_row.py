@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ray_wssis.data.class_maps.png import encode
+from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode
 
 UNSURE = 0.7  # probability below which a pixel counts as unsure
 SIGNALS = ("confidence_mean", "unsure_share", "least_confidence", "missing_tags")
@@ -35,7 +35,9 @@ SCHEMA = pa.schema(
 def complete(row: dict[str, Any]) -> dict[str, Any]:
     """Encode the drawn pixels of a row, and add what they say about their own quality.
 
-    It comes with `drawn_labels` and `drawn_confidence`, [H, W] uint8, and `tags`, or None.
+    It comes with `drawn_labels` and `drawn_confidence`, [H, W] uint8, `tags`, or None, and
+    `annotated`, the class map of pixels that keep their label, or None.  Those say nothing about
+    the quality of the others: signals are of what was drawn, as on audit images.
     """
     labels, confidence = row.pop("drawn_labels"), row.pop("drawn_confidence")
     present, place, pixels = np.unique(labels, return_inverse=True, return_counts=True)
@@ -43,14 +45,25 @@ def complete(row: dict[str, Any]) -> dict[str, Any]:
     by_class = sums / pixels / 255
     tags = row.pop("tags")
     missing = 0 if tags is None else len(set(tags) - set(present.tolist()))
-    return row | {
-        "class_map": encode(labels),
-        "confidence": encode(confidence),
+    signals = {
         "confidence_mean": float(confidence.mean()) / 255,
         "unsure_share": float((confidence < 255 * UNSURE).mean()),
         "least_confidence": float(by_class.min()),
-        "label": present.tolist(),
-        "pixels": pixels.tolist(),
         "missing_tags": missing,
         "flags": ["tag missing"] if missing else [],
     }
+    if (annotated := row.pop("annotated")) is not None:
+        given = decode(annotated)
+        labels = np.where(given == UNKNOWN, labels, given)
+        confidence = np.where(given == UNKNOWN, confidence, 255).astype(np.uint8)
+        present, pixels = np.unique(labels, return_counts=True)
+    return (
+        row
+        | signals
+        | {
+            "class_map": encode(labels),
+            "confidence": encode(confidence),
+            "label": present.tolist(),
+            "pixels": pixels.tolist(),
+        }
+    )

@@ -23,7 +23,7 @@ class Terms(Config):
 
 
 class SoftLabels(Config):
-    """How the targets of the soft term are found (arXiv:2507.01721)."""
+    """Targets of the soft term, found by a descent in each step (arXiv:2507.01721)."""
 
     smoothness: Weight = (
         20.0  # of neighbours that look alike, against the network; published: 6 / 0.3

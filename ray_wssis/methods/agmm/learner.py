@@ -21,7 +21,7 @@ from ray_wssis.methods.agmm.cells import Cells, count_cells
 from ray_wssis.methods.agmm.config import SparseStage
 from ray_wssis.methods.agmm.mixture import mixture_losses
 from ray_wssis.methods.agmm.soft_labels import soft_label_loss
-from ray_wssis.models.deeplab import DeepLab
+from ray_wssis.models.semantic_network import create_network
 from ray_wssis.models.solov2_loss import across_workers
 from ray_wssis.semantic.learner import parameter_groups
 from ray_wssis.semantic.loss import pixel_cross_entropy
@@ -35,7 +35,7 @@ class SparseLearner(nn.Module):
 
     def __init__(self, stage: SparseStage, num_classes: int) -> None:
         super().__init__()
-        self.network = DeepLab(stage.model.network, num_classes)
+        self.network = create_network(stage.model.network, num_classes)
         self.stage = stage
 
     def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:

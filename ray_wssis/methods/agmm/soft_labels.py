@@ -81,13 +81,15 @@ def edge_weights(images: UInt8[Tensor, "B 3 H W"], inside: Float[Tensor, "B h w"
 
     Colour differences count against the mean difference of the image; beyond it all is 0.
     """
-    colours = adaptive_avg_pool2d(images.float(), inside.shape[-2:])  # (B, 3, h, w)
+    height, width = inside.shape[-2:]
+    colours = adaptive_avg_pool2d(images.float(), (height, width))  # (B, 3, h, w)
     within = (inside > 0)[:, None]
     differences = [(one - other).square().sum(dim=1) for one, other in neighbours(colours)]
     counts = [(one & other)[:, 0] for one, other in neighbours(within)]
-    total = sum((d * c).sum(dim=(1, 2)) for d, c in zip(differences, counts, strict=True))
-    number = sum(c.sum(dim=(1, 2)) for c in counts)
-    mean = (total / number.clamp(min=1)).clamp(min=SMALL)[:, None, None]
+    sums = [(d * c).sum(dim=(1, 2)) for d, c in zip(differences, counts, strict=True)]
+    number = torch.stack([c.sum(dim=(1, 2)) for c in counts]).sum(dim=0)
+    mean = torch.stack(sums).sum(dim=0) / number.clamp(min=1)
+    mean = mean.clamp(min=SMALL)[:, None, None]
     below, right = ((-d / (2 * mean)).exp() * c for d, c in zip(differences, counts, strict=True))
     return below, right
 

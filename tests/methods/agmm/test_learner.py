@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
 from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.methods.agmm.cells import Cells
@@ -73,13 +75,14 @@ def test_a_weight_scales_its_loss() -> None:
 
 def test_absent_classes_cost_what_a_loop_says() -> None:
     rng = np.random.default_rng(0)
-    logits, inside = rng.normal(size=(3, CLASSES, 4, 4)), np.ones((3, 4, 4))
+    logits = rng.normal(size=(3, CLASSES, 4, 4))
+    inside: NDArray[np.float64] = np.ones((3, 4, 4))
     inside[0, :, 2:] = 0
     inside[1, 0] = 0.5
     tags = np.array([[1, 0, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0]], bool)
     is_tagged = np.array([True, True, False])
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    total = area = 0.0
+    total, area = 0.0, 0.0
     for b, y, x in np.ndindex(3, 4, 4):
         if is_tagged[b]:
             losses = [-np.log(1 - p[b, k, y, x]) for k in range(CLASSES) if not tags[b, k]]
@@ -127,6 +130,7 @@ def test_it_stays_finite_at_half_precision(sigma: str) -> None:
     network.stage = network.stage.model_copy(update={"sigma": sigma})
     with torch.no_grad():
         for head in network.network.heads:
+            assert isinstance(head, nn.Conv2d)
             head.weight.mul_(100)
     with torch.autocast("cpu", torch.bfloat16):
         losses = network({"sparse": batch()})
