@@ -121,6 +121,6 @@ def test_pseudo_labels_are_measured_as_a_loop_does(tmp_path: Path) -> None:
         drawn = decode(row["class_map"])
         total += Counts.of(decode(record.class_map), drawn, 3)
     names = [category.name for category in CLASSES]
-    found = label_figures(truth, UPath(tmp_path), names)  # type: ignore[arg-type]
+    found = label_figures(truth, UPath(tmp_path), "weak", names)  # type: ignore[arg-type]
     assert found == {f"pseudo/{name}": value for name, value in total.figures(names).items()}
     assert len(list(each_row(UPath(tmp_path) / "rows", source="weak"))) == 40
