@@ -86,8 +86,8 @@ def test_absent_classes_cost_what_a_loop_says() -> None:
     for b, y, x in np.ndindex(3, 4, 4):
         if is_tagged[b]:
             losses = [-np.log(1 - p[b, k, y, x]) for k in range(CLASSES) if not tags[b, k]]
-            total += inside[b, y, x] * sum(losses)
-            area += inside[b, y, x]
+            total += float(inside[b, y, x] * sum(losses))
+            area += float(inside[b, y, x])
     loss = absent_loss(
         log_probabilities(torch.tensor(logits, dtype=torch.float32))[1],
         torch.tensor(tags),
