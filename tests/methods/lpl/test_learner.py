@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import interpolate
 
 from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.methods.lpl.learner import DECAY, POWER, Judge, LPLLearner, choices, tag_loss
@@ -37,7 +38,7 @@ def class_aware_cross_entropy(logits: np.ndarray, tags: np.ndarray, labels: np.n
     return float(np.mean(losses)) if losses else 0.0
 
 
-@pytest.mark.parametrize("case", ["plain", "padding", "all ignored", "one class"])
+@pytest.mark.parametrize("case", ["plain", "padding", "all ignored", "one class", "absent class"])
 def test_cross_entropy_over_the_tags(case: str) -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 4, 5, 5))
@@ -49,6 +50,8 @@ def test_cross_entropy_over_the_tags(case: str) -> None:
         labels[:] = UNKNOWN
     if case == "one class":
         tags[:], labels[:] = [True, False, False, False], 0
+    if case == "absent class":  # a tag that no pixel shows
+        labels[:] = 0
     loss = pixel_cross_entropy(
         restrict(torch.tensor(logits), torch.tensor(tags)),
         torch.tensor(labels, dtype=torch.uint8),
@@ -122,6 +125,29 @@ def test_tags_teach_the_highest_logit() -> None:
     assert tag_loss(logits, ~tags, none).item() == 0  # nobody said what they show
 
 
+def slow_tag_loss(logits: np.ndarray, tags: np.ndarray, is_tagged: np.ndarray) -> float:
+    losses = []
+    for image, marks, tagged in zip(logits, tags, is_tagged, strict=True):
+        classes = []
+        for k, mark in enumerate(marks):
+            probability = 1 / (1 + np.exp(-max(image[k].ravel())))
+            classes.append(-np.log(probability if mark else 1 - probability))
+        losses.append(np.mean(classes) if tagged else 0.0)
+    return float(np.mean(losses))
+
+
+@pytest.mark.parametrize("case", ["plain", "one class", "no class", "one untagged", "all untagged"])
+def test_the_tag_loss_is_that_of_a_loop(case: str) -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(3, 1 if case == "one class" else 4, 5, 6))
+    tags = rng.random(logits.shape[:2]) < (0 if case == "no class" else 0.5)
+    is_tagged = np.array(
+        {"one untagged": [1, 0, 1], "all untagged": [0, 0, 0]}.get(case, [1, 1, 1])
+    )
+    found = tag_loss(*(torch.tensor(values) for values in (logits, tags, is_tagged)))
+    assert found.item() == pytest.approx(slow_tag_loss(logits, tags, is_tagged), abs=1e-6)
+
+
 def batch(num: int, tags: list[list[bool]], seed: int, inside: slice = slice(None)) -> Batch:
     generator = torch.Generator().manual_seed(seed)
     mark = torch.zeros(num, 32, 32, dtype=torch.bool)
@@ -136,6 +162,51 @@ def batch(num: int, tags: list[list[bool]], seed: int, inside: slice = slice(Non
         tags=torch.tensor(tags),
         is_tagged=torch.ones(num, dtype=torch.bool),
     )
+
+
+def slow_choices(logits: np.ndarray, tags: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """The best of the tags for each pixel inside of the image."""
+    labels = np.full(inside.shape, UNKNOWN)
+    for image, y, x in np.argwhere(inside):
+        labels[image, y, x] = max(np.flatnonzero(tags[image]), key=lambda k: logits[image, k, y, x])
+    return labels
+
+
+@pytest.mark.parametrize("strong_rows", [32, 20, 0])  # known rows of the class maps
+@pytest.mark.parametrize("weak_tags", [[True, False, True], [False, True, False]])
+def test_the_four_losses_are_those_of_loops(strong_rows: int, weak_tags: list[bool]) -> None:
+    torch.manual_seed(0)
+    learner = LPLLearner(TINY, 3).eval()
+    learner.judge.counts.copy_(1e5 * torch.tensor([[9, 8, 7], [9, 8, 7], [8.5, 7.9, 6]]))
+    strong = batch(2, [[True, True, False]] * 2, 0, slice(0, strong_rows))
+    weak = batch(2, [weak_tags] * 2, 1, slice(0, 24))
+    images = torch.cat([strong.images, weak.images])
+    with torch.no_grad():
+        losses = learner({"strong": strong, "weak": weak})
+        hybrid, pseudo = (
+            network(images, torch.tensor([[32, 32]] * 4)).logits[0]
+            for network in (learner.hybrid, learner.pseudo)
+        )
+    full = [
+        interpolate(logits, (32, 32), mode="bilinear").double().numpy()
+        for logits in (hybrid, pseudo)
+    ]
+    tags = np.array([[True, True, False]] * 2 + [weak_tags] * 2)
+    inside, truth = weak.inside.numpy(), strong.class_maps.numpy()
+    taught, crossed = (slow_choices(logits[2:], tags[2:], inside) for logits in full)
+    trust = learner.judge.trust(weak.tags).numpy()  # as a loop counts, above
+    cross = [
+        class_aware_cross_entropy(full[0][i : i + 1], tags[i : i + 1], crossed[i - 2 : i - 1])
+        for i in (2, 3)
+    ]
+    assert trust.min() > 0.01
+    wanted = {
+        "strong": class_aware_cross_entropy(full[0][:2], tags[:2], truth),
+        "teach": class_aware_cross_entropy(full[1][2:], tags[2:], taught),
+        "tags": slow_tag_loss(hybrid.double().numpy(), tags, np.ones(4)),
+        "cross": float(np.mean(cross * trust)),
+    }
+    assert {name: loss.item() for name, loss in losses.items()} == pytest.approx(wanted, abs=1e-4)
 
 
 def test_the_pseudo_network_never_learns_from_class_maps() -> None:
