@@ -1,6 +1,7 @@
 """Data sets with class maps, for the commands of `wssis data`."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 from rich.table import Table
@@ -10,6 +11,7 @@ from ray_wssis.storage import locate
 
 if TYPE_CHECKING:
     from ray_wssis.data.problem import Problem
+    from ray_wssis.data.sparse.config import SparseConfig
 
 
 def is_tree(place: str | None) -> bool:
@@ -47,21 +49,42 @@ def find_problems(
     return check_file(annotations, images)
 
 
-def split_class_maps(root: str, out: str, masks: int | None, tag_noise: float, seed: int) -> Table:
+def split_class_maps(
+    root: str,
+    out: str,
+    *,
+    masks: int | None,
+    tag_noise: float,
+    seed: int,
+    sparse: "SparseConfig | None",
+) -> Table:
     """Split a tree; return a table of what was written.
 
-    Raises ValueError for a tree that cannot be split, or without a number of masks.
+    Raises ValueError for a tree that cannot be split, or without a number of masks or sparse.
     """
-    from ray_wssis.semantic.split_files import split_tree
+    from ray_wssis.semantic.split_files import split_sparse, split_tree
 
+    if sparse is not None:
+        if masks is not None or tag_noise:
+            raise ValueError(
+                "with --sparse no training image keeps its class map, and its labels are its tags: "
+                "leave out --masks and --tag-noise"
+            )
+        drawn = split_sparse(root, out, sparse=sparse, seed=seed)
+        return _table(drawn.manifest, {"sparse": drawn.maps, "validation": drawn.validation})
     if masks is None:
-        raise ValueError(f"{root} is a folder: --masks says how many images keep their class maps")
+        raise ValueError(
+            f"{root} is a folder: --masks says how many images keep their class maps, --sparse "
+            "what is drawn on all of them instead"
+        )
     files = split_tree(root, out, masks=masks, seed=seed, tag_noise=tag_noise)
+    parts = {"strong": files.strong, "weak": files.tags, "validation": files.validation}
+    return _table(files.manifest, parts)
+
+
+def _table(manifest: Mapping[str, Any], parts: Mapping[str, UPath]) -> Table:
+    """Compose a table of files and the number of their images."""
     table = Table("", "file", "images")
-    for part, file in (
-        ("strong", files.strong),
-        ("weak", files.tags),
-        ("validation", files.validation),
-    ):
-        table.add_row(part, escape(str(file)), f"{files.manifest[part]['num_images']}")
+    for part, file in parts.items():
+        table.add_row(part, escape(str(file)), f"{manifest[part]['num_images']}")
     return table

@@ -18,6 +18,7 @@ from ray_wssis.cli.imported import import_lines, import_report
 from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.sparse.kind import SparseKind
 from ray_wssis.storage import locate
 
 if TYPE_CHECKING:
@@ -137,17 +138,40 @@ def split(
     tag_noise: Annotated[
         float, typer.Option(min=0, max=1, help="Of class maps: the share of tags that are wrong.")
     ] = 0,
+    sparse: Annotated[
+        SparseKind | None,
+        typer.Option(help="Of class maps: what is drawn on all images, which lose their maps."),
+    ] = None,
+    per_class: Annotated[
+        int, typer.Option(min=1, help="Points, clicks or strokes per class and image.")
+    ] = 2,
+    width: Annotated[int, typer.Option(min=1, help="Width of strokes, in pixels.")] = 3,
+    radius: Annotated[
+        float, typer.Option(min=0, help="Pixels around a point or click that count too.")
+    ] = 0,
 ) -> None:
-    """Split a labelled file into a strong part (masks) and a weak part (points, or tags, only)."""
+    """Split a labelled file into a strong part (masks) and a weak part (points, or tags, only).
+
+    Of class maps, --sparse draws points, clicks or scribbles on all images instead.
+    """
     from ray_wssis.data.check import check_file
+    from ray_wssis.data.sparse.config import SparseConfig
     from ray_wssis.data.split_files import split_file
 
     if is_tree(annotations):
         try:
-            console().print(split_class_maps(annotations, out, masks, tag_noise, seed))
+            drawn = None
+            if sparse is not None:
+                drawn = SparseConfig(kind=sparse, per_class=per_class, width=width, radius=radius)
+            table = split_class_maps(
+                annotations, out, masks=masks, tag_noise=tag_noise, seed=seed, sparse=drawn
+            )
         except ValueError as error:
             stop(error)
+        console().print(table)
         return
+    if sparse is not None:
+        stop(ValueError("--sparse is for the folder of a data set with class maps"))
     if images is not None and has_errors(problems := check_file(annotations, images)):
         show(problems)
         raise typer.Exit(1)

@@ -121,6 +121,15 @@ def locate_exports(images: str | UPath, names: Iterable[str]) -> Names:
     return _found(folder, wanted, [name for name in wanted if name in missing])
 
 
+def locate_among(files: Sequence[str], names: Iterable[str]) -> Names:
+    """Find the ones among `files` that names mean; a name may leave out folders in front.
+
+    Several names may mean one file.
+    """
+    wanted, there = list(dict.fromkeys(names)), set(files)
+    return _among(files, "", wanted, [name for name in wanted if name not in there])
+
+
 def is_absolute(name: str) -> bool:
     """Tell whether a name does not depend on a folder, be it on this machine or another."""
     return bool(ABSOLUTE.match(name))
@@ -137,6 +146,13 @@ def _found(folder: str, wanted: Sequence[str], missing: Sequence[str]) -> Names:
     files = list_files(folder) if missing else []
     if not files:  # whoever reads an image says that its file is missing
         return Names(images=folder, num_names=len(wanted))
+    return _among(files, folder, wanted, missing)
+
+
+def _among(
+    files: Sequence[str], folder: str, wanted: Sequence[str], missing: Sequence[str]
+) -> Names:
+    """Look for missing names in a list of files."""
     fitting = _search(missing, files)
     near = nearest_files([name for name in missing if name not in fitting][:NUM_HINTS], files)
     found, lost = {}, {}

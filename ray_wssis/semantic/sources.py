@@ -31,6 +31,7 @@ from ray_wssis.semantic.split_config import (
     SemanticDataConfig,
     VocConfig,
 )
+from ray_wssis.storage import locate
 
 SHAPES = "semantic_shapes"  # folder in the stage
 
@@ -70,7 +71,7 @@ def gather(config: SemanticDataConfig, seed: int, folder: UPath) -> Gathered:
         validation = draw(images, with_map, number, "image", seed + 1)
     _check_maps("validation", images, validation, with_map)
     held_out = set(validation)
-    strong = [] if config.sparse is not None else source.strong
+    strong = [] if config.is_sparse else source.strong
     if strong is None:
         able = [place for place in with_map if place not in held_out]
         strong = draw(images, able, _number(config.masks, len(able)), "image", seed)
@@ -92,7 +93,15 @@ def deciding_files(config: SemanticDataConfig) -> list[str]:
     named = [config.strong, config.validation, config.tags, config.annotations, classes]
     if config.voc is not None:
         named += _voc_lists(config.voc)
+    if config.sparse_labels is not None:
+        named += config.sparse_labels.labels
     return [file for file in named if isinstance(file, str) and UPath(file).is_file()]
+
+
+def deciding_folders(config: SemanticDataConfig) -> list[str]:
+    """List the folders of sparse labels."""
+    labels = () if config.sparse_labels is None else config.sparse_labels.labels
+    return [folder for folder in labels if locate(folder).is_dir()]
 
 
 def read_source(config: SemanticDataConfig, seed: int, folder: UPath) -> Source:

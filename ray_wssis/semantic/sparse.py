@@ -8,13 +8,16 @@ import logging
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ray_wssis.data.class_maps.pairs import settle
 from ray_wssis.data.class_maps.tags import Tags
+from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Record, Records
-from ray_wssis.data.sparse.draw import Pen, with_sparse_maps
+from ray_wssis.data.sparse.draw import with_sparse_maps
+from ray_wssis.data.sparse.given import with_given_labels
 from ray_wssis.semantic.counts import counts
 from ray_wssis.semantic.draw import draw_audit
 from ray_wssis.semantic.sources import Gathered
-from ray_wssis.semantic.split_config import SemanticDataConfig, SparseConfig
+from ray_wssis.semantic.split_config import SemanticDataConfig
 
 logger = logging.getLogger(__name__)
 
@@ -32,18 +35,17 @@ def cut_sparse(config: SemanticDataConfig, parts: Gathered, seed: int) -> Sparse
 
     Raises ValueError if nothing is annotated.
     """
-    assert config.sparse is not None
     images = parts.weak
     mapped = [place for place, record in enumerate(images) if record.class_map is not None]
     _, audit = draw_audit(images.select(mapped), config.audit, seed)
     held_out = {record.image_id for record in audit}
     rest = [record for record in images if record.image_id not in held_out]
-    drawn = with_sparse_maps(Records.from_rows(rest, images.categories), pen(config.sparse, seed))
+    drawn = _with_labels(Records.from_rows(rest, images.categories), config, seed)
     annotated = [place for place, record in enumerate(drawn) if record.class_map and record.tags]
     if not annotated:
         raise ValueError(
             f"there is nothing to teach: none of the {len(rest)} training images has an annotated "
-            "pixel. Give class maps to draw sparse labels from"
+            "pixel. Give class maps to draw sparse labels from, or files of sparse labels"
         )
     if len(annotated) < len(rest):
         bare = next(place for place in range(len(rest)) if place not in annotated)
@@ -68,15 +70,16 @@ def _tagged(record: Record, said: Tags) -> Record:
     )
 
 
-def pen(config: SparseConfig, seed: int) -> Pen:
-    """Choose what is drawn; `seed` is that of the run."""
-    return Pen(
-        kind=config.kind,
-        per_class=config.per_class,
-        width=config.width,
-        radius=config.radius,
-        seed=seed if config.seed is None else config.seed,
-    )
+def _with_labels(images: Records, config: SemanticDataConfig, seed: int) -> Records:
+    """Replace class maps by sparse ones, drawn or given."""
+    if config.sparse is not None:
+        own = config.sparse.seed
+        return with_sparse_maps(images, config.sparse, seed if own is None else own)
+    assert config.sparse_labels is not None
+    problems = Problems()
+    given = with_given_labels(images, config.sparse_labels, problems)
+    settle(problems)
+    return given
 
 
 def sparse_counts(sparse: Records) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ray_wssis.data.shared_images import warn_of_shared_images
 from ray_wssis.run import Run
 from ray_wssis.semantic.counts import counts
 from ray_wssis.semantic.draw import draw_audit
-from ray_wssis.semantic.sources import Gathered, deciding_files, gather
+from ray_wssis.semantic.sources import Gathered, deciding_files, deciding_folders, gather
 from ray_wssis.semantic.sparse import cut_sparse, sparse_counts
 from ray_wssis.semantic.split_checks import check_parts, check_sparse
 from ray_wssis.semantic.split_config import SemanticDataConfig
@@ -51,6 +51,7 @@ def split(run: Run, config: SemanticDataConfig) -> Artifact:
         "data": config,
         "files": {file: hash_file(file) for file in deciding_files(config)},
         "class_maps": None if config.folder is None else listing(config.folder.class_maps),
+        "sparse_labels": {folder: listing(folder) for folder in deciding_folders(config)},
     }
     return run.stage(
         "split",
@@ -62,10 +63,8 @@ def split(run: Run, config: SemanticDataConfig) -> Artifact:
 
 def write_parts(config: SemanticDataConfig, seed: int, stage: Workspace) -> None:
     parts = gather(config, seed, stage.folder)
-    if config.sparse is None:
-        write_strong_and_weak(config, parts, seed, stage)
-    else:
-        write_sparse(config, parts, seed, stage)
+    write = write_sparse if config.is_sparse else write_strong_and_weak
+    write(config, parts, seed, stage)
 
 
 def write_sparse(config: SemanticDataConfig, parts: Gathered, seed: int, stage: Workspace) -> None:
@@ -76,16 +75,17 @@ def write_sparse(config: SemanticDataConfig, parts: Gathered, seed: int, stage: 
     for name, records in ((SPARSE, sparse), (AUDIT, audit), (VALIDATION, parts.validation)):
         records.write(stage / name)
     _write_truth(audit, truth, stage)
-    assert config.sparse is not None
+    how = config.sparse or config.sparse_labels
+    assert how is not None
     manifest = {
         "seed": seed,
-        "drawn": config.sparse.model_dump(mode="json"),
+        "how": how.model_dump(mode="json"),
         "lists": dict(described(config)),
         "sparse": sparse_counts(sparse),
         "audit": counts(audit),
         "validation": counts(parts.validation),
     }
-    write_json(stage / f"{config.name}_{config.sparse.kind}_split.json", manifest)
+    write_json(stage / f"{config.name}_{config.sparse_kind}_split.json", manifest)
 
 
 def write_strong_and_weak(

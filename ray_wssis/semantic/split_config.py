@@ -3,7 +3,7 @@
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
-from ray_wssis.data.sparse.kind import SparseKind
+from ray_wssis.data.sparse.config import SparseConfig, SparseLabelsConfig
 
 
 class SemanticShapesConfig(Config):
@@ -37,16 +37,6 @@ class CityscapesConfig(Config):
     root: str
 
 
-class SparseConfig(Config):
-    """Sparse labels, drawn from the class maps of all training images."""
-
-    kind: SparseKind
-    per_class: int = Field(default=2, ge=1)  # points, clicks or strokes per class and image
-    width: int = Field(default=3, ge=1)  # pixels, of strokes
-    radius: int = Field(default=0, ge=0)  # pixels around a point or click that count too
-    seed: int | None = Field(default=None, ge=0)  # null: that of the run
-
-
 class SemanticDataConfig(Config):
     """Exactly one source: one of the first four, or `annotations` with `images`."""
 
@@ -63,7 +53,8 @@ class SemanticDataConfig(Config):
     validation_percent: float = Field(default=20, gt=0, lt=100)  # held out if there is no list
     tags: str | None = None  # CSV with file,tag;tag of weak images; null: from the maps they hide
     tag_noise: float = Field(default=0, ge=0, le=1)  # chance that a tag is left out, or one added
-    sparse: SparseConfig | None = None  # no training image keeps its map but for these labels
+    sparse: SparseConfig | None = None  # drawn from the class maps, which training images lose
+    sparse_labels: SparseLabelsConfig | None = None  # files of somebody, instead
     audit: float = Field(default=0.1, ge=0, le=0.5)  # share of images with a map, not learnt from
 
     @model_validator(mode="after")
@@ -85,12 +76,29 @@ class SemanticDataConfig(Config):
             unused = ["validation"]
         if unused:
             raise ValueError(f"{given[0]} has its own {', '.join(unused)}: leave that out")
-        if self.sparse is not None:
-            unfit = [key for key in ("strong", "masks") if getattr(self, key) is not None]
-            unfit += ["tag_noise"] if self.tag_noise else []
-            if unfit:
-                raise ValueError(
-                    f"with sparse no training image keeps its class map, and its labels are its "
-                    f"tags: leave out {', '.join(unfit)}"
-                )
         return self
+
+    @model_validator(mode="after")
+    def check_sparse(self) -> "SemanticDataConfig":
+        if self.sparse is not None and self.sparse_labels is not None:
+            raise ValueError(
+                "give sparse (drawn from class maps) or sparse_labels (read), not both"
+            )
+        unfit = [key for key in ("strong", "masks") if getattr(self, key) is not None]
+        unfit += ["tag_noise"] if self.tag_noise else []
+        if self.is_sparse and unfit:
+            raise ValueError(
+                "with sparse labels no training image keeps its class map, and its labels are its "
+                f"tags: leave out {', '.join(unfit)}"
+            )
+        return self
+
+    @property
+    def sparse_kind(self) -> str:
+        """Name the kind of sparse labels, for files."""
+        return "sparse" if self.sparse is None else self.sparse.kind
+
+    @property
+    def is_sparse(self) -> bool:
+        """Tell whether all training images have sparse labels."""
+        return self.sparse is not None or self.sparse_labels is not None

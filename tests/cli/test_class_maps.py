@@ -26,6 +26,16 @@ def test_the_built_in_images_pass_the_check_and_are_split(shapes: Path, tmp_path
     assert json.loads((out / "shapes_5_split.json").read_text())["weak"]["num_images"] == 5
 
 
+def test_sparse_labels_are_drawn(shapes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    call = ["split", str(shapes), str(out), "--sparse", "points", "--per-class", "3"]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0, result.output
+    manifest = json.loads((out / "shapes_points_split.json").read_text())
+    assert manifest["sparse"]["num_pixels_per_class"]["background"] == 3 * 10
+    assert len(list((out / "shapes_points/images").iterdir())) == 10
+
+
 def test_folders_are_checked_with_tags(shapes: Path, tmp_path: Path) -> None:
     tags = tmp_path / "tags.csv"
     tags.write_text("000001,red disk\n")
@@ -48,6 +58,8 @@ def test_folders_are_checked_with_tags(shapes: Path, tmp_path: Path) -> None:
         (["check", "--class-maps", "maps"], "--class-maps goes with --images and --classes"),
         (["check", "."], "no data set with class maps; that is a tree of PASCAL VOC"),
         (["check", "a.json", "--tags", "b.csv"], "--classes and --tags are for class maps"),
+        (["split", ".", "out", "--sparse", "clicks", "--masks", "3"], "leave out --masks"),
+        (["split", "a.json", "out", "--sparse", "clicks"], "--sparse is for the folder of a"),
         (["split", ".", "out"], "--masks says how many images keep their class maps"),
     ],
 )

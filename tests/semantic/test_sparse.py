@@ -10,8 +10,9 @@ from ray_wssis.artifacts import Artifact
 from ray_wssis.config import ConfigError, check_config
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, present
 from ray_wssis.data.records import Records
+from ray_wssis.data.sparse.config import SparseConfig
 from ray_wssis.semantic.split import ALL, AUDIT, SPARSE, VALIDATION, WEAK_TRUTH, split
-from ray_wssis.semantic.split_config import FolderConfig, SemanticDataConfig, SparseConfig
+from ray_wssis.semantic.split_config import FolderConfig, SemanticDataConfig
 from tests.semantic.conftest import SHAPES
 from tests.support.class_maps import MAP, write_image, write_map
 from tests.support.run_in import run_in
@@ -49,7 +50,7 @@ def test_audit_images_keep_their_maps_and_are_not_learnt_from(made: Artifact) ->
 def test_the_manifest_counts_annotated_pixels(made: Artifact) -> None:
     manifest = json.loads((made / "shapes_points_split.json").read_text())
     counted = manifest["sparse"]
-    assert manifest["drawn"]["per_class"] == 2
+    assert manifest["how"]["per_class"] == 2
     assert counted["num_pixels_per_class"]["background"] == 2 * 18
     assert sum(counted["num_pixels_per_class"].values()) + counted["num_unknown_pixels"] == (
         18 * 64 * 64

@@ -13,6 +13,7 @@ from ray_wssis.storage import Place, locate
 
 IMAGES, MAPS = "leftImg8bit", "gtFine"
 IMAGE_END, MAP_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
+TRAIN_IDS_END = "_gtFine_labelTrainIds.png"  # values are labels, 0 to 18
 TRAIN, VALIDATION = "train", "val"
 NUM_VALUES = 34  # of the published label ids, from 0 on
 

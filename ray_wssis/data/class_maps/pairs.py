@@ -123,9 +123,13 @@ def note_faults(faults: Sequence[Fault], total: int, problems: Problems) -> None
 
 
 def note_odd_values(
-    seen: Sequence[Seen], num_maps: int, classes: Classes, problems: Problems
+    seen: Sequence[Seen],
+    num_maps: int,
+    classes: Classes,
+    problems: Problems,
+    remedy: str = "a file of classes may list others as unknown",
 ) -> None:
-    """Report values that are no class."""
+    """Report values that are no class; `remedy` says how they may become unknown."""
     odd = [look for look in seen if look.odd]
     if not odd:
         return
@@ -138,7 +142,7 @@ def note_odd_values(
     first, last = classes.categories[0], classes.categories[-1]
     wanted = (
         f"values of the {len(classes.categories)} classes, {first.id} ({first.name}) to "
-        f"{last.id} ({last.name}), or 255 for unknown; a file of classes may list others as unknown"
+        f"{last.id} ({last.name}), or 255 for unknown; {remedy}"
     )
     problems.add("error", "no class", str(odd[0].class_map), found, wanted)
 

@@ -6,7 +6,7 @@ classes change it.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,54 +14,44 @@ from ray_wssis.data.class_maps.png import UNKNOWN, ClassMap, decode, encode, pre
 from ray_wssis.data.points import chance
 from ray_wssis.data.records import Record, Records
 from ray_wssis.data.sparse.brush import brushed, thin
+from ray_wssis.data.sparse.config import SparseConfig
 from ray_wssis.data.sparse.kind import SparseKind
 from ray_wssis.data.sparse.strokes import Region, draw_clicks, draw_points, draw_strokes
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pen:
-    """Rule by which sparse labels are drawn for each class that an image shows."""
-
-    kind: SparseKind
-    per_class: int  # points, clicks or strokes
-    width: int  # pixels, of a stroke
-    radius: int  # pixels around a point or click that count too
-    seed: int
-
-
-def with_sparse_maps(records: Records, pen: Pen) -> Records:
+def with_sparse_maps(records: Records, config: SparseConfig, seed: int) -> Records:
     """Replace the class maps of images by sparse ones; images without a map stay as they are."""
 
     def drawn(record: Record) -> Record:
         if record.class_map is None:
             return record
         name = record.file.rpartition("/")[2]
-        sparse = sparse_map(decode(record.class_map), pen, name)
+        sparse = sparse_map(decode(record.class_map), config, seed, name)
         return replace(record, class_map=encode(sparse), tags=present(sparse))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return Records.from_rows(pool.map(drawn, records), records.categories)
 
 
-def sparse_map(class_map: ClassMap, pen: Pen, name: str) -> ClassMap:
+def sparse_map(class_map: ClassMap, config: SparseConfig, seed: int, name: str) -> ClassMap:
     """Draw on each class of a map [H, W] and forget the other pixels; `name` is of the image."""
     sparse = np.full_like(class_map, UNKNOWN)
     for label in present(class_map):
         region = class_map == label
-        sparse[_annotated(region, pen, name, label)] = label
+        rng = np.random.default_rng(chance(seed, f"{config.kind} {label}", name))
+        sparse[_annotated(region, config, rng)] = label
     return sparse
 
 
-def _annotated(region: Region, pen: Pen, name: str, label: int) -> Region:
+def _annotated(region: Region, config: SparseConfig, rng: np.random.Generator) -> Region:
     """Return the pixels of a class that are annotated, [H, W]; never one outside of its region."""
-    rng = np.random.default_rng(chance(pen.seed, f"{pen.kind} {label}", name))
-    radius = float(pen.radius)
-    match pen.kind:
+    radius = config.radius
+    match config.kind:
         case SparseKind.POINTS:
-            paths = draw_points(region, pen.per_class, rng)
+            paths = draw_points(region, config.per_class, rng)
         case SparseKind.CLICKS:
-            paths = draw_clicks(region, pen.per_class, rng)
+            paths = draw_clicks(region, config.per_class, rng)
         case SparseKind.SCRIBBLES:
-            radius = pen.width / 2
-            paths = draw_strokes(region, pen.per_class, radius, rng)
+            radius = config.width / 2
+            paths = draw_strokes(region, config.per_class, radius, rng)
     return brushed(thin(paths, (region.shape[0], region.shape[1])), radius) & region

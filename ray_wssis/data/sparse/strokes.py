@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ray_wssis.data.sparse.brush import Place
 
 Region = NDArray[np.bool_]  # [H, W] the pixels of a class
-Depth = NDArray[np.float32]  # [H, W] pixels to the nearest one outside, 0 there
+Depth = NDArray[np.float64]  # [H, W] pixels to the nearest one outside, 0 there
 
 NUM_TURNS = 7  # to choose from at each step
 SHARPEST = pi / 3  # turn
@@ -67,8 +67,9 @@ def draw_strokes(
 def depths(region: Region) -> Depth:
     """Measure the distance of each pixel to the nearest one outside; the image ends the region."""
     padded = np.pad(region.astype(np.uint8), 1)
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.asarray(depth[1:-1, 1:-1], np.float32)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    # The last digits differ from call to call where threads share it; squares are whole numbers.
+    return np.sqrt(np.rint(np.square(depth, dtype=np.float64)))
 
 
 def _connected(region: Region) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -1,6 +1,7 @@
 """Tests of ray_wssis.data.sparse.strokes."""
 
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import hypot
 
@@ -52,7 +53,15 @@ def test_depth_is_the_distance_to_the_nearest_pixel_outside() -> None:
     outside = np.argwhere(~np.pad(region, 1)) - 1
     for y, x in np.argwhere(np.ones_like(region)).tolist():
         nearest = min(hypot(y - b, x - a) for b, a in outside.tolist())
-        assert depths(region)[y, x] == pytest.approx(nearest, abs=1e-4)
+        assert depths(region)[y, x] == pytest.approx(nearest, abs=1e-12)
+
+
+def test_threads_that_measure_at_once_agree_to_the_last_digit() -> None:
+    region = np.ones((64, 64), bool)
+    region[20:30, 40:50] = False
+    with ThreadPoolExecutor(8) as pool:
+        seen = set(pool.map(lambda _: depths(region).tobytes(), range(200)))
+    assert len(seen) == 1
 
 
 def test_points_are_distinct_pixels_of_the_class_and_fewer_are_the_first_of_more() -> None:
