@@ -6,7 +6,13 @@ import os
 from pathlib import Path, PurePath
 from typing import Any
 
+from fsspec import register_implementation
 from upath import UPath
+
+from ray_wssis.outage import patiently
+
+for scheme in ("s3", "s3a"):  # imported when one is opened
+    register_implementation(scheme, "ray_wssis.patient_s3.PatientS3", clobber=True)
 
 BLOCK = 1 << 20  # bytes read at a time
 
@@ -38,7 +44,7 @@ def hash_file(file: Place) -> str:
 def write_atomically(file: UPath, data: bytes) -> None:
     """Write all of `data` or nothing, even if the disk is full or the process is killed."""
     if not is_local(file):
-        file.write_bytes(data)  # an object appears whole when it is closed
+        patiently(lambda: file.write_bytes(data))  # an object appears whole when it is closed
         return
     target = Path(file.path)
     draft = target.with_name(f".{target.name}.draft")
@@ -60,7 +66,7 @@ def write_json(file: UPath, values: dict[str, Any]) -> None:
 
 def read_json(file: UPath) -> dict[str, Any]:
     """Read a JSON object."""
-    values: dict[str, Any] = json.loads(file.read_bytes())
+    values: dict[str, Any] = json.loads(patiently(file.read_bytes))
     return values
 
 

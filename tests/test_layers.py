@@ -21,6 +21,8 @@ MAY_IMPORT = {  # of our own
 LAYERS = {  # a module imports from its own line and from the lines above
     "ray_wssis": [
         {
+            "outage",
+            "patient_s3",
             "storage",
             "config",
             "renamed_keys",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ray_wssis.logs import begin, wants_json
+from ray_wssis.outage import is_passing
 from ray_wssis.session import Terminated
 
 STOPPED = 130  # the exit code after Ctrl-C
@@ -32,6 +33,13 @@ def plain_errors() -> Iterator[None]:
             raise
         cause = getattr(error, "cause", None) or error  # Ray wraps what happened in a worker
         explain(str(cause), "red")
+        raise typer.Exit(1) from None
+    except Exception as error:
+        if os.environ.get("WSSIS_DEBUG") == "1" or not is_passing(error):
+            raise
+        explain(
+            f"the storage does not answer: {error}. The same command continues from here", "red"
+        )
         raise typer.Exit(1) from None
 
 

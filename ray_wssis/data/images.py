@@ -27,6 +27,7 @@ from ray_wssis.data.bit_depth import (
     used_depth,
     with_all_levels,
 )
+from ray_wssis.outage import StorageAway, is_passing, patiently
 from ray_wssis.storage import is_local
 
 RGB = NDArray[np.uint8]  # [H, W, 3]
@@ -114,10 +115,13 @@ def decode_image(
 
 
 def read_bytes(file: str) -> bytes:
-    """Read the bytes of an image file.  Raises ImageError when there are none."""
+    """Read the bytes of an image file.
+
+    Raises ImageError when there are none, and StorageAway, which says nothing about the image.
+    """
     with _reading(file):
         _check_kind(file)
-        data = UPath(file).read_bytes()
+        data = patiently(UPath(file).read_bytes)
     if not data:
         raise ImageError(file, "the file has zero bytes", "fetch the file again")
     return bytes(data)
@@ -190,7 +194,7 @@ def _reading(file: str) -> Iterator[None]:
     """Turn exceptions of file systems into ImageErrors."""
     try:
         yield
-    except (ImageError, MemoryError):
+    except (ImageError, MemoryError, StorageAway):
         raise
     except (FileNotFoundError, NotADirectoryError) as error:
         raise MissingImage(
@@ -199,6 +203,8 @@ def _reading(file: str) -> Iterator[None]:
     except IsADirectoryError as error:
         raise ImageError(file, "this is a folder", "an image file is needed") from error
     except Exception as error:  # file systems of buckets raise errors of all kinds
+        if is_passing(error):
+            raise StorageAway(f"{file}: {error}") from error
         raise ImageError(file, f"cannot be read ({error})", "check access to it") from error
 
 

@@ -16,6 +16,7 @@ import ray
 from ray.exceptions import RayError
 from upath import UPath
 
+from ray_wssis.outage import StorageAway
 from ray_wssis.session import is_lent
 from ray_wssis.streaming.actor import failed_row
 from ray_wssis.streaming.config import LabellingWorkers
@@ -233,6 +234,9 @@ class Flow:
     def died(self, items: list[Item], error: RayError | None) -> None:
         """Plan the batches of a process that is gone once more; raise an error of its code."""
         if error is not None and not is_lost(error):
+            if isinstance(cause := getattr(error, "cause", None), StorageAway):
+                text = "Finished work is kept, and the same command continues it"
+                raise LabellingStopped(f"{self.name}: {cause}. {text}") from error
             raise error
         if items:
             num_images = sum(len(item.batch) for item in items)
