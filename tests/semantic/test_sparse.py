@@ -10,11 +10,11 @@ from ray_wssis.artifacts import Artifact
 from ray_wssis.config import ConfigError, check_config
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, present
 from ray_wssis.data.records import Records
-from ray_wssis.data.sparse.config import SparseConfig
+from ray_wssis.data.sparse.config import SparseConfig, SparseLabelsConfig
 from ray_wssis.semantic.split import ALL, AUDIT, SPARSE, VALIDATION, WEAK_TRUTH, split
-from ray_wssis.semantic.split_config import FolderConfig, SemanticDataConfig
+from ray_wssis.semantic.split_config import FolderConfig, SemanticDataConfig, VocConfig
 from tests.semantic.conftest import SHAPES
-from tests.support.class_maps import MAP, write_image, write_map
+from tests.support.class_maps import MAP, write_image, write_map, write_voc
 from tests.support.run_in import run_in
 
 CLICKS = SparseConfig.model_validate({"kind": "points", "per_class": 2})
@@ -123,3 +123,33 @@ def test_what_makes_images_strong_or_weak_is_refused(values: dict[str, object]) 
     keys = source | {"sparse": {"kind": "points"}} | values
     with pytest.raises(ConfigError, match=r"no training image keeps its class map.*: leave out"):
         check_config(SemanticDataConfig, keys, "here")
+
+
+def test_points_of_somebody_are_the_labels_of_a_voc_tree(tmp_path: Path) -> None:
+    root = write_voc(tmp_path / "voc", "123", "", "45")
+    points = tmp_path / "points.json"
+    click = {"x": 2, "y": 1, "cls": 15}
+    points.write_text(json.dumps({"2007_000001": [click], "2007_000004": [click]}))
+    labels = SparseLabelsConfig.model_validate({"labels": str(points)})
+    config = SemanticDataConfig(voc=VocConfig(root=str(root)), sparse_labels=labels, audit=0)
+    made = split(run_in(tmp_path / "run"), config)
+    (record,) = Records.read(made / SPARSE)
+    assert record.file.endswith("2007_000001.jpg") and record.tags == (15,)
+    assert record.class_map is not None
+    assert np.argwhere(decode(record.class_map) != UNKNOWN).tolist() == [[1, 2]]
+    assert len(Records.read(made / VALIDATION)) == 2
+    points.write_text(json.dumps({"2007_000002": [click]}))
+    with pytest.raises(ValueError, match="points"):
+        split(run_in(tmp_path / "run"), config)
+
+
+def test_labels_of_unknown_classes_are_refused(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, "abcd", "abcd")
+    (tmp_path / "points.csv").write_text("image,x,y,class\na.png,1.5,1,a\na.png,1,2,z\n")
+    labels = SparseLabelsConfig(labels=(f"{tmp_path}/points.csv",))
+    (tmp_path / "val.txt").write_text("d\n")
+    config = SemanticDataConfig(
+        folder=folder, validation=f"{tmp_path}/val.txt", sparse_labels=labels, audit=0
+    )
+    with pytest.raises(ValueError, match=r"points.csv: line 3 \(a.png\): the class 'z'; wanted"):
+        split(run_in(tmp_path / "run"), config)

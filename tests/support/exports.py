@@ -85,3 +85,17 @@ TWO = {
         )
     ],
 }
+
+
+def scribble_file(*scribbles: tuple[str, list[tuple[int, int]]]) -> str:
+    """A file of ScribbleSup about an image of 6 x 4 pixels."""
+    drawn = "".join(
+        f"<polygon><tag>{tag}</tag>"
+        + "".join(f"<point><X>{x}</X><Y>{y}</Y></point>" for x, y in places)
+        + "</polygon>"
+        for tag, places in scribbles
+    )
+    size = "<size><width>6</width><height>4</height><depth>3</depth></size>"
+    return (
+        f"<annotation><filename>1.png</filename>{size}<segmented>1</segmented>{drawn}</annotation>"
+    )

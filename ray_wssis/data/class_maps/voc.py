@@ -24,6 +24,13 @@ NAMES = (
     *("chair", "cow", "diningtable", "dog", "horse", "motorbike", "person", "pottedplant"),
     *("sheep", "sofa", "train", "tvmonitor"),
 )
+SHORT_NAMES = {  # in files of scribbles
+    "plane": "aeroplane",
+    "bike": "bicycle",
+    "table": "diningtable",
+    "plant": "pottedplant",
+    "monitor": "tvmonitor",
+}
 CLASSES = Classes(
     categories=tuple(Category(id=value, name=name) for value, name in enumerate(NAMES))
 )

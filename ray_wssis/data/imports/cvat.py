@@ -8,7 +8,15 @@ from pydantic import BaseModel, Field
 from upath import UPath
 
 from ray_wssis import masks
-from ray_wssis.data.imports.export import Drawing, Mark, MarkedImage, Notes, Unusable, checked
+from ray_wssis.data.imports.export import (
+    Drawing,
+    Mark,
+    MarkedImage,
+    Notes,
+    Stroke,
+    Unusable,
+    checked,
+)
 
 LONGEST = 1_000_000  # pixels of a side
 
@@ -21,7 +29,7 @@ class _Image(BaseModel):
 
 
 class _Outline(BaseModel):
-    """Attributes of points and of polygons."""
+    """Attributes of points, of polygons and of polylines."""
 
     label: str
     points: str
@@ -43,8 +51,8 @@ class _Mask(BaseModel):
 def read_cvat(export: UPath, notes: Notes) -> Iterator[MarkedImage]:
     """Read the images of `annotations.xml`; each point of a shape outside a group is an object.
 
-    Masks and polygons are drawings.  A skeleton of one point is that point, with the class of the
-    skeleton.  Shapes that are marked as outside are counted and left out.
+    Masks and polygons are drawings, polylines are strokes.  A skeleton of one point is that point,
+    with the class of the skeleton.  Shapes that are marked as outside are counted and left out.
     """
     root = ElementTree.fromstring(export.read_bytes())
     if root.find("image") is None:
@@ -68,6 +76,16 @@ def _read_shape(where: str, shape: ElementTree.Element, image: MarkedImage, note
         notes.others[f"{shape.tag} marked as outside"] += 1
     elif only.tag == "points":
         image.marks.extend(_marks(where, only.attrib | shape.attrib))
+    elif shape.tag == "polyline":
+        line = checked(_Outline, shape.attrib)
+        image.strokes.append(
+            Stroke(
+                where=where,
+                class_name=line.label,
+                kind=shape.tag,
+                places=tuple(_places(line.points)),
+            )
+        )
     elif shape.tag in ("mask", "polygon"):
         assert image.size is not None
         image.drawings.append(_drawing(where, shape, *image.size))

@@ -40,14 +40,26 @@ class Drawing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stroke:
+    """A line or the track of a brush, which belongs to a class and to no object."""
+
+    where: str  # for messages
+    class_name: str
+    kind: str  # in the tool
+    places: tuple[tuple[float, float], ...] = ()  # (x, y) in pixels, along a line
+    mask: bytes | None = None  # run-length counts for the size of the image, of a brush
+
+
+@dataclass(frozen=True, kw_only=True)
 class MarkedImage:
-    """An image in its tool; one with a drawing has a size."""
+    """An image in its tool; one with a drawing or a brush has a size."""
 
     where: str  # for messages
     name: str  # a path or an address
     size: tuple[int, int] | None = None  # (height, width) in the tool, where that is known
     marks: list[Mark] = field(default_factory=list)
     drawings: list[Drawing] = field(default_factory=list)
+    strokes: list[Stroke] = field(default_factory=list)
     is_empty: bool = False  # somebody says that there is nothing on it
 
     @property

@@ -10,3 +10,5 @@ class ExportFormat(StrEnum):
     CVAT = "cvat"  # annotations.xml of "CVAT for images 1.1"
     LABELME = "labelme"  # a folder with a JSON file for each image
     LABEL_STUDIO = "label-studio"  # its "JSON", a list of tasks
+    VOC_POINTS = "voc-points"  # JSON with the points of What's the Point
+    VOC_SCRIBBLES = "voc-scribbles"  # a folder with an XML file for each image, of ScribbleSup

@@ -1,6 +1,7 @@
 """Formats of labelling tools: recognised by name, read by one reader each."""
 
 import csv
+from posixpath import splitext
 from xml.etree import ElementTree
 
 from upath import UPath
@@ -11,12 +12,17 @@ from ray_wssis.data.imports.export import MarkedImage, Notes
 from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.imports.label_studio import read_label_studio
 from ray_wssis.data.imports.labelme import read_labelme
+from ray_wssis.data.imports.voc_points import is_voc_points, read_voc_points
+from ray_wssis.data.imports.voc_scribbles import read_voc_scribbles
+from ray_wssis.storage import files_under
 
 READERS = {
     ExportFormat.CSV: read_csv,
     ExportFormat.CVAT: read_cvat,
     ExportFormat.LABELME: read_labelme,
     ExportFormat.LABEL_STUDIO: read_label_studio,
+    ExportFormat.VOC_POINTS: read_voc_points,
+    ExportFormat.VOC_SCRIBBLES: read_voc_scribbles,
 }
 
 
@@ -32,9 +38,13 @@ def read_export(export: UPath, export_format: ExportFormat, notes: Notes) -> lis
 
 
 def recognise(export: UPath) -> ExportFormat:
-    """Tell the format of an export by its name.  Raises ValueError for other names."""
+    """Tell the format of an export by its name and beginning.  Raises ValueError for others."""
     if export.is_dir():
-        return ExportFormat.LABELME
+        ends = {splitext(file)[1] for file in files_under(export)}
+        is_xml = ".xml" in ends and ".json" not in ends
+        return ExportFormat.VOC_SCRIBBLES if is_xml else ExportFormat.LABELME
+    if export.suffix.lower() == ".json" and is_voc_points(export):
+        return ExportFormat.VOC_POINTS
     formats = {
         ".csv": ExportFormat.CSV,
         ".xml": ExportFormat.CVAT,

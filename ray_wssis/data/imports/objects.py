@@ -64,11 +64,11 @@ class Gathering:
         for number, part in enumerate(parts):
             with self.notes.item(part.where) as where:
                 if part.class_name not in labels:
-                    raise _unknown_class(part.class_name, self.categories)
+                    raise unknown_class(part.class_name, self.categories)
                 label = labels[part.class_name]
                 key = (label, part.group) if part.group else number
                 if isinstance(part, Mark):
-                    place = _place(part.x + self.middle, part.y + self.middle, size)
+                    place = place_in(part.x + self.middle, part.y + self.middle, size)
                     click = Click(*place, part.positive)
                     groups.setdefault(key, _Group(where, label)).clicks.append(click)
                 else:
@@ -110,14 +110,16 @@ class _Group:
         )
 
 
-def _unknown_class(name: str, categories: Sequence[Category]) -> Unusable:
+def unknown_class(name: str, categories: Sequence[Category]) -> Unusable:
+    """Say that there is no such class, and which was perhaps meant."""
     folded = {category.name.casefold(): category.name for category in categories}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     wanted = f"did you mean {folded[near[0]]!r}?" if near else f"one of {named(categories)}"
     return Unusable(f"unknown class {name!r}", f"the class {name!r}", wanted)
 
 
-def _place(x: float, y: float, size: Size) -> tuple[float, float]:
+def place_in(x: float, y: float, size: Size) -> tuple[float, float]:
+    """Check a place in an image.  Raises Unusable outside of it."""
     height, width = size
     try:
         point = read_point([x, y], height, width)

@@ -78,6 +78,7 @@ def import_points(
     known = ExportFormat(export_format) if export_format else recognise(export)
     categories = read_categories(classes)
     marked = read_export(export, known, notes)
+    notes.others.update(stroke.kind for image in marked for stroke in image.strokes)
     gathering = Gathering(categories=categories, middle=0.5 if pixel_indices else 0.0, notes=notes)
     records: list[Record] = []
     num_objects = 0

@@ -9,13 +9,15 @@ from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode, present
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Records
 from ray_wssis.data.sparse.config import SparseLabelsConfig
-from ray_wssis.data.sparse.maps import read_maps
+from ray_wssis.data.sparse.drawn import read_drawn
+from ray_wssis.data.sparse.maps import is_folder_of_maps, read_maps
 
 
 def with_given_labels(records: Records, config: SparseLabelsConfig, problems: Problems) -> Records:
     """Replace the class maps of images by the sparse ones of files; others lose theirs.
 
-    Tags are those of the annotated classes.  What is wrong with files is noted in `problems`.
+    Where several files annotate a pixel, the last one counts.  Tags are those of the annotated
+    classes.  What is wrong with files is noted in `problems`.
     Raises ValueError for what cannot be read at all.
     """
     found: dict[int, bytes] = {}
@@ -36,7 +38,10 @@ def _read(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield places of images and their sparse maps, perhaps several of one image."""
     for labels in config.labels:
-        yield from read_maps(labels, records, config.not_annotated, problems)
+        if config.format is None and is_folder_of_maps(labels):
+            yield from read_maps(labels, records, config.not_annotated, problems)
+        else:
+            yield from read_drawn(labels, records, config, problems)
 
 
 def _over(upper: bytes, lower: bytes | None) -> bytes:

@@ -23,12 +23,26 @@ from ray_wssis.data.class_maps.pairs import (
     note_odd_values,
 )
 from ray_wssis.data.class_maps.png import UNKNOWN
+from ray_wssis.data.image_listing import list_files
 from ray_wssis.data.images import image_uri
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Records
 from ray_wssis.data.sparse.images import find_images
+from ray_wssis.storage import locate
 
 OTHER_VALUES = "sparse_labels.not_annotated names one more value that says nothing"
+
+
+def is_folder_of_maps(place: str) -> bool:
+    """Tell whether a place is a folder with PNGs and without files of labelling tools.
+
+    Raises ValueError for a place where there is nothing.
+    """
+    folder = locate(place)
+    if not folder.exists():
+        raise ValueError(f"{place}: there are no sparse labels, neither a folder nor a file")
+    ends = {splitext(file)[1].casefold() for file in list_files(str(folder))}
+    return ".png" in ends and not ends & {".json", ".xml"}
 
 
 def read_maps(

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from wssis_serve.label_studio.brush import to_brush
 
 from ray_wssis import masks
-from tests.support.read_brush import from_brush
+from ray_wssis.data.imports.brush import from_brush
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/brush.json").read_text())
 SOME_MASK = st.tuples(st.integers(1, 12), st.integers(1, 40)).flatmap(

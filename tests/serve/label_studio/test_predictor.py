@@ -3,9 +3,9 @@ from wssis_serve.label_studio.predictor import brush_regions
 from wssis_serve.segmented import ImageInfo, Instance, ModelName, Segmented
 
 from ray_wssis import masks
+from ray_wssis.data.imports.brush import from_brush
 from ray_wssis.data.records import Category
 from tests.support.label_studio import TAGS
-from tests.support.read_brush import from_brush
 
 
 def test_masks_become_brush_regions() -> None:

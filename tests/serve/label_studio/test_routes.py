@@ -15,9 +15,9 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 from wssis_serve.backend import Backend
 
+from ray_wssis.data.imports.brush import from_brush
 from tests.serve.conftest import MakeApi
 from tests.support.label_studio import CONFIG, key_point
-from tests.support.read_brush import from_brush
 
 GOLDEN = Path(__file__).parent / "golden"
 CLICKS = [  # in golden/label_studio_click.json, the last one off the object

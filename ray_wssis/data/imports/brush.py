@@ -1,15 +1,16 @@
-"""Reads Label Studio's brush code, to check what `wssis_serve.label_studio.brush` writes."""
+"""Masks in Label Studio's brush code; `wssis_serve.label_studio.brush` writes and explains it."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from wssis_serve.label_studio.brush import CHANNELS
 
 from ray_wssis import masks
 
+CHANNELS = 4  # red, green, blue, alpha
+
 
 def from_brush(codes: Sequence[int], height: int, width: int) -> bytes:
-    """The run-length counts of a brush code, with whatever sizes its head declares.
+    """Decode a brush code, with whatever sizes its head declares, to run-length counts.
 
     Raises ValueError for anything else, or a code of an image that is not height x width.
     """
