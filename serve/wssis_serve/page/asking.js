@@ -25,7 +25,8 @@ export class Asking {
   }
 
   async #askModels() {
-    const { models, takes_points: takesPoints } = await this.#server.models();
+    const { kind, models, takes_points: takesPoints } = await this.#server.models();
+    if (kind !== "segmenter") location.reload(); // another model is served now, with its own page
     const { classes } = models.find((model) => model.name === "student");
     Object.assign(this.session, { models, classes, takesPoints });
     this.onModels();

@@ -37,12 +37,12 @@ const CLICKS = [
 ];
 
 // The command of a key event and its value; undefined if it has none, or belongs to a form.
-export function commandOf(event) {
+export function commandOf(event, keys = KEYS) {
   const { target } = event;
   if (target.matches("input[type=search], input[type=password]")) return undefined;
   if (target.matches("input") && event.key.startsWith("Arrow")) return undefined;
   const name = nameOf(event);
-  const found = KEYS.find(([keys]) => keys.includes(name));
+  const found = keys.find(([names]) => names.includes(name));
   if (!found) return undefined;
   const [, command, value] = found;
   return { name: command, value: value === Number ? Number(name) : value };
@@ -56,8 +56,8 @@ function nameOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
   return [...parts, key.toLowerCase()].filter(Boolean).join("+");
 }
 
-export function showKeys(list) {
-  const lines = [...CLICKS, ...KEYS.map(([, , , shown, words]) => [shown, words])];
+export function showKeys(list, keys = KEYS, clicks = CLICKS) {
+  const lines = [...clicks, ...keys.map(([, , , shown, words]) => [shown, words])];
   for (const [shown, words] of lines) {
     const [pair, term, description] = ["div", "dt", "dd"].map((tag) => document.createElement(tag));
     term.textContent = shown;

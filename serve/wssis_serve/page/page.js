@@ -1,6 +1,7 @@
 // The page: images come in, a person points, the server draws masks, labels go out.
 
 import { Asking } from "./asking.js";
+import { freeName, isSame, listenForFiles, saveAs, unreadable } from "./incoming.js";
 import { commandOf, showKeys } from "./keys.js";
 import { LabelledImage, acceptedObject, askedAgain, pointedObject, toCoco } from "./labels.js";
 import { forgetTiles } from "./masks.js";
@@ -50,30 +51,17 @@ async function addFiles(files) {
     try {
       const bitmap = await createImageBitmap(file);
       const id = session.images.length + 1;
-      const image = new LabelledImage(id, file, freeName(file.name), bitmap);
+      const name = freeName(file.name, session.images);
+      const image = new LabelledImage(id, file, name, bitmap);
       session.images.push(image);
-      panels.addImage(image, bitmap);
+      panels.strip.add(image, bitmap);
       bitmap.close();
       if (!wanted) show(image);
     } catch {
-      const advice = file.type.startsWith("image/") ? " Save it as PNG." : "";
-      complain(`${file.name}: this browser cannot read it as an image.${advice}`);
+      complain(unreadable(file));
     }
   }
   panels.update();
-}
-
-function isSame(one, other) {
-  return ["name", "size", "lastModified"].every((key) => one[key] === other[key]);
-}
-
-// A name that no other image has: pasted ones all have the same.
-function freeName(name) {
-  const taken = new Set(session.images.map((image) => image.name));
-  const [, stem, ending] = /^(.*?)(\.[^.]*)?$/.exec(name);
-  let free = name;
-  for (let i = 2; taken.has(free); i++) free = `${stem} (${i})${ending ?? ""}`;
-  return free;
 }
 
 let wanted = null; // the image to show, while it is decoded and after
@@ -219,11 +207,7 @@ function edited() {
 function download() {
   const coco = toCoco(session.images, session.classes, session.models);
   if (!coco.annotations.length) return;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(coco)], { type: "application/json" }));
-  link.download = "labels.json";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  saveAs("labels.json", [JSON.stringify(coco)], "application/json");
   session.isDownloaded = true;
   say(`${coco.annotations.length} objects in ${coco.images.length} images downloaded.`);
 }
@@ -318,7 +302,6 @@ function crosshairKey(event) {
 }
 
 function listen() {
-  for (const id of ["choose", "choose-first"]) element(id).onclick = commands.choose;
   for (const name of ["undo", "redo", "download", "fit", "help"]) element(name).onclick = commands[name];
   element("previous").onclick = commands.previous;
   element("next").onclick = commands.next;
@@ -329,17 +312,8 @@ function listen() {
     session.threshold = Number(target.value);
     changed();
   };
-  element("files").onchange = ({ target }) => {
-    addFiles([...target.files]);
-    target.value = ""; // the same file may be chosen again
-  };
+  listenForFiles(addFiles);
   document.addEventListener("keydown", onKey);
-  document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    addFiles([...event.dataTransfer.files]);
-  });
-  document.addEventListener("paste", (event) => addFiles([...event.clipboardData.files]));
   element("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
   addEventListener("beforeunload", (event) => session.isDownloaded || event.preventDefault());
 }

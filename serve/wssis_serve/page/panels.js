@@ -1,21 +1,22 @@
 // The lists beside and below the image: classes, objects, the student's instances, images.
 
+import { make, reveal, swatch } from "./elements.js";
 import { colourOf } from "./overlay.js";
+import { Strip } from "./strip.js";
 
-const THUMBNAIL = 128; // pixels of the longest side, shown at half of it
 const MOST_CLASSES_AT_A_GLANCE = 9; // with more, there is a search field
 
 const element = (id) => document.getElementById(id);
 
 export class Panels {
   #rows = new Map(); // from an object or suggestion to its row
-  #thumbnails = new Map(); // from an image to its button
   #revealed = null; // key of the object whose row was last scrolled to
 
   // `actions` are the effects of clicks in the lists; see page.js.
   constructor(session, actions) {
     this.session = session;
     this.actions = actions;
+    this.strip = new Strip(element("images"), actions.show);
   }
 
   showClasses() {
@@ -46,12 +47,7 @@ export class Panels {
     if (place) [...place[0].children].at(Math.min(place[1], place[0].children.length - 1))?.firstChild.focus();
     this.#counts(objects, shown);
     this.#buttons(image, images);
-    for (const [labelled, button] of this.#thumbnails) {
-      const count = labelled.objects.length;
-      button.lastChild.textContent = count || "";
-      button.setAttribute("aria-current", labelled === image);
-      button.setAttribute("aria-label", `${labelled.name}, ${count} objects`);
-    }
+    this.strip.update(image, (labelled) => labelled.objects.length, "objects");
     this.mark();
   }
 
@@ -66,20 +62,6 @@ export class Panels {
     reveal(this.#rows.get(pointedAt));
     if (selected !== this.#revealed) reveal(this.#rows.get(this.session.object));
     this.#revealed = selected;
-  }
-
-  addImage(image, bitmap) {
-    const button = make("button", { type: "button", title: image.name });
-    const small = make("canvas");
-    const scale = THUMBNAIL / Math.max(bitmap.width, bitmap.height);
-    [small.width, small.height] = [bitmap.width * scale, bitmap.height * scale].map(Math.ceil);
-    small.getContext("2d").drawImage(bitmap, 0, 0, small.width, small.height);
-    button.append(small, make("span", { className: "count" }));
-    button.onclick = () => this.actions.show(image);
-    const line = make("li");
-    line.append(button);
-    element("images").append(line);
-    this.#thumbnails.set(image, button);
   }
 
   #classRow({ category_id: id, name, colour }, key) {
@@ -169,25 +151,6 @@ function describe({ answer, point }) {
   if (expectedIou !== null) words.push(`expected IoU ${expectedIou.toFixed(2)}`);
   if (!point) words.push("by the student");
   return [...words, ...flags].join(" · ");
-}
-
-function make(tag, properties = {}) {
-  return Object.assign(document.createElement(tag), properties);
-}
-
-function swatch(colour) {
-  const mark = make("i", { className: "swatch" });
-  mark.style.background = colour;
-  return mark;
-}
-
-// Scroll a list, and nothing but the list, until its row is visible.
-function reveal(line) {
-  if (!line) return;
-  const list = line.parentElement;
-  const top = line.offsetTop - list.offsetTop;
-  const lowest = top + line.offsetHeight - list.clientHeight;
-  list.scrollTop = Math.min(Math.max(list.scrollTop, lowest), top);
 }
 
 function small(words, onclick, title = "") {

@@ -13,15 +13,17 @@ export class View {
   #pressed = null; // where a pointer went down
 
   // `paint(context, view)` draws over the image; `onClick(point, event)` and `onHover(point)` get
-  // [x, y] in pixels of the image, or null for hovering outside it.
-  constructor(canvas, { paint, onClick, onHover }) {
-    Object.assign(this, { canvas, paint, onClick, onHover });
+  // [x, y] in pixels of the image, or null for hovering outside it.  While `stroke.isOn()`, a drag
+  // with the main button draws instead of moving the image: `stroke.start(point)`, then
+  // `stroke.move(point)`, perhaps beyond the image, and `stroke.end()`.
+  constructor(canvas, { paint, onClick, onHover, stroke = null }) {
+    Object.assign(this, { canvas, paint, onClick, onHover, stroke });
     new ResizeObserver(() => this.#resized()).observe(canvas);
     canvas.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     canvas.addEventListener("pointerdown", (event) => this.#down(event));
     canvas.addEventListener("pointermove", (event) => this.#move(event));
     canvas.addEventListener("pointerup", (event) => this.#up(event));
-    canvas.addEventListener("pointercancel", () => (this.#pressed = null));
+    canvas.addEventListener("pointercancel", () => this.#cancel());
     canvas.addEventListener("pointerleave", () => this.onHover(null));
     canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   }
@@ -106,7 +108,7 @@ export class View {
     const context = this.canvas.getContext("2d");
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.canvas.style.touchAction = this.#isFitted ? "pan-y" : "none";
+    this.canvas.style.touchAction = this.#isFitted && !this.stroke?.isOn() ? "pan-y" : "none";
     if (!this.#bitmap) return;
     this.inImage(context);
     context.imageSmoothingEnabled = this.scale < 8; // closer, single pixels should be visible
@@ -133,13 +135,18 @@ export class View {
 
   #down(event) {
     if (!this.#bitmap) return;
-    this.#pressed = { x: event.offsetX, y: event.offsetY, isDrag: false };
+    const point = this.#pointOf(event);
+    const isStroke = Boolean(point && event.button === 0 && this.stroke?.isOn());
+    this.#pressed = { x: event.offsetX, y: event.offsetY, isDrag: false, isStroke };
     this.canvas.setPointerCapture(event.pointerId);
+    if (isStroke) this.stroke.start(point);
   }
 
   #move(event) {
     const pressed = this.#pressed;
-    if (!pressed) return this.onHover(this.#pointOf(event));
+    if (!pressed || pressed.isStroke) this.onHover(this.#pointOf(event));
+    if (pressed?.isStroke) this.stroke.move(this.#toImage([event.offsetX, event.offsetY]));
+    if (!pressed || pressed.isStroke) return;
     const [across, down] = [event.offsetX - pressed.x, event.offsetY - pressed.y];
     if (!pressed.isDrag && Math.hypot(across, down) < DRAG) return;
     this.#left += across;
@@ -149,9 +156,15 @@ export class View {
     this.redraw();
   }
 
+  #cancel() {
+    if (this.#pressed?.isStroke) this.stroke.end();
+    this.#pressed = null;
+  }
+
   #up(event) {
     const pressed = this.#pressed;
     this.#pressed = null;
+    if (pressed?.isStroke) return this.stroke.end();
     const point = this.#pointOf(event);
     const isMiddle = event.button === 1; // it only drags
     if (pressed && !pressed.isDrag && !isMiddle && point) this.onClick(point, event);

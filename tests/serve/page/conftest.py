@@ -42,7 +42,9 @@ def forgetful(run_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser(served: str, guarded: str, student_only: str, forgetful: str) -> Iterator[Any]:
+def browser(
+    served: str, mapping: str, guarded: str, student_only: str, forgetful: str
+) -> Iterator[Any]:
     """A headless browser; started after the servers, as no event loop can start while it runs."""
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if program is None:
