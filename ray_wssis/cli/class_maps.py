@@ -11,7 +11,7 @@ from ray_wssis.storage import locate
 
 if TYPE_CHECKING:
     from ray_wssis.data.problem import Problem
-    from ray_wssis.data.sparse.config import SparseConfig
+    from ray_wssis.data.sparse.config import SparseConfig, SparseLabelsConfig
 
 
 def is_tree(place: str | None) -> bool:
@@ -25,6 +25,7 @@ def find_problems(
     class_maps: str | None,
     classes: str | None,
     tags: str | None,
+    sparse: "SparseLabelsConfig | None",
 ) -> "list[Problem]":
     """List the problems of a COCO file, of a tree, or of folders of images and class maps.
 
@@ -37,15 +38,17 @@ def find_problems(
         if annotations is not None or images is None or classes is None:
             raise ValueError("--class-maps goes with --images and --classes, and without a file")
         listed = classes if UPath(classes).is_file() else classes.split(",")
-        return check_folder(images, class_maps, listed, tags)
+        return check_folder(images, class_maps, listed, tags, sparse)
     if annotations is None:
         raise ValueError("give a COCO file, the folder of a data set, or --class-maps")
     if is_tree(annotations):
         if images is not None or classes is not None:
             raise ValueError(f"{annotations} is a folder: leave out --images and --classes")
-        return check_tree(annotations, tags)
-    if classes is not None or tags is not None:
-        raise ValueError("--classes and --tags are for class maps; a COCO file has its own")
+        return check_tree(annotations, tags, sparse)
+    if classes is not None or tags is not None or sparse is not None:
+        raise ValueError(
+            "--classes, --tags and --sparse are for class maps; a COCO file has its own"
+        )
     return check_file(annotations, images)
 
 

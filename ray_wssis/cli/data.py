@@ -4,28 +4,20 @@ Commands import what they need when they run, so that the command line starts qu
 """
 
 import json
-from collections import Counter, defaultdict
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ray_wssis.cli.class_maps import find_problems, is_tree, split_class_maps
+from ray_wssis.cli.findings import console, has_errors, report, show, stop
 from ray_wssis.cli.imported import import_lines, import_report
 from ray_wssis.data.crowds import Crowds
 from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.point_kind import PointKind
 from ray_wssis.data.sparse.kind import SparseKind
 from ray_wssis.storage import locate
-
-if TYPE_CHECKING:
-    from ray_wssis.data.problem import Problem
-
-MAX_ROWS = {"error": 10, "warning": 10, "info": 3}  # of one kind in the table; --json lists all
-COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -213,11 +205,25 @@ def check(
     tags: Annotated[
         str | None, typer.Option(help="CSV with the tags of images: file,tag;tag.")
     ] = None,
+    sparse: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Sparse labels: a folder of PNGs, or a file of a labelling tool; may be repeated."
+        ),
+    ] = None,
+    not_annotated: Annotated[
+        int, typer.Option(min=0, max=255, help="Of sparse PNGs: a value that says nothing.")
+    ] = 255,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List everything that is wrong with a data set; exit 1 when there are errors."""
+    from ray_wssis.data.sparse.config import SparseLabelsConfig
+
+    labels = None
+    if sparse:
+        labels = SparseLabelsConfig(labels=tuple(sparse), not_annotated=not_annotated)
     try:
-        problems = find_problems(annotations, images, class_maps, classes, tags)
+        problems = find_problems(annotations, images, class_maps, classes, tags, labels)
     except ValueError as error:
         stop(error)
     if as_json:
@@ -278,63 +284,3 @@ def merge(
             table.add_row(what, f"{number}")
     console().print(table)
     console().print(f"Written: {escape(out)}", soft_wrap=True)
-
-
-def report(
-    annotations: str | None, images: str | None, problems: "list[Problem]"
-) -> dict[str, Any]:
-    """Build the JSON of the findings."""
-    counts = Counter(problem.severity for problem in problems)
-    return {
-        "annotations": annotations,
-        "images": images,
-        "ok": not has_errors(problems),
-        "num_errors": counts["error"],
-        "num_warnings": counts["warning"],
-        "num_infos": counts["info"],
-        "problems": [asdict(problem) for problem in problems],
-    }
-
-
-def show(problems: "list[Problem]") -> None:
-    """Print the findings as a table, the first few of each kind."""
-    by_kind: dict[tuple[str, str], list[Problem]] = defaultdict(list)
-    for problem in problems:
-        by_kind[problem.severity, problem.kind].append(problem)
-    table = Table("", "where", "found", "wanted")
-    for (severity, kind), same in by_kind.items():
-        colour = COLOURS[severity]
-        most = MAX_ROWS[severity]
-        for problem in same[:most]:
-            texts = (printable(text) for text in (problem.where, problem.found, problem.wanted))
-            table.add_row(f"[{colour}]{severity}[/]", *texts)
-        if len(same) > most:
-            rest = f"... and {len(same) - most} more: {kind} (--json lists all)"
-            table.add_row(f"[{colour}]{severity}[/]", rest, "", "")
-    if problems:
-        console().print(table)
-    counts = Counter(problem.severity for problem in problems)
-    console().print(
-        f"{counts['error']} errors, {counts['warning']} warnings, {counts['info']} infos"
-    )
-
-
-def printable(text: str) -> str:
-    """Return text without markup, and with codes for what no terminal can show."""
-    return escape(text.encode(errors="backslashreplace").decode())
-
-
-def console() -> Console:
-    """Create a console that writes to the standard output of this moment."""
-    return Console()
-
-
-def stop(error: ValueError) -> NoReturn:
-    """Print what the user can change and exit 1, without a traceback."""
-    Console(stderr=True).print(f"[red]error[/] {escape(str(error))}", soft_wrap=True)
-    raise typer.Exit(1) from error
-
-
-def has_errors(problems: "list[Problem]") -> bool:
-    """Tell whether a problem makes the file unusable."""
-    return any(problem.severity == "error" for problem in problems)

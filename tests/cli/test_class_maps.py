@@ -57,7 +57,10 @@ def test_folders_are_checked_with_tags(shapes: Path, tmp_path: Path) -> None:
         (["check"], "give a COCO file, the folder of a data set, or --class-maps"),
         (["check", "--class-maps", "maps"], "--class-maps goes with --images and --classes"),
         (["check", "."], "no data set with class maps; that is a tree of PASCAL VOC"),
-        (["check", "a.json", "--tags", "b.csv"], "--classes and --tags are for class maps"),
+        (
+            ["check", "a.json", "--tags", "b.csv"],
+            "--classes, --tags and --sparse are for",
+        ),
         (["split", ".", "out", "--sparse", "clicks", "--masks", "3"], "leave out --masks"),
         (["split", "a.json", "out", "--sparse", "clicks"], "--sparse is for the folder of a"),
         (["split", ".", "out"], "--masks says how many images keep their class maps"),
@@ -67,3 +70,11 @@ def test_arguments_that_do_not_fit_are_a_sentence(call: list[str], complaint: st
     result = CliRunner().invoke(app, call)
     assert result.exit_code == 1
     assert complaint in result.stderr
+
+
+def test_sparse_labels_are_checked(shapes: Path, tmp_path: Path) -> None:
+    (tmp_path / "points.csv").write_text("image,x,y,class\n000001.png,3.5,70,background\n")
+    call = ["check", str(shapes), "--sparse", str(tmp_path / "points.csv"), "--json"]
+    result = CliRunner().invoke(app, call)
+    kinds = [problem["kind"] for problem in json.loads(result.stdout)["problems"]]
+    assert kinds == ["point outside the image", "class without labels", "image without labels"]

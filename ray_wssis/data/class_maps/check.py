@@ -5,43 +5,59 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ray_wssis.data.class_maps.folder import read_folder
-from ray_wssis.data.class_maps.tags import note_contradictions, read_tags
+from ray_wssis.data.class_maps.tags import Tags, note_contradictions, read_tags
 from ray_wssis.data.class_maps.trees import read_tree
 from ray_wssis.data.image_facts import Facts, note_facts, read_facts
 from ray_wssis.data.images import ImageError
 from ray_wssis.data.problem import Problem, Problems
 from ray_wssis.data.records import Record, Records
+from ray_wssis.data.sparse.check import check_sparse_labels
+from ray_wssis.data.sparse.config import SparseLabelsConfig
 from ray_wssis.storage import Place
 
 MOST_NAMES = 5  # classes that a finding names
 
 
-def check_tree(root: Place, tags: str | None = None) -> list[Problem]:
+def check_tree(
+    root: Place, tags: str | None = None, sparse: SparseLabelsConfig | None = None
+) -> list[Problem]:
     """List all problems of a folder that `read_tree` knows, errors first.
 
-    `tags` is a table of tags.  Raises ValueError for a folder of no known kind, and for a list or
-    table that cannot be read.
+    `tags` is a table of tags, `sparse` are files of sparse labels.  Raises ValueError for a folder
+    of no known kind, and for a list, table or labels that cannot be read.
     """
     problems = Problems()
-    return _check(read_tree(root, problems), tags, problems)
+    return _check(read_tree(root, problems), tags, sparse, problems)
 
 
 def check_folder(
-    images: Place, class_maps: Place, classes: str | Sequence[str], tags: str | None = None
+    images: Place,
+    class_maps: Place,
+    classes: str | Sequence[str],
+    tags: str | None = None,
+    sparse: SparseLabelsConfig | None = None,
 ) -> list[Problem]:
     """List all problems of a folder of images and one of class maps, errors first.
 
-    Raises ValueError for classes or tags that cannot be read.
+    `tags` and `sparse` are those of `check_tree`.  Raises ValueError for classes, tags or labels
+    that cannot be read.
     """
     problems = Problems()
-    return _check(read_folder(images, class_maps, classes, problems), tags, problems)
+    return _check(read_folder(images, class_maps, classes, problems), tags, sparse, problems)
 
 
-def _check(records: Records, tags: str | None, problems: Problems) -> list[Problem]:
+def _check(
+    records: Records, tags: str | None, sparse: SparseLabelsConfig | None, problems: Problems
+) -> list[Problem]:
     _check_images(records, problems)
     _check_classes(records, problems)
-    if tags is not None:
-        _check_tags(records, tags, problems)
+    said = None if tags is None else read_tags(tags, records, problems)
+    if said is not None:
+        note_contradictions(records, said, problems)
+    if sparse is not None:
+        check_sparse_labels(records, sparse, said, problems)
+    elif said is not None:
+        _check_untagged(records, said, problems)
     return problems.worst_first()
 
 
@@ -76,10 +92,8 @@ def _check_classes(records: Records, problems: Problems) -> None:
         problems.add("warning", "class without pixels", "classes", text, wanted)
 
 
-def _check_tags(records: Records, tags: str, problems: Problems) -> None:
-    """Check a table of tags against the images and the class maps."""
-    said = read_tags(tags, records, problems)
-    note_contradictions(records, said, problems)
+def _check_untagged(records: Records, said: Tags, problems: Problems) -> None:
+    """Report images without a class map that are not in the table of tags."""
     weak = [record for record in records if record.class_map is None]
     untagged = [record for record in weak if record.image_id not in said]
     if untagged:

@@ -24,6 +24,7 @@ READERS = {
     ExportFormat.VOC_POINTS: read_voc_points,
     ExportFormat.VOC_SCRIBBLES: read_voc_scribbles,
 }
+MAY_BE_FRACTIONS = (ExportFormat.CSV, ExportFormat.CVAT, ExportFormat.LABELME)  # x and y
 
 
 def read_export(export: UPath, export_format: ExportFormat, notes: Notes) -> list[MarkedImage]:

@@ -17,7 +17,7 @@ from ray_wssis.data.image_names import NO_FILE, Names, locate_exports
 from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_size
 from ray_wssis.data.imports.export import MarkedImage, Notes, Unusable
 from ray_wssis.data.imports.export_format import ExportFormat
-from ray_wssis.data.imports.formats import read_export, recognise
+from ray_wssis.data.imports.formats import MAY_BE_FRACTIONS, read_export, recognise
 from ray_wssis.data.imports.objects import Gathering, in_pixels
 from ray_wssis.data.problem import Problem
 from ray_wssis.data.records import Record, Records
@@ -85,7 +85,7 @@ def import_points(
     labelled = [image for image in marked if image.is_labelled]
     names = locate_exports(images, (image.name for image in labelled))
     located = list(_located(labelled, names, notes))
-    if known is not ExportFormat.LABEL_STUDIO:  # there places are percent
+    if known in MAY_BE_FRACTIONS:
         located = in_pixels(located, pixel_indices, notes)
     for image, file, size in located:
         objects = gathering.objects(image, size, num_objects + 1)

@@ -11,8 +11,7 @@ from ray_wssis import masks
 from ray_wssis.data.class_maps.png import UNKNOWN, encode
 from ray_wssis.data.class_maps.voc import SHORT_NAMES
 from ray_wssis.data.imports.export import MarkedImage, Notes, Unusable
-from ray_wssis.data.imports.export_format import ExportFormat
-from ray_wssis.data.imports.formats import read_export, recognise
+from ray_wssis.data.imports.formats import MAY_BE_FRACTIONS, read_export, recognise
 from ray_wssis.data.imports.objects import Located, in_pixels, place_in, unknown_class
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Category, Record, Records
@@ -40,7 +39,7 @@ def read_drawn(
         with notes.item(image.where):
             if image.name in found:
                 located.append(_located(image, records[found[image.name]]))
-    if known is not ExportFormat.LABEL_STUDIO:  # there places are percent
+    if known in MAY_BE_FRACTIONS:
         located = in_pixels(located, config.pixel_indices, notes)
     middle = 0.5 if config.pixel_indices else 0.0
     crossed: dict[str, int] = {}  # pixels with two classes by image
