@@ -18,6 +18,7 @@ from ray_wssis.semantic.counts import counts
 from ray_wssis.semantic.draw import draw_audit
 from ray_wssis.semantic.sources import Gathered
 from ray_wssis.semantic.split_config import SemanticDataConfig
+from ray_wssis.storage import locate
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ def cut_sparse(config: SemanticDataConfig, parts: Gathered, seed: int) -> Sparse
 
     Raises ValueError if nothing is annotated.
     """
-    images = parts.weak
+    images = parts.weak if has_full_maps(config) else _without_maps(parts.weak)
     mapped = [place for place, record in enumerate(images) if record.class_map is not None]
     _, audit = draw_audit(images.select(mapped), config.audit, seed)
     held_out = {record.image_id for record in audit}
@@ -61,6 +62,17 @@ def cut_sparse(config: SemanticDataConfig, parts: Gathered, seed: int) -> Sparse
         Records.from_rows([rest[place] for place in annotated], images.categories),
         audit,
     )
+
+
+def has_full_maps(config: SemanticDataConfig) -> bool:
+    """Tell whether the class maps of a folder are others than its sparse labels."""
+    if config.folder is None or config.sparse_labels is None:
+        return True
+    return locate(config.folder.class_maps) not in map(locate, config.sparse_labels.labels)
+
+
+def _without_maps(images: Records) -> Records:
+    return Records.from_rows((replace(x, class_map=None) for x in images), images.categories)
 
 
 def _tagged(record: Record, said: Tags) -> Record:

@@ -153,3 +153,22 @@ def test_labels_of_unknown_classes_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(ValueError, match=r"points.csv: line 3 \(a.png\): the class 'z'; wanted"):
         split(run_in(tmp_path / "run"), config)
+
+
+def test_class_maps_that_are_the_sparse_labels_themselves_are_no_truth(tmp_path: Path) -> None:
+    strokes = np.full_like(MAP, UNKNOWN)
+    strokes[0] = MAP[0]
+    folder = write_folder(tmp_path, "abcdef", "")
+    for letter in "abcdef":
+        write_map(tmp_path / f"class_maps/{letter}.png", strokes)
+    labels = SparseLabelsConfig(labels=(folder.class_maps,))
+    made = split(
+        run_in(tmp_path / "run"),
+        SemanticDataConfig(folder=folder, sparse_labels=labels, audit=0.5),
+    )
+    sizes = [len(Records.read(made / name)) for name in (SPARSE, AUDIT, VALIDATION)]
+    assert sizes == [5, 0, 1]
+    assert not (made / WEAK_TRUTH).exists() and not (made / ALL).exists()
+    for record in Records.read(made / SPARSE):
+        assert record.class_map is not None and record.tags == (0, 1, 2)
+        assert (decode(record.class_map) == strokes).all()
