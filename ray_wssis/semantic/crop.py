@@ -26,6 +26,21 @@ class Crop:
         """Cut out of [H, W] uint8 -> [side, side], by the nearest pixel; unknown beyond."""
         return self.move(labels, cv2.INTER_NEAREST, UNKNOWN)
 
+    def sparse_class_map(self, labels: np.ndarray) -> np.ndarray:
+        """Cut a map out that is unknown nearly everywhere; no annotated pixel is lost on the way.
+
+        Where the image becomes smaller, the nearest pixel of most places is one beside a click.
+        """
+        moved = self.class_map(labels)
+        rows, columns = np.nonzero(labels != UNKNOWN)
+        places = self.matrix @ np.stack([columns, rows, np.ones(len(rows))])  # [2, N]
+        x, y = np.rint(places).astype(int)
+        here = (x >= 0) & (x < self.side) & (y >= 0) & (y < self.side)
+        x, y, marks = x[here], y[here], labels[rows, columns][here]
+        free = (moved[y, x] == UNKNOWN) & self.inside(*labels.shape)[y, x]
+        moved[y[free], x[free]] = marks[free]
+        return moved
+
     def inside(self, height: int, width: int) -> np.ndarray:
         """Mark the pixels that show the image of height x width: [side, side] bool."""
         whole = np.ones((height, width), np.uint8)

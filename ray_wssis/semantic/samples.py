@@ -55,9 +55,10 @@ class Batch:
 class SemanticSamples:
     """Images of a table of records, augmented afresh whenever they are drawn."""
 
-    def __init__(self, records: Records, augment: SemanticAugment) -> None:
+    def __init__(self, records: Records, augment: SemanticAugment, *, sparse: bool = False) -> None:
         self.records = records
         self.augment = augment
+        self.sparse = sparse  # class maps are unknown nearly everywhere
         self.mirrored = np.array(mirrored_labels(records.categories))
 
     def __len__(self) -> int:
@@ -74,7 +75,8 @@ class SemanticSamples:
         if record.class_map is None:
             class_map = np.full((crop.side, crop.side), UNKNOWN, np.uint8)
         else:
-            class_map = crop.class_map(decode(record.class_map))
+            move = crop.sparse_class_map if self.sparse else crop.class_map
+            class_map = move(decode(record.class_map))
         tags = np.zeros(len(self.records.categories), bool)
         tags[list(range(len(tags)) if record.tags is None else record.tags)] = True
         tags[list(present(class_map))] = True  # what a class map shows is there, whoever says what

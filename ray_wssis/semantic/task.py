@@ -33,6 +33,7 @@ class ImageStream:
     records: str
     augment: SemanticAugment
     quota: int  # images per step
+    sparse: bool = False  # class maps are unknown nearly everywhere
 
     def stream(self) -> Stream:
         return Stream(self.samples, self.quota)
@@ -40,7 +41,7 @@ class ImageStream:
     def samples(self) -> "SemanticSamples":
         from ray_wssis.semantic.samples import SemanticSamples
 
-        return SemanticSamples(Records.read(self.records), self.augment)
+        return SemanticSamples(Records.read(self.records), self.augment, sparse=self.sparse)
 
     def count(self) -> int:
         return len(Records.read(self.records))

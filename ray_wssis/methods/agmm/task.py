@@ -33,7 +33,9 @@ class SparseTask:
         return cls(
             name=name,
             stage=stage,
-            images=ImageStream(str(sparse.path), stage.augment, stage.training.batch_size),
+            images=ImageStream(
+                str(sparse.path), stage.augment, stage.training.batch_size, sparse=True
+            ),
             validation=str(validation.path),
             made_from={
                 "sparse": sparse,
