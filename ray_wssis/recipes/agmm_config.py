@@ -24,6 +24,15 @@ class AGMMConfig(RunConfig):
     upper_bound: bool = False  # train on the full class maps too, where they are known
 
     @model_validator(mode="after")
+    def check_data(self) -> "AGMMConfig":
+        if not self.data.is_sparse:
+            raise ValueError(
+                "data: agmm learns from points or scribbles, so give sparse_labels, or sparse to "
+                "draw some from class maps"
+            )
+        return self
+
+    @model_validator(mode="after")
     def check_student(self) -> "AGMMConfig":
         if self.student is not None and self.labelling is None:
             raise ValueError("student: it learns from labels, so give labelling too, perhaps {}")

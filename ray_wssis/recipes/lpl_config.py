@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ray_wssis.run_config import RunConfig
 from ray_wssis.semantic.augment_config import SemanticAugment
@@ -33,6 +33,14 @@ class LPLConfig(RunConfig):
     evaluation: Views = Views()  # measured beside the plain view
     baseline: bool = False  # train on the strong images alone too
     upper_bound: bool = False  # train on all true class maps too, where they are known
+
+    @model_validator(mode="after")
+    def check_data(self) -> "LPLConfig":
+        if self.data.is_sparse:
+            raise ValueError(
+                "data: lpl needs images with class maps; recipe: agmm takes sparse ones"
+            )
+        return self
 
     def stages(self) -> list[str]:
         extra = [*(["baseline"] if self.baseline else [])]
