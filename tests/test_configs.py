@@ -9,6 +9,7 @@ import timm
 
 from ray_wssis.config import load_config, shipped_configs, to_yaml
 from ray_wssis.instance.segmenter_config import SegmenterStage
+from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
@@ -212,3 +213,38 @@ def test_lpl_has_the_published_schedule(masks: int) -> None:
     assert hybrid.model.network.backbone.name.startswith("resnet101")
     assert loaded.labelling.views.scales == (0.5, 0.75, 1, 1.25, 1.5)
     assert loaded.labelling.views.flip
+
+
+@pytest.mark.parametrize("kind", ["points", "scribbles"])
+def test_agmm_has_the_published_schedule_of_voc(kind: str) -> None:
+    loaded = load_config(AGMMConfig, f"agmm_voc_{kind}")
+    training = loaded.agmm.training
+    assert training.steps * training.batch_size == pytest.approx(80 * 10_582, rel=1e-4)
+    assert (training.optimizer, training.schedule, training.weight_decay) == ("sgd", "poly", 1e-4)
+    assert (training.learning_rate, training.warmup_steps) == (1e-3, 0)
+    assert training.rate_factors == {"neck": 10, "head": 10}
+    assert loaded.agmm.model.network.backbone.name.startswith("resnet101")
+    assert loaded.evaluation.scales == (0.5, 0.75, 1, 1.25, 1.5, 1.75, 2)
+    assert loaded.data.sparse_labels is not None
+
+
+@pytest.mark.parametrize("clicks", [20, 50, 100])
+def test_agmm_has_the_published_schedule_of_cityscapes(clicks: int) -> None:
+    loaded = load_config(AGMMConfig, f"agmm_cityscapes_{clicks}")
+    training = loaded.agmm.training
+    assert training.steps * training.batch_size == pytest.approx(240 * 2_975, rel=1e-4)
+    assert (training.optimizer, training.schedule, training.weight_decay) == ("sgd", "poly", 1e-4)
+    assert (training.learning_rate, training.rate_factors) == (5e-3, {})
+    assert loaded.agmm.model.network.backbone.name.startswith("resnet50")
+    assert loaded.data.sparse is not None
+    assert loaded.data.sparse.per_class == clicks
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in shipped_configs() if name.startswith(("agmm_voc", "agmm_city"))]
+)
+def test_agmm_is_published_with_these_terms(name: str) -> None:
+    stage = load_config(AGMMConfig, name).agmm
+    assert set(stage.terms.model_dump().values()) == {0, 1}
+    assert stage.terms.soft == 0
+    assert stage.sigma == "fixed"

@@ -16,6 +16,7 @@ from ray_wssis.semantic.merge import PSEUDO_LABELS
 from ray_wssis.semantic.split import SPARSE, WEAK_TRUTH
 from ray_wssis.storage import read_json
 from ray_wssis.streaming.table import read_rows
+from tests.support.class_maps import write_cityscapes, write_map, write_voc
 from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
 
@@ -114,3 +115,49 @@ def test_without_labels_the_network_is_the_result(
 def test_a_student_needs_labels() -> None:
     with pytest.raises(ConfigError, match="give labelling too"):
         load_recipe("agmm_shapes", [*FEW[:5], FEW[6]])
+
+
+@pytest.mark.parametrize("name", ["agmm_voc_points", "agmm_voc_scribbles"])
+@slow
+def test_the_published_configurations_take_their_steps_on_a_voc_tree(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_voc(tmp_path / "data/VOCdevkit/VOC2012", strong="12", weak="34", validation="7")
+    labels = load_recipe(name).model_dump()["data"]["sparse_labels"]["labels"][0]
+    for letter in "1234":
+        given = np.full((4, 6), UNKNOWN, np.uint8)
+        given[1, 1], given[2, 4] = 0, 1
+        write_map(tmp_path / labels / f"2007_00000{letter}.png", given)
+    folders = take_steps(name, tmp_path, monkeypatch)
+    sparse = Records.read(folders["split"] / SPARSE)
+    assert [record.tags for record in sparse] == [(0, 1)] * 4
+    assert len(sparse.categories) == 21
+    figures = read_json(folders["evaluation"] / "metrics.json")
+    assert 0 <= figures["agmm/val/mIoU@views"] <= 100
+
+
+@pytest.mark.parametrize("clicks", [20, 50, 100])
+@slow
+def test_the_published_configurations_take_their_steps_on_a_cityscapes_tree(
+    clicks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = [f"aachen_00000{number}_000019" for number in range(4)]
+    write_cityscapes(tmp_path / "data/cityscapes", train, ["ulm_000000_000019"])
+    folders = take_steps(f"agmm_cityscapes_{clicks}", tmp_path, monkeypatch)
+    assert len(Records.read(folders["split"] / SPARSE)) == 4
+    assert 0 <= read_json(folders["evaluation"] / "metrics.json")["agmm/val/mIoU"] <= 100
+
+
+def take_steps(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Artifact]:
+    """Train a few steps of a configuration with a small network."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("ray_wssis.training.run.train", train_here)
+    monkeypatch.setattr("ray_wssis.streaming.stream.stream", stream_here)
+    small = [
+        f"agmm.model.network={NETWORK}",
+        "agmm.model.shorter=32",
+        "agmm.model.longest=64",
+        "agmm.augment.crop=32",
+        f"agmm.training={TRAINING}",
+    ]
+    return make(load_recipe(name, small), folder / "run")
