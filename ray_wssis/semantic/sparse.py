@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ray_wssis.data.class_maps.pairs import settle
-from ray_wssis.data.class_maps.tags import Tags
+from ray_wssis.data.class_maps.tags import Tags, background_of
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Record, Records
 from ray_wssis.data.sparse.draw import with_sparse_maps
@@ -56,7 +56,8 @@ def cut_sparse(config: SemanticDataConfig, parts: Gathered, seed: int) -> Sparse
             len(rest),
             rest[bare].file,
         )
-    sparse = (_tagged(drawn[place], parts.said or {}) for place in annotated)
+    always = background_of(images.categories)
+    sparse = (_tagged(drawn[place], parts.said or {}, always) for place in annotated)
     return SparseParts(
         Records.from_rows(sparse, images.categories),
         Records.from_rows([rest[place] for place in annotated], images.categories),
@@ -75,11 +76,10 @@ def _without_maps(images: Records) -> Records:
     return Records.from_rows((replace(x, class_map=None) for x in images), images.categories)
 
 
-def _tagged(record: Record, said: Tags) -> Record:
-    """Add the tags that somebody said to those of the annotated classes."""
-    return replace(
-        record, tags=tuple(sorted({*(record.tags or ()), *said.get(record.image_id, ())}))
-    )
+def _tagged(record: Record, said: Tags, always: tuple[int, ...]) -> Record:
+    """Add the tags that somebody said, and background, to those of the annotated classes."""
+    tags = {*(record.tags or ()), *said.get(record.image_id, ()), *always}
+    return replace(record, tags=tuple(sorted(tags)))
 
 
 def _with_labels(images: Records, config: SemanticDataConfig, seed: int) -> Records:

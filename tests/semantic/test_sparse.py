@@ -134,7 +134,7 @@ def test_points_of_somebody_are_the_labels_of_a_voc_tree(tmp_path: Path) -> None
     config = SemanticDataConfig(voc=VocConfig(root=str(root)), sparse_labels=labels, audit=0)
     made = split(run_in(tmp_path / "run"), config)
     (record,) = Records.read(made / SPARSE)
-    assert record.file.endswith("2007_000001.jpg") and record.tags == (15,)
+    assert record.file.endswith("2007_000001.jpg") and record.tags == (0, 15)
     assert record.class_map is not None
     assert np.argwhere(decode(record.class_map) != UNKNOWN).tolist() == [[1, 2]]
     assert len(Records.read(made / VALIDATION)) == 2
