@@ -43,7 +43,7 @@ from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Image
-from ray_wssis.streaming.labeller import Infer, Row
+from ray_wssis.streaming.labeller import Infer, Labeller, Row
 from ray_wssis.streaming.plan import Source
 from ray_wssis.streaming.shards import with_common, write_table
 from ray_wssis.streaming.stream import Pass, stream
@@ -102,11 +102,15 @@ def pointed_images(folder: Path, num: int) -> UPath:
     distinct = max(1, num // 10)
     annotations = write_shapes(UPath(folder / "shapes"), distinct, seed=7, size=SIZE)
     weak = as_weak(read_coco(annotations, UPath(folder / "shapes/images")), PointKind.CENTROID, 0)
-    once = weak.table
-    times = -(-num // distinct)
-    ids = pa.array(range(1, times * distinct + 1), type=pa.int64())
-    repeated = pa.concat_tables([once] * times).set_column(0, "image_id", ids).slice(0, num)
-    Records(repeated, weak.categories).write(UPath(folder / "weak.parquet"))
+    return write_repeated(weak, num, folder)
+
+
+def write_repeated(records: Records, num: int, folder: Path) -> UPath:
+    """Write records of `num` images, showing the same files again and again."""
+    times = -(-num // len(records))
+    ids = pa.array(range(1, times * len(records) + 1), type=pa.int64())
+    repeated = pa.concat_tables([records.table] * times).set_column(0, "image_id", ids)
+    Records(repeated.slice(0, num), records.categories).write(UPath(folder / "weak.parquet"))
     return UPath(folder / "weak.parquet")
 
 
@@ -198,16 +202,19 @@ def memory(folder: Path, num: int, plot: Path | None) -> None:
     teacher, refiner = (
         Part(path=UPath(folder / name), digest=hash_model(UPath(folder / name))) for name in "tr"
     )
-    out = UPath(folder / "out")
-    labeller = PointLabeller.of(teacher, refiner)
-    job = Pass(name="memory", records=[records], labeller=labeller, out=out)
-    sampler = Sampler(out)
-    sampler.start()
-    stream(job, LabellingWorkers())
-    sampler.stop()
+    sampler = sampled(records, PointLabeller.of(teacher, refiner), UPath(folder / "out"))
     print(sampler.table(num))
     if plot is not None:
         draw(sampler.samples, plot)
+
+
+def sampled(records: UPath, labeller: Labeller, out: UPath) -> "Sampler":
+    """Show all images to the labeller, and sample meanwhile."""
+    sampler = Sampler(out)
+    sampler.start()
+    stream(Pass(name="memory", records=[records], labeller=labeller, out=out), LabellingWorkers())
+    sampler.stop()
+    return sampler
 
 
 class Sampler(threading.Thread):
