@@ -18,7 +18,7 @@ from ray_wssis.data.class_maps.tags import background_of
 from ray_wssis.data.images import RGB
 from ray_wssis.data.records import Category
 from ray_wssis.models.model_folder import hash_model
-from ray_wssis.semantic.segmenter import Drawn, SemanticSegmenter, choose, to_size
+from ray_wssis.semantic.segmenter import Drawn, SemanticSegmenter, draw_at
 from ray_wssis.semantic.segmenter_config import Views
 from wssis_serve.colours import hex_colors
 from wssis_serve.config import ServeConfig
@@ -69,7 +69,7 @@ class SemanticEngine:
     def finish(self, image: Decoded, logits: Tensor, question: Question) -> Mapped:
         """The most probable class of each pixel, among the tags if there are any."""
         tags = labels_of(question.tags, self.categories)
-        drawn = choose(to_size(logits, image.size), tags)
+        drawn = draw_at(logits, image.size, tags)
         return Mapped(
             model=self.name,
             image=image.info,
