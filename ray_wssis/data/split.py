@@ -18,8 +18,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ray_wssis import masks
+from ray_wssis.data.draw import in_line, num_audit, spare
 from ray_wssis.data.point_kind import PointKind
-from ray_wssis.data.points import chance, with_points
+from ray_wssis.data.points import with_points
 from ray_wssis.data.records import Record, Records
 from ray_wssis.data.sizes import Sizes
 
@@ -99,14 +100,12 @@ def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Recor
     So many such draws are made, and the one with the most usual objects is taken.
     """
     records = list(strong)
-    wanted = max(1, int(len(records) * share + 1e-9)) if share else 0
-    if len(records) - wanted < 2:
-        wanted = 0
+    wanted = num_audit(len(records), share)
+    labels = {i: _labels(record) for i, record in enumerate(records)}
     able = [i for i, record in enumerate(records) if _can_audit(record)]
     usual = Sizes.of(records[i] for i in able)
     draws = [
-        _spare(records, _in_line(records, able, f"audit {k}", seed), wanted)
-        for k in range(NUM_DRAWS)
+        spare(labels, _in_line(records, able, f"audit {k}", seed), wanted) for k in range(NUM_DRAWS)
     ]
     audit = min(draws, key=lambda drawn: (-len(drawn), usual.distance(records[i] for i in drawn)))
     return (
@@ -157,24 +156,8 @@ def _draw_strong(
 
 
 def _in_line(records: list[Record], able: Iterable[int], kind: str, seed: int) -> list[int]:
-    """Sort the places `able` in an order that only the seed and the ids of the images decide."""
-    return sorted(
-        able, key=lambda i: (chance(seed, kind, records[i].image_id), records[i].image_id)
-    )
-
-
-def _spare(records: list[Record], line: list[int], wanted: int) -> set[int]:
-    """Take the first of a line of places that can be spared: some of each class must be left."""
-    left = Counter(label for record in records for label in _labels(record))
-    taken: set[int] = set()
-    for i in line:
-        if len(taken) == wanted:
-            break
-        objects = Counter(_labels(records[i]))
-        if all(left[label] > objects[label] for label in objects):
-            left -= objects
-            taken.add(i)
-    return taken
+    """Sort places in an order that only the seed and the ids of the images decide."""
+    return in_line(records, able, kind, seed, lambda record: record.image_id)
 
 
 def _labels(record: Record) -> list[int]:
