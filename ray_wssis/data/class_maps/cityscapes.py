@@ -1,8 +1,11 @@
 """Cityscapes trees: leftImg8bit and gtFine, a folder for each part and city.
 
 The class maps are the `labelIds` files, which hold more classes than the 19 that are trained and
-evaluated; pixels of the others are unknown.
+evaluated; pixels of the others are unknown.  A tree without any may have `labelTrainIds` files
+instead, whose values are the places of the 19 classes.
 """
+
+from dataclasses import replace
 
 from ray_wssis.data.class_maps.classes import Classes
 from ray_wssis.data.class_maps.pairs import Pair, read_pairs
@@ -42,11 +45,19 @@ CLASSES = Classes(
     categories=tuple(Category(id=value, name=name) for value, name in NAMES.items()),
     unknown=frozenset({*range(NUM_VALUES), 255} - set(NAMES)),  # 255 is a licence plate, or unknown
 )
+TRAIN_IDS = Classes(
+    categories=tuple(
+        replace(category, id=label) for label, category in enumerate(CLASSES.categories)
+    )
+)
 
 
 def read_cityscapes(root: Place, problems: Problems) -> Records:
     """Read the images of training and validation, by part, city and name."""
     folder = locate(root)
+    there = {part: set(list_files(str(folder / MAPS / part))) for part in (TRAIN, VALIDATION)}
+    has_ids = any(file.endswith(MAP_END) for files in there.values() for file in files)
+    end, classes = (MAP_END, CLASSES) if has_ids else (TRAIN_IDS_END, TRAIN_IDS)
     pairs = []
     for part in (TRAIN, VALIDATION):
         images = [
@@ -56,12 +67,11 @@ def read_cityscapes(root: Place, problems: Problems) -> Records:
             wanted = f"a folder for each city with files NAME{IMAGE_END}"
             place = f"{folder / IMAGES / part}"
             problems.add("error", "empty folder", place, "no image in it", wanted)
-        maps = set(list_files(str(folder / MAPS / part)))
         for image in images:
-            name = image.removesuffix(IMAGE_END) + MAP_END
-            class_map = str(folder / MAPS / part / name) if name in maps else None
+            name = image.removesuffix(IMAGE_END) + end
+            class_map = str(folder / MAPS / part / name) if name in there[part] else None
             pairs.append(Pair(str(folder / IMAGES / part / image), class_map))
-    return read_pairs(pairs, CLASSES, problems)
+    return Records.from_rows(read_pairs(pairs, classes, problems), CLASSES.categories)
 
 
 def is_validation(file: str) -> bool:
