@@ -66,7 +66,7 @@ class DPT(nn.Module):
         """
         pixels = normalise(images, sizes, self.mean, self.std)
         step = 2 * self.backbone.patch
-        if torch.compiler.is_exporting():  # a graph has no sizes: the canvas counts as the image
+        if torch.compiler.is_exporting():  # one graph for all sizes: the canvas counts as the image
             return self.output(self.decoded(pixels, rounded(pixels.shape[-2:], step)))
         groups: dict[tuple[int, int], list[int]] = {}
         for place, size in enumerate(sizes.tolist()):
@@ -85,15 +85,13 @@ class DPT(nn.Module):
         bottom, right = size[0] - height, size[1] - width  # a negative number of pixels is cut off
         maps = self.backbone(pad(pixels, (0, right, 0, bottom)))  # 4 of (B, ., N, M)
         maps = [resize(tokens) for resize, tokens in zip(self.resize, maps, strict=True)]
-        finer = [interpolated.shape[-2:] for interpolated in maps[:-1]]
-        sizes = [torch.Size((size[0] // 4, size[1] // 4)), *finer]
         fused = self.leave[-1](maps[-1])
         for level in reversed(range(NUM_MAPS - 1)):
-            fused = upsample(fused, sizes[level + 1]) + self.enter[level](maps[level])
-            fused = self.leave[level](fused)
-        fused = self.fuse(upsample(fused, sizes[0]))
-        rest = (0, width // 4 - sizes[0][1], 0, height // 4 - sizes[0][0])
-        return pad(fused, rest)
+            finer = self.enter[level](maps[level])
+            fused = self.leave[level](upsample(fused, finer.shape[-2:]) + finer)
+        own = torch.Size((size[0] // 4, size[1] // 4))
+        fused = self.fuse(upsample(fused, own))
+        return pad(fused, (0, width // 4 - own[1], 0, height // 4 - own[0]))
 
     def output(self, features: Float[Tensor, "B D h w"]) -> SemanticOutput:
         features = self.dropout(features)

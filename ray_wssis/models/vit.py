@@ -30,7 +30,7 @@ class ViTBackbone(nn.Module):
         self.blocks = blocks or tuple(
             max(0, depth * quarter // NUM_MAPS - 1) for quarter in range(1, NUM_MAPS + 1)
         )
-        if min(self.blocks) < 0 or max(self.blocks) >= depth:
+        if max(self.blocks) >= depth:
             raise ValueError(
                 f"backbone {config.name}: blocks {list(self.blocks)} are wanted, it has 0 to "
                 f"{depth - 1}"
