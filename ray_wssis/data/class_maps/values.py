@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ray_wssis.data.class_maps.matlab import read_segmentation
 from ray_wssis.data.images import DAMAGED, ImageError, read_bytes
 
 ONE_CHANNEL = "one channel whose values are the classes: a gray or a palette PNG"
@@ -27,10 +28,12 @@ class Unusable(ImageError):
 def read_values(file: str) -> Values:
     """Read the values of a class map.
 
-    Raises ImageError for a file that cannot be read, and Unusable for one with several channels,
-    with lossy compression, or with values above 255.
+    A `.mat` file is one of SBD.  Raises ImageError for a file that cannot be read, and Unusable for
+    one with several channels, with lossy compression, or with values above 255.
     """
     data = read_bytes(file)
+    if file.endswith(".mat"):
+        return Values(_whole(file, _matlab(file, data)), None)
     try:
         with Image.open(io.BytesIO(data)) as image:
             _check_kind(file, image)
@@ -42,13 +45,25 @@ def read_values(file: str) -> Values:
     except DAMAGED as error:
         found = f"the class map is damaged or no image ({error})"
         raise ImageError(file, found, "fetch the file again") from error
-    if pixels.max() > 255 or pixels.min() < 0:
-        found = f"values from {pixels.min()} to {pixels.max()}"
-        raise Unusable(file, found, "values 0 to 255: a class map has 8 bits, an instance map 16")
-    pixels = pixels.astype(np.uint8)
+    pixels = _whole(file, pixels)
     if image.mode == "L" and image.format == "PNG" and data[BIT_DEPTH] < 8:
         pixels //= 255 // (2 ** data[BIT_DEPTH] - 1)  # Pillow stretches 2 and 4 bits to 8
     return Values(pixels, palette)
+
+
+def _matlab(file: str, data: bytes) -> NDArray[np.generic]:
+    try:
+        return read_segmentation(data)
+    except ValueError as error:
+        raise Unusable(file, str(error), "a file of `cls` of SBD") from error
+
+
+def _whole(file: str, pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Check that values fit a byte each.  Raises Unusable."""
+    if not pixels.size or pixels.max() > 255 or pixels.min() < 0:
+        found = f"values from {pixels.min()} to {pixels.max()}" if pixels.size else "no value"
+        raise Unusable(file, found, "values 0 to 255: a class map has 8 bits, an instance map 16")
+    return pixels.astype(np.uint8)
 
 
 def _check_kind(file: str, image: Image.Image) -> None:

@@ -1,10 +1,12 @@
 """PASCAL VOC trees: JPEGImages, SegmentationClass, and the lists in ImageSets/Segmentation.
 
 SegmentationClassAug holds the class maps of further images, which the Semantic Boundaries Dataset
-drew.  A list is a file of names, never a share, so results can be compared with those of others.
+(SBD) drew; its own folder `cls` of MATLAB files may be there instead.  A list is a file of names,
+never a share, so results can be compared with those of others.
 """
 
 from collections.abc import Sequence
+from posixpath import splitext
 
 from upath import UPath
 
@@ -16,7 +18,8 @@ from ray_wssis.data.records import Category, Records
 from ray_wssis.storage import Place, locate, names_in
 
 IMAGES = "JPEGImages"
-MAPS = ("SegmentationClass", "SegmentationClassAug")  # the first that has a name is taken
+MAPS = ("SegmentationClass", "SegmentationClassAug", "cls")  # the first that has a name is taken
+MAP_ENDS = (".png", ".mat")
 LISTS = ("ImageSets/Segmentation", "ImageSets/SegmentationAug")
 
 NAMES = (
@@ -42,8 +45,8 @@ def read_voc(root: Place, names: Sequence[str], problems: Problems) -> Records:
     map_of: dict[str, str] = {}
     for maps in MAPS:
         for file in names_in(folder / maps):
-            if file.endswith(".png"):
-                map_of.setdefault(stem(file), str(folder / maps / file))
+            if file.endswith(MAP_ENDS):
+                map_of.setdefault(splitext(file)[0], str(folder / maps / file))
     pairs = [Pair(str(folder / IMAGES / f"{name}.jpg"), map_of.get(name)) for name in names]
     return read_pairs(pairs, CLASSES, problems, mixed=True)
 
