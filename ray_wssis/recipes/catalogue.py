@@ -8,6 +8,7 @@ from ray_wssis.config import ConfigError, apply_override, load_config, read_valu
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.recipes.semi_supervised_config import SemiSupervisedConfig
 from ray_wssis.run_config import RunConfig
 from ray_wssis.storage import Place
 
@@ -15,7 +16,12 @@ if TYPE_CHECKING:  # imports torch and Ray
     from ray_wssis.artifacts import Artifact
     from ray_wssis.run import Run
 
-CONFIGS: tuple[type[RunConfig], ...] = (PointWSSISConfig, LPLConfig, AGMMConfig)  # first: default
+CONFIGS: tuple[type[RunConfig], ...] = (  # the first is the default
+    PointWSSISConfig,
+    LPLConfig,
+    AGMMConfig,
+    SemiSupervisedConfig,
+)
 
 
 def load_recipe(
@@ -59,4 +65,8 @@ def artifacts(run: "Run", config: RunConfig) -> "Iterator[Artifact]":
             from ray_wssis.recipes.agmm import agmm
 
             return agmm(run, config)
+        case SemiSupervisedConfig():
+            from ray_wssis.recipes.semi_supervised import semi_supervised
+
+            return semi_supervised(run, config)
     raise AssertionError(config.recipe)

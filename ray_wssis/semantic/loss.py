@@ -32,3 +32,10 @@ def pixel_cross_entropy(
 def masked(labels: UInt8[Tensor, "B H W"], inside: Bool[Tensor, "B H W"]) -> UInt8[Tensor, "B H W"]:
     """Make the pixels beyond the images unknown."""
     return torch.where(inside, labels, UNKNOWN)
+
+
+@torch.no_grad()
+def choices(logits: Float[Tensor, "B K h w"], size: torch.Size) -> UInt8[Tensor, "B H W"]:
+    """Return the most probable label of each pixel."""
+    full = interpolate(logits.float(), size, mode="bilinear", align_corners=False)
+    return full.argmax(dim=1).to(torch.uint8)

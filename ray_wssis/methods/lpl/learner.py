@@ -21,12 +21,12 @@ import torch
 import torch.distributed
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, multilabel_soft_margin_loss
+from torch.nn.functional import multilabel_soft_margin_loss
 
 from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.models.semantic_network import create_network
 from ray_wssis.semantic.learner import STRONG, parameter_groups
-from ray_wssis.semantic.loss import masked, pixel_cross_entropy
+from ray_wssis.semantic.loss import choices, masked, pixel_cross_entropy
 from ray_wssis.semantic.samples import Batch
 from ray_wssis.semantic.segmenter import restrict
 from ray_wssis.semantic.segmenter_config import SemanticConfig
@@ -100,13 +100,6 @@ class Judge(nn.Module):
         iou = both / (true + predicted - both)  # (K,)
         worst: Tensor = iou.expand(tags.shape).masked_fill(~tags, 1).amin(dim=1)
         return worst**POWER
-
-
-@torch.no_grad()
-def choices(logits: Float[Tensor, "B K h w"], size: torch.Size) -> UInt8[Tensor, "B H W"]:
-    """Return the most probable label of each pixel."""
-    full = interpolate(logits.float(), size, mode="bilinear", align_corners=False)
-    return full.argmax(dim=1).to(torch.uint8)
 
 
 def tag_loss(

@@ -6,10 +6,10 @@ import torch
 from torch.nn.functional import interpolate
 
 from ray_wssis.data.class_maps.png import UNKNOWN
-from ray_wssis.methods.lpl.learner import DECAY, POWER, Judge, LPLLearner, choices, tag_loss
+from ray_wssis.methods.lpl.learner import DECAY, POWER, Judge, LPLLearner, tag_loss
 from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.models.deeplab_config import DeepLabConfig
-from ray_wssis.semantic.loss import masked, pixel_cross_entropy
+from ray_wssis.semantic.loss import choices, masked, pixel_cross_entropy
 from ray_wssis.semantic.samples import Batch
 from ray_wssis.semantic.segmenter import restrict
 from ray_wssis.semantic.segmenter_config import SemanticConfig

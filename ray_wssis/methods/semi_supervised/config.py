@@ -1,0 +1,45 @@
+"""Configuration of methods that learn from images without labels while they train."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ray_wssis.config import Config
+from ray_wssis.semantic.augment_config import SemanticAugment
+from ray_wssis.semantic.segmenter_config import SemanticStage
+
+
+class CPS(Config):
+    """Cross pseudo supervision (arXiv:2106.01226)."""
+
+    name: Literal["cps"] = "cps"
+    weight: float = Field(default=1.0, ge=0)  # of what the networks teach each other
+    cutmix: bool = True  # on images into which boxes of other images are pasted
+
+
+class MeanTeacher(Config):
+    """Mean teacher (arXiv:1703.01780)."""
+
+    name: Literal["mean_teacher"] = "mean_teacher"
+    weight: float = Field(default=100.0, ge=0)  # of the distance from the teacher
+    decay: float = Field(default=0.99, gt=0, lt=1)  # of the teacher's weights, per step
+
+
+class UniMatch(Config):
+    """UniMatch V2 (arXiv:2410.10777)."""
+
+    name: Literal["unimatch"] = "unimatch"
+    threshold: float = Field(default=0.95, ge=0, lt=1)  # probability of labels that are learnt
+    decay: float = Field(default=0.996, gt=0, lt=1)  # of the teacher's weights, per step
+    cutmix: float = Field(default=0.5, ge=0, le=1)  # chance of a box from another image
+
+
+Method = Annotated[CPS | MeanTeacher | UniMatch, Field(discriminator="name")]
+
+
+class SemiSupervisedStage(SemanticStage):
+    """A network that learns from strong images, and from others without their labels."""
+
+    method: Method
+    strong_images: int = Field(default=8, ge=1)  # of each step; the others have no labels
+    unlabelled_augment: SemanticAugment = SemanticAugment()

@@ -1,0 +1,49 @@
+"""Few class maps and images without any label in, a semantic segmenter out.
+
+The methods differ in what the network learns from the unlabelled images while it trains: cross
+pseudo supervision, mean teacher or UniMatch V2 (`methods/semi_supervised/`).  Every `yield` is one
+folder of the run; a folder that is finished is not made again.
+"""
+
+from collections.abc import Iterator
+
+from ray_wssis.artifacts import Artifact, Part
+from ray_wssis.methods.semi_supervised.task import SemiSupervisedTask
+from ray_wssis.recipes.semi_supervised_config import SemiSupervisedConfig
+from ray_wssis.run import Run
+from ray_wssis.semantic.evaluate import evaluate
+from ray_wssis.semantic.report import semantic_sections
+from ray_wssis.semantic.segmenter_config import SemanticStage
+from ray_wssis.semantic.split import ALL, STRONG, VALIDATION, WEAK, split
+from ray_wssis.semantic.task import SemanticTask
+
+
+def semi_supervised(run: Run, config: SemiSupervisedConfig) -> Iterator[Artifact]:
+    yield (data := split(run, config.data))
+    strong, validation = data.part(STRONG), data.part(VALIDATION)
+    stage = config.student
+    task = SemiSupervisedTask.of(stage, strong, data.part(WEAK), validation)
+    says = "Train on class maps and on images without labels"
+    yield (student := run.train("student", says, task, stage))
+    models = {"student": student}
+
+    if config.baseline:
+        says = "Train on the strong images alone"
+        models["baseline"] = train(run, "baseline", says, stage, strong, validation)
+        yield models["baseline"]
+    if config.upper_bound:
+        says, truth = "Train on all true class maps", data.part(ALL)
+        models["upper_bound"] = train(run, "upper_bound", says, stage, truth, validation)
+        yield models["upper_bound"]
+    yield (figures := evaluate(run, data, models, None, config.evaluation))
+    yield run.report({"evaluation": figures}, lambda: semantic_sections(run.folder, list(models)))
+
+
+def train(
+    run: Run, name: str, says: str, stage: SemanticStage, images: Part, validation: Part
+) -> Artifact:
+    """Train the student's network on class maps alone."""
+    stage = stage.model_copy(update={"ready": None})
+    quotas = {"strong": stage.training.batch_size}
+    task = SemanticTask.of(name, stage, {"strong": images}, quotas, validation)
+    return run.train(name, says, task, stage)
