@@ -27,7 +27,7 @@ from ray_wssis.cli.app import app
 from ray_wssis.cli.planned import names_data
 from ray_wssis.config import apply_override, check_config, load_config, shipped_configs
 from ray_wssis.recipes.annotate import AnnotateConfig
-from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.recipes.catalogue import load_recipe
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("benchmarks", "cluster", "configs", "docs", "jobs", "ray_wssis", "serve", "tests")
@@ -124,12 +124,12 @@ def check_values(name: str, given: dict[str, Any]) -> None:
     elif name == "annotate":
         load_config(AnnotateConfig, None, overrides)
     elif "overrides" in given:
-        config = given.get("name")  # mine.yaml is what `wssis config dump nuclei` wrote
+        config = given.get("name") or given.get(
+            "config"
+        )  # mine.yaml is what `wssis config dump nuclei` wrote
         if config is None and names_data(overrides):  # the rest is planned
             overrides = ["data.annotations=null", *overrides]
-        load_config(
-            PointWSSISConfig, config if config in shipped_configs() else "nuclei", overrides
-        )
+        load_recipe(config if config in shipped_configs() else "nuclei", overrides)
 
 
 @each_page
