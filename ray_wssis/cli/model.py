@@ -46,21 +46,36 @@ def export(
         typer.Option(
             "--out",
             "-o",
-            show_default="segmenter.onnx or segmenter.pt2",
+            show_default="segmenter.onnx or segmenter.pt2, semantic.onnx or semantic.pt2",
             help="File to write, .onnx or .pt2.",
         ),
     ] = None,
     height: Annotated[
         int | None,
-        typer.Option(min=1, show_default="square", help="Height of your images, in pixels."),
+        typer.Option(
+            min=1, show_default="square, or free", help="Height of your images, in pixels."
+        ),
     ] = None,
     width: Annotated[
         int | None,
-        typer.Option(min=1, show_default="square", help="Width of your images, in pixels."),
+        typer.Option(
+            min=1, show_default="square, or free", help="Width of your images, in pixels."
+        ),
     ] = None,
 ) -> None:
     """Write a segmenter to one file that runs without this package."""
-    from ray_wssis.instance import export as exporting  # imports torch
+    from ray_wssis.models.export_file import SUFFIXES, checked_target  # imports torch
+    from ray_wssis.models.model_folder import DESCRIPTION, find_model
+    from ray_wssis.storage import locate, read_json
 
-    file = out or f"segmenter{exporting.SUFFIXES[format]}"
-    typer.echo(exporting.export(model, file, format, height=height, width=width))
+    if out is not None:
+        checked_target(out, format)  # a mistake there is said before anything is read
+    folder = find_model(locate(model))
+    kind = read_json(folder / DESCRIPTION).get("kind")
+    file = out or f"{kind}{SUFFIXES[format]}"
+    match kind:
+        case "semantic":
+            from ray_wssis.semantic.export import export as write
+        case _:
+            from ray_wssis.instance.export import export as write
+    typer.echo(write(folder, file, format, height=height, width=width))

@@ -8,10 +8,7 @@ turn the sides of a free one into numbers.
 Legend: H W canvas pixels, h w = H / 4, W / 4, K rows, at most `max_instances`.
 """
 
-import io
-import json
-from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +19,12 @@ from ray_wssis.data.images import shortest_edge_size
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.evaluating import evaluating
+from ray_wssis.models.export_file import Format, checked_shape, checked_target, write
 from ray_wssis.models.model_folder import find_model
 from ray_wssis.models.solov2 import MASK_STRIDE
 from ray_wssis.models.solov2_inference import choose_cells, draw_instances, join_levels
-from ray_wssis.storage import Place, locate, write_atomically
+from ray_wssis.storage import Place, locate
 
-Format = Literal["onnx", "torch"]
-SUFFIXES: dict[Format, str] = {"onnx": ".onnx", "torch": ".pt2"}
 INPUTS = ("image", "size")
 OUTPUTS = ("masks", "labels", "scores")
 
@@ -79,64 +75,31 @@ def export(
     Raises ValueError if there is no segmenter, if the file has another suffix, or if the optional
     extra is missing.
     """
-    target = locate(file)
-    if target.suffix != SUFFIXES[format]:
-        raise ValueError(f"{file}: a file for {format} ends in {SUFFIXES[format]}")
-    shape = checked_shape(height, width)
-    if format == "onnx":
-        require_extra()
+    target, shape = checked_target(file, format), checked_shape(height, width)
     segmenter = Segmenter.load(find_model(locate(model)), torch.device("cpu"))
     segmenter.network.requires_grad_(False)  # its outputs need no detach
-    program = trace(segmenter, *shape)
-    data = onnx_bytes(program) if format == "onnx" else torch_bytes(program)
-    about = json.dumps(describe(segmenter, program), indent=2) + "\n"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(target, data)
-    write_atomically(target.with_suffix(".json"), about.encode())
-    return target
+    program, canvas = trace(segmenter, *(shape or (1, 1)))
+    about = {
+        "canvas": canvas,
+        "mask_stride": MASK_STRIDE,
+        "normalisation": "in the graph: pixels are RGB, 0 to 255, and zero beside the image",
+        "shorter": segmenter.config.shorter,
+        "longest": segmenter.config.longest,
+        "inference": segmenter.config.inference.model_dump(mode="json"),
+        "categories": [vars(category) for category in segmenter.categories],
+    }
+    translations = {torch.ops.aten.sort.stable: stable_sort}
+    return write(program, target, INPUTS, OUTPUTS, about, translations)
 
 
-def checked_shape(height: int | None, width: int | None) -> tuple[int, int]:
-    """Return (height, width) of the images to come; square ones by default."""
-    if height is None and width is None:
-        return 1, 1
-    if height is None or width is None or min(height, width) < 1:
-        raise ValueError(f"height {height} and width {width}: give both, in pixels")
-    return height, width
-
-
-def require_extra() -> None:
-    if any(find_spec(name) is None for name in ("onnx", "onnxscript")):
-        raise ValueError("--format onnx needs the optional extra: pip install 'ray-wssis[export]'")
-
-
-def trace(segmenter: Segmenter, height: int, width: int) -> ExportedProgram:
-    """Trace the detector, on the canvas for images of this shape."""
+def trace(segmenter: Segmenter, height: int, width: int) -> tuple[ExportedProgram, list[int]]:
+    """Trace the detector, on the canvas for images of this shape; return that too."""
     config = segmenter.config
     size = shortest_edge_size(height, width, config.shorter, config.longest)
     image, sizes = pad_images([torch.zeros(*size, 3, dtype=torch.uint8).numpy()])
     with evaluating(segmenter.network), torch.no_grad():
-        return torch.export.export(Detector(segmenter), (image, sizes[0]))
-
-
-def torch_bytes(program: ExportedProgram) -> bytes:
-    """Serialise to the content of a `.pt2` file, for `torch.export.load`."""
-    buffer = io.BytesIO()
-    torch.export.save(program, buffer)
-    return buffer.getvalue()
-
-
-def onnx_bytes(program: ExportedProgram) -> bytes:
-    """Serialise to the content of a `.onnx` file, weights included."""
-    exported = torch.onnx.export(
-        program,
-        input_names=INPUTS,
-        output_names=OUTPUTS,
-        custom_translation_table={torch.ops.aten.sort.stable: stable_sort},
-        verbose=False,
-    )
-    assert exported is not None
-    return bytes(exported.model_proto.SerializeToString())
+        program = torch.export.export(Detector(segmenter), (image, sizes[0]))
+    return program, list(image.shape[-2:])
 
 
 def stable_sort(values: Any, stable: bool = True, dim: int = -1, descending: bool = False) -> Any:
@@ -144,27 +107,3 @@ def stable_sort(values: Any, stable: bool = True, dim: int = -1, descending: boo
     from onnxscript import opset20 as op  # of the optional extra
 
     return op.TopK(values, op.Shape(values), axis=dim, largest=int(descending), sorted=1)
-
-
-def describe(segmenter: Segmenter, program: ExportedProgram) -> dict[str, Any]:
-    """Describe the file for someone who does not have this package."""
-    values = {node.name: node.meta["val"] for node in program.graph.nodes if "val" in node.meta}
-    signature = program.graph_signature
-    inputs = [values[name] for name in signature.user_inputs]
-    outputs = [values[name] for name in signature.user_outputs]
-    config = segmenter.config
-    return {
-        "inputs": dict(zip(INPUTS, map(shape_and_type, inputs), strict=True)),
-        "outputs": dict(zip(OUTPUTS, map(shape_and_type, outputs), strict=True)),
-        "canvas": list(inputs[0].shape[-2:]),
-        "mask_stride": MASK_STRIDE,
-        "normalisation": "in the graph: pixels are RGB, 0 to 255, and zero beside the image",
-        "shorter": config.shorter,
-        "longest": config.longest,
-        "inference": config.inference.model_dump(mode="json"),
-        "categories": [vars(category) for category in segmenter.categories],
-    }
-
-
-def shape_and_type(value: Tensor) -> dict[str, Any]:
-    return {"shape": list(value.shape), "type": str(value.dtype).removeprefix("torch.")}

@@ -16,6 +16,7 @@ from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.models.solov2 import SOLOv2
 from tests.support.published import published_segmenter
 from tests.support.tiny import TINY
+from tests.support.tiny_run import write_semantic_run
 
 
 class Runs:
@@ -88,6 +89,14 @@ def test_a_model_is_exported_where_it_is_asked_for(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout == f"{out}\n"
     assert json.loads(out.with_suffix(".json").read_text())["canvas"] == [64, 96]
+
+
+def test_a_semantic_student_is_exported_by_the_same_command(tmp_path: Path) -> None:
+    run, out = write_semantic_run(tmp_path / "run"), tmp_path / "student.pt2"
+    line = ["export", str(run), "--format", "torch", "--out", str(out)]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0, result.output
+    assert json.loads(out.with_suffix(".json").read_text())["outputs"].keys() == {"logits"}
 
 
 def test_an_ending_that_does_not_fit_is_a_sentence(tmp_path: Path) -> None:

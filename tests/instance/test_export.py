@@ -17,11 +17,12 @@ from upath import UPath
 
 from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.data.records import Category
-from ray_wssis.instance.export import Detector, Format, export
+from ray_wssis.instance.export import Detector, export
 from ray_wssis.instance.segmenter import Found, Segmenter, network_image
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.masks import decode, encode, iou
 from ray_wssis.models.canvas import pad_images
+from ray_wssis.models.export_file import Format
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.solov2 import SOLOv2
 from ray_wssis.models.solov2_config import InferenceConfig
@@ -159,7 +160,7 @@ def test_the_example_of_the_user_guide_finds_what_the_segmenter_finds(
     run: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     section = GUIDE.read_text(encoding="utf-8").partition("\n## Export\n")[2].partition("\n## ")[0]
-    (example,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    example, _ = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
     picture = pictures(1)[0]
     Image.fromarray(picture).save(run / "image.png")
     monkeypatch.chdir(run)
