@@ -42,19 +42,19 @@ def cut_sparse(config: SemanticDataConfig, parts: Gathered, seed: int) -> Sparse
     held_out = {record.image_id for record in audit}
     rest = [record for record in images if record.image_id not in held_out]
     drawn = _with_labels(Records.from_rows(rest, images.categories), config, seed)
-    annotated = [place for place, record in enumerate(drawn) if record.class_map and record.tags]
+    annotated = [place for place, record in enumerate(drawn) if is_annotated(record)]
     if not annotated:
         raise ValueError(
             f"there is nothing to teach: none of the {len(rest)} training images has an annotated "
             "pixel. Give class maps to draw sparse labels from, or files of sparse labels"
         )
     if len(annotated) < len(rest):
-        bare = next(place for place in range(len(rest)) if place not in annotated)
+        bare = next(record for record in drawn if not is_annotated(record))
         logger.warning(
             "%d of %d training images have no annotated pixel and are left out, for instance %s",
             len(rest) - len(annotated),
             len(rest),
-            rest[bare].file,
+            bare.file,
         )
     always = background_of(images.categories)
     sparse = (_tagged(drawn[place], parts.said or {}, always) for place in annotated)
@@ -63,6 +63,11 @@ def cut_sparse(config: SemanticDataConfig, parts: Gathered, seed: int) -> Sparse
         Records.from_rows([rest[place] for place in annotated], images.categories),
         audit,
     )
+
+
+def is_annotated(record: Record) -> bool:
+    """Tell whether a sparse class map has an annotated pixel; its tags are those classes."""
+    return record.class_map is not None and bool(record.tags)
 
 
 def has_full_maps(config: SemanticDataConfig) -> bool:

@@ -96,23 +96,25 @@ def split_tree(
 def split_sparse(root: Place, out: Place, *, sparse: SparseConfig, seed: int) -> SparseFiles:
     """Draw sparse labels for a tree that `kind_of` knows into the folder `out`.
 
-    Raises ValueError for a tree that cannot be read or split.
+    Raises ValueError for a tree that cannot be read or split, and if the labels exist already.
     """
     top, folder = locate(root), locate(out)
     config = tree_config(root, sparse=sparse, audit=0)
+    start = f"{config.name}_{sparse.kind}"
+    maps, validation = folder / start, folder / f"{start}_val.txt"
+    if maps.exists():
+        raise ValueError(f"{maps} exists, and old labels would stay among new ones: remove it")
     folder.mkdir(parents=True, exist_ok=True)
     parts = gather(config, seed, folder)
     drawn = cut_sparse(config, parts, seed).sparse
     check_sparse(drawn, parts.validation)
-    start = f"{config.name}_{sparse.kind}"
-    maps, validation = folder / start, folder / f"{start}_val.txt"
     write_values(drawn, top, maps)
     validation.write_text(list_of(parts.validation, top), encoding="utf-8")
     manifest = {
         "seed": seed,
         "how": sparse.model_dump(mode="json"),
         "lists": dict(described(config)),
-        "sparse": {"folder": maps.name, "sha256": listing(str(maps))} | sparse_counts(drawn),
+        "sparse": {"folder": maps.name, "listing": listing(str(maps))} | sparse_counts(drawn),
         "validation": {"file": validation.name, "sha256": hash_file(validation)}
         | counts(parts.validation),
     }

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from ray_wssis.data.builtin.semantic_shapes import write_semantic_shapes
@@ -57,6 +58,8 @@ def test_a_run_reads_the_sparse_labels_that_were_drawn(tmp_path: Path) -> None:
     files = split_sparse(root, tmp_path / "out", sparse=scribbles, seed=3)
     assert files.maps.name == "shapes_scribbles"
     assert files.manifest["sparse"]["num_images"] == 8
+    with pytest.raises(ValueError, match="shapes_scribbles exists, and old labels would stay"):
+        split_sparse(root, tmp_path / "out", sparse=scribbles, seed=4)
     folder = FolderConfig(
         images=f"{root}/images", class_maps=f"{root}/class_maps", classes=f"{root}/classes.txt"
     )

@@ -1,4 +1,4 @@
-"""Points from a table with the columns image, x, y, class, and perhaps object and positive."""
+"""Points from a table with the columns image (or file), x, y, class, perhaps object, positive."""
 
 import csv
 import io
@@ -30,6 +30,9 @@ def read_csv(export: UPath, notes: Notes) -> Iterable[MarkedImage]:
     """
     text = export.read_text(encoding="utf-8-sig")
     rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    names = list(rows.fieldnames or ())
+    if "image" not in names:  # other tables name images so
+        rows.fieldnames = ["image" if name == "file" else name for name in names]
     missing = {"image", "x", "y", "class"} - set(rows.fieldnames or ())
     if missing:
         raise ValueError(

@@ -20,7 +20,7 @@ def find_images(
     found = {name: place_of[located.file(name)] for name in names if name not in located.lost}
     if lost := [name for name in names if name in located.lost]:
         reason = located.lost[lost[0]]
-        text = f"{len(lost)} of {len(names)} names are those of no training image: {lost[0]!r:.200}"
+        text = f"{len(lost)} of {len(names)} names are those of no image here: {lost[0]!r:.200}"
         wanted = reason.wanted or f"names of the {len(records)} images"
         severity: Severity = "info" if found else "error"
         problems.add(severity, "no such image", where, f"{text} ({reason.found})", wanted)

@@ -36,13 +36,19 @@ OTHER_VALUES = "sparse_labels.not_annotated names one more value that says nothi
 def is_folder_of_maps(place: str) -> bool:
     """Tell whether a place is a folder with PNGs and without files of labelling tools.
 
-    Raises ValueError for a place where there is nothing.
+    Raises ValueError for a place where there is nothing, and for a folder of other files.
     """
     folder = locate(place)
     if not folder.exists():
         raise ValueError(f"{place}: there are no sparse labels, neither a folder nor a file")
+    if not folder.is_dir():
+        return False
     ends = {splitext(file)[1].casefold() for file in list_files(str(folder))}
-    return ".png" in ends and not ends & {".json", ".xml"}
+    if not ends & {".png", ".json", ".xml"}:
+        raise ValueError(
+            f"{place}: no sparse labels in the folder; PNG, JSON or XML files are read"
+        )
+    return not ends & {".json", ".xml"}
 
 
 def read_maps(

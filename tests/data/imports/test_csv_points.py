@@ -136,3 +136,8 @@ def test_fractions_that_are_said_to_be_pixels_are_named(folder: Path) -> None:
 def test_a_quote_without_an_end_is_an_error(folder: Path) -> None:
     with pytest.raises(ValueError, match="unexpected end of data"):
         imported(folder, "points.csv", 'image,x,y,class\n"a.png,1,2,cat\na.png,3,4,cat\n')
+
+
+def test_a_column_of_files_names_images(folder: Path) -> None:
+    found = imported(folder, "points.csv", "file,x,y,class\na.png,1.5,2,cat\n")
+    assert points(found) == [("a.png", "cat", 1.5, 2)] and not found.problems

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode
 from ray_wssis.data.problem import Problems
@@ -46,3 +47,10 @@ def test_files_add_up_and_later_ones_lie_above(tmp_path: Path) -> None:
 
 def test_one_folder_needs_no_list() -> None:
     assert SparseLabelsConfig.model_validate({"labels": "x"}).labels == ("x",)
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    config = SparseLabelsConfig(labels=(str(tmp_path),))
+    with pytest.raises(ValueError, match="no sparse labels in the folder; PNG, JSON or XML files"):
+        with_given_labels(Records.from_rows([], CATEGORIES), config, Problems())

@@ -87,7 +87,7 @@ def test_maps_of_other_images_are_counted_and_none_at_all_is_an_error(tmp_path: 
     assert list(found) == [0]
     (problem,) = problems.found
     assert (problem.severity, problem.where) == ("info", str(tmp_path / "dots"))
-    assert "1 of 2 names are those of no training image: 'one'" in problem.found
+    assert "1 of 2 names are those of no image here: 'one'" in problem.found
     (tmp_path / "dots/1.png").unlink()
     found, problems = read(tmp_path / "dots", records)
     assert not found and [each.severity for each in problems.found] == ["error"]
