@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from wssis_serve.label_studio.brush import to_brush
 
+from ray_wssis import masks
 from ray_wssis.data.coco_writer import write_coco
 from tests.support.exports import findings, imported, key_point, points, task
 
@@ -165,3 +168,11 @@ def test_a_task_that_was_submitted_without_a_mark_is_empty(folder: Path) -> None
 def test_a_region_may_have_any_id(folder: Path, number: Any) -> None:
     found = imported(folder, "a.json", [task(key_point(50, 50, id=number))])
     assert points(found) == [("a.png", "cat", 20, 15)]
+
+
+def test_brush_strokes_are_no_objects_and_are_counted(folder: Path) -> None:
+    code = to_brush(masks.encode(np.ones((30, 40), bool)), 30, 40)
+    brush = key_point(0, 0, id="b", type="brushlabels", value={"rle": code, "brushlabels": ["cat"]})
+    found = imported(folder, "a.json", [task(brush, key_point(50, 50))])
+    assert points(found) == [("a.png", "cat", 20, 15)]
+    assert found.others == {"brushlabels": 1} and not found.problems

@@ -63,3 +63,10 @@ def test_labelme_names_are_relative_to_their_files(folder: Path, path: str) -> N
     (folder / "labels/sub/b.json").write_text(json.dumps(content))
     found = imported(folder, "labels/a.json", labelme())
     assert points(found) == [("sub/b.png", "cat", 1, 1)]
+
+
+def test_lines_are_no_objects_and_are_counted(folder: Path) -> None:
+    strip = {"label": "cat", "shape_type": "linestrip", "points": [[0, 0], [0, 2.5], [2, 2.5]]}
+    found = imported(folder, "labels/a.json", labelme(strip, shape(1, 1)))
+    assert points(found) == [("a.png", "cat", 1, 1)]
+    assert found.others == {"linestrip": 1} and not found.problems
