@@ -1,39 +1,54 @@
 """One command at a time in a folder.
 
-Two commands that make the same stages would write over each other's checkpoints.  The lock is the
-operating system's, so it ends with its process, however that ends.  A bucket has none.
+Two commands that make the same stages would write over each other's checkpoints.  On a file system
+the lock is the operating system's, so it ends with its process, however that ends.  In a bucket it
+is an object that its command writes again and again; one that no longer changes is nobody's.
 """
 
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from upath import UPath
 
-from ray_wssis.storage import is_local
+from ray_wssis.storage import is_local, read_json, write_json
 
 LOCK = ".lock"
+BEAT = 10.0  # seconds between two writings of a lock in a bucket
+MISSED = 3  # beats after which its command is gone
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def alone_in(folder: UPath) -> Iterator[None]:
     """Keep other commands out of `folder` while `with` lasts; it is made if it does not exist.
 
-    Raises ValueError if another command is at work in it.
+    Raises ValueError if another command is at work in it.  In a bucket, the lock of a command that
+    was killed is taken over after half a minute.
     """
-    if not is_local(folder):
+    with locked(folder) if is_local(folder) else BucketLock(folder):
         yield
-        return
+
+
+@contextmanager
+def locked(folder: UPath) -> Iterator[None]:
+    """Hold the operating system's lock."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(Path(folder.path) / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise ValueError(
-            f"another command is at work in {folder}. Wait until it ends, stop it, or use another "
-            "--out"
-        ) from None
+        raise ValueError(refusal(folder, "another command")) from None
     except NotImplementedError:  # a file system without locks
         yield
         return
@@ -41,3 +56,72 @@ def alone_in(folder: UPath) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def refusal(folder: UPath, other: str) -> str:
+    return f"{other} is at work in {folder}. Wait until it ends, stop it, or use another --out"
+
+
+class BucketLock:
+    """An object in a bucket that says who is at work, rewritten by a thread."""
+
+    def __init__(self, folder: UPath) -> None:
+        self.folder = folder
+        self.file = folder / LOCK
+        self.token = uuid.uuid4().hex
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.beat, daemon=True)
+
+    def __enter__(self) -> None:
+        found = self.read()
+        if found is not None:
+            other = f"process {found['pid']} on {found['host']}"
+            logger.info("%s may be at work in %s; looking ...", other, self.folder)
+            if self.changes(found):
+                raise ValueError(refusal(self.folder, other))
+            logger.warning("%s is gone: its lock on %s is taken over", other, self.folder)
+        self.write(0)
+        self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        self.thread.join()
+        if self.is_ours():
+            self.file.unlink()
+
+    def changes(self, found: dict[str, Any]) -> bool:
+        """Tell whether somebody goes on writing the lock."""
+        until = time.monotonic() + MISSED * BEAT
+        while time.monotonic() < until:
+            time.sleep(BEAT / 2)
+            now = self.read()
+            if now is None:
+                return False
+            if now != found:
+                return True
+        return False
+
+    def beat(self) -> None:
+        """Write the lock until the command ends; end the command if another one took the lock."""
+        number = 0
+        while not self.ended.wait(BEAT):
+            if not self.is_ours():
+                logger.error("another command took the lock on %s: this one stops", self.folder)
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+            number += 1
+            self.write(number)
+
+    def is_ours(self) -> bool:
+        found = self.read()
+        return found is not None and found["token"] == self.token
+
+    def read(self) -> dict[str, Any] | None:
+        try:
+            return read_json(self.file)
+        except FileNotFoundError:
+            return None
+
+    def write(self, number: int) -> None:
+        who = {"host": socket.gethostname(), "pid": os.getpid(), "token": self.token}
+        write_json(self.file, who | {"beat": number})

@@ -1,12 +1,17 @@
+import os
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
 
 import pytest
 from upath import UPath
 
+from ray_wssis import one_command
 from ray_wssis.artifacts import Artifact, open_stage
 from ray_wssis.one_command import alone_in
+from ray_wssis.storage import names_in, read_json, write_json
 
 HOLD = """
 import sys
@@ -47,9 +52,43 @@ def test_the_same_process_may_come_again(tmp_path: Path) -> None:
             pass
 
 
-def test_a_bucket_is_not_locked() -> None:
-    with alone_in(UPath("memory://run")), alone_in(UPath("memory://run")):
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> UPath:
+    monkeypatch.setattr(one_command, "BEAT", 0.1)
+    folder = UPath(f"memory://{uuid.uuid4().hex}/run")
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_in_a_bucket_a_second_command_is_refused_until_the_first_one_ends(bucket: UPath) -> None:
+    with (
+        alone_in(bucket),
+        pytest.raises(ValueError, match=rf"process {os.getpid()} on .* is at work in memory://"),
+        alone_in(bucket),
+    ):
         pass
+    assert names_in(bucket) == []
+    with alone_in(bucket):
+        assert names_in(bucket) == [".lock"]
+
+
+def test_in_a_bucket_the_lock_of_a_killed_command_is_taken_over(
+    bucket: UPath, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead = {"host": "elsewhere", "pid": 7, "token": "its own", "beat": 3}
+    write_json(bucket / ".lock", dead)
+    with alone_in(bucket):
+        assert read_json(bucket / ".lock")["pid"] == os.getpid()
+    assert "process 7 on elsewhere is gone" in caplog.text
+    assert names_in(bucket) == []
+
+
+def test_a_command_whose_lock_was_taken_stops(bucket: UPath) -> None:
+    theirs = {"host": "elsewhere", "pid": 7, "token": "its own", "beat": 0}
+    with pytest.raises(KeyboardInterrupt), alone_in(bucket):
+        write_json(bucket / ".lock", theirs)
+        time.sleep(5)
+    assert read_json(bucket / ".lock") == theirs  # and leaves it to its owner
 
 
 def test_a_locked_folder_may_be_that_of_a_stage(tmp_path: Path) -> None:
