@@ -29,10 +29,18 @@ from ray_wssis.recipes.point_wssis_estimate import numbers, time_stages
 from ray_wssis.recipes.point_wssis_losses import complaints, losses
 from ray_wssis.run import Run
 from ray_wssis.run_config import RunConfig
+from ray_wssis.semantic.split_config import SemanticDataConfig
 
 NO_DATA = (
     "there is nothing to plan for: name a data set, with --set data.annotations=FILE "
     "--set data.images=FOLDER, or data.strong, data.weak and data.validation, or data.shapes={}"
+)
+
+NOT_OBJECTS = (
+    "settings are chosen from the data for objects with masks and points only. For class maps, "
+    "begin with a configuration, as `wssis config dump lpl_shapes` prints it: lpl_shapes where the "
+    "other images have tags, agmm_shapes for points and strokes, unimatch_shapes where they have "
+    "nothing; then `wssis run --config mine.yaml`"
 )
 
 logger = logging.getLogger(__name__)
@@ -118,12 +126,20 @@ def make_plan(
 
 
 def given_values(overrides: Sequence[str]) -> dict[str, Any]:
-    """Return the values that overrides set.  Raises ConfigError if they name no data."""
+    """Return the values that overrides set.
+
+    Raises ConfigError if they name no data, or data of class maps.
+    """
     values: dict[str, Any] = {}
     for override in overrides:
         apply_override(values, override)
     if not isinstance(values.get("data"), dict):
         raise ConfigError(NO_DATA)
+    only_class_maps = SemanticDataConfig.model_fields.keys() - DataConfig.model_fields.keys()
+    if values.get("recipe", "point_wssis") != "point_wssis" or only_class_maps & set(
+        values["data"]
+    ):
+        raise ConfigError(NOT_OBJECTS)
     return values
 
 

@@ -65,3 +65,11 @@ def test_what_cannot_be_timed_is_guessed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_without_data_there_is_nothing_to_plan(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name a data set, with --set"):
         make_plan(["seed=1"], 30, UPath(tmp_path), Machine(cpus=2))
+
+
+@pytest.mark.parametrize("given", ["data.folder={images: a}", "data.tags=a.csv"])
+def test_class_maps_are_sent_to_a_configuration(given: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="as `wssis config dump lpl_shapes` prints it"):
+        make_plan([given], 30, UPath(tmp_path), Machine(cpus=2))
+    with pytest.raises(ConfigError, match="For class maps, begin with a configuration"):
+        make_plan([FEW, "recipe=lpl"], 30, UPath(tmp_path), Machine(cpus=2))
