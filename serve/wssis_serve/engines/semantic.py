@@ -28,6 +28,8 @@ from wssis_serve.engines.models import ServedModels, described, metrics_of
 from wssis_serve.errors import unprocessable
 from wssis_serve.segmented import Kind, Mapped, ModelName, Question, Shown
 
+AT_ONCE = 1 << 20  # pixels that are counted together: a large image needs little memory
+
 
 class SemanticEngine:
     """Draws class maps."""
@@ -92,9 +94,13 @@ class SemanticEngine:
 
 def shown_in(drawn: Drawn) -> list[Shown]:
     """Measure the classes that a class map shows, by label."""
-    labels = drawn.class_map.ravel()
-    pixels = np.bincount(labels)
-    sums = np.bincount(labels, weights=drawn.confidence.ravel())
+    labels, confidence = drawn.class_map.ravel(), drawn.confidence.ravel()
+    counts = np.zeros(256 * 256, np.int64)  # of pixels, by label and confidence
+    for first in range(0, labels.size, AT_ONCE):
+        part = slice(first, first + AT_ONCE)
+        counts += np.bincount(labels[part] * np.intp(256) + confidence[part], minlength=256 * 256)
+    table = counts.reshape(256, 256)
+    pixels, sums = table.sum(axis=1), table @ np.arange(256)
     return [
         Shown(
             label=int(label),

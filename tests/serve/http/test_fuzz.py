@@ -37,7 +37,7 @@ pytestmark = [
 IMAGE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/tiff", "image/bmp"]
 ODD_TYPES = ["", "text/plain", "image/gif", "multipart/form-data", "application/json", "x" * 2000]
 NUM_PER_ROUTE = 60  # of each of two kinds: as the OpenAPI document says, and not
-NUM_IMAGES, NUM_POINTS, NUM_TASKS, NUM_PATHS = 600, 500, 150, 100
+NUM_IMAGES, NUM_POINTS, NUM_TASKS, NUM_PATHS, NUM_TAGS = 600, 500, 150, 100, 150
 
 AS_JSON = {"content-type": "application/json"}
 
@@ -73,18 +73,27 @@ class Caller:
 @pytest.fixture(scope="module")
 def caller(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A caller of a server that offers everything."""
-    folder = tmp_path_factory.mktemp("fuzzed")
+    yield from calling(run_folder, tmp_path_factory.mktemp("fuzzed"))
+
+
+@pytest.fixture(scope="module")
+def mapper(semantic_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """A caller of a server that draws class maps."""
+    yield from calling(semantic_run, tmp_path_factory.mktemp("fuzzed"))
+
+
+def calling(run: Path, folder: Path) -> Iterator[Caller]:
     (folder / "images").mkdir()
     (folder / "images/a.png").write_bytes(REAL[4])
     config = ServeConfig(
-        model=str(run_folder),
+        model=str(run),
         images=(str(folder / "images"),),
         jobs=str(folder / "jobs"),
         max_megabytes=0.2,
         max_megapixels=0.05,
         timeout_s=20,
     )
-    secrets = (str(folder), str(run_folder.parent), str(Path(__file__).parents[3]))
+    secrets = (str(folder), str(run.parent), str(Path(__file__).parents[3]))
     with (
         listening(create_api(config, backend_here(config))) as url,
         httpx2.Client(base_url=url, timeout=60) as client,
@@ -166,6 +175,42 @@ def test_damaged_images_of_every_type_and_form(caller: Caller) -> None:
     assert (caller.statuses - before)[200] > 50  # some are right
 
 
+def test_odd_tags_for_a_class_map(mapper: Caller) -> None:
+    dice, before = random.Random(4), mapper.statuses.copy()
+    for _ in range(NUM_TAGS):
+        tags = dice.sample(ODD_TAGS, dice.choice([1, 1, 1, 2, 5]))
+        query = {"format": dice.choice(["png", "grey", "rle", "polygon", "coco", "", "é"])}
+        parts = [("image", '; filename="a.png"', dice.choice(REAL))]
+        if dice.random() < 0.5:
+            query |= {"tags": dice.choice(tags)}
+        else:
+            parts += [("tags", "", tag.encode("utf-8", "replace")) for tag in tags]
+        body, kind = form(parts, dice)
+        accept = dice.choice(["image/png", "*/*", "", "text/html"])
+        headers = {"content-type": kind.encode(), "accept": accept}
+        mapper.send("POST", "/v1/segment", content=body, headers=headers, params=query)
+    assert (mapper.statuses - before).total() == NUM_TAGS
+    assert (mapper.statuses - before)[200] > 20
+
+
+ODD_TAGS = [
+    *("cat", "cat", "cat,dog", "20", '["sea"]', "[10, 20]", " sky ", "background", "cat,", "", ","),
+    *(
+        "[]",
+        "[",
+        "[[]]",
+        "[null]",
+        "[1.5]",
+        "[true]",
+        '["\\ud800"]',
+        "NaN",
+        "-1",
+        "\0",
+        "é",
+        "x" * 5000,
+    ),
+    *("[" * 3000 + "]" * 3000, "cat," * 300, "1" * 5000, "[" + "1" * 5000 + "]", '{"cat": 1}'),
+]
 ODD_NUMBERS = ["NaN", "-1", "1e999", "0.5", "", "٣", "0x1", "1" * 5000, "null", "png", "\0"]
 ODD_VALUES = [
     *("NaN", "Infinity", "-1", "1e308", "1e400", "9" * 5000, "null", "true", '""', '"31"', "{}"),
