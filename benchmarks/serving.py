@@ -3,8 +3,9 @@
     python -m benchmarks.serving RUN
     python -m benchmarks.serving RUN --only overhead saturation --seconds 20
 
-RUN is a finished run.  Endpoints are `wssis serve` in processes of their own, and so are the
-clients; all of them share the CPUs of one machine.  Times are those that a client sees.
+RUN is a finished run; `overhead` and `saturation` take one of a semantic recipe too.  Endpoints are
+`wssis serve` in processes of their own, and so are the clients; all of them share the CPUs of one
+machine.  Times are those that a client sees.
 
 `overhead`    one client against bare calls in one process
 `saturation`  32 clients against a loop over batches
@@ -24,16 +25,17 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import torch
 from upath import UPath
 from wssis_serve.config import ServeConfig
+from wssis_serve.engines.choice import open_student_engine
 from wssis_serve.engines.images import Decoded
-from wssis_serve.engines.instance import InstanceEngine
 from wssis_serve.engines.models import find_models
 from wssis_serve.replicas import SIDE_THREADS
-from wssis_serve.segmented import Question, Segmented
+from wssis_serve.segmented import Mapped, Question, Segmented
 
 from benchmarks.many_instances import eager_segmenter
 from benchmarks.serving_load import (
@@ -55,7 +57,7 @@ from ray_wssis.data.builtin.shapes import CATEGORIES
 
 BATCH = 8
 STUDENT = "student/model"  # in a run
-QUESTION = Question(max_instances=300)
+QUESTION = Question()
 PARTS = ("overhead", "saturation", "clients", "splits", "instances")
 NUM_CLIENTS = (1, 8, 32)
 STEPS, BATCH_SIZES = "wssis_step_seconds", "wssis_batch_size"  # of `/metrics`
@@ -107,17 +109,18 @@ class Bare:
 
     def __init__(self, model: Path, image: Path, threads: int) -> None:
         config = ServeConfig(model=str(model))
-        self.engine = InstanceEngine(find_models(model), config, torch.device("cpu"))
+        self.engine: Any = open_student_engine(find_models(model), config)
         self.data = image.read_bytes()
         share = torch.set_num_threads
         self.thread = ThreadPoolExecutor(1, initializer=share, initargs=(threads,))
         self.beside = ThreadPoolExecutor(SIDE_THREADS, initializer=share, initargs=(1,))
 
-    def answer(self) -> Segmented:
+    def answer(self) -> Segmented | Mapped:
         """The answer for the bytes of a file."""
         image = self.engine.decode(self.data)
-        (detections,) = self.engine.infer([image])
-        return self.engine.finish(image, detections, QUESTION)
+        (seen,) = self.engine.infer([image])
+        answer: Segmented | Mapped = self.engine.finish(image, seen, QUESTION)
+        return answer
 
     def median_ms(self, call: Callable[[], object], seconds: float) -> float:
         """The median duration of the calls that fit into `seconds`."""
@@ -131,7 +134,7 @@ class Bare:
     def rate(self, seconds: float) -> float:
         """Images per second of a loop over batches; decoding and masks run beside the network."""
         decoded: deque[Future[Decoded]] = deque()
-        done: list[Future[Segmented]] = []
+        done: list[Future[Segmented | Mapped]] = []
         start = time.perf_counter()
         while time.perf_counter() < start + seconds:
             while len(decoded) < 2 * BATCH:
@@ -139,8 +142,8 @@ class Bare:
             images = [decoded.popleft().result() for _ in range(BATCH)]
             batch = self.thread.submit(self.engine.infer, images).result()
             done += [
-                self.beside.submit(self.engine.finish, image, detections, QUESTION)
-                for image, detections in zip(images, batch, strict=True)
+                self.beside.submit(self.engine.finish, image, seen, QUESTION)
+                for image, seen in zip(images, batch, strict=True)
             ]
         for answer in done:
             answer.result()

@@ -61,10 +61,15 @@ def key_points(marks: Marks) -> list[KeyPoint]:
         raise unprocessable(f"a key point: {where}: {error.errors()[0]['msg']}") from None
 
 
+def latest_first(task: Task) -> list[Marks]:
+    """Annotations and drafts that count, the latest first."""
+    candidates = [*task.drafts, *(marks for marks in task.annotations if not marks.was_cancelled)]
+    return sorted(candidates, key=lambda marks: marks.updated_at, reverse=True)
+
+
 def stored_points(task: Task) -> list[KeyPoint]:
     """The points of the latest annotation or draft that has any."""
-    candidates = [*task.drafts, *(marks for marks in task.annotations if not marks.was_cancelled)]
-    for marks in sorted(candidates, key=lambda marks: marks.updated_at, reverse=True):
+    for marks in latest_first(task):
         if points := [point for point in key_points(marks) if point.is_positive is not False]:
             return points
     return []

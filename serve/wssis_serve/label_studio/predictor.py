@@ -13,6 +13,7 @@ from wssis_serve.backend import Backend
 from wssis_serve.config import ServeConfig
 from wssis_serve.errors import ApiError, unprocessable
 from wssis_serve.label_studio.brush import to_brush
+from wssis_serve.label_studio.choices import chosen_tags
 from wssis_serve.label_studio.images import checked_image
 from wssis_serve.label_studio.points import (
     Marks,
@@ -64,10 +65,11 @@ class Predictor:
     async def pre_annotate(self, task: Task) -> dict[str, Any]:
         """A mask for each stored point; without points, what the student finds by itself."""
         points = stored_points(task) if self.uses_points else []
+        tags = None if self.uses_points else chosen_tags(task, self.known)
         image, size = await self.image_of(task)
         if points:
             return await self.masks(image, pointed_objects(points, size, self.known))
-        return await self.prediction(await self.backend.segment(image, Question()))
+        return await self.prediction(await self.backend.segment(image, Question(tags=tags)))
 
     async def masks(self, image: bytes, objects: list[PointQuery]) -> dict[str, Any]:
         if not objects:

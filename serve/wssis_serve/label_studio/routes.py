@@ -4,7 +4,8 @@ A project needs an `Image`, `BrushLabels` named like the model's classes, and fo
 `KeyPointLabels` with the same names.  While a person clicks (`smart="true"`), every class that was
 clicked becomes one mask.  Without a click, a task with stored key points gets a mask for each, and
 a task without any gets the instances that the student finds.  A semantic student answers every task
-with a mask for each class that it sees, whatever was pointed at.
+with a mask for each class that it sees, whatever was pointed at; choices with the names of classes
+are the tags of the task.
 """
 
 from typing import Any

@@ -1,8 +1,9 @@
 import numpy as np
 from wssis_serve.label_studio.predictor import brush_regions
-from wssis_serve.segmented import ImageInfo, Instance, ModelName, Segmented
+from wssis_serve.segmented import ImageInfo, Instance, Mapped, ModelName, Segmented, Shown
 
 from ray_wssis import masks
+from ray_wssis.data.class_maps.png import encode
 from ray_wssis.data.imports.brush import from_brush
 from ray_wssis.data.records import Category
 from tests.support.label_studio import TAGS
@@ -35,3 +36,21 @@ def test_masks_become_brush_regions() -> None:
         "score": 0.1235,
         "value": {"format": "rle", "brushlabels": ["ring"]},
     }
+
+
+def test_a_class_map_becomes_a_brush_region_for_each_class_of_the_brush() -> None:
+    labels = np.zeros((4, 6), np.uint8)
+    labels[1:3, 2:5], labels[3] = 1, 2
+    answer = Mapped(
+        model=ModelName(name="student", hash="abc"),
+        image=ImageInfo(id="1", width=6, height=4),
+        categories=tuple(Category(id=i, name=n) for i, n in enumerate(["sky", "ring", "disc"])),
+        class_map=encode(labels),
+        shown=[Shown(label=i, num_pixels=1, confidence=0.5 + i / 10) for i in range(3)],
+        tags=None,
+    )
+    ring, disc = brush_regions(answer, TAGS)
+    assert (ring["value"]["brushlabels"], ring["score"]) == (["ring"], 0.6)
+    assert (disc["value"]["brushlabels"], disc["score"]) == (["disc"], 0.7)
+    assert from_brush(ring["value"]["rle"], 4, 6) == masks.encode(labels == 1)
+    assert from_brush(disc["value"]["rle"], 4, 6) == masks.encode(labels == 2)

@@ -154,3 +154,50 @@ def test_setup_refuses_a_project_that_cannot_be_answered(studio: TestClient) -> 
     assert studio.post("/setup", json={"schema": "<View></View>"}).status_code == 422
     assert studio.post("/setup", json={"schema": CONFIG.replace("ring", "x")}).status_code == 422
     assert studio.post("/setup", json={}).status_code == 422
+
+
+SEMANTIC = """
+<View>
+  <Image name="img" value="$image"/>
+  <Choices name="tags" toName="img" choice="multiple"><Choice value="dog"/></Choices>
+  <BrushLabels name="mask" toName="img">
+    <Label value="cat"/><Label value="dog"/><Label value="sea"/><Label value="sky"/>
+  </BrushLabels>
+</View>
+"""
+
+
+def test_a_semantic_student_answers_with_a_region_for_each_class(
+    make_api: MakeApi, semantic_run: Path, tmp_path: Path, image: bytes
+) -> None:
+    (tmp_path / "a.png").write_bytes(image)
+    api = make_api(model=str(semantic_run), images=(str(tmp_path),), hosts=("testserver",))
+    task: dict[str, Any] = {"data": {"image": "a.png"}}
+
+    def predicted(client: TestClient, *regions: dict[str, Any]) -> dict[str, bytes]:
+        """The mask of each class that the brush gets, for a task with these regions."""
+        tasks = [task | {"annotations": [{"result": list(regions)}]}]
+        answer = client.post("/predict", json={"tasks": tasks, "label_config": SEMANTIC}).json()
+        return {
+            region["value"]["brushlabels"][0]: from_brush(region["value"]["rle"], 160, 160)
+            for region in answer["results"][0]["result"]
+        }
+
+    def drawn(client: TestClient, **query: str) -> dict[str, bytes]:
+        query |= {"format": "rle"}
+        answer = client.post("/v1/segment", params=query, files={"image": image}).json()
+        shown = {entry["class"]: entry["rle"]["counts"].encode() for entry in answer["classes"]}
+        return {name: mask for name, mask in shown.items() if name != "background"}
+
+    with TestClient(api) as client:
+        assert client.post("/setup", json={"schema": SEMANTIC}).status_code == 200
+        free = predicted(client, key_point("cat", 50, 50))  # a point changes nothing
+        assert free == drawn(client) != {}
+        name = next(iter(free))
+        chosen = {"type": "choices", "from_name": "tags", "value": {"choices": [name]}}
+        assert predicted(client, chosen) == drawn(client, tags=name)
+        context = {"result": [key_point("cat", 50, 50, is_positive=True)]}
+        clicked = {"tasks": [task], "label_config": SEMANTIC, "params": {"context": context}}
+        refused = client.post("/predict", json=clicked)
+    assert refused.status_code == 404
+    assert "takes no points" in refused.json()["error"]["message"]
