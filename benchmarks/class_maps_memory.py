@@ -27,10 +27,13 @@ from ray_wssis.semantic.draw_class_maps import DrawClassMaps
 from ray_wssis.semantic.evaluate import label_figures, model_figures
 from ray_wssis.semantic.label_config import AuditConfig
 from ray_wssis.semantic.segmenter import SemanticSegmenter
-from ray_wssis.semantic.segmenter_config import Views
+from ray_wssis.semantic.segmenter_config import SemanticConfig, Views
 from tests.support.tiny_run import SEMANTIC
 
-CONFIG = SEMANTIC.model_copy(update={"shorter": SIZE, "longest": SIZE})
+BACKBONE = SEMANTIC.network.backbone.model_copy(update={"name": "mobilenetv3_small_050"})
+CONFIG = SemanticConfig(
+    network=SEMANTIC.network.model_copy(update={"backbone": BACKBONE}), shorter=SIZE, longest=SIZE
+)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@
 
 from collections.abc import Iterator
 
-from ray_wssis.artifacts import Artifact, Part
+from ray_wssis.artifacts import Artifact
 from ray_wssis.methods.agmm.config import Terms
 from ray_wssis.methods.agmm.task import SparseTask
 from ray_wssis.recipes.agmm_config import AGMMConfig
@@ -17,9 +17,8 @@ from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.label import label
 from ray_wssis.semantic.merge import PSEUDO_LABELS, merge
 from ray_wssis.semantic.report import semantic_sections
-from ray_wssis.semantic.segmenter_config import SemanticStage
 from ray_wssis.semantic.split import SPARSE, VALIDATION, WEAK_TRUTH, split
-from ray_wssis.semantic.task import SemanticTask
+from ray_wssis.semantic.train import train
 
 PARTIAL = Terms.model_validate(dict.fromkeys(Terms.model_fields, 0) | {"partial": 1})
 
@@ -41,7 +40,7 @@ def agmm(run: Run, config: AGMMConfig) -> Iterator[Artifact]:
         reported["audit"] = judged
         yield (merged := merge(run, data, labels, config.merge))
         if config.student is not None:
-            says, learns = "Train the student on the labels", merged.part(PSEUDO_LABELS)
+            says, learns = "Train the student on the labels", {"strong": merged.part(PSEUDO_LABELS)}
             models["student"] = train(run, "student", says, config.student, learns, validation)
             yield models["student"]
 
@@ -53,21 +52,10 @@ def agmm(run: Run, config: AGMMConfig) -> Iterator[Artifact]:
         models["baseline"] = run.train("baseline", says, task, stage)
         yield models["baseline"]
     if config.upper_bound:
-        says, truth = "Train on the full class maps", data.part(WEAK_TRUTH)
-        full = config.agmm.model_copy(update={"ready": None})
-        models["upper_bound"] = train(run, "upper_bound", says, full, truth, validation)
+        says, truth = "Train on the full class maps", {"strong": data.part(WEAK_TRUTH)}
+        models["upper_bound"] = train(run, "upper_bound", says, config.agmm, truth, validation)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, labels, config.evaluation))
     yield run.report(
         {"evaluation": figures} | reported, lambda: semantic_sections(run.folder, list(models))
-    )
-
-
-def train(
-    run: Run, name: str, says: str, stage: SemanticStage, images: Part, validation: Part
-) -> Artifact:
-    """Train a network on full class maps."""
-    quotas = {"strong": stage.training.batch_size}
-    return run.train(
-        name, says, SemanticTask.of(name, stage, {"strong": images}, quotas, validation), stage
     )

@@ -6,7 +6,7 @@
 
 from collections.abc import Iterator
 
-from ray_wssis.artifacts import Artifact, Part
+from ray_wssis.artifacts import Artifact
 from ray_wssis.methods.lpl.task import LPLTask
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.run import Run
@@ -16,9 +16,8 @@ from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.label import label
 from ray_wssis.semantic.merge import PSEUDO_LABELS, merge
 from ray_wssis.semantic.report import semantic_sections
-from ray_wssis.semantic.segmenter_config import SemanticStage
 from ray_wssis.semantic.split import ALL, STRONG, TAUGHT, VALIDATION, WEAK, split
-from ray_wssis.semantic.task import SemanticTask
+from ray_wssis.semantic.train import train
 
 
 def lpl(run: Run, config: LPLConfig) -> Iterator[Artifact]:
@@ -46,35 +45,19 @@ def lpl(run: Run, config: LPLConfig) -> Iterator[Artifact]:
     # 3. The student learns from true and pseudo labels and needs no tags.
     learns = {"strong": strong, "pseudo": merged.part(PSEUDO_LABELS)}
     says = "Train the student on true and pseudo labels"
-    yield (student := train(run, "student", says, config, learns, validation))
+    last, quota = config.student, config.student.strong_images
+    yield (student := train(run, "student", says, last, learns, validation, quota))
     models = {"hybrid": hybrid, "student": student}
     if config.baseline:
         says = "Train on the strong images alone"
-        models["baseline"] = train(run, "baseline", says, config, {"strong": strong}, validation)
+        models["baseline"] = train(run, "baseline", says, last, {"strong": strong}, validation)
         yield models["baseline"]
     if config.upper_bound:
         says, everything = "Train on all true class maps", {"strong": data.part(ALL)}
-        models["upper_bound"] = train(run, "upper_bound", says, config, everything, validation)
+        models["upper_bound"] = train(run, "upper_bound", says, last, everything, validation)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, labels, config.evaluation))
     yield run.report(
         {"evaluation": figures, "audit": judged},
         lambda: semantic_sections(run.folder, list(models)),
     )
-
-
-def train(
-    run: Run,
-    name: str,
-    says: str,
-    config: LPLConfig,
-    images: dict[str, Part],
-    validation: Part,
-) -> Artifact:
-    """Train the student's network on these images."""
-    stage: SemanticStage = config.student
-    batch, quotas = stage.training.batch_size, {"strong": config.student.strong_images}
-    quotas = quotas | {"pseudo": batch - quotas["strong"]} if len(images) > 1 else {"strong": batch}
-    if name != "student":
-        stage = stage.model_copy(update={"ready": None})
-    return run.train(name, says, SemanticTask.of(name, stage, images, quotas, validation), stage)

@@ -113,12 +113,8 @@ class SemanticTask:
         return validate(learner.network, self.config, self.validation, self.max_validation_images)
 
     def save(self, learner: "SemanticLearner", folder: UPath) -> None:
-        save(learner.network, self.config, self.validation, folder, self.card())
-
-    def card(self) -> str:
         number = sum(images.count() for images in self.images.values())
-        categories = Records.read(self.validation).categories
-        return describe(self.name, self.config, number, categories)
+        save(self.name, learner.network, self.config, number, self.validation, folder)
 
 
 def validate(
@@ -157,11 +153,19 @@ def validate(
 
 
 def save(
-    network: "SemanticNetwork", config: SemanticConfig, validation: str, folder: UPath, card: str
+    name: str,
+    network: "SemanticNetwork",
+    config: SemanticConfig,
+    num_images: int,
+    validation: str,
+    folder: UPath,
 ) -> None:
+    """Save a network that learnt from `num_images` images, with a card for people."""
     from ray_wssis.semantic.segmenter import SemanticSegmenter
 
-    SemanticSegmenter(network, config, Records.read(validation).categories).save(folder, card)
+    categories = Records.read(validation).categories
+    card = describe(name, config, num_images, categories)
+    SemanticSegmenter(network, config, categories).save(folder, card)
 
 
 def describe(

@@ -10,7 +10,7 @@ from ray_wssis.data.records import Records
 from ray_wssis.methods.agmm.config import SparseStage
 from ray_wssis.models.model_folder import check_model, hash_start
 from ray_wssis.semantic.segmenter_config import KIND
-from ray_wssis.semantic.task import ImageStream, describe, save, validate
+from ray_wssis.semantic.task import ImageStream, save, validate
 from ray_wssis.storage import locate
 from ray_wssis.training.streams import Stream
 
@@ -70,6 +70,5 @@ class SparseTask:
         return validate(learner.network, self.stage.model, self.validation, most)
 
     def save(self, learner: "SparseLearner", folder: UPath) -> None:
-        categories = Records.read(self.validation).categories
-        card = describe(self.name, self.stage.model, self.images.count(), categories)
-        save(learner.network, self.stage.model, self.validation, folder, card)
+        of = (self.name, learner.network, self.stage.model, self.images.count())
+        save(*of, self.validation, folder)

@@ -10,7 +10,7 @@ from ray_wssis.data.records import Records
 from ray_wssis.models.model_folder import check_model
 from ray_wssis.semantic.augment_config import SemanticAugment
 from ray_wssis.semantic.segmenter_config import KIND, SemanticConfig, SemanticStage
-from ray_wssis.semantic.task import ImageStream, describe, save, validate
+from ray_wssis.semantic.task import ImageStream, save, validate
 from ray_wssis.training.streams import Stream
 
 if TYPE_CHECKING:
@@ -74,7 +74,5 @@ class LPLTask:
         return validate(*of) | validate(*of, tags=True)
 
     def save(self, learner: "LPLLearner", folder: UPath) -> None:
-        categories = Records.read(self.validation).categories
         number = sum(images.count() for images in self.images.values())
-        card = describe(self.name, self.config, number, categories)
-        save(learner.hybrid, self.config, self.validation, folder, card)
+        save(self.name, learner.hybrid, self.config, number, self.validation, folder)
