@@ -36,7 +36,8 @@ def batches_of(job: Pass, batch_size: int) -> list[list[Image]]:
             needs_original=labeller.needs_original,
         )
         planned = plan_batches(source, labeller.canvas_multiple, batch_size)
-        batches += [decoder(images)[0] for images in read_task(source.task(planned))]
+        if planned:
+            batches += [decoder(images)[0] for images in read_task(source.task(planned))]
     return batches
 
 
