@@ -7,15 +7,14 @@ folder of the run; a folder that is finished is not made again.
 
 from collections.abc import Iterator
 
-from ray_wssis.artifacts import Artifact, Part
+from ray_wssis.artifacts import Artifact
 from ray_wssis.methods.semi_supervised.task import SemiSupervisedTask
 from ray_wssis.recipes.semi_supervised_config import SemiSupervisedConfig
 from ray_wssis.run import Run
 from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.report import semantic_sections
-from ray_wssis.semantic.segmenter_config import SemanticStage
 from ray_wssis.semantic.split import ALL, STRONG, VALIDATION, WEAK, split
-from ray_wssis.semantic.task import SemanticTask
+from ray_wssis.semantic.train import train
 
 
 def semi_supervised(run: Run, config: SemiSupervisedConfig) -> Iterator[Artifact]:
@@ -29,21 +28,11 @@ def semi_supervised(run: Run, config: SemiSupervisedConfig) -> Iterator[Artifact
 
     if config.baseline:
         says = "Train on the strong images alone"
-        models["baseline"] = train(run, "baseline", says, stage, strong, validation)
+        models["baseline"] = train(run, "baseline", says, stage, {"strong": strong}, validation)
         yield models["baseline"]
     if config.upper_bound:
-        says, truth = "Train on all true class maps", data.part(ALL)
+        says, truth = "Train on all true class maps", {"strong": data.part(ALL)}
         models["upper_bound"] = train(run, "upper_bound", says, stage, truth, validation)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, None, config.evaluation))
     yield run.report({"evaluation": figures}, lambda: semantic_sections(run.folder, list(models)))
-
-
-def train(
-    run: Run, name: str, says: str, stage: SemanticStage, images: Part, validation: Part
-) -> Artifact:
-    """Train the student's network on class maps alone."""
-    stage = stage.model_copy(update={"ready": None})
-    quotas = {"strong": stage.training.batch_size}
-    task = SemanticTask.of(name, stage, {"strong": images}, quotas, validation)
-    return run.train(name, says, task, stage)

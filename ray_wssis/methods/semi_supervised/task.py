@@ -10,7 +10,7 @@ from ray_wssis.data.records import Records
 from ray_wssis.methods.semi_supervised.config import CPS, MeanTeacher, SemiSupervisedStage
 from ray_wssis.models.model_folder import check_model
 from ray_wssis.semantic.segmenter_config import KIND
-from ray_wssis.semantic.task import ImageStream, describe, save, validate
+from ray_wssis.semantic.task import ImageStream, save, validate
 from ray_wssis.training.streams import Stream
 
 if TYPE_CHECKING:
@@ -79,7 +79,5 @@ class SemiSupervisedTask:
         return validate(learner.served, self.stage.model, self.validation, most)
 
     def save(self, learner: "Learner", folder: UPath) -> None:
-        categories = Records.read(self.validation).categories
         number = sum(images.count() for images in self.images.values())
-        card = describe(self.name, self.stage.model, number, categories)
-        save(learner.served, self.stage.model, self.validation, folder, card)
+        save(self.name, learner.served, self.stage.model, number, self.validation, folder)
