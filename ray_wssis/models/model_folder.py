@@ -20,6 +20,7 @@ DESCRIPTION = "config.json"
 CARD = "model_card.md"
 FILES = (WEIGHTS, DESCRIPTION, CARD)
 METRICS = "metrics.json"  # in the folder of a run: its figures by name
+STUDENTS = ("student", "agmm")  # stages whose network a run is for; the first that is there
 
 logger = logging.getLogger(__name__)
 
@@ -37,11 +38,13 @@ def save_model(folder: UPath, network: "nn.Module", description: dict[str, Any],
 
 def find_model(folder: UPath) -> UPath:
     """Find the model folder at `folder`: itself, that of a stage, or that of the student of a run,
-    of its teacher if that is the better one.
+    of its teacher if that is the better one.  Of a recipe whose student may be left out, that of
+    the only network.
 
     Raises ValueError when there is none.
     """
-    for found in (folder, folder / "model", better_of(folder) / "model"):
+    stages = [better_of(folder), *(folder / name for name in STUDENTS)]
+    for found in (folder, *(stage / "model" for stage in (folder, *stages))):
         if (found / DESCRIPTION).exists():
             return found
     raise ValueError(

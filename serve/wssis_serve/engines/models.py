@@ -10,7 +10,7 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.models.model_folder import DESCRIPTION, METRICS, find_model
+from ray_wssis.models.model_folder import DESCRIPTION, METRICS, STUDENTS, find_model
 from ray_wssis.storage import Place, locate, read_json
 from wssis_serve.segmented import Kind, ModelName
 
@@ -28,6 +28,7 @@ class ServedModels:
     refiner: str | None
     calibration: str | None  # of the expected IoU
     metrics: str | None
+    stage: str = "student"  # that trained it, in the names of metrics
 
 
 def find_models(place: Place) -> ServedModels:
@@ -38,7 +39,8 @@ def find_models(place: Place) -> ServedModels:
     folder = locate(place)
     student = find_model(folder)
     kind = kind_of(student)
-    run = folder if student == folder / "student" / "model" else None
+    stage = next((name for name in STUDENTS if student == folder / name / "model"), None)
+    run = None if stage is None else folder
 
     def existing(name: str) -> str | None:
         return str(run / name) if run is not None and (run / name).exists() else None
@@ -52,6 +54,7 @@ def find_models(place: Place) -> ServedModels:
         refiner=refiner if is_whole else None,
         calibration=existing(CALIBRATION),
         metrics=existing(METRICS),
+        stage=stage or "student",
     )
 
 

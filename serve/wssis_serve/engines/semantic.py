@@ -38,7 +38,7 @@ class SemanticEngine:
         folder = UPath(models.student)
         self.segmenter = SemanticSegmenter.load(folder, device)
         self.name = ModelName(name="student", hash=short_hash(hash_model(folder)))
-        self.metrics = metrics_of(models, "student/")
+        self.metrics = metrics_of(models, f"{models.stage}/")
         self.max_megapixels = config.max_megapixels
 
     @property

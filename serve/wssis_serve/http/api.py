@@ -34,7 +34,8 @@ def bare_api() -> FastAPI:
     """The routes, and what OpenAPI says about them."""
     api = FastAPI(
         title="ray-wssis",
-        description="Finds instances in images, and draws the masks of objects pointed at.",
+        description="Finds instances in images, draws the masks of objects pointed at, or gives "
+        "every pixel a class.",
         version=importlib.metadata.version("ray-wssis"),
         docs_url=None,  # these pages would load scripts from elsewhere
         redoc_url=None,

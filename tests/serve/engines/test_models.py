@@ -9,6 +9,7 @@ from ray_wssis.artifacts import Workspace, open_stage
 from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.models.model_folder import copy_model, hash_model
 from ray_wssis.semantic.segmenter_config import KIND as SEMANTIC
+from ray_wssis.storage import write_json
 
 
 def test_a_run_is_served_whole(run_folder: Path) -> None:
@@ -48,6 +49,16 @@ def test_a_semantic_run_is_its_student(semantic_run: Path) -> None:
     assert found.student == str(semantic_run / "student/model")
     assert (found.teacher, found.refiner, found.calibration) == (None, None, None)
     assert metrics_of(found, "student/") == {"val/mIoU": 50.0}
+
+
+def test_the_only_network_of_a_run_without_a_student_is_served(
+    semantic_run: Path, tmp_path: Path
+) -> None:
+    copy_model(UPath(semantic_run / "student/model"), UPath(tmp_path / "agmm/model"))
+    write_json(UPath(tmp_path / "metrics.json"), {"agmm/val/mIoU": 60.0})
+    found = find_models(tmp_path)
+    assert found.student == str(tmp_path / "agmm/model")
+    assert metrics_of(found, f"{found.stage}/") == {"val/mIoU": 60.0}
 
 
 def test_a_model_has_the_hash_that_its_stage_gave_it(run_folder: Path, tmp_path: Path) -> None:

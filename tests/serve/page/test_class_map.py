@@ -16,6 +16,8 @@ from ray_wssis.data.class_maps.folder import read_folder
 from ray_wssis.data.class_maps.png import UNKNOWN, decode
 from ray_wssis.data.class_maps.tags import read_tags
 from ray_wssis.data.problem import Problems
+from ray_wssis.data.sparse.config import SparseLabelsConfig
+from ray_wssis.data.sparse.given import with_given_labels
 from tests.support.page import Page, click, drop, expect
 
 pytestmark = pytest.mark.slow
@@ -157,6 +159,10 @@ def test_strokes_and_tags_are_downloaded_as_wssis_reads_them(
     expected[59:62, 49:92] = 4
     assert record.class_map is not None
     assert np.array_equal(decode(record.class_map), expected)
+    labels = SparseLabelsConfig(labels=(str(folder / "class_maps"),))
+    (sparse,) = with_given_labels(records, labels, problems)
+    assert sparse.class_map is not None
+    assert np.array_equal(decode(sparse.class_map), expected)
     tags = read_tags(str(folder / "tags.csv"), records, problems)
     assert tags == {record.image_id: (0, 4)}
     assert [each for each in problems.found if each.severity == "error"] == []
