@@ -22,7 +22,7 @@ from wssis_serve.http.schemas import (
 )
 from wssis_serve.segmented import Mapped, Shown
 
-FORMATS = (AnswerFormat.PNG, AnswerFormat.GREY, AnswerFormat.RLE, AnswerFormat.POLYGON)
+FORMATS = (AnswerFormat.PNG, AnswerFormat.GRAY, AnswerFormat.RLE, AnswerFormat.POLYGON)
 
 
 def class_map_answer(found: Mapped, wanted: AnswerFormat) -> ClassMapOut:
@@ -58,12 +58,12 @@ def check_format(wanted: AnswerFormat) -> None:
 
 
 def is_image(wanted: AnswerFormat) -> bool:
-    return wanted in (AnswerFormat.PNG, AnswerFormat.GREY)
+    return wanted in (AnswerFormat.PNG, AnswerFormat.GRAY)
 
 
 def png(found: Mapped, wanted: AnswerFormat) -> bytes:
     """A PNG whose values are labels: in colours with a palette, or plain gray."""
-    if wanted is AnswerFormat.GREY:
+    if wanted is AnswerFormat.GRAY:
         return found.class_map
     buffer = io.BytesIO()
     with Image.open(io.BytesIO(found.class_map)) as image:

@@ -35,7 +35,7 @@ class AnswerFormat(StrEnum):
     RLE = "rle"  # a mask for each instance, or for each class of a class map
     POLYGON = "polygon"
     PNG = "png"  # a mask for each instance; or the class map, with a palette
-    GREY = "grey"  # the class map without a palette
+    GRAY = "gray"  # the class map without a palette
     COCO = "coco"  # the instances as a COCO file
 
 
@@ -48,7 +48,7 @@ def listed(values: Any) -> Any:
     for text in texts:
         names = parsed(text) if text.lstrip().startswith("[") else text.split(",")
         found += [name.strip() if isinstance(name, str) else name for name in names]
-    return found
+    return [name for name in found if name != ""]
 
 
 class Wanted(BaseModel):

@@ -54,7 +54,7 @@ async def segment(request: Request, query: Annotated[Wanted, Query()]) -> Respon
     palette, or a mask for each class; with `Accept: image/png` the answer is the PNG itself.
     """
     image, name, form = await read_image(request)
-    wanted = checked(Wanted, query.model_dump(exclude_unset=True) | form)
+    wanted = joined(query, checked(Wanted, form))
     if image is None:
         raise ApiError(400, "bad_request", "the form has no file in the field `image`")
     config = config_of(request)
@@ -74,10 +74,15 @@ async def segment(request: Request, query: Annotated[Wanted, Query()]) -> Respon
     return Response(answer.model_dump_json(exclude_unset=True), media_type="application/json")
 
 
+def joined(query: Wanted, form: Wanted) -> Wanted:
+    """The parameters of both; those in the form count where they are in both."""
+    return query.model_copy(update={name: getattr(form, name) for name in form.model_fields_set})
+
+
 def mask_format(wanted: AnswerFormat | None) -> MaskFormat:
     """The format of the masks of instances.  Raises ApiError for one of class maps."""
-    if wanted is AnswerFormat.GREY:
-        raise unprocessable("`grey` is a format of class maps, and this server finds instances")
+    if wanted is AnswerFormat.GRAY:
+        raise unprocessable("`gray` is a format of class maps, and this server finds instances")
     return MaskFormat(wanted or AnswerFormat.RLE)
 
 

@@ -32,11 +32,11 @@ export class Server {
     return this.#ask("v1/segment", { image: file, threshold, max_instances: MOST_INSTANCES });
   }
 
-  // The class map of an image: a grey PNG of labels, and the classes that it shows.  `tags` are the
+  // The class map of an image: a gray PNG of labels, and the classes that it shows.  `tags` are the
   // names of the classes that it may show; none of them: all.
   classMap(file, tags) {
     const restriction = tags.length ? { tags: JSON.stringify(tags) } : {};
-    return this.#ask("v1/segment", { image: file, format: "grey", ...restriction });
+    return this.#ask("v1/segment", { image: file, format: "gray", ...restriction });
   }
 
   // One instance for each point.  The image is only sent if the server does not know its id.

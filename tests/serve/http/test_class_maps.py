@@ -72,9 +72,9 @@ def test_a_png_has_labels_as_values_and_the_colours_of_the_classes_as_palette() 
     assert np.array_equal(np.array(image), LABELS)
     red, green, blue = np.array(image.convert("RGB"))[1, 1]
     assert f"#{red:02x}{green:02x}{blue:02x}" == answer.classes[1].color
-    grey = pixels(class_map_answer(FOUND, AnswerFormat.GREY).png or "")
-    assert grey.mode == "L"
-    assert np.array_equal(np.array(grey), LABELS)
+    gray = pixels(class_map_answer(FOUND, AnswerFormat.GRAY).png or "")
+    assert gray.mode == "L"
+    assert np.array_equal(np.array(gray), LABELS)
 
 
 def test_masks_of_classes_are_the_class_map() -> None:
@@ -93,7 +93,7 @@ def test_an_image_gets_one_class_map_in_every_format(mapper: httpx2.Client, imag
     default, rle = ask(), ask(format="rle")
     labels = np.array(pixels(default["png"]))
     assert labels.shape == (160, 160)
-    assert np.array_equal(labels, np.array(pixels(ask(format="grey")["png"])))
+    assert np.array_equal(labels, np.array(pixels(ask(format="gray")["png"])))
     assert np.array_equal(labels, whole(rle["classes"], 160, 160))
     assert sum(shown["share"] for shown in default["classes"]) == pytest.approx(1, abs=1e-5)
     assert default["tags"] is None
@@ -108,7 +108,7 @@ def test_an_image_gets_one_class_map_in_every_format(mapper: httpx2.Client, imag
 @pytest.mark.parametrize(
     "fields",
     [
-        {"params": {"tags": "dog, sky"}},
+        {"params": {"tags": "dog, sky,"}},
         {"params": {"tags": ["dog", "sky"]}},
         {"params": {"tags": "20,40"}},
         {"data": {"tags": "dog,sky"}},
@@ -129,11 +129,12 @@ def test_tags_restrict_the_answer_wherever_they_are(
     [
         ({"tags": "dgo"}, "tags: there is no class 'dgo'; did you mean dog?"),
         ({"tags": ""}, "tags"),
+        ({"tags": '["a, b"]'}, "tags: there is no class 'a, b'; the model knows background (0), "),
         ({"tags": "[1"}, "tags: this is not JSON"),
         ({"tags": "[1.5]"}, "tags"),
         ({"threshold": "0.5"}, "`threshold` chooses instances, and this server gives every pixel"),
         ({"max_instances": "3"}, "`max_instances` chooses instances"),
-        ({"format": "coco"}, "not as coco; wanted: png, grey, rle, polygon"),
+        ({"format": "coco"}, "not as coco; wanted: png, gray, rle, polygon"),
     ],
 )
 def test_what_makes_no_sense_for_a_class_map_is_one_clear_error(
@@ -166,7 +167,7 @@ def test_formats_and_tags_of_class_maps_are_not_for_instances(
     client: httpx2.Client, image: bytes
 ) -> None:
     for query, words in (
-        ({"format": "grey"}, "`grey` is a format of class maps"),
+        ({"format": "gray"}, "`gray` is a format of class maps"),
         ({"tags": "ring"}, "`tags` restrict a class map"),
     ):
         answer = client.post("/v1/segment", params=query, content=image, headers=PNG)

@@ -179,7 +179,7 @@ def test_odd_tags_for_a_class_map(mapper: Caller) -> None:
     dice, before = random.Random(4), mapper.statuses.copy()
     for _ in range(NUM_TAGS):
         tags = dice.sample(ODD_TAGS, dice.choice([1, 1, 1, 2, 5]))
-        query = {"format": dice.choice(["png", "grey", "rle", "polygon", "coco", "", "é"])}
+        query = {"format": dice.choice(["png", "gray", "rle", "polygon", "coco", "", "é"])}
         parts = [("image", '; filename="a.png"', dice.choice(REAL))]
         if dice.random() < 0.5:
             query |= {"tags": dice.choice(tags)}

@@ -125,7 +125,7 @@ def test_the_map_is_drawn_with_its_opacity_and_can_be_hidden(filled: Page) -> No
 def test_the_class_under_the_pointer_is_named(
     filled: Page, mapper: httpx2.Client, image: bytes
 ) -> None:
-    answer = segment(mapper, image, format="grey")
+    answer = segment(mapper, image, format="gray")
     labels = np.array(Image.open(io.BytesIO(base64.b64decode(answer["png"]))))
     for x, y in ((20, 30), (80, 90), (140, 10)):
         click(filled, x + 0.5, y + 0.5)
