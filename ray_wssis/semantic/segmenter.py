@@ -6,7 +6,7 @@ Legend: B images, K classes, H W pixels of the original image, S canvas pixels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -142,6 +142,10 @@ def draw_at(
     logits: Float[Tensor, "K _ _"], size: tuple[int, int], tags: Sequence[int] | None
 ) -> Drawn:
     """Take the most probable label of each pixel of an original image, in strips if it is large."""
+    if tags:  # classes that cannot win need no pixels
+        kept = sorted(set(tags))
+        drawn = draw_at(logits[kept], size, None)
+        return replace(drawn, class_map=np.array(kept, np.uint8)[drawn.class_map])
     height, width = size
     rows = max(1, MOST_VALUES // (len(logits) * width))
     if rows >= height:

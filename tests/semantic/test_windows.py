@@ -10,7 +10,7 @@ import torch
 from ray_wssis.data.records import Category
 from ray_wssis.models.semantic_network import create_network
 from ray_wssis.semantic import segmenter as module
-from ray_wssis.semantic.segmenter import SemanticSegmenter, draw_at, to_size
+from ray_wssis.semantic.segmenter import SemanticSegmenter, choose, draw_at, to_size
 from ray_wssis.semantic.segmenter_config import SemanticConfig, Views
 from ray_wssis.semantic.windows import Window
 from tests.methods.lpl.test_learner import TINY
@@ -82,6 +82,14 @@ def test_no_pass_is_larger_than_a_window(monkeypatch: pytest.MonkeyPatch) -> Non
     assert drawn.class_map.shape == (400, 600)
     assert sum(shape[0] for shape in shapes) == 4 * 5
     assert max(shapes) == (module.WINDOWS_AT_ONCE, 3, 64, 64)
+
+
+@pytest.mark.parametrize("tags", [None, (), (2,), (2, 0), (0, 1, 2)])
+def test_only_classes_among_the_tags_are_drawn(tags: tuple[int, ...] | None) -> None:
+    logits = 5 * torch.randn(3, 23, 16, generator=torch.Generator().manual_seed(0))
+    drawn, wanted = draw_at(logits, (90, 61), tags), choose(to_size(logits, (90, 61)), tags)
+    assert (drawn.class_map == wanted.class_map).all()
+    assert (drawn.confidence == wanted.confidence).all()
 
 
 @pytest.mark.parametrize("tags", [None, (0, 2)])
