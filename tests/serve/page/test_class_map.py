@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,10 @@ def test_only_images_that_were_drawn_on_are_downloaded(
     expect(filled.locator("#images li")).to_have_count(2)
     filled.keyboard.press("ArrowRight")
     expect(filled.locator("#name")).to_contain_text("2 of 2")
+    filled.keyboard.press("ArrowLeft")
+    filled.keyboard.press("q")
+    click(filled, 80, 80)
+    expect(filled.locator("#name")).to_have_text(re.compile(r"1 of 2 · shapes.png · \w+"))
     folder = downloaded(filled, tmp_path)
     assert [file.name for file in (folder / "class_maps").iterdir()] == ["shapes.png"]
 

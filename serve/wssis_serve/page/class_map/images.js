@@ -4,16 +4,16 @@ import { draw, emptyMap } from "./strokes.js";
 
 export class MappedImage {
   tags = new Set(); // labels of the classes that the image shows, as far as a person said so
-  answer = null; // of the server: `classes`, and `labels`, a Uint8Array, row by row
+  answer = null; // of the server: `classes` and the map as `png`, in base64
+  labels = null; // that map, a Uint8Array, row by row, while the image is displayed
   askedTags = null; // those of the last question, as one text
   strokes = []; // { value, width, points }; the value is a label, or `NOT_ANNOTATED` to erase
-  drawn; // the strokes as a class map
+  drawn = null; // the strokes as a class map, once there are any
   version = 0; // of `drawn`
   #undone = [];
 
   constructor(file, name, { width, height }) {
     Object.assign(this, { file, name, width, height });
-    this.drawn = emptyMap(width, height);
   }
 
   get canUndo() {
@@ -27,6 +27,7 @@ export class MappedImage {
   start(stroke) {
     this.strokes.push(stroke);
     this.#undone = [];
+    this.drawn ??= emptyMap(this.width, this.height);
     this.#drawFrom(0);
   }
 
@@ -50,7 +51,7 @@ export class MappedImage {
 
   // The label of the class at a point, of the answer; null where there is none.
   labelAt([x, y]) {
-    return this.answer?.labels[Math.floor(y) * this.width + Math.floor(x)] ?? null;
+    return this.labels?.[Math.floor(y) * this.width + Math.floor(x)] ?? null;
   }
 
   #drawFrom(place) {

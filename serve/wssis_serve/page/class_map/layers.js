@@ -6,13 +6,13 @@ export class Layers {
   // Draw both in pixels of the image.  `pointed` is the label to show alone, or null.
   paint(context, image, { classes, opacity, isHidden, pointed, isBackgroundShown }) {
     context.imageSmoothingEnabled = false;
-    if (image.answer && !isHidden) {
+    if (image.labels && !isHidden) {
       const shows = ({ label, name }) =>
         pointed === null ? isBackgroundShown || name !== "background" : label === pointed;
       const colours = coloursOf(classes, shows);
-      const key = [image.answer, pointed, isBackgroundShown];
+      const key = [image.labels, pointed, isBackgroundShown];
       context.globalAlpha = opacity;
-      context.drawImage(this.#layer("map", key, image, image.answer.labels, colours), 0, 0);
+      context.drawImage(this.#layer("map", key, image, image.labels, colours), 0, 0);
       context.globalAlpha = 1;
     }
     if (image.strokes.length) {

@@ -73,9 +73,11 @@ async function show(image) {
   wanted = image;
   const bitmap = await createImageBitmap(image.file);
   if (wanted !== image) return bitmap.close(); // another one was chosen in the meantime
+  if (session.image) session.image.labels = null; // maps are large, and there may be many images
   Object.assign(session, { image, hovered: null, pointed: null, brush: null });
   view.show(bitmap);
   changed();
+  if (image.answer) await display(image, image.answer);
   await ask(image);
   const next = session.images[session.images.indexOf(image) + 1];
   if (next) await ask(next);
@@ -118,12 +120,20 @@ async function ask(image) {
     const answer = await server.classMap(image.file, names);
     if (image.askedTags !== tags) return; // other tags were ticked in the meantime
     checkSize(image, answer.image);
-    image.answer = { classes: answer.classes, labels: await labelsIn(answer.png) };
+    await display(image, answer);
     if (image === session.image) say(`Shown: ${answer.classes.map((shown) => shown.class).join(", ")}.`);
   } catch (error) {
     image.askedTags = null; // asked again when it is displayed again
     complain(`${image.name}: ${error.message}`);
   }
+  changed();
+}
+
+// Take an answer, and unpack its map if the image is the displayed one.
+async function display(image, { classes, png }) {
+  const labels = image === session.image ? await labelsIn(png) : null;
+  image.answer = { classes, png };
+  if (image === session.image) image.labels = labels;
   changed();
 }
 
