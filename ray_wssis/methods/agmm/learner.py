@@ -39,23 +39,30 @@ class SparseLearner(nn.Module):
         self.stage = stage
 
     def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
-        batch, terms = batches[SPARSE], self.stage.terms
+        batch = batches[SPARSE]
         output = self.network(batch.images, batch.sizes)
-        logits = output.logits[0].float()
+        with torch.autocast(batch.images.device.type, enabled=False):  # prototypes are sums
+            losses = self.losses(output.features.float(), output.logits[0].float(), batch)
+        weights = self.stage.terms.model_dump()
+        return {name: weights[name] * loss for name, loss in losses.items() if weights[name]}
+
+    def losses(
+        self, features: Float[Tensor, "B D h w"], logits: Float[Tensor, "B K h w"], batch: Batch
+    ) -> dict[str, Float[Tensor, ""]]:
+        """Return the losses, some of them perhaps without a weight."""
+        terms = self.stage.terms
         losses = {"partial": pixel_cross_entropy(logits, batch.class_maps)}
         cells = count_cells(batch.class_maps, batch.inside, logits)
         log_p, log_not_p = log_probabilities(logits)
         if terms.absent:
             losses["absent"] = absent_loss(log_not_p, batch.tags, batch.is_tagged, cells)
         if terms.self or terms.label or terms.separation:
-            features = output.features.float()
             losses |= mixture_losses(features, log_p, log_not_p, cells, self.stage.sigma)
         if terms.soft:
             losses["soft"] = soft_label_loss(
                 log_p, batch.images, batch.tags, cells, self.stage.soft_labels
             )
-        weights = terms.model_dump()
-        return {name: weights[name] * loss for name, loss in losses.items() if weights[name]}
+        return losses
 
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
         return parameter_groups([self.network])

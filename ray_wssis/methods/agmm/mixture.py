@@ -52,7 +52,7 @@ def mixture_losses(
         exponent = gaussian_exponents(features[image], means[image, present], q, near, sigma)
         g, log_g, log_not_g = (-exponent).exp(), -exponent, log_one_minus_exp(exponent)
         others = own.sum(dim=0) - own  # annotated pixels of the other classes
-        self_sum = self_sum + ((cross(g, 1 - g, q, not_q)).mean(dim=0) * near).sum()
+        self_sum = self_sum + (cross(g, 1 - g, q, not_q).mean(dim=0) * near).sum()
         label_sum = label_sum + cross(own, others, log_g, log_not_g).mean(dim=0).sum()
         area = area + near.sum()
     return {

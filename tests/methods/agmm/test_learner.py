@@ -1,5 +1,6 @@
 """The losses of a network that learns from sparse labels, and which of them there are."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -137,3 +138,26 @@ def test_it_stays_finite_at_half_precision(sigma: str) -> None:
     torch.stack(list(losses.values())).sum().backward()
     for parameter in network.parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all()
+
+
+def test_the_shares_of_two_workers_are_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The workers know different numbers of pixels, and divide by the mean of both."""
+
+    def shared(divide: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        for name in ("methods.agmm.learner", "methods.agmm.mixture", "methods.agmm.soft_labels"):
+            monkeypatch.setattr(f"ray_wssis.{name}.across_workers", divide)
+        monkeypatch.setattr("ray_wssis.semantic.loss.across_workers", divide)
+
+    network, counts, both = learner(EVERY_TERM), list[torch.Tensor](), batch()
+    both.inside[1, 20:] = False
+    shared(lambda count: counts.append(count) or count)  # type: ignore[func-returns-value]
+    whole = network({"sparse": both})
+    parts = []
+    for rank in range(2):
+        own = {name: value[rank::2] for name, value in vars(both).items()}
+        means = iter([count / 2 for count in counts])
+        shared(lambda _, means=means: next(means))  # type: ignore[misc]
+        parts.append(network({"sparse": Batch(**own)}))
+    for name in set(whole) - {"separation"}:  # which each worker has its own of
+        mean = (parts[0][name].item() + parts[1][name].item()) / 2
+        assert mean == pytest.approx(whole[name].item(), rel=1e-4), name
