@@ -23,6 +23,7 @@ class MeanTeacher(Config):
     name: Literal["mean_teacher"] = "mean_teacher"
     weight: float = Field(default=100.0, ge=0)  # of the distance from the teacher
     decay: float = Field(default=0.99, gt=0, lt=1)  # of the teacher's weights, per step
+    ramp_steps: int = Field(default=0, ge=0)  # until the whole weight counts
 
 
 class UniMatch(Config):

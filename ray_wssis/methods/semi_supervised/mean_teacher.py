@@ -34,7 +34,7 @@ class MeanTeacherLearner(nn.Module):
         super().__init__()
         self.student = create_network(config.network, num_classes)
         self.teacher = Teacher(self.student, method.decay)
-        self.weight = method.weight
+        self.method = method
 
     @property
     def served(self) -> SemanticNetwork:
@@ -51,8 +51,13 @@ class MeanTeacherLearner(nn.Module):
         n = len(strong.images)
         return {
             "strong": pixel_cross_entropy(logits[:n], strong.class_maps),
-            "consistency": self.weight * distance(logits[n:], wanted, other.inside),
+            "consistency": self.weight() * distance(logits[n:], wanted, other.inside),
         }
+
+    def weight(self) -> Float[Tensor, ""]:
+        """Return the weight of this step: it rises as exp(-5 (1 - t)^2), as in the paper."""
+        progress = self.teacher.num_steps / max(1, self.method.ramp_steps)
+        return self.method.weight * (-5 * (1 - progress.clamp(max=1)) ** 2).exp()
 
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
         return parameter_groups([self.student])

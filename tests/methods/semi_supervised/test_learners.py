@@ -111,6 +111,19 @@ def test_the_teacher_is_the_running_mean_of_the_student() -> None:
     assert seen[1] == pytest.approx((1 + 4) / 2)  # few steps weigh alike
 
 
+def test_the_weight_of_the_distance_rises_to_its_whole() -> None:
+    learner = MeanTeacherLearner(TINY, MeanTeacher(weight=10, ramp_steps=4), K)
+    found = []
+    for _ in range(6):
+        learner.teacher.follow(learner.student)
+        found.append(learner.weight().item())
+    steps = np.minimum(np.arange(1, 7) / 4, 1)
+    assert found == pytest.approx((10 * np.exp(-5 * (1 - steps) ** 2)).tolist(), rel=1e-5)
+    at_once = MeanTeacherLearner(TINY, MeanTeacher(weight=10), K)
+    at_once.teacher.follow(at_once.student)
+    assert at_once.weight() == 10
+
+
 def test_the_teacher_keeps_its_count_in_a_checkpoint() -> None:
     student = MeanTeacherLearner(TINY, MeanTeacher(), K).student
     teacher, copy = Teacher(student, 0.9), Teacher(student, 0.9)
