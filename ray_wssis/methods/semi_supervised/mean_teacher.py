@@ -45,7 +45,7 @@ class MeanTeacherLearner(nn.Module):
         if self.training:
             self.teacher.follow(self.student)
         wanted = self.teacher(other.images, other.sizes).logits[0]  # (B - n, K, h, w)
-        images = torch.cat([strong.images, strong_view(other.images)])
+        images = torch.cat([strong.images, strong_view(other.images, self.method.strong_view)])
         sizes = torch.cat([strong.sizes, other.sizes])
         logits = self.student(images, sizes).logits[0]  # (B, K, h, w)
         n = len(strong.images)

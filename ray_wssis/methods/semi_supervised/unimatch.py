@@ -54,7 +54,8 @@ class UniMatchLearner(nn.Module):
             self.teacher.follow(self.student)
         labels, is_sure = self.teach(other)  # (m, H, W) each
         boxes = [self.boxes(other) for _ in range(2)]
-        views = [mix(strong_view(other.images), marks) for marks in boxes]
+        changes = self.method.strong_view
+        views = [mix(strong_view(other.images, changes), marks) for marks in boxes]
         images = torch.cat([strong.images, *views])  # (B, 3, H, W)
         sizes = torch.cat([strong.sizes, other.sizes, other.sizes])
         output = self.student(images, sizes)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ray_wssis.methods.semi_supervised import unimatch
-from ray_wssis.methods.semi_supervised.config import CPS, MeanTeacher, UniMatch
+from ray_wssis.methods.semi_supervised.config import CPS, MeanTeacher, StrongView, UniMatch
 from ray_wssis.methods.semi_supervised.cps import CPSLearner
 from ray_wssis.methods.semi_supervised.mean_teacher import MeanTeacherLearner, distance
 from ray_wssis.methods.semi_supervised.strong_view import strong_view
@@ -211,9 +211,20 @@ def test_labels_move_with_the_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_strong_view_keeps_shape_and_type_and_changes_images_differently() -> None:
     torch.manual_seed(0)
     image = torch.randint(256, (1, 3, 32, 32), dtype=torch.uint8)
-    view = strong_view(image.expand(6, 3, 32, 32).contiguous())
+    view = strong_view(image.expand(6, 3, 32, 32).contiguous(), StrongView())
     assert view.shape == (6, 3, 32, 32) and view.dtype == torch.uint8
     assert len({tuple(x.flatten().tolist()) for x in view}) > 3
+
+
+def test_a_strong_view_changes_no_more_than_it_is_told() -> None:
+    torch.manual_seed(0)
+    images = torch.randint(256, (6, 3, 32, 32), dtype=torch.uint8)
+    assert torch.equal(strong_view(images, StrongView(jitter=0, grey=0, blur=0)), images)
+    grey = strong_view(images, StrongView(jitter=0, grey=1, blur=0))
+    assert torch.equal(grey[:, 0], grey[:, 1])
+    dark = StrongView(jitter=1, contrast=0, saturation=0, hue=0, grey=0, blur=0)
+    factors = strong_view(images, dark).float().mean((1, 2, 3)) / images.float().mean((1, 2, 3))
+    assert factors.min() < 0.95 and factors.min() > 0.4  # brightness alone
 
 
 def test_what_lies_beyond_an_image_is_never_learnt() -> None:
