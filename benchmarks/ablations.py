@@ -16,9 +16,9 @@ import torch
 from upath import UPath
 
 from ray_wssis.config import load_config
-from ray_wssis.data.images import read_image, resize_image, resize_mask
-from ray_wssis.data.point_kind import PointKind
-from ray_wssis.data.points import with_points
+from ray_wssis.data.images.read import read_image, resize_image, resize_mask
+from ray_wssis.data.points.draw import with_points
+from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.mask_quality import MaskQuality
 from ray_wssis.instance.segmenter import Segmenter, network_image

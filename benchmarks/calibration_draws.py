@@ -20,7 +20,7 @@ from upath import UPath
 
 from benchmarks.timing import table
 from ray_wssis.data.records import Records
-from ray_wssis.data.split import draw_audit
+from ray_wssis.data.split.cut import draw_audit
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.audit_figures import POOR_IOU, Audit
 from ray_wssis.instance.quality import read_signals

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.timing import interleaved, spread
-from ray_wssis.data.check import check_file
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.check.coco import check_file
+from ray_wssis.data.coco.read import read_coco
 
 WIDTH, HEIGHT = 640, 480
 PER_IMAGE = 10

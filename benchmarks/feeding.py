@@ -35,7 +35,7 @@ from benchmarks.scenes import segmenter_config
 from benchmarks.timing import table
 from ray_wssis.data.augment import draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.records import Record
 from ray_wssis.instance.learner import SegmenterLearner
 from ray_wssis.instance.samples import Batch, SegmenterSamples

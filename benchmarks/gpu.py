@@ -31,7 +31,7 @@ from benchmarks.scenes import (
     segmenter_config,
 )
 from benchmarks.timing import interleaved, ratio, spread, table
-from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.data.images.read import shortest_edge_size
 from ray_wssis.instance.learner import SegmenterLearner
 from ray_wssis.instance.samples import collate
 from ray_wssis.instance.segmenter import network_image

@@ -30,12 +30,12 @@ from ray_wssis.data.builtin.semantic_shapes import (
 )
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.class_maps.folder import read_folder
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.images import read_image, resize_image, shortest_edge_size
-from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.coco.read import read_coco
+from ray_wssis.data.images.read import read_image, resize_image, shortest_edge_size
+from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Records
-from ray_wssis.data.split import as_weak
+from ray_wssis.data.split.cut import as_weak
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.semantic.count_labels import CountLabels

@@ -28,11 +28,11 @@ from upath import UPath
 from benchmarks.timing import significant, table
 from ray_wssis.artifacts import Part
 from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.coco.read import read_coco
+from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import SCHEMA as RECORDS
 from ray_wssis.data.records import Category, Records
-from ray_wssis.data.split import as_weak
+from ray_wssis.data.split.cut import as_weak
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.methods.point_wssis.labeller import PointLabeller

@@ -15,7 +15,7 @@ import numpy as np
 from upath import UPath
 
 from benchmarks.timing import table
-from ray_wssis.data.images import read_image
+from ray_wssis.data.images.read import read_image
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.label_numbers import WEAK
 from ray_wssis.instance.segmenter import network_image

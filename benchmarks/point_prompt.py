@@ -31,7 +31,7 @@ from benchmarks.scenes import (
     segmenter_config,
 )
 from benchmarks.timing import interleaved, ratio, spread, table
-from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.data.images.read import shortest_edge_size
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.methods.point_wssis.point_prompt import decode_points
 from ray_wssis.methods.point_wssis.point_segmenter import draw_points

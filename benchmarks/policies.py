@@ -14,7 +14,7 @@ from upath import UPath
 from benchmarks.timing import table
 from ray_wssis.artifacts import read_artifact
 from ray_wssis.config import load_config
-from ray_wssis.data.split_files import split_name
+from ray_wssis.data.split.files import split_name
 from ray_wssis.instance.label_config import MergeConfig
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.split import VALIDATION

@@ -9,7 +9,7 @@ import pytest
 from upath import UPath
 
 from ray_wssis import outage
-from ray_wssis.data.images import ImageError, MissingImage, read_bytes
+from ray_wssis.data.images.read import ImageError, MissingImage, read_bytes
 from ray_wssis.outage import StorageAway
 from ray_wssis.patient_s3 import PatientS3
 from ray_wssis.storage import write_atomically

@@ -31,7 +31,7 @@ def find_problems(
 
     Raises ValueError for arguments that do not go together, and for what cannot be read at all.
     """
-    from ray_wssis.data.check import check_file
+    from ray_wssis.data.check.coco import check_file
     from ray_wssis.data.class_maps.check import check_folder, check_tree
 
     if class_maps is not None:

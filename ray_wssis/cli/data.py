@@ -13,9 +13,9 @@ from rich.table import Table
 from ray_wssis.cli.class_maps import find_problems, is_tree, split_class_maps
 from ray_wssis.cli.findings import console, has_errors, report, show, stop
 from ray_wssis.cli.imported import import_lines, import_report
-from ray_wssis.data.crowds import Crowds
+from ray_wssis.data.coco.crowds import Crowds
 from ray_wssis.data.imports.export_format import ExportFormat
-from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.sparse.kind import SparseKind
 from ray_wssis.storage import locate
 
@@ -77,7 +77,7 @@ def import_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Convert points and masks from another tool into a COCO file; exit 1 when none is usable."""
-    from ray_wssis.data.coco_writer import write_coco
+    from ray_wssis.data.coco.write import write_coco
     from ray_wssis.data.imports.points import import_points
 
     try:
@@ -146,9 +146,9 @@ def split(
 
     Of class maps, --sparse draws points, clicks or scribbles on all images instead.
     """
-    from ray_wssis.data.check import check_file
+    from ray_wssis.data.check.coco import check_file
     from ray_wssis.data.sparse.config import SparseConfig
-    from ray_wssis.data.split_files import split_file
+    from ray_wssis.data.split.files import split_file
 
     if is_tree(annotations):
         try:
@@ -245,7 +245,7 @@ def fix(
     ] = None,
 ) -> None:
     """Write a file without the mistakes that have one remedy; exit 1 when errors are left."""
-    from ray_wssis.data.fix import fix_file
+    from ray_wssis.data.fix.coco import fix_file
 
     try:
         fixed = fix_file(annotations, out, images)
@@ -272,7 +272,7 @@ def merge(
     out: Annotated[str, typer.Argument(help="File to write; it must not exist yet.")],
 ) -> None:
     """Replace masks in a file by corrected ones, matched by annotation id."""
-    from ray_wssis.data.merge_corrections import merge_corrections
+    from ray_wssis.data.corrections.merge import merge_corrections
 
     try:
         merged = merge_corrections(base, corrections, out)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def import_report(imported: "Imported") -> dict[str, Any]:
     """Build the JSON about what was imported and what was not."""
-    from ray_wssis.data.split import count_classes
+    from ray_wssis.data.split.cut import count_classes
 
     return {
         "format": imported.export_format,
@@ -28,7 +28,7 @@ def import_report(imported: "Imported") -> dict[str, Any]:
 
 def import_lines(imported: "Imported", out: str) -> list[str]:
     """Say what was imported and what was not."""
-    from ray_wssis.data.split import count_classes
+    from ray_wssis.data.split.cut import count_classes
 
     per_class = {name: n for name, n in count_classes(imported.records).items() if n}
     num_objects = sum(per_class.values())

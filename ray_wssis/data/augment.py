@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ray_wssis.data.augment_config import AugmentConfig
-from ray_wssis.data.images import resize_image, shortest_edge_size
+from ray_wssis.data.images.read import resize_image, shortest_edge_size
 
 COLOUR_LIMITS = (0, 255)
 

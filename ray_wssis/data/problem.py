@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ray_wssis.data.coco_fields import whole_number
+from ray_wssis.data.coco.fields import whole_number
 
 Severity = Literal["error", "warning", "info"]
 RANK = {"error": 0, "warning": 1, "info": 2}

@@ -4,7 +4,7 @@
 known about each image: its objects, each with a class and perhaps a mask or a point, and perhaps a
 class map, tags, and the part that somebody looked at.  A *strong* image knows the masks, a *weak*
 one only the points; one table may hold both kinds.  COCO files are read into records and written
-from them (`ray_wssis.data.coco`), and exist nowhere else.
+from them (`ray_wssis.data.coco.read`), and exist nowhere else.
 """
 
 import json

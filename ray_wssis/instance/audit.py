@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.data.coco_writer import coco_annotations, coco_image
+from ray_wssis.data.coco.write import coco_annotations, coco_image
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.audit_figures import Audit, drift
 from ray_wssis.instance.label_config import AuditConfig

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from upath import UPath
 
-from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.data.images.read import shortest_edge_size
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.evaluating import evaluating

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.data.annotated import is_ignored
-from ray_wssis.data.images import ImageError, read_image
+from ray_wssis.data.images.read import ImageError, read_image
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.label_numbers import ROWS_AT_A_TIME, RecordsById
 from ray_wssis.masks import bounding_box, pairwise_iou

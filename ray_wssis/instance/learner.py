@@ -5,7 +5,7 @@ from itertools import chain
 
 from torch import Tensor, nn
 
-from ray_wssis.data.images import read_image
+from ray_wssis.data.images.read import read_image
 from ray_wssis.data.records import Records
 from ray_wssis.instance.samples import Batch
 from ray_wssis.instance.segmenter import Segmenter, network_image

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, read_artifact
-from ray_wssis.data.coco_writer import CocoWriter
-from ray_wssis.data.corrections import read_corrections
+from ray_wssis.data.coco.write import CocoWriter
+from ray_wssis.data.corrections.read import read_corrections
+from ray_wssis.data.images.shared import warn_of_shared_images
 from ray_wssis.data.records import Records, RecordsWriter
 from ray_wssis.data.renumber import id_offset, renumbered_record
-from ray_wssis.data.shared_images import warn_of_shared_images
 from ray_wssis.instance.annotated_folder import read_annotated_folder
 from ray_wssis.instance.audit import CALIBRATION, read_quality, read_threshold
 from ray_wssis.instance.label_config import MergeConfig

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from upath import UPath
 
-from ray_wssis.data.correction_places import Known, Places
-from ray_wssis.data.corrections import Correction
+from ray_wssis.data.corrections.places import Known, Places
+from ray_wssis.data.corrections.read import Correction
 from ray_wssis.data.records import Object, Record
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.masks import disc

@@ -13,7 +13,7 @@ from torch import Tensor
 from ray_wssis.data.annotated import is_ignored, unseen
 from ray_wssis.data.augment import Geometry, change_colour, draw_geometry
 from ray_wssis.data.augment_config import AugmentConfig
-from ray_wssis.data.images import read_image
+from ray_wssis.data.images.read import read_image
 from ray_wssis.data.mirrored_classes import mirrored_labels
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.copy_paste import chosen_masks, draw_overlap, paste_pixels

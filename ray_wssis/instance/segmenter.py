@@ -12,7 +12,7 @@ import torch
 from jaxtyping import UInt8
 from upath import UPath
 
-from ray_wssis.data.images import resize_image, shortest_edge_size
+from ray_wssis.data.images.read import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
 from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, read_config
 from ray_wssis.models.canvas import pad_images

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ray_wssis.data.images import ImageError, read_image
+from ray_wssis.data.images.read import ImageError, read_image
 from ray_wssis.data.records import Record
 from ray_wssis.instance.label_numbers import LabelNumbers, RecordsById
 from ray_wssis.masks import bounding_box

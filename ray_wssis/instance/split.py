@@ -16,15 +16,16 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.annotated import labelled
 from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.clicked_points import LEAST_CLICKS, click_depths, with_clicked_points
-from ray_wssis.data.coco import Rejected, read_coco
+from ray_wssis.data.coco.read import Rejected, read_coco
+from ray_wssis.data.images.shared import warn_of_shared_images
 from ray_wssis.data.mirrored_classes import mirrored_pairs
-from ray_wssis.data.point_kind import PointKind
-from ray_wssis.data.points import with_points
+from ray_wssis.data.points.clicked import LEAST_CLICKS, click_depths, with_clicked_points
+from ray_wssis.data.points.draw import with_points
+from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.data.renumber import id_offset, renumbered
-from ray_wssis.data.shared_images import warn_of_shared_images
-from ray_wssis.data.split import (
+from ray_wssis.data.split.checks import check_points, check_teaches, check_validates
+from ray_wssis.data.split.cut import (
     Split,
     as_weak,
     count_classes,
@@ -32,8 +33,7 @@ from ray_wssis.data.split import (
     draw_audit,
     split_records,
 )
-from ray_wssis.data.split_checks import check_points, check_teaches, check_validates
-from ray_wssis.data.split_files import counts, split_name, write_split
+from ray_wssis.data.split.files import counts, split_name, write_split
 from ray_wssis.instance.split_config import CLICKED, DataConfig
 from ray_wssis.run import Run
 from ray_wssis.storage import hash_file, locate

@@ -5,8 +5,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
-from ray_wssis.data.crowds import Crowds
-from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.coco.crowds import Crowds
+from ray_wssis.data.points.kind import PointKind
 
 CLICKED: Literal["clicked"] = "clicked"
 

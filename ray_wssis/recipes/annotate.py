@@ -13,11 +13,11 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage, short_hash
 from ray_wssis.config import Config
 from ray_wssis.data.annotated import is_labelled
-from ray_wssis.data.coco import Rejected, read_coco
-from ray_wssis.data.coco_writer import CocoWriter
-from ray_wssis.data.point_kind import PointKind
+from ray_wssis.data.coco.read import Rejected, read_coco
+from ray_wssis.data.coco.write import CocoWriter
+from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
-from ray_wssis.data.split import as_weak
+from ray_wssis.data.split.cut import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio
 from ray_wssis.instance.label import SUMMARY, THROUGHPUT, check_coverage, summarise
 from ray_wssis.instance.label_config import LabelLimits

@@ -8,7 +8,7 @@ finished is not made again.
 from collections.abc import Iterator
 
 from ray_wssis.artifacts import Artifact
-from ray_wssis.data.split_files import split_name
+from ray_wssis.data.split.files import split_name
 from ray_wssis.instance.audit import audit
 from ray_wssis.instance.evaluate import evaluate
 from ray_wssis.instance.label import label

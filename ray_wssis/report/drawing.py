@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from ray_wssis.data.images import RGB
+from ray_wssis.data.images.read import RGB
 from ray_wssis.masks import Mask, decode
 
 SHARPNESS = 1.5  # pixels of a JPEG per display unit, at most

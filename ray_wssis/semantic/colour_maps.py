@@ -12,7 +12,7 @@ import numpy as np
 from upath import UPath
 
 from ray_wssis.data.class_maps.png import UNKNOWN, ClassMap, decode
-from ray_wssis.data.images import RGB, ImageError, read_image
+from ray_wssis.data.images.read import RGB, ImageError, read_image
 from ray_wssis.data.records import Record, Records
 from ray_wssis.metrics.miou import Counts
 from ray_wssis.semantic.count_labels import read_counts

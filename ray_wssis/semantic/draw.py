@@ -1,7 +1,7 @@
 """Images drawn from a data set with class maps: each image's rank is decided by seed and name."""
 
-from ray_wssis.data.draw import in_line, num_audit, spare
 from ray_wssis.data.records import Record, Records
+from ray_wssis.data.split.draw import in_line, num_audit, spare
 
 
 def draw(records: Records, able: list[int], number: int, kind: str, seed: int) -> list[int]:

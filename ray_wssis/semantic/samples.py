@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ray_wssis.data.augment import change_colour
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, present
-from ray_wssis.data.images import read_image
+from ray_wssis.data.images.read import read_image
 from ray_wssis.data.mirrored_classes import mirrored_labels
 from ray_wssis.data.records import Records
 from ray_wssis.semantic.augment_config import SemanticAugment

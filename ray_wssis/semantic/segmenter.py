@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from upath import UPath
 
-from ray_wssis.data.images import resize_image, shortest_edge_size
+from ray_wssis.data.images.read import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
 from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.evaluating import evaluating

@@ -16,8 +16,8 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.class_maps.tags import Tags, with_noise
+from ray_wssis.data.images.shared import warn_of_shared_images
 from ray_wssis.data.records import Record, Records
-from ray_wssis.data.shared_images import warn_of_shared_images
 from ray_wssis.run import Run
 from ray_wssis.semantic.counts import counts
 from ray_wssis.semantic.draw import draw_audit

@@ -128,7 +128,7 @@ def validate(
     """Measure mIoU and its like on the first `most` validation images, `@tags` if those are given
     to the network."""
     from ray_wssis.data.class_maps.png import decode
-    from ray_wssis.data.images import read_image
+    from ray_wssis.data.images.read import read_image
     from ray_wssis.metrics.miou import Counts
     from ray_wssis.semantic.segmenter import SemanticSegmenter, network_image
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ray_wssis.data.images import (
+from ray_wssis.data.images.read import (
     RGB,
     ImageError,
     decode_image,

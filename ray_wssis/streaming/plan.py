@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from upath import UPath
 
-from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.data.images.read import shortest_edge_size
 from ray_wssis.data.records import SCHEMA, Records
 
 HASHED_AT_A_TIME = 4096  # images

@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.audit import CALIBRATION, audit, read_quality
 from ray_wssis.instance.label_config import AuditConfig, MergeConfig

@@ -9,9 +9,9 @@ import pytest
 from upath import UPath
 
 from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.point_kind import PointKind
-from ray_wssis.data.points import with_points
+from ray_wssis.data.coco.read import read_coco
+from ray_wssis.data.points.draw import with_points
+from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Record, Records
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.audit_figures import Audit

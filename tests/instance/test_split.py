@@ -7,11 +7,11 @@ import pytest
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact
-from ray_wssis.data.clicked_points import click_depths
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.coco_writer import write_coco
-from ray_wssis.data.crowds import Crowds
-from ray_wssis.data.points import draw_point
+from ray_wssis.data.coco.crowds import Crowds
+from ray_wssis.data.coco.read import read_coco
+from ray_wssis.data.coco.write import write_coco
+from ray_wssis.data.points.clicked import click_depths
+from ray_wssis.data.points.draw import draw_point
 from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.instance.split import (
     ALL,

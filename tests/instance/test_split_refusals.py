@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ray_wssis.artifacts import Artifact
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.records import Records
 from ray_wssis.instance.split import STRONG, WEAK, split
 from ray_wssis.instance.split_config import DataConfig

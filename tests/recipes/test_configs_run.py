@@ -16,8 +16,8 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.config import load_config, shipped_configs
-from ray_wssis.data.check import check_file
-from ray_wssis.data.coco_file import load_json
+from ray_wssis.data.check.coco import check_file
+from ray_wssis.data.coco.file import load_json
 from ray_wssis.data.records import Records
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.split import STRONG, VALIDATION, WEAK

@@ -18,7 +18,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, StaleArtifact, read_artifact
 from ray_wssis.cli.app import app
 from ray_wssis.config import load_config
-from ray_wssis.data.coco_file import load_json
+from ray_wssis.data.coco.file import load_json
 from ray_wssis.data.records import Records
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.storage import hash_file

@@ -15,7 +15,7 @@ import ray
 from upath import UPath
 
 from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.crew import LabellingStopped
 from ray_wssis.streaming.decode import Image

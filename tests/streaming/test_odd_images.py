@@ -10,7 +10,7 @@ import pytest
 import ray
 from upath import UPath
 
-from ray_wssis.data.coco import records_from_coco
+from ray_wssis.data.coco.read import records_from_coco
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.data.images.read import shortest_edge_size
 from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.streaming import plan
 from ray_wssis.streaming.decode import read_task

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ray_wssis import masks
-from ray_wssis.data.merge_corrections import Merged, merge_corrections
+from ray_wssis.data.corrections.merge import Merged, merge_corrections
 
 Entry = dict[str, Any]
 

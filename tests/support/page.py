@@ -10,7 +10,7 @@ import httpx2
 from PIL import Image
 from playwright import sync_api as playwright
 
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.records import Record
 
 Page = Any

@@ -15,7 +15,7 @@ import ray
 from upath import UPath
 
 from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row

@@ -20,7 +20,7 @@ from upath import UPath
 from ray_wssis import masks
 from ray_wssis.data.builtin.png import stored_png
 from ray_wssis.data.builtin.textures import Dice, ground, paint
-from ray_wssis.data.coco_writer import write_coco
+from ray_wssis.data.coco.write import write_coco
 from ray_wssis.data.records import Category, Object, Record, Records
 
 Array = NDArray[np.float64]

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from ray_wssis.data.class_maps.folder import read_folder
 from ray_wssis.data.class_maps.tags import Tags, note_contradictions, read_tags
 from ray_wssis.data.class_maps.trees import read_tree
-from ray_wssis.data.image_facts import Facts, note_facts, read_facts
-from ray_wssis.data.images import ImageError
+from ray_wssis.data.images.facts import Facts, note_facts, read_facts
+from ray_wssis.data.images.read import ImageError
 from ray_wssis.data.problem import Problem, Problems
 from ray_wssis.data.records import Record, Records
 from ray_wssis.data.sparse.check import check_sparse_labels

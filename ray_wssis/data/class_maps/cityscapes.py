@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ray_wssis.data.class_maps.classes import Classes
 from ray_wssis.data.class_maps.pairs import Pair, read_pairs
-from ray_wssis.data.image_listing import list_files
+from ray_wssis.data.images.listing import list_files
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Category, Records
 from ray_wssis.storage import Place, locate

@@ -11,9 +11,9 @@ from upath import UPath
 
 from ray_wssis.data.class_maps.classes import read_classes
 from ray_wssis.data.class_maps.pairs import Pair, read_pairs
-from ray_wssis.data.image_listing import list_files, nearest_files
-from ray_wssis.data.image_names import IMAGE_SUFFIXES
-from ray_wssis.data.images import image_uri
+from ray_wssis.data.images.listing import list_files, nearest_files
+from ray_wssis.data.images.names import IMAGE_SUFFIXES
+from ray_wssis.data.images.read import image_uri
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Records
 from ray_wssis.storage import Place, locate

@@ -7,8 +7,8 @@ from posixpath import splitext
 
 from upath import UPath
 
-from ray_wssis.data.image_listing import nearest_files
-from ray_wssis.data.image_names import IMAGE_SUFFIXES
+from ray_wssis.data.images.listing import nearest_files
+from ray_wssis.data.images.names import IMAGE_SUFFIXES
 from ray_wssis.data.records import Records
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from ray_wssis import masks
 from ray_wssis.data.annotated import labelled, unseen
 from ray_wssis.data.class_maps.png import MOST_CLASSES, UNKNOWN, encode, present
 from ray_wssis.data.class_maps.tags import BACKGROUND
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.storage import Place, locate
 

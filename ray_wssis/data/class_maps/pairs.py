@@ -17,7 +17,7 @@ import numpy as np
 from ray_wssis.data.class_maps.classes import Classes
 from ray_wssis.data.class_maps.png import encode, pixels, present
 from ray_wssis.data.class_maps.values import Unusable, read_values
-from ray_wssis.data.images import ImageError, read_size
+from ray_wssis.data.images.read import ImageError, read_size
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Record, Records
 

@@ -18,7 +18,7 @@ from upath import UPath
 
 from ray_wssis.data.class_maps.names import find_places, no_such_images
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, pixels
-from ray_wssis.data.points import chance
+from ray_wssis.data.points.draw import chance
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Category, Record, Records
 

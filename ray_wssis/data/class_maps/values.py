@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ray_wssis.data.class_maps.matlab import read_segmentation
-from ray_wssis.data.images import DAMAGED, ImageError, read_bytes
+from ray_wssis.data.images.read import DAMAGED, ImageError, read_bytes
 
 ONE_CHANNEL = "one channel whose values are the classes: a gray or a palette PNG"
 BIT_DEPTH = 24  # place of this byte in a PNG

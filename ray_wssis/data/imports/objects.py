@@ -5,7 +5,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ray_wssis import masks
-from ray_wssis.data.coco_fields import read_point
+from ray_wssis.data.coco.fields import read_point
 from ray_wssis.data.imports.export import Drawing, Mark, MarkedImage, Notes, Unusable
 from ray_wssis.data.records import Category, Click, Object, named
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from upath import UPath
 
-from ray_wssis.data.coco import read_categories
-from ray_wssis.data.image_names import NO_FILE, Names, locate_exports
-from ray_wssis.data.images import ImageError, MissingImage, image_uri, read_size
+from ray_wssis.data.coco.read import read_categories
+from ray_wssis.data.images.names import NO_FILE, Names, locate_exports
+from ray_wssis.data.images.read import ImageError, MissingImage, image_uri, read_size
 from ray_wssis.data.imports.export import MarkedImage, Notes, Unusable
 from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.imports.formats import MAY_BE_FRACTIONS, read_export, recognise

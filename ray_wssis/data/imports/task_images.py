@@ -9,7 +9,7 @@ from string import digits as DIGITS
 from typing import Any
 from urllib.parse import unquote
 
-from ray_wssis.data.image_names import IMAGE_SUFFIXES
+from ray_wssis.data.images.names import IMAGE_SUFFIXES
 from ray_wssis.data.imports.export import Unusable
 
 WANTED = "the image as `image`, or as the only text"

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from ray_wssis.data.class_maps.png import UNKNOWN, ClassMap, decode, encode, present
-from ray_wssis.data.points import chance
+from ray_wssis.data.points.draw import chance
 from ray_wssis.data.records import Record, Records
 from ray_wssis.data.sparse.brush import brushed, thin
 from ray_wssis.data.sparse.config import SparseConfig

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ray_wssis.data.image_names import locate_among
+from ray_wssis.data.images.names import locate_among
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Records
 

@@ -23,8 +23,8 @@ from ray_wssis.data.class_maps.pairs import (
     note_odd_values,
 )
 from ray_wssis.data.class_maps.png import UNKNOWN
-from ray_wssis.data.image_listing import list_files
-from ray_wssis.data.images import image_uri
+from ray_wssis.data.images.listing import list_files
+from ray_wssis.data.images.read import image_uri
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Records
 from ray_wssis.data.sparse.images import find_images

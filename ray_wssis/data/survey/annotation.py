@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ray_wssis import masks
-from ray_wssis.data.place import Place
+from ray_wssis.data.coco.place import Place
 from ray_wssis.data.records import Point
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ray_wssis import masks
-from ray_wssis.data.coco_fields import is_number
+from ray_wssis.data.coco.fields import is_number
 from ray_wssis.data.survey.annotation import Annotation
 
 Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels

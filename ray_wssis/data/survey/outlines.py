@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from ray_wssis.data.outlines import Fault
+from ray_wssis.data.coco.outlines import Fault
 from ray_wssis.data.problem import Problem
 from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.counted import named, severity_of

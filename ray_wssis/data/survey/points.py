@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from ray_wssis.data.keypoints import labelled_keypoints
-from ray_wssis.data.outlines import SMALLEST_FOR_FRACTIONS
+from ray_wssis.data.coco.keypoints import labelled_keypoints
+from ray_wssis.data.coco.outlines import SMALLEST_FOR_FRACTIONS
 from ray_wssis.data.problem import Problem
 from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.counted import MOST, named

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from ray_wssis.data.outlines import OutlineError
+from ray_wssis.data.coco.outlines import OutlineError
 from ray_wssis.data.problem import Problem
 from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.borders import BorderSurvey

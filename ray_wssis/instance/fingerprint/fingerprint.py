@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ray_wssis.data.records import Records
-from ray_wssis.data.split import count_classes
+from ray_wssis.data.split.cut import count_classes
 from ray_wssis.instance.fingerprint.measured import Measured, quantiles
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_wssis.data.annotated import is_ignored
-from ray_wssis.data.images import shortest_edge_size
+from ray_wssis.data.images.read import shortest_edge_size
 from ray_wssis.data.records import Record, Records
 from ray_wssis.masks import bounding_box, pixels
 

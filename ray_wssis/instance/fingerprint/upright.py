@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ray_wssis.data.images import read_image
+from ray_wssis.data.images.read import read_image
 from ray_wssis.data.records import Records
 from ray_wssis.instance.fingerprint.measured import Floats, Measured
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights
 from upath import UPath
 
-from ray_wssis.data.coco import read_categories
+from ray_wssis.data.coco.read import read_categories
 from ray_wssis.data.records import Category
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.instance.segmenter_config import OVERLAPPING_RANGES, SegmenterConfig

@@ -17,7 +17,7 @@ from torch import Tensor
 from upath import UPath
 
 from ray_wssis.data.annotated import is_ignored
-from ray_wssis.data.images import RGB, read_image
+from ray_wssis.data.images.read import RGB, read_image
 from ray_wssis.data.mirrored_classes import mirrored_labels
 from ray_wssis.data.records import Object, Record, Records
 from ray_wssis.masks import area

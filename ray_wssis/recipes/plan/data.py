@@ -3,9 +3,9 @@
 import math
 
 from ray_wssis.data.annotated import is_labelled
-from ray_wssis.data.clicked_points import LEAST_CLICKS, click_depths
-from ray_wssis.data.coco import Rejected, records_from_coco
-from ray_wssis.data.coco_file import load_json
+from ray_wssis.data.coco.file import load_json
+from ray_wssis.data.coco.read import Rejected, records_from_coco
+from ray_wssis.data.points.clicked import LEAST_CLICKS, click_depths
 from ray_wssis.data.records import Records
 from ray_wssis.data.survey.survey import Survey
 from ray_wssis.instance.split import incomplete

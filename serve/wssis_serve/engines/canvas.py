@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TypeVar
 
-from ray_wssis.data.images import RGB
+from ray_wssis.data.images.read import RGB
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from wssis_serve.engines.images import Decoded
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from PIL import ExifTags, Image
 from PIL.Image import DecompressionBombError
 
-from ray_wssis.data.images import (
+from ray_wssis.data.images.read import (
     DAMAGED,
     RGB,
     ImageError,

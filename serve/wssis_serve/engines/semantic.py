@@ -15,7 +15,7 @@ from upath import UPath
 from ray_wssis.artifacts import short_hash
 from ray_wssis.data.class_maps.png import encode
 from ray_wssis.data.class_maps.tags import background_of
-from ray_wssis.data.images import RGB
+from ray_wssis.data.images.read import RGB
 from ray_wssis.data.records import Category
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.semantic.segmenter import Drawn, SemanticSegmenter, draw_at

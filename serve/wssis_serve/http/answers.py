@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ray_wssis.data.coco_writer import coco_mask
+from ray_wssis.data.coco.write import coco_mask
 from ray_wssis.data.records import Category
 from ray_wssis.masks import area, bounding_box, run_lengths
 from wssis_serve.http.schemas import (

@@ -8,8 +8,8 @@ import pytest
 
 from ray_wssis import masks
 from ray_wssis.data.builtin.shapes import SHAPES, draw_image, write_shapes
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.images import read_image
+from ray_wssis.data.coco.read import read_coco
+from ray_wssis.data.images.read import read_image
 from ray_wssis.data.records import Records
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from wssis_serve.label_studio.brush import to_brush
 
 from ray_wssis import masks
-from ray_wssis.data.coco_writer import write_coco
+from ray_wssis.data.coco.write import write_coco
 from tests.support.exports import findings, imported, key_point, points, task
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ray_wssis.data.check import check_coco
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.crowds import Crowds
+from ray_wssis.data.check.coco import check_coco
+from ray_wssis.data.coco.crowds import Crowds
+from ray_wssis.data.coco.read import read_coco
 
 SQUARE = [[1, 1, 3, 1, 3, 3, 1, 3]]
 

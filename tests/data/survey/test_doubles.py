@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ray_wssis import masks
-from ray_wssis.data.check import check_coco
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.check.coco import check_coco
+from ray_wssis.data.coco.read import read_coco
 from tests.support.drawn_objects import HEIGHT, WIDTH, drawn, rectangle
 
 Entry = dict[str, Any]

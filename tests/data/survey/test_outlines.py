@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ray_wssis.data.check import check_coco
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.check.coco import check_coco
+from ray_wssis.data.coco.read import read_coco
 from tests.support.coco_files import one_class
 
 GOOD = {"segmentation": [[6, 9, 20, 9, 20, 29, 6, 29]]}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from ray_wssis.data.check import check_coco
+from ray_wssis.data.check.coco import check_coco
 from tests.support.drawn_objects import drawn
 
 KIND = "objects in a quarter"

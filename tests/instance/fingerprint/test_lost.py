@@ -2,8 +2,8 @@ from typing import Any
 
 import numpy as np
 
-from ray_wssis.data.point_kind import PointKind
-from ray_wssis.data.split import as_weak
+from ray_wssis.data.points.kind import PointKind
+from ray_wssis.data.split.cut import as_weak
 from ray_wssis.instance.fingerprint.lost import Cells, count_lost
 from ray_wssis.instance.fingerprint.measured import measure
 from ray_wssis.instance.segmenter_config import SegmenterStage

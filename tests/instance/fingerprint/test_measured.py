@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ray_wssis.data.point_kind import PointKind
-from ray_wssis.data.split import as_weak
+from ray_wssis.data.points.kind import PointKind
+from ray_wssis.data.split.cut import as_weak
 from ray_wssis.instance.fingerprint.fingerprint import take_fingerprint
 from ray_wssis.instance.fingerprint.measured import measure, quantiles
 from tests.support.squares import image_of, records_of

@@ -9,7 +9,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Part
 from ray_wssis.config import load_config
-from ray_wssis.data.images import read_image
+from ray_wssis.data.images.read import read_image
 from ray_wssis.data.records import Records
 from ray_wssis.instance.evaluate import find_instances
 from ray_wssis.instance.segmenter import Segmenter

@@ -17,10 +17,10 @@ from wssis_serve.errors import ApiError
 from wssis_serve.http.schemas import Job
 
 from ray_wssis.data.builtin.shapes import write_shapes
-from ray_wssis.data.coco import read_coco
-from ray_wssis.data.coco_writer import write_coco
-from ray_wssis.data.point_kind import PointKind
-from ray_wssis.data.split import as_weak
+from ray_wssis.data.coco.read import read_coco
+from ray_wssis.data.coco.write import write_coco
+from ray_wssis.data.points.kind import PointKind
+from ray_wssis.data.split.cut import as_weak
 from ray_wssis.recipes.annotate import LABELS, Annotate
 from ray_wssis.storage import read_json
 from tests.support.waiting import wait_until

@@ -4,7 +4,7 @@ from PIL import Image
 from wssis_serve.engines.canvas import by_canvas, canvas_of
 from wssis_serve.engines.images import Decoded, decode
 
-from ray_wssis.data.images import RGB
+from ray_wssis.data.images.read import RGB
 
 
 def image(height: int, width: int) -> Decoded:

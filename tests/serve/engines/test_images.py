@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from wssis_serve.engines.images import check, decode, image_id_of
 from wssis_serve.errors import ApiError
 
-from ray_wssis.data.images import RGB, decode_image
+from ray_wssis.data.images.read import RGB, decode_image
 
 # Pillow warns of damaged metadata.  Importing the module silences it; pytest undoes that.
 pytestmark = pytest.mark.filterwarnings("ignore:::PIL")

@@ -9,7 +9,7 @@ from wssis_serve.engines.models import find_models
 from wssis_serve.errors import ApiError
 from wssis_serve.segmented import Instance, Question
 
-from ray_wssis.data.images import decode_image
+from ray_wssis.data.images.read import decode_image
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from tests.support.noise import noise
 

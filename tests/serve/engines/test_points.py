@@ -9,7 +9,7 @@ from wssis_serve.engines.points import ImageMemory, PointEngine, Seen, record_of
 from wssis_serve.errors import ApiError
 from wssis_serve.segmented import PointQuery
 
-from ray_wssis.data.images import decode_image
+from ray_wssis.data.images.read import decode_image
 from ray_wssis.data.records import Click
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.methods.point_wssis.drafts import PointNetworks

@@ -11,7 +11,7 @@ from wssis_serve.errors import ApiError
 from wssis_serve.segmented import Question
 
 from ray_wssis.data.class_maps.png import decode
-from ray_wssis.data.images import decode_image
+from ray_wssis.data.images.read import decode_image
 from ray_wssis.data.records import Category
 from ray_wssis.semantic.segmenter import Drawn, SemanticSegmenter, network_image
 from ray_wssis.semantic.segmenter_config import Views

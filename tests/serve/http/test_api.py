@@ -7,7 +7,7 @@ import httpx2
 import pytest
 from PIL import Image
 
-from ray_wssis.data.coco import read_coco
+from ray_wssis.data.coco.read import read_coco
 from tests.serve.conftest import MakeApi, listening
 
 PNG = {"Content-Type": "image/png"}
