@@ -32,6 +32,16 @@ def test_the_whole_pipeline_runs_as_a_ray_job(small_run: Submitted) -> None:
     assert f"{small_run.folder}/report/index.html" in said
 
 
+def test_a_semantic_recipe_runs_as_a_ray_job(ray_head: str, tmp_path: Path) -> None:
+    few = ["estimate=false", "data.semantic_shapes={num_images: 12, num_validation_images: 2}"]
+    few += ["data.masks=6", "hybrid.training={steps: 1, batch_size: 12, warmup_steps: 0}"]
+    page = ["jobs/full_pipeline.py", "--config", "lpl_shapes", "--until", "labels"]
+    sets = [word for change in few for word in ("--set", change)]
+    done = submit(ray_head, *page, "--out", str(tmp_path / "run"), *sets)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "run/labels/manifest.json").exists()
+
+
 def test_a_relative_out_is_refused_in_a_ray_job(ray_head: str) -> None:
     done = submit(ray_head, *PAGE, "--out", "runs/x")
     assert done.returncode == 1
