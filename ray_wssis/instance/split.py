@@ -19,7 +19,7 @@ from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco.read import Rejected, read_coco
 from ray_wssis.data.images.shared import warn_of_shared_images
 from ray_wssis.data.mirrored_classes import mirrored_pairs
-from ray_wssis.data.points.clicked import LEAST_CLICKS, click_depths, with_clicked_points
+from ray_wssis.data.points.clicked import LEAST_CLICKS, Floats, click_depths, with_clicked_points
 from ray_wssis.data.points.draw import with_points
 from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Category, Record, Records
@@ -165,10 +165,12 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
             point_suffices=True,
             crowds=config.crowds,
         )
-        clicked = learnt = labelled(learnt, config.annotations, incomplete(rejected))
-        learnt = as_clicked(learnt, config, clicked, seed)
+        learnt = labelled(learnt, config.annotations, incomplete(rejected))
+        depths = wanted_depths(config, learnt)
+        learnt = as_clicked(learnt, depths, seed)
         if config.validation is not None:
-            validation = read_validation(config, clicked, seed)
+            validation = read_validation(config, learnt.categories)
+            validation = as_clicked(validation, depths, seed)
         else:
             held_out = cut_records(
                 learnt, config.validation_percent, seed + 1, config.point_kind, incomplete(rejected)
@@ -210,15 +212,17 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         weak_records = renumbered(weak_records, offset)
         rejected = [renumbered_rejection(entry, offset) for entry in rejected]
     known = all(obj.mask is not None for record in weak_records for obj in record.objects)
-    weak_records = as_clicked(weak_records, config, strong_records, seed)
+    validation = read_validation(config, strong_records.categories)
+    depths = wanted_depths(config, strong_records)
+    weak_records, strong_records, validation = (
+        as_clicked(records, depths, seed) for records in (weak_records, strong_records, validation)
+    )
     parts = Split(
-        strong=pointed(
-            as_clicked(strong_records, config, strong_records, seed), config.point_kind, seed
-        ),
+        strong=pointed(strong_records, config.point_kind, seed),
         weak=as_weak(weak_records, config.point_kind, seed),
         weak_truth=pointed(weak_records, config.point_kind, seed) if known else None,
     )
-    return Gathered(read_validation(config, strong_records, seed), parts, rejected)
+    return Gathered(validation, parts, rejected)
 
 
 def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records:
@@ -271,13 +275,13 @@ def pointed(records: Records, kind: PointKind, seed: int) -> Records:
     )
 
 
-def as_clicked(records: Records, config: DataConfig, clicked: Records, seed: int) -> Records:
-    """Add points to masks where people click in `clicked`, if `config` asks for that.
+def wanted_depths(config: DataConfig, clicked: Records) -> Floats | None:
+    """Measure where people click in `clicked`; None if `config` does not ask for that.
 
     Raises ValueError when too few clicks on objects with masks are known.
     """
     if config.point != CLICKED:
-        return records
+        return None
     depths = click_depths(clicked)
     if depths.size < LEAST_CLICKS:
         raise ValueError(
@@ -285,18 +289,22 @@ def as_clicked(records: Records, config: DataConfig, clicked: Records, seed: int
             f"somebody clicked, and {LEAST_CLICKS} are needed: click on more objects that have "
             "masks, or choose centroid, random or center"
         )
-    return with_clicked_points(records, depths, seed)
+    return depths
 
 
-def read_validation(config: DataConfig, clicked: Records, seed: int) -> Records:
+def as_clicked(records: Records, depths: Floats | None, seed: int) -> Records:
+    """Add points to masks where people click, if that is known."""
+    return records if depths is None else with_clicked_points(records, depths, seed)
+
+
+def read_validation(config: DataConfig, categories: tuple[Category, ...]) -> Records:
     """Read the validation file, whose classes must be those of the training file."""
     assert config.validation is not None
     images = config.validation_images or config.images
     assert images is not None
     records = read_coco(config.validation, locate(images), crowds=config.crowds)
-    ours, theirs = clicked.categories, records.categories
-    check_categories("the training file", ours, config.validation, theirs)
-    return as_clicked(records, config, clicked, seed)
+    check_categories("the training file", categories, config.validation, records.categories)
+    return records
 
 
 def check_categories(

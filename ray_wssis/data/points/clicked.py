@@ -6,15 +6,15 @@ object gets a point at the depth of a click, drawn with equal chance from those 
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ray_wssis import masks
-from ray_wssis.data.points.draw import chance
-from ray_wssis.data.records import Object, Point, Record, Records
+from ray_wssis.data.points.draw import chance, pointed
+from ray_wssis.data.records import Point, Record, Records
 
 LEAST_CLICKS = 20  # to draw from
 FARTHEST = -1.0  # a click beside its object, in depths; what lies farther is a slip
@@ -43,21 +43,13 @@ def with_clicked_points(records: Records, depths: Floats, seed: int) -> Records:
     """
     assert depths.size
 
-    def pointed(obj: Object, record: Record) -> Object:
-        if obj.point is not None or obj.mask is None or obj.crowd:
-            return obj
-        bits = chance(seed, "depth", obj.annotation_id)
-        depth = float(depths[bits % depths.size])
-        bits = chance(seed, "annotation", obj.annotation_id)
-        point = point_at(depth, obj.mask, record.height, record.width, bits)
-        return replace(obj, point=point)
+    def draw(record: Record, mask: bytes, annotation_id: int) -> Point:
+        depth = float(depths[chance(seed, "depth", annotation_id) % depths.size])
+        bits = chance(seed, "annotation", annotation_id)
+        return point_at(depth, mask, record.height, record.width, bits)
 
     return Records.from_rows(
-        (
-            replace(record, objects=tuple(pointed(obj, record) for obj in record.objects))
-            for record in records
-        ),
-        records.categories,
+        (pointed(record, partial(draw, record)) for record in records), records.categories
     )
 
 

@@ -9,6 +9,7 @@ another order or with fewer images, has the same points.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -16,7 +17,7 @@ import numpy as np
 
 from ray_wssis import masks
 from ray_wssis.data.points.kind import PointKind
-from ray_wssis.data.records import Object, Point, Record
+from ray_wssis.data.records import Point, Record
 
 
 def draw_point(
@@ -33,25 +34,28 @@ def draw_point(
 
 
 def with_points(record: Record, kind: PointKind | str, seed: int) -> Record:
+    """Add a point to every object that `pointed` gives one, by this kind of rule."""
+    size = record.height, record.width
+    return pointed(
+        record,
+        lambda mask, annotation_id: draw_point(
+            mask, *size, kind=kind, seed=seed, annotation_id=annotation_id
+        ),
+    )
+
+
+def pointed(record: Record, draw: Callable[[bytes, int], Point]) -> Record:
     """Add a point to every object whose mask is known and whose point is not.
 
-    Existing points stay, because somebody clicked them.  Crowds get none.
+    `draw` makes it from the mask and the annotation's id.  Existing points stay, because somebody
+    clicked them.  Crowds get none.
     """
-
-    def pointed(obj: Object) -> Object:
-        if obj.point is not None or obj.mask is None or obj.crowd:
-            return obj
-        point = draw_point(
-            obj.mask,
-            record.height,
-            record.width,
-            kind=kind,
-            seed=seed,
-            annotation_id=obj.annotation_id,
-        )
-        return replace(obj, point=point)
-
-    objects = tuple(map(pointed, record.objects))
+    objects = tuple(
+        replace(obj, point=draw(obj.mask, obj.annotation_id))
+        if obj.point is None and obj.mask is not None and not obj.crowd
+        else obj
+        for obj in record.objects
+    )
     return record if objects == record.objects else replace(record, objects=objects)
 
 
