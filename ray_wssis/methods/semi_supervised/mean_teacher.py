@@ -8,6 +8,7 @@ Differs from the paper: each pixel is an input; what lies beyond an image does n
 Legend: B images, n of them strong, K classes, h w pixels of the logits, H W of the images.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -54,10 +55,10 @@ class MeanTeacherLearner(nn.Module):
             "consistency": self.weight() * distance(logits[n:], wanted, other.inside),
         }
 
-    def weight(self) -> Float[Tensor, ""]:
+    def weight(self) -> float:
         """Return the weight of this step: it rises as exp(-5 (1 - t)^2), as in the paper."""
-        progress = self.teacher.num_steps / max(1, self.method.ramp_steps)
-        return self.method.weight * (-5 * (1 - progress.clamp(max=1)) ** 2).exp()
+        progress = min(1, self.teacher.num_steps / max(1, self.method.ramp_steps))
+        return self.method.weight * math.exp(-5 * (1 - progress) ** 2)
 
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
         return parameter_groups([self.student])

@@ -9,26 +9,27 @@ from torch import Tensor, nn
 from ray_wssis.models.deeplab import SemanticOutput
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.semantic_network import SemanticNetwork
+from ray_wssis.training.running_mean import blend
 
 
 class Teacher(nn.Module):
-    num_steps: Int[Tensor, ""]
-
     def __init__(self, student: SemanticNetwork, decay: float) -> None:
         super().__init__()
         self.network = copy.deepcopy(student).requires_grad_(False)
         self.decay = decay
-        self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
+        self.num_steps = 0
 
-    @torch.no_grad()
+    def get_extra_state(self) -> int:
+        """Keep the number of steps in checkpoints."""
+        return self.num_steps
+
+    def set_extra_state(self, state: int) -> None:
+        self.num_steps = state
+
     def follow(self, student: SemanticNetwork) -> None:
         """Take in the student's weights; all steps weigh alike while there are few."""
         self.num_steps += 1
-        new = (1 / self.num_steps).clamp(min=1 - self.decay)
-        for mean, weight in zip(self.network.parameters(), student.parameters(), strict=True):
-            mean.lerp_(weight, new)
-        for own, buffer in zip(self.network.buffers(), student.buffers(), strict=True):
-            own.copy_(buffer)
+        blend(self.network, student, min(self.decay, 1 - 1 / self.num_steps))
 
     @torch.no_grad()
     def forward(

@@ -116,7 +116,7 @@ def test_the_weight_of_the_distance_rises_to_its_whole() -> None:
     found = []
     for _ in range(6):
         learner.teacher.follow(learner.student)
-        found.append(learner.weight().item())
+        found.append(learner.weight())
     steps = np.minimum(np.arange(1, 7) / 4, 1)
     assert found == pytest.approx((10 * np.exp(-5 * (1 - steps) ** 2)).tolist(), rel=1e-5)
     at_once = MeanTeacherLearner(TINY, MeanTeacher(weight=10), K)
