@@ -10,18 +10,19 @@ again, so the command can be continued.
 import argparse
 import json
 import statistics
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from benchmarks.in_process import train_here
 from ray_wssis.methods.agmm.config import Terms
 from ray_wssis.methods.agmm.task import SparseTask
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.run import Run
 from ray_wssis.semantic.split import SPARSE, VALIDATION, WEAK_TRUTH, split
+from tests.support.in_process import training_steps
 
 OFF = [f"agmm.terms.{name}=0" for name in Terms.model_fields if name != "partial"]
 SCRIBBLES = "data.sparse={kind: scribbles, per_class: 1, width: 3}"
@@ -67,7 +68,9 @@ def measure(options: argparse.Namespace, row: str, seed: int) -> float:
     stage = config.agmm
     images = data.part(WEAK_TRUTH if row == "full" else SPARSE)
     task = SparseTask.of(row, stage, images, data.part(VALIDATION))
-    return train_here(task, stage.training, seed)["val/mIoU"]
+    torch.set_flush_denormal(True)
+    ((_, learner, _),) = deque(training_steps(task, stage.training, seed), maxlen=1)
+    return task.validate(learner)["val/mIoU"]
 
 
 def print_row(name: str, values: Sequence[float]) -> None:

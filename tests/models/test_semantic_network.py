@@ -18,7 +18,7 @@ from ray_wssis.semantic.segmenter import SemanticSegmenter
 from ray_wssis.semantic.segmenter_config import SemanticConfig, Views
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.schedule import build_optimizer
-from tests.methods.lpl.test_learner import TINY
+from tests.support.tiny_semantic import TINY
 
 TINY_VIT = SemanticConfig.model_validate(
     {

@@ -19,13 +19,10 @@ from ray_wssis.streaming.table import read_rows
 from tests.support.class_maps import write_cityscapes, write_map, write_voc
 from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
+from tests.support.tiny_semantic import NETWORK
 
 slow = pytest.mark.slow
 
-NETWORK = (
-    "{backbone: {name: resnet18, weights: none, frozen_stages: 0, norm: batch}, aspp_rates: [2], "
-    "aspp_width: 16, low_level_width: 8, decoder_width: 16, norm: group}"
-)
 STUDENT = (
     "{{model: {{network: {}, shorter: 64, longest: 128}}, augment: {{crop: 64}}, training: {}}}"
 )

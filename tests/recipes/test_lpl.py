@@ -20,13 +20,10 @@ from ray_wssis.streaming.table import read_rows
 from tests.support.class_maps import write_voc
 from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
+from tests.support.tiny_semantic import NETWORK
 
 pytestmark = pytest.mark.slow
 
-NETWORK = (
-    "{backbone: {name: resnet18, weights: none, frozen_stages: 0, norm: batch}, aspp_rates: [2], "
-    "aspp_width: 16, low_level_width: 8, decoder_width: 16, norm: group}"
-)
 VIT = "{decoder: dpt, backbone: {name: test_vit, weights: none}, width: 16}"
 FEW = [
     "data.semantic_shapes={num_images: 14, num_validation_images: 3}",

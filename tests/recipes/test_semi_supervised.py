@@ -13,11 +13,8 @@ from ray_wssis.semantic.segmenter import SemanticSegmenter
 from ray_wssis.storage import read_json
 from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
+from tests.support.tiny_semantic import NETWORK
 
-NETWORK = (
-    "{backbone: {name: resnet18, weights: none, frozen_stages: 0, norm: batch}, aspp_rates: [2], "
-    "aspp_width: 16, low_level_width: 8, decoder_width: 16, norm: group}"
-)
 FEW = [
     "data.semantic_shapes={num_images: 10, num_validation_images: 3}",
     "data.masks=4",

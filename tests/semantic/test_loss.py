@@ -8,7 +8,7 @@ from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.semantic.learner import SemanticLearner
 from ray_wssis.semantic.loss import pixel_cross_entropy
 from ray_wssis.semantic.segmenter_config import SemanticConfig
-from tests.methods.lpl.test_learner import TINY, batch
+from tests.support.tiny_semantic import TINY, batch
 
 
 def enlarged(logits: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from ray_wssis.data.records import Category
 from ray_wssis.models.semantic_network import create_network
 from ray_wssis.semantic.segmenter import SemanticSegmenter, choose
 from ray_wssis.semantic.segmenter_config import SemanticConfig, Views
-from tests.methods.lpl.test_learner import TINY
+from tests.support.tiny_semantic import TINY
 
 CLASSES = tuple(Category(id=i + 1, name=name) for i, name in enumerate(("ground", "disc", "box")))
 SIZES = [(30, 41), (64, 64)]

@@ -13,7 +13,7 @@ from ray_wssis.semantic import segmenter as module
 from ray_wssis.semantic.segmenter import SemanticSegmenter, choose, draw_at, to_size
 from ray_wssis.semantic.segmenter_config import SemanticConfig, Views
 from ray_wssis.semantic.windows import Window
-from tests.methods.lpl.test_learner import TINY
+from tests.support.tiny_semantic import TINY
 
 CLASSES = tuple(Category(id=i + 1, name=name) for i, name in enumerate(("ground", "disc", "box")))
 

@@ -1,8 +1,11 @@
 """Streaming and training in this process: what the workers of Ray do, one after the other."""
 
 import pickle
+from collections.abc import Iterator
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 from upath import UPath
 
 from ray_wssis.streaming.actor import StreamActor
@@ -53,6 +56,21 @@ def train_here(
     task: Task, config: TrainingConfig, seed: int, workers: TrainingWorkers, folder: UPath
 ) -> None:
     """What one training worker does, without checkpoints."""
+    for step, learner, total in training_steps(task, config, seed):
+        assert total.isfinite()
+        if step in config.early:
+            task.save(learner, folder / f"early_{config.early.index(step) + 1}")
+    for name, value in learner.named_parameters():
+        assert (value.grad is not None) == value.requires_grad, name
+    figures = task.validate(learner)
+    assert task.best_metric in figures
+    task.save(learner, folder / "model")
+
+
+def training_steps(
+    task: Task, config: TrainingConfig, seed: int
+) -> Iterator[tuple[int, Any, Tensor]]:
+    """Train, and yield after every step its number, the learner and the sum of the losses."""
     torch.manual_seed(seed)
     streams = LoadedStreams(task.streams(), seed)
     learner = task.learner().to(memory_format=torch.channels_last).train()
@@ -61,16 +79,11 @@ def train_here(
     loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
     for step, batches in zip(steps, loader, strict=True):
         set_rate(optimizer, learning_rate(config, step))
-        losses: dict[str, torch.Tensor] = learner(batches)
+        torch.manual_seed(seed * 1_000_003 + step)
+        losses: dict[str, Tensor] = learner(batches)
         total = torch.stack(list(losses.values())).sum()
-        assert total.isfinite()
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=True)
         total.backward()
+        nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
         optimizer.step()
-        if step in config.early:
-            task.save(learner, folder / f"early_{config.early.index(step) + 1}")
-    for name, value in learner.named_parameters():
-        assert (value.grad is not None) == value.requires_grad, name
-    figures = task.validate(learner)
-    assert task.best_metric in figures
-    task.save(learner, folder / "model")
+        yield step, learner, total

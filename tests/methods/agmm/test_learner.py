@@ -13,26 +13,12 @@ from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.methods.agmm.cells import Cells
 from ray_wssis.methods.agmm.config import SparseStage, Terms
 from ray_wssis.methods.agmm.learner import SparseLearner, absent_loss, log_probabilities
-from ray_wssis.models.backbone_config import BackboneConfig
-from ray_wssis.models.deeplab_config import DeepLabConfig
 from ray_wssis.semantic.samples import Batch
-from ray_wssis.semantic.segmenter_config import SemanticConfig
 from ray_wssis.training.config import TrainingConfig
+from tests.support.tiny_semantic import TINY
 
 CLASSES = 4
 EVERY_TERM = Terms(soft=0.3)
-TINY = SemanticConfig(
-    network=DeepLabConfig(
-        backbone=BackboneConfig(name="resnet18", weights="none", frozen_stages=0, norm="batch"),
-        aspp_rates=(2,),
-        aspp_width=16,
-        low_level_width=8,
-        decoder_width=16,
-        norm="group",
-    ),
-    shorter=32,
-    longest=64,
-)
 
 
 def learner(terms: Terms) -> SparseLearner:

@@ -7,25 +7,9 @@ from torch.nn.functional import interpolate
 
 from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.methods.lpl.learner import DECAY, POWER, Judge, LPLLearner, tag_loss
-from ray_wssis.models.backbone_config import BackboneConfig
-from ray_wssis.models.deeplab_config import DeepLabConfig
 from ray_wssis.semantic.loss import choices, masked, pixel_cross_entropy
-from ray_wssis.semantic.samples import Batch
 from ray_wssis.semantic.segmenter import restrict
-from ray_wssis.semantic.segmenter_config import SemanticConfig
-
-TINY = SemanticConfig(
-    network=DeepLabConfig(
-        backbone=BackboneConfig(name="resnet18", weights="none", frozen_stages=0, norm="batch"),
-        aspp_rates=(2,),
-        aspp_width=16,
-        low_level_width=8,
-        decoder_width=16,
-        norm="group",
-    ),
-    shorter=32,
-    longest=64,
-)
+from tests.support.tiny_semantic import TINY, batch
 
 
 def class_aware_cross_entropy(logits: np.ndarray, tags: np.ndarray, labels: np.ndarray) -> float:
@@ -146,22 +130,6 @@ def test_the_tag_loss_is_that_of_a_loop(case: str) -> None:
     )
     found = tag_loss(*(torch.tensor(values) for values in (logits, tags, is_tagged)))
     assert found.item() == pytest.approx(slow_tag_loss(logits, tags, is_tagged), abs=1e-6)
-
-
-def batch(num: int, tags: list[list[bool]], seed: int, inside: slice = slice(None)) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    mark = torch.zeros(num, 32, 32, dtype=torch.bool)
-    mark[:, inside] = True
-    labels = torch.randint(0, 2, (num, 32, 32), dtype=torch.uint8, generator=generator)
-    return Batch(
-        image_ids=list(range(num)),
-        images=torch.randint(0, 255, (num, 3, 32, 32), dtype=torch.uint8, generator=generator),
-        sizes=torch.tensor([[32, 32]] * num),
-        class_maps=masked(labels, mark),
-        inside=mark,
-        tags=torch.tensor(tags),
-        is_tagged=torch.ones(num, dtype=torch.bool),
-    )
 
 
 def slow_choices(logits: np.ndarray, tags: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ray_wssis.methods.lpl.learner import LPLLearner
 from ray_wssis.semantic.samples import Batch
 from ray_wssis.semantic.segmenter_config import SemanticConfig
-from tests.methods.lpl.test_learner import TINY, batch
+from tests.support.tiny_semantic import TINY, batch
 
 STEPS = 3
 PATIENCE = timedelta(seconds=60)

@@ -19,7 +19,7 @@ from ray_wssis.methods.semi_supervised.unimatch import (
 )
 from ray_wssis.semantic.loss import choices, masked, pixel_cross_entropy
 from ray_wssis.semantic.samples import Batch
-from tests.methods.lpl.test_learner import TINY, batch
+from tests.support.tiny_semantic import TINY, batch
 
 K = 3
 ALL = [True, True, True]
