@@ -1,7 +1,8 @@
 // The page: images come in, a person points, the server draws masks, labels go out.
 
 import { Asking } from "./asking.js";
-import { freeName, isSame, listenForFiles, saveAs, unreadable } from "./incoming.js";
+import { Gallery } from "./gallery.js";
+import { listenForFiles, saveAs } from "./incoming.js";
 import { commandOf, showKeys } from "./keys.js";
 import { LabelledImage, acceptedObject, askedAgain, pointedObject, toCoco } from "./labels.js";
 import { forgetTiles } from "./masks.js";
@@ -37,51 +38,22 @@ const panels = new Panels(session, {
   point: pointAt,
   remove,
   select,
-  show,
+  show: (image) => gallery.show(image),
 });
 
 // Images
 
-async function addFiles(files) {
-  for (const file of files) {
-    if (session.images.some((image) => isSame(image.file, file))) {
-      say(`${file.name} has already been added.`);
-      continue;
-    }
-    try {
-      const bitmap = await createImageBitmap(file);
-      const id = session.images.length + 1;
-      const name = freeName(file.name, session.images);
-      const image = new LabelledImage(id, file, name, bitmap);
-      session.images.push(image);
-      panels.strip.add(image, bitmap);
-      bitmap.close();
-      if (!wanted) show(image);
-    } catch {
-      complain(unreadable(file));
-    }
-  }
-  panels.update();
-}
+const gallery = new Gallery(session, panels, {
+  create: (file, name, bitmap) => new LabelledImage(session.images.length + 1, file, name, bitmap),
+  display,
+  ask: (image) => asking.suggest(image),
+});
 
-let wanted = null; // the image to show, while it is decoded and after
-
-async function show(image) {
-  wanted = image;
-  const bitmap = await createImageBitmap(image.file);
-  if (wanted !== image) return bitmap.close(); // another one was chosen in the meantime
+function display(image, bitmap) {
   Object.assign(session, { image, selected: null, pointedAt: null, crosshair: null });
   forgetTiles();
   view.show(bitmap);
   changed();
-  await asking.suggest(image);
-  const next = session.images[session.images.indexOf(image) + 1];
-  if (next) await asking.suggest(next);
-}
-
-function showNext(step) {
-  const next = session.images[session.images.indexOf(session.image) + step];
-  if (next) show(next);
 }
 
 // Labels
@@ -258,8 +230,8 @@ function changed() {
 }
 
 const commands = {
-  next: () => showNext(1),
-  previous: () => showNext(-1),
+  next: () => gallery.showNext(1),
+  previous: () => gallery.showNext(-1),
   pick: (digit) => session.classes[digit - 1] && pickClass(session.classes[digit - 1].category_id),
   find: () => element("find").focus(),
   giveClass,
@@ -312,7 +284,7 @@ function listen() {
     session.threshold = Number(target.value);
     changed();
   };
-  listenForFiles(addFiles);
+  listenForFiles((files) => gallery.add(files));
   document.addEventListener("keydown", onKey);
   element("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
   addEventListener("beforeunload", (event) => session.isDownloaded || event.preventDefault());

@@ -1,6 +1,7 @@
 // The page of a semantic student: a class for every pixel, tags that restrict it, strokes to learn from.
 
-import { freeName, isSame, listenForFiles, saveAs, unreadable } from "../incoming.js";
+import { Gallery } from "../gallery.js";
+import { listenForFiles, saveAs } from "../incoming.js";
 import { commandOf, showKeys } from "../keys.js";
 import { askToken, complain, say } from "../messages.js";
 import { Server } from "../server.js";
@@ -43,49 +44,22 @@ const view = new View(canvas, {
   onHover: hover,
   stroke: { isOn: () => mode() !== "move", start: startStroke, move: extendStroke, end: changed },
 });
-const panels = new Panels(session, { pick, tick, point: pointAt, show });
+const panels = new Panels(session, { pick, tick, point: pointAt, show: (image) => gallery.show(image) });
 
 // Images
 
-async function addFiles(found) {
-  for (const file of found) {
-    if (session.images.some((image) => isSame(image.file, file))) {
-      say(`${file.name} has already been added.`);
-      continue;
-    }
-    try {
-      const bitmap = await createImageBitmap(file);
-      const image = new MappedImage(file, freeName(file.name, session.images), bitmap);
-      session.images.push(image);
-      panels.strip.add(image, bitmap);
-      bitmap.close();
-      if (!wanted) show(image);
-    } catch {
-      complain(unreadable(file));
-    }
-  }
-  panels.update();
-}
+const gallery = new Gallery(session, panels, {
+  create: (file, name, bitmap) => new MappedImage(file, name, bitmap),
+  display,
+  ask,
+});
 
-let wanted = null; // the image to show, while it is decoded and after
-
-async function show(image) {
-  wanted = image;
-  const bitmap = await createImageBitmap(image.file);
-  if (wanted !== image) return bitmap.close(); // another one was chosen in the meantime
+async function display(image, bitmap) {
   if (session.image) session.image.labels = null; // maps are large, and there may be many images
   Object.assign(session, { image, hovered: null, pointed: null, brush: null });
   view.show(bitmap);
   changed();
-  if (image.answer) await display(image, image.answer);
-  await ask(image);
-  const next = session.images[session.images.indexOf(image) + 1];
-  if (next) await ask(next);
-}
-
-function showNext(step) {
-  const next = session.images[session.images.indexOf(session.image) + step];
-  if (next) show(next);
+  if (image.answer) await take(image, image.answer);
 }
 
 // Questions to the server
@@ -120,7 +94,7 @@ async function ask(image) {
     const answer = await server.classMap(image.file, names);
     if (image.askedTags !== tags) return; // other tags were ticked in the meantime
     checkSize(image, answer.image);
-    await display(image, answer);
+    await take(image, answer);
     if (image === session.image) say(`Shown: ${answer.classes.map((shown) => shown.class).join(", ")}.`);
   } catch (error) {
     image.askedTags = null; // asked again when it is displayed again
@@ -130,7 +104,7 @@ async function ask(image) {
 }
 
 // Take an answer, and unpack its map if the image is the displayed one.
-async function display(image, { classes, png }) {
+async function take(image, { classes, png }) {
   const labels = image === session.image ? await labelsIn(png) : null;
   image.answer = { classes, png };
   if (image === session.image) image.labels = labels;
@@ -281,8 +255,8 @@ function changed() {
 }
 
 const commands = {
-  next: () => showNext(1),
-  previous: () => showNext(-1),
+  next: () => gallery.showNext(1),
+  previous: () => gallery.showNext(-1),
   pick: (digit) => session.classes[digit - 1] && pick(session.classes[digit - 1].label),
   find: () => element("find").focus(),
   tick: () => session.picked !== null && tick(session.picked),
@@ -314,7 +288,7 @@ function onKey(event) {
 }
 
 function listen() {
-  listenForFiles(addFiles);
+  listenForFiles((files) => gallery.add(files));
   for (const name of ["undo", "redo", "download", "fit", "help", "previous", "next"]) {
     element(name).onclick = commands[name];
   }
