@@ -1,6 +1,6 @@
 """Configuration of LPL (Pattern Recognition 2022), with the checks that need no data."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,12 @@ class HybridStage(SemanticStage):
 
     weak_augment: SemanticAugment = SemanticAugment()
     strong_images: int = Field(default=5, ge=1)  # of each step; the others are weak
+
+    @model_validator(mode="after")
+    def check_start(self) -> Self:
+        if self.start is not None:
+            raise ValueError("start: both networks begin with the backbone alone, so leave it out")
+        return self
 
 
 class StudentStage(SemanticStage):

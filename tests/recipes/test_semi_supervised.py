@@ -53,3 +53,10 @@ def test_sparse_labels_are_refused() -> None:
     sparse = ["data.masks=null", "data.sparse={kind: points, per_class: 1}"]
     with pytest.raises(ConfigError, match="recipe agmm"):
         load_recipe("cps_shapes", sparse)
+
+
+@pytest.mark.parametrize("place", ["unimatch_shapes:student", "lpl_shapes:hybrid"])
+def test_a_start_that_nothing_would_use_is_refused(place: str) -> None:
+    name, stage = place.split(":")
+    with pytest.raises(ConfigError, match="begin with the backbone alone"):
+        load_recipe(name, [f"{stage}.start=runs/other/student/model"])

@@ -1,8 +1,8 @@
 """Configuration of methods that learn from images without labels while they train."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
 from ray_wssis.semantic.augment_config import SemanticAugment
@@ -63,3 +63,9 @@ class SemiSupervisedStage(SemanticStage):
     method: Method
     strong_images: int = Field(default=8, ge=1)  # of each step; the others have no labels
     unlabelled_augment: SemanticAugment = SemanticAugment()
+
+    @model_validator(mode="after")
+    def check_start(self) -> Self:
+        if self.start is not None:
+            raise ValueError("start: these methods begin with the backbone alone, so leave it out")
+        return self
