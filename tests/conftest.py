@@ -17,6 +17,7 @@ os.environ |= {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # workers share this environment
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # leave CUDA_VISIBLE_DEVICES alone without GPUs
+    "WSSIS_STORAGE_PATIENCE": "60",  # seconds; a test whose storage is gone fails soon
 }
 os.environ.pop("RAY_ADDRESS", None)  # never somebody's cluster
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from s3fs import S3FileSystem
 from upath import UPath
 
+from ray_wssis.patient_s3 import PatientS3
 from ray_wssis.session import free_port
 from ray_wssis.training.metrics_log import read_metrics
 from tests.support.small_run import SMALL, Submitted
@@ -45,8 +45,10 @@ def account(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        upload(S3FileSystem(), small_run.folder, folder)
+        PatientS3.clear_instance_cache()  # each knows the address of the first who asked
+        upload(PatientS3(), small_run.folder, folder)
         yield dict(os.environ)
+    PatientS3.clear_instance_cache()
     process.terminate()
     process.wait(timeout=30)
 
@@ -62,7 +64,7 @@ def wait_for(address: str) -> None:
     pytest.fail(f"no answer from {address}")
 
 
-def upload(bucket: S3FileSystem, run: Path, scratch: Path) -> None:
+def upload(bucket: PatientS3, run: Path, scratch: Path) -> None:
     """The split of a run as somebody else's files, and its models."""
     bucket.mkdir("data")
     bucket.put(str(run / "split/shapes/images"), "data/images", recursive=True)
@@ -96,7 +98,7 @@ def changes(*more: str) -> list[str]:
 
 
 def test_from_a_bucket_into_a_bucket(small_run: Submitted, account: dict[str, str]) -> None:
-    bucket = S3FileSystem()
+    bucket = PatientS3()
     ready = [f"{model}.ready=s3://data/{model}" for model in ("teacher", "refiner")]
     line = [sys.executable, "-m", "ray_wssis.cli", "label", "--config", "shapes"]
     for said in ("images to do", "labels: nothing to do"):  # the second time
@@ -120,7 +122,7 @@ def test_a_whole_run_in_a_bucket(
     small_run: Submitted, account: dict[str, str], tmp_path: Path
 ) -> None:
     """Terminated in its first training, then given again, and again."""
-    bucket = S3FileSystem(use_listings_cache=False)
+    bucket = PatientS3(use_listings_cache=False)
     bucket.mkdir("runs")
     line = [sys.executable, "-m", "ray_wssis.cli", "run", "--config", "shapes"]
     line += ["--out", "s3://runs/one", *changes()]

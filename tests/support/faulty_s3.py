@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from moto.server import ThreadedMotoServer
 
+from ray_wssis.patient_s3 import PatientS3
+
 SAME, BUSY, CUT = "same", "busy", "cut"  # what is answered: moto's words, 503, nothing at all
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
@@ -82,8 +84,10 @@ def faulty_s3() -> Iterator[FaultyS3]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in variables.items():
                 patch.setenv(name, value)
+            PatientS3.clear_instance_cache()  # each knows the address of the first who asked
             yield service
     finally:
+        PatientS3.clear_instance_cache()
         service.server.shutdown()
         service.server.server_close()
         thread.join()
