@@ -2,9 +2,10 @@
 
     python -m benchmarks.agmm /tmp/agmm --seeds 0 1 2 [--rows partial agmm full] [--set a.b=c ...]
 
-The data and the schedule are those of `agmm_shapes`; every network trains in this process, on one
-core, and is measured as a run measures it.  What is done is in OUT/results.json and is not done
-again, so the command can be continued.
+Every row but partial and full has the absent-class loss; scribbles are a stroke for each
+class.  The data and the schedule are those of `agmm_shapes`, or of --config; every network trains
+in this process, on one core, and is measured as a run measures it.  What is done is in
+OUT/results.json and is not done again, so the command can be continued.
 """
 
 import argparse
@@ -25,16 +26,20 @@ from ray_wssis.semantic.split import SPARSE, VALIDATION, WEAK_TRUTH, split
 from tests.support.in_process import training_steps
 
 OFF = [f"agmm.terms.{name}=0" for name in Terms.model_fields if name != "partial"]
+ABSENT = [*OFF, "agmm.terms.absent=1"]
+SOFT = "agmm.terms.soft=0.3"
 SCRIBBLES = "data.sparse={kind: scribbles, per_class: 1, width: 3}"
 ROWS = {
     "partial": OFF,
-    **{name: [*OFF, f"agmm.terms.{name}=1"] for name in ("absent", "self", "label", "separation")},
+    "absent": ABSENT,
+    **{name: [*ABSENT, f"agmm.terms.{name}=1"] for name in ("self", "label", "separation")},
     "agmm": [],
     "agmm, adaptive": ["agmm.sigma=adaptive"],
-    "soft": [*OFF, "agmm.terms.absent=1", "agmm.terms.soft=0.3"],
-    "agmm and soft": ["agmm.terms.soft=0.3"],
+    "soft": [*ABSENT, SOFT],
+    "agmm and soft": [SOFT],
     "scribbles, partial": [*OFF, SCRIBBLES],
     "scribbles, agmm": [SCRIBBLES],
+    "scribbles, soft": [*ABSENT, SOFT, SCRIBBLES],
     "full": OFF,
 }
 
