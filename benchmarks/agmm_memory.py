@@ -50,7 +50,7 @@ def peak_of(name: str, num_classes: int, side: int, batch: int, present: int) ->
     for k in range(present):
         labels[:, 5 * k % side, 7 * k % side] = k
     images = torch.randint(0, 256, (batch, 3, side, side), dtype=torch.uint8)
-    inside, is_tagged = torch.ones(size, dtype=torch.bool), torch.ones(batch, dtype=torch.bool)
+    inside = torch.ones(size, dtype=torch.bool)
     before = peak()
     cells = count_cells(labels, inside, logits)
     log_p, log_not_p = log_probabilities(logits)
@@ -58,7 +58,7 @@ def peak_of(name: str, num_classes: int, side: int, batch: int, present: int) ->
         case "partial":
             loss = pixel_cross_entropy(logits, labels)
         case "absent":
-            loss = absent_loss(log_not_p, cells.present, is_tagged, cells)
+            loss = absent_loss(log_not_p, cells.present, cells)
         case "soft":
             loss = soft_label_loss(log_p, images, cells.present, cells, SoftLabels())
         case _:

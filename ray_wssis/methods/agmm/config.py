@@ -8,6 +8,7 @@ from ray_wssis.config import Config
 from ray_wssis.semantic.segmenter_config import SemanticStage
 
 Weight = Annotated[float, Field(ge=0)]
+Sigma = Literal["fixed", "adaptive"]
 
 
 class Terms(Config):
@@ -25,9 +26,7 @@ class Terms(Config):
 class SoftLabels(Config):
     """Targets of the soft term, found by a descent in each step (arXiv:2507.01721)."""
 
-    smoothness: Weight = (
-        20.0  # of neighbours that look alike, against the network; published: 6 / 0.3
-    )
+    smoothness: Weight = 20.0  # of neighbours that look alike; published: 6 / 0.3
     iterations: int = Field(default=20, ge=1)  # of gradient descent, in each step
     rate: float = Field(default=0.1, gt=0)  # of that descent
 
@@ -36,5 +35,5 @@ class SparseStage(SemanticStage):
     """A stage that trains a semantic segmenter on sparse labels, or adopts one."""
 
     terms: Terms = Terms()
-    sigma: Literal["fixed", "adaptive"] = "fixed"  # width of the Gaussians, fixed: 2 sigma^2 = 1
+    sigma: Sigma = "fixed"  # width of the Gaussians, fixed: 2 sigma^2 = 1
     soft_labels: SoftLabels = SoftLabels()

@@ -55,7 +55,7 @@ class SparseLearner(nn.Module):
         cells = count_cells(batch.class_maps, batch.inside, logits)
         log_p, log_not_p = log_probabilities(logits)
         if terms.absent:
-            losses["absent"] = absent_loss(log_not_p, batch.tags, batch.is_tagged, cells)
+            losses["absent"] = absent_loss(log_not_p, batch.tags, cells)
         if terms.self or terms.label or terms.separation:
             losses |= mixture_losses(features, log_p, log_not_p, cells, self.stage.sigma)
         if terms.soft:
@@ -69,16 +69,11 @@ class SparseLearner(nn.Module):
 
 
 def absent_loss(
-    log_not_p: Float[Tensor, "B K h w"],
-    tags: Bool[Tensor, "B K"],
-    is_tagged: Bool[Tensor, " B"],
-    cells: Cells,
+    log_not_p: Float[Tensor, "B K h w"], tags: Bool[Tensor, "B K"], cells: Cells
 ) -> Float[Tensor, ""]:
-    """Return -log(1 - p), summed over the classes that are no tag, its mean over all pixels of
-    images with tags."""
-    inside = cells.inside * is_tagged[:, None, None]  # (B, h, w)
+    """Return -log(1 - p), summed over the classes that are no tag, its mean over all pixels."""
     losses = -(log_not_p * ~tags[:, :, None, None]).sum(dim=1)  # (B, h, w)
-    return (losses * inside).sum() / across_workers(inside.sum()).clamp(min=1)
+    return (losses * cells.inside).sum() / across_workers(cells.inside.sum()).clamp(min=1)
 
 
 def log_probabilities(

@@ -9,17 +9,15 @@ Differs from the paper: see `docs/method_agmm.md`.
 Legend: B images, K classes, P of them annotated in an image, D feature channels, h w cells.
 """
 
-from typing import Literal
-
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from ray_wssis.methods.agmm.cells import Cells
+from ray_wssis.methods.agmm.config import Sigma
 from ray_wssis.models.solov2_loss import across_workers
 
 EPSILON = 1e-4  # added to 1 - g, whose logarithm has a limit then
-Sigma = Literal["fixed", "adaptive"]
 
 
 def mixture_losses(
@@ -37,28 +35,26 @@ def mixture_losses(
     counts = cells.annotated.flatten(2)  # (B, K, cells)
     number = counts.sum(dim=2)  # (B, K)
     means = torch.einsum("bkn,bdn->bkd", counts, features.flatten(2))
-    means = means / number.clamp(min=1)[:, :, None]  # (B, K, D)
-    shown = cells.present.tolist()  # waits for the device, once in a step
-    classes = [[k for k, there in enumerate(image) if there] for image in shown]
-
-    inside = cells.inside.flatten(1)  # (B, cells)
-    nothing = features.sum() * 0
-    self_sum, label_sum, area = nothing, nothing, torch.zeros((), device=features.device)
-    for image, present in enumerate(classes):
+    means = means / number.clamp(min=1)[:, :, None]  # (B, K, D), 0 where nothing is annotated
+    inside, shown = cells.inside.flatten(1), cells.present  # (B, cells), (B, K)
+    area = (inside.sum(dim=1) * shown.any(dim=1)).sum()
+    self_sum = label_sum = features.sum() * 0
+    for image, marks in enumerate(shown.tolist()):  # waits for the device
+        present = [k for k, is_present in enumerate(marks) if is_present]
         if not present:
             continue
         own, near = counts[image, present], inside[image]  # (P, cells), (cells,)
         q, not_q = (x[image, present].flatten(1) for x in (log_p, log_not_p))
         exponent = gaussian_exponents(features[image], means[image, present], q, near, sigma)
-        g, log_g, log_not_g = (-exponent).exp(), -exponent, log_one_minus_exp(exponent)
+        g, log_g = (-exponent).exp(), -exponent
+        log_not_g = (EPSILON - torch.expm1(-exponent)).log()
         others = own.sum(dim=0) - own  # annotated pixels of the other classes
         self_sum = self_sum + (cross(g, 1 - g, q, not_q).mean(dim=0) * near).sum()
         label_sum = label_sum + cross(own, others, log_g, log_not_g).mean(dim=0).sum()
-        area = area + near.sum()
     return {
         "self": self_sum / across_workers(area).clamp(min=1),
         "label": label_sum / across_workers(number.sum()).clamp(min=1),
-        "separation": nothing + separation(means, classes),
+        "separation": separation(means, shown.sum(dim=0)),
     }
 
 
@@ -87,20 +83,11 @@ def gaussian_exponents(
     return squared / (2 * spread.clamp(min=1e-6))[:, None]
 
 
-def log_one_minus_exp(exponent: Tensor) -> Tensor:
-    """Return log(1 - exp(-exponent)), with a limit where it is 0."""
-    return (EPSILON - torch.expm1(-exponent)).log()
-
-
-def separation(means: Float[Tensor, "B K D"], classes: list[list[int]]) -> Float[Tensor, ""]:
-    """Return the mean likeness of two classes, whose prototypes are means over images; 0 if there
-    are none or one."""
-    images_of: dict[int, list[int]] = {}
-    for image, present in enumerate(classes):
-        for k in present:
-            images_of.setdefault(k, []).append(image)
-    if len(images_of) < 2:
-        return torch.zeros((), device=means.device)
-    prototypes = torch.stack([means[images, k].mean(dim=0) for k, images in images_of.items()])
+def separation(means: Float[Tensor, "B K D"], images: Int[Tensor, " K"]) -> Float[Tensor, ""]:
+    """Return the mean likeness of two classes, whose prototypes are means over the `images` that
+    show them; 0 if there is no pair."""
+    prototypes = (means.sum(dim=0) / images.clamp(min=1)[:, None])[images > 0]  # (P, D)
+    if len(prototypes) < 2:
+        return means.sum() * 0
     distances = torch.nn.functional.pdist(prototypes, p=1) / prototypes.shape[1]  # (pairs,)
     return (-(distances**2)).exp().mean()

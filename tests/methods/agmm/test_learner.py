@@ -67,18 +67,15 @@ def test_absent_classes_cost_what_a_loop_says() -> None:
     inside[0, :, 2:] = 0
     inside[1, 0] = 0.5
     tags = np.array([[1, 0, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0]], bool)
-    is_tagged = np.array([True, True, False])
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     total, area = 0.0, 0.0
     for b, y, x in np.ndindex(3, 4, 4):
-        if is_tagged[b]:
-            losses = [-np.log(1 - p[b, k, y, x]) for k in range(CLASSES) if not tags[b, k]]
-            total += float(inside[b, y, x] * sum(losses))
-            area += float(inside[b, y, x])
+        losses = [-np.log(1 - p[b, k, y, x]) for k in range(CLASSES) if not tags[b, k]]
+        total += float(inside[b, y, x] * sum(losses))
+        area += float(inside[b, y, x])
     loss = absent_loss(
         log_probabilities(torch.tensor(logits, dtype=torch.float32))[1],
         torch.tensor(tags),
-        torch.tensor(is_tagged),
         Cells(
             annotated=torch.zeros(3, CLASSES, 4, 4),
             inside=torch.tensor(inside, dtype=torch.float32),

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.methods.agmm.cells import Cells, count_cells
+from ray_wssis.methods.agmm.config import Sigma
 from ray_wssis.methods.agmm.learner import log_probabilities
-from ray_wssis.methods.agmm.mixture import EPSILON, Sigma, mixture_losses
+from ray_wssis.methods.agmm.mixture import EPSILON, mixture_losses
 
 IMAGES, CLASSES, CHANNELS, SIDE = 3, 4, 6, 5
 
