@@ -1,9 +1,12 @@
 """The JSON of a COCO file, or a sentence about what is there instead."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from upath import UPath
+
+from ray_wssis.data.coco.entries import BLOCK, Entries, walk_lists
 
 LISTS = ("images", "annotations", "categories")
 BEGINS = {  # first bytes of files that are given by mistake
@@ -31,9 +34,20 @@ def load_json(uri: str | UPath) -> dict[str, Any]:
     return checked
 
 
+def open_coco(uri: str | UPath) -> dict[str, Any]:
+    """Read through a COCO file, and return its lists as `Entries`, which stay in the file.
+
+    Raises ValueError as `load_json`.
+    """
+    data = _parsed(uri, walk_lists)
+    check_lists(data, uri)
+    checked: dict[str, Any] = data
+    return checked
+
+
 def check_lists(data: Any, uri: str | UPath) -> None:
     """Raise ValueError, saying what is there, for JSON that is no COCO file."""
-    if isinstance(data, dict) and all(isinstance(data.get(key), list) for key in LISTS):
+    if isinstance(data, dict) and all(isinstance(data.get(key), list | Entries) for key in LISTS):
         return
     wanted = "a COCO file has lists `images`, `annotations`, `categories`"
     if not isinstance(data, dict):
@@ -50,21 +64,25 @@ def check_lists(data: Any, uri: str | UPath) -> None:
 
 def parse_json(uri: str | UPath) -> Any:
     """Parse a JSON file.  Raises ValueError, saying what is there, for anything else."""
+    return _parsed(uri, lambda file: json.loads(file.read_bytes()))
+
+
+def _parsed(uri: str | UPath, parse: Callable[[UPath], Any]) -> Any:
     file = UPath(uri)
     try:
-        content = file.read_bytes()
+        return parse(file)
     except FileNotFoundError as error:
         raise ValueError(f"{uri}: there is no such annotation file") from error
     except OSError as error:
         if file.is_dir():
             raise ValueError(f"{uri}: this is a folder, {_json_files(file)}") from error
         raise ValueError(f"{uri}: cannot be read ({error.strerror or error})") from error
-    try:
-        return json.loads(content)
     except (ValueError, RecursionError) as error:
-        what = next((what for magic, what in BEGINS.items() if content.startswith(magic)), None)
+        with file.open("rb") as stream:
+            begin = stream.read(BLOCK)
+        what = next((what for magic, what in BEGINS.items() if begin.startswith(magic)), None)
         found = f"this is {what}" if what else f"{error}"
-        found = found if content.strip() else "the file is empty"
+        found = found if begin.strip() else "the file is empty"
         raise ValueError(f"{uri}: not a JSON file ({found}); a COCO file is needed") from error
 
 
@@ -81,5 +99,11 @@ def _json_files(folder: UPath) -> str:
 def _named(value: Any) -> str:
     if value is None:
         return "null"
-    names = {dict: "a mapping", list: "a list", str: "a text", bool: "true or false"}
+    names = {
+        dict: "a mapping",
+        list: "a list",
+        Entries: "a list",
+        str: "a text",
+        bool: "true or false",
+    }
     return names.get(type(value), "a number")

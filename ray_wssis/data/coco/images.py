@@ -1,12 +1,12 @@
 """Images of a COCO file, read without their objects."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from ray_wssis.data.coco.collected import Collected
 from ray_wssis.data.coco.fields import read_annotated, read_tags, whole_number
-from ray_wssis.data.coco.objects import OpenImage
 from ray_wssis.data.images.names import Names, locate_images
 from ray_wssis.data.images.read import ImageError, image_uri
 from ray_wssis.data.images.sizes import lacks_size, read_sizes, written_size
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 def read_images(
-    entries: list[dict[str, Any]], images: str, categories: Sequence[Category]
-) -> dict[int, OpenImage]:
-    """Read the images, without their objects, by image id in the order of the file."""
-    found: dict[int, OpenImage] = {}
+    entries: Iterable[dict[str, Any]], images: str, categories: Sequence[Category]
+) -> Collected:
+    """Read the images, without their objects, in the order of the file."""
+    found = Collected()
     names = locate_images(images, filter(None, map(image_name, entries)))
     if names.found:
         logger.warning(names.summary())
@@ -29,7 +29,7 @@ def read_images(
     for place, entry in enumerate(entries):
         key = whole_number(entry, "id", "an image")
         where = f"image {key}"
-        if key in found:
+        if key in found.place_of:
             raise ValueError(f"{where}: the id occurs twice")
         name = image_name(entry)
         if name is None:
@@ -40,15 +40,8 @@ def read_images(
             annotated = read_annotated(entry.get("annotated"), height, width)
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from error
-        found[key] = OpenImage(
-            image_id=key,
-            file=image_uri(images, names.file(name)),
-            width=width,
-            height=height,
-            tags=tags,
-            annotated=annotated,
-            objects=[],
-        )
+        file = image_uri(images, names.file(name))
+        found.add_image(key, file, (height, width), tags, annotated)
     return found
 
 
@@ -67,7 +60,7 @@ def image_name(entry: Any) -> str | None:
 
 
 def missing_sizes(
-    entries: Sequence[Any], folder: str, names: Names | None = None
+    entries: Iterable[Any], folder: str, names: Names | None = None
 ) -> dict[int, tuple[int, int] | ImageError]:
     """Read the sizes (height, width) that entries lack from the images in `folder`.
 

@@ -1,40 +1,30 @@
 """Annotations of a COCO file, read into objects of their images."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence, Set
+from typing import Any
 
+from ray_wssis.data.coco.collected import Collected
 from ray_wssis.data.coco.crowds import Crowds
 from ray_wssis.data.coco.fields import read_clicks, read_crowd, whole_number
 from ray_wssis.data.coco.outlines import OutlineError
 from ray_wssis.data.coco.place import read_place
-from ray_wssis.data.records import Category, Object, Record
+from ray_wssis.data.records import Category, Object
 from ray_wssis.data.survey.annotation import Annotation
 from ray_wssis.data.survey.survey import Survey
 
 
-class OpenImage(NamedTuple):
-    """An image whose objects are still being collected."""
-
-    image_id: int
-    file: str
-    width: int
-    height: int
-    tags: tuple[int, ...] | None
-    annotated: bytes | None
-    objects: list[Object]
-
-    def record(self) -> Record:
-        return Record(**self._asdict() | {"objects": tuple(self.objects)})
-
-
 class ObjectReader:
-    """Reads annotations, adds their objects to the images, and shows them to a survey."""
+    """Reads annotations, adds their objects to the images, and shows them to a survey.
+
+    Of the ids, those in `repeated` alone may occur more than once.
+    """
 
     def __init__(
         self,
-        images: Mapping[int, OpenImage],
+        images: Collected,
         categories: Sequence[Category],
         survey: Survey,
+        repeated: Set[int],
         *,
         boxes_as_points: bool,
         point_suffices: bool,
@@ -43,6 +33,7 @@ class ObjectReader:
         self.images = images
         self.label_of = {category.id: label for label, category in enumerate(categories)}
         self.survey = survey
+        self.repeated = repeated
         self.boxes_as_points = boxes_as_points
         self.point_suffices = point_suffices
         self.crowds_count = crowds is Crowds.OBJECTS
@@ -54,23 +45,25 @@ class ObjectReader:
         where = f"annotation {number}"
         if number in self.seen:
             raise ValueError(f"{where}: the id occurs twice")
-        self.seen.add(number)
-        image = self.images.get(whole_number(entry, "image_id", where))
+        if number in self.repeated:
+            self.seen.add(number)
+        image_id = whole_number(entry, "image_id", where)
+        image = self.images.place_of.get(image_id)
         if image is None:
             raise ValueError(f"{where}: there is no image {entry['image_id']}")
         category = whole_number(entry, "category_id", where)
         if category not in self.label_of:
             raise ValueError(f"{where}: there is no category {entry['category_id']}")
-        where = f"{where} (image {image.image_id})"
+        where = f"{where} (image {image_id})"
+        size = self.images.heights[image], self.images.widths[image]
         try:
             place = read_place(
                 entry,
-                image.height,
-                image.width,
+                *size,
                 boxes_as_points=self.boxes_as_points,
                 point_suffices=self.point_suffices,
             )
-            clicks = read_clicks(entry, image.height, image.width)
+            clicks = read_clicks(entry, *size)
             crowd = read_crowd(entry) and not self.crowds_count
         except OutlineError as error:
             self.survey.add_fault(number, error)
@@ -85,7 +78,6 @@ class ObjectReader:
             crowd=crowd,
             clicks=clicks,
         )
-        image.objects.append(obj)
-        ids = number, image.image_id, category
-        size = image.height, image.width
+        self.images.add(image, obj)
+        ids = number, image_id, category
         self.survey.add(Annotation.of(ids, size, entry, place, crowd))

@@ -15,16 +15,18 @@ used are noted there and left out.  `wssis data check` lists all of them.
 """
 
 import logging
-from collections.abc import Container
+from array import array
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from upath import UPath
 
 from ray_wssis.data.coco.class_ids import off_by, off_by_one, used_ids
 from ray_wssis.data.coco.crowds import Crowds
 from ray_wssis.data.coco.fields import whole_number
-from ray_wssis.data.coco.file import load_json
+from ray_wssis.data.coco.file import open_coco
 from ray_wssis.data.coco.images import read_images
 from ray_wssis.data.coco.objects import ObjectReader
 from ray_wssis.data.coco.outlines import Fault, OutlineError, is_blank, read_corner
@@ -66,7 +68,7 @@ def read_coco(
     mask beside it cannot be read.  With `Crowds.OBJECTS` a crowd is an object like the others.
     What looks wrong in the file as a whole is logged as a warning.
     """
-    data = load_json(annotations)
+    data = open_coco(annotations)
     survey = Survey()
     try:
         records = records_from_coco(
@@ -97,7 +99,7 @@ def read_categories(annotations: str | UPath) -> tuple[Category, ...]:
 
     Raises ValueError, naming the file, for what cannot be understood.
     """
-    entries = load_json(annotations)["categories"]
+    entries = open_coco(annotations)["categories"]
     try:
         return _categories(entries)
     except ValueError as error:
@@ -105,7 +107,7 @@ def read_categories(annotations: str | UPath) -> tuple[Category, ...]:
 
 
 def records_from_coco(
-    data: dict[str, Any],
+    data: Mapping[str, Iterable[Any]],
     images: str | UPath,
     *,
     boxes_as_points: bool = False,
@@ -115,13 +117,17 @@ def records_from_coco(
     crowds: Crowds = Crowds.IGNORE,
     survey: Survey | None = None,
 ) -> Records:
-    """Turn a parsed COCO file into records; see `read_coco`.  A `survey` sees every object."""
+    """Turn a COCO file into records; see `read_coco`.  A `survey` sees every object.
+
+    The lists are gone through several times, and may be those of `open_coco`.
+    """
     categories = _categories(data["categories"])
-    entries = read_images(data["images"], str(images), categories)
+    found = read_images(data["images"], str(images), categories)
     reader = ObjectReader(
-        entries,
+        found,
         categories,
         survey or Survey(),
+        _repeated_ids(data["annotations"]),
         boxes_as_points=boxes_as_points,
         point_suffices=point_suffices,
         crowds=crowds,
@@ -133,13 +139,13 @@ def records_from_coco(
         except ValueError as error:
             left_out = isinstance(error, OutlineError) and error.fault is Fault.NO_AREA
             if rejected is not None and (left_out or reject_masks or not _has_mask(annotation)):
-                rejected.append(_rejection(annotation, entries, str(error)))
+                rejected.append(_rejection(annotation, found.place_of, str(error)))
             elif not left_out:
                 raise
-    return Records.from_rows((image.record() for image in entries.values()), categories)
+    return found.records(categories)
 
 
-def _categories(entries: list[dict[str, Any]]) -> tuple[Category, ...]:
+def _categories(entries: Iterable[dict[str, Any]]) -> tuple[Category, ...]:
     categories: dict[int, Category] = {}
     for entry in entries:
         key = whole_number(entry, "id", "a category")
@@ -149,7 +155,19 @@ def _categories(entries: list[dict[str, Any]]) -> tuple[Category, ...]:
     return tuple(sorted(categories.values(), key=lambda category: category.id))
 
 
-def _check_class_ids(annotations: list[Any], known: set[int]) -> None:
+def _repeated_ids(annotations: Iterable[Any]) -> set[int]:
+    """Return the ids that occur more than once."""
+    numbers = array("q")
+    for entry in annotations:
+        try:
+            numbers.append(whole_number(entry, "id", ""))
+        except ValueError:
+            continue  # raised again when it is read
+    values, counts = np.unique(np.array(numbers, dtype=np.int64), return_counts=True)
+    return set(values[counts > 1].tolist())
+
+
+def _check_class_ids(annotations: Iterable[Any], known: set[int]) -> None:
     used = used_ids(annotations)
     if off_by(used, known):
         raise ValueError(f"{off_by_one(used, known)}; `wssis data fix IN OUT` shifts them")

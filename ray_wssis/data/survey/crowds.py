@@ -4,7 +4,8 @@ COCO's `iscrowd` marks regions that are neither learnt nor measured.  CVAT expor
 with its brush with `iscrowd` 1, so that a whole data set can be ignored without an error.
 """
 
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from ray_wssis.data.problem import Problem
@@ -20,28 +21,37 @@ class CrowdSurvey:
     """Counts crowds by image and class."""
 
     def __init__(self) -> None:
-        self.num_objects: Counter[tuple[int, int]] = Counter()  # by image and category
-        self.num_crowds: Counter[tuple[int, int]] = Counter()
+        self.objects: Counter[int] = Counter()  # by category
+        self.crowds: Counter[int] = Counter()
+        self.images_of_objects = array("q")  # image ids, some of them often
+        self.images_of_crowds: dict[int, set[int]] = defaultdict(set)  # by category
 
     def add(self, annotation: Annotation) -> None:
-        counts = self.num_crowds if annotation.crowd else self.num_objects
-        counts[annotation.image_id, annotation.category_id] += 1
+        image, category = annotation.image_id, annotation.category_id
+        if annotation.crowd:
+            self.crowds[category] += 1
+            self.images_of_crowds[category].add(image)
+        else:
+            self.objects[category] += 1
+            if not self.images_of_objects or self.images_of_objects[-1] != image:
+                self.images_of_objects.append(image)
 
     def findings(self, categories: Mapping[int, str]) -> Iterator[Problem]:
         """Yield one finding about the file, or one about classes and one about images."""
-        if not self.num_crowds:
+        if not self.crowds:
             return
-        if not self.num_objects:
-            yield _finding("annotations", f"all {self.num_crowds.total()} annotations are")
+        if not self.objects:
+            yield _finding("annotations", f"all {self.crowds.total()} annotations are")
             return
-        classes = {c for _, c in self.num_crowds} - {c for _, c in self.num_objects}
+        classes = self.crowds.keys() - self.objects.keys()
         if classes:
-            number = sum(n for (_, c), n in self.num_crowds.items() if c in classes)
+            number = sum(self.crowds[category] for category in classes)
             some = f"all {number} annotations of {_named(classes, categories)} are"
             yield _finding("categories", some)
-        with_objects = {i for i, _ in self.num_objects}
-        images = {i for i, c in self.num_crowds if c not in classes} - with_objects
-        num_images = len(with_objects | {i for i, _ in self.num_crowds})
+        with_objects = set(self.images_of_objects)
+        others = [own for category, own in self.images_of_crowds.items() if category not in classes]
+        images = set().union(*others) - with_objects
+        num_images = len(with_objects.union(*self.images_of_crowds.values()))
         if len(images) >= max(SUSPICIOUS_IMAGES, SUSPICIOUS_SHARE * num_images):
             some = f"all annotations of {len(images)} images (image {min(images)}, for example) are"
             yield _finding("images", some)

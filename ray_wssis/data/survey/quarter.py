@@ -19,7 +19,7 @@ class QuarterSurvey:
 
     def __init__(self) -> None:
         self.num_objects = 0
-        self.images: set[int] = set()
+        self.images: set[int] = set()  # as many ids as are needed
         self.right = self.bottom = 0.0  # share of the image
         self.reach = 0.0  # pixels
 
@@ -31,7 +31,8 @@ class QuarterSurvey:
         else:
             return
         self.num_objects += 1
-        self.images.add(annotation.image_id)
+        if len(self.images) < FEWEST_IMAGES:
+            self.images.add(annotation.image_id)
         self.right = max(self.right, x / annotation.width)
         self.bottom = max(self.bottom, y / annotation.height)
         self.reach = max(self.reach, x, y)
