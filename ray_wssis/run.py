@@ -16,7 +16,7 @@ from ray_wssis.heartbeat import Heartbeat
 from ray_wssis.models.model_folder import FILES, copy_model
 from ray_wssis.report.mlflow_log import log_to_mlflow
 from ray_wssis.report.page import Section, write_page
-from ray_wssis.run_config import RunConfig, TrainedModel
+from ray_wssis.run_config import RunConfig, TrainedModel, round_prefix
 from ray_wssis.storage import Place, hash_file, locate, names_in, write_atomically
 from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.shards import write_content
@@ -38,11 +38,23 @@ class Run:
         *,
         redo: bool = False,  # remake stages whose configuration changed
         retry_failed: bool = False,  # try images again that failed
+        prefix: str = "",  # of the names of its stages
     ) -> None:
         self.config = config
         self.folder = locate(out)
         self.redo = redo
         self.retry_failed = retry_failed
+        self.prefix = prefix
+
+    def round(self, number: int) -> "Run":
+        """Return this run for stages of an earlier round, such as `round_1_labels`."""
+        return Run(
+            self.config,
+            self.folder,
+            redo=self.redo,
+            retry_failed=self.retry_failed,
+            prefix=round_prefix(number),
+        )
 
     def stage(
         self,
@@ -64,6 +76,7 @@ class Run:
         `open_stage`; what is under `keep` is progress too.  A stage that is quickly made may
         follow a retry of failed images without being asked to.
         """
+        name = self.prefix + name
         opened = open_stage(
             self.folder / name,
             made_from,

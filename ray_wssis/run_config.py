@@ -21,6 +21,11 @@ class RunConfig(Config):
         raise NotImplementedError
 
 
+def round_prefix(number: int) -> str:
+    """Return how the names of the stages of a round begin, if it is not the last one."""
+    return f"round_{number}_"
+
+
 class TrainedModel(Protocol):
     """The part of a training stage's configuration that `Run.train` reads."""
 

@@ -29,6 +29,7 @@ from ray_wssis.metrics.confusion import Confusion
 from ray_wssis.models.model_folder import METRICS, worse_student
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.run import ROWS, Run
+from ray_wssis.run_config import round_prefix
 from ray_wssis.storage import read_json, write_atomically, write_json
 from ray_wssis.streaming.table import RowsById, each_row, pieces, read_rows
 
@@ -38,12 +39,18 @@ logger = logging.getLogger(__name__)
 
 
 def evaluate(
-    run: Run, data: Artifact, models: Mapping[str, Artifact], labels: Artifact, audit: Artifact
+    run: Run,
+    data: Artifact,
+    models: Mapping[str, Artifact],
+    labels: Artifact,
+    audit: Artifact,
+    earlier: Sequence[tuple[Artifact, Artifact]] = (),
 ) -> Artifact:
     """Measure: `metrics.json` with all figures, also in the run's folder, `confusion.json` with
     what objects were taken for, and in `rows/` what the models find in the validation images.
 
-    AP and mIoU are in percent; a figure that has no value is null.
+    AP and mIoU are in percent; a figure that has no value is null.  `earlier` are labels of earlier
+    rounds and their audits; the name of each figure of them begins with that of the round.
     """
 
     def make(stage: Workspace) -> None:
@@ -53,14 +60,20 @@ def evaluate(
         figures = precision_figures(truth, stage / ROWS, list(models))
         write_json(stage / CONFUSION, confusion_figures(truth, stage / ROWS, list(models)))
         if (data / WEAK_TRUTH).exists():
-            figures |= label_figures(Records.read(data / WEAK_TRUTH), labels, audit)
+            hidden = Records.read(data / WEAK_TRUTH)
+            figures |= label_figures(hidden, labels, audit)
+            for number, (drawn, judged) in enumerate(earlier, start=1):
+                own = label_figures(hidden, drawn, judged)
+                figures |= {round_prefix(number) + name: value for name, value in own.items()}
         known = {name: value if value == value else None for name, value in figures.items()}
         (stage / METRICS).write_text(json.dumps(known, indent=2) + "\n")
 
     made = run.stage(
         "evaluation",
         "Measure",
-        {"split": data, "labels": labels, "audit": audit} | dict(models),
+        {"split": data, "labels": labels, "audit": audit}
+        | dict(models)
+        | {artifact.folder.name: artifact for drawn in earlier for artifact in drawn},
         make,
         logs=[ROWS],
         keep=[ROWS],

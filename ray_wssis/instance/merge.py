@@ -57,16 +57,17 @@ def merge(
     lineage: Mapping[str, str],
     name: str,
     config: MergeConfig,
+    strong_part: str = STRONG,
 ) -> Artifact:
     """Merge into records to train the student with, `train.parquet`, and the COCO files
     `NAME_sw_refined.json` and `NAME_sw.json` (all rough masks, unjudged) for every other tool.
 
-    `lineage` names what drew the pseudo masks; every one of them carries it.  Images that failed
+    `strong_part` names the strong images that the student may learn from.  `lineage` names what drew the pseudo masks; every one of them carries it.  Images that failed
     or have a rejected point are left out: their unlabelled objects would be learnt as background.
     """
     origin = {**lineage, "labels": labels.digest[:12]}
     made_from = {
-        "split": {part: data.part(part) for part in (STRONG, WEAK, REJECTED)},
+        "split": {part: data.part(part) for part in (strong_part, WEAK, REJECTED)},
         "labels": labels,
         "calibration": audit.part(CALIBRATION),
         "merge": config,
@@ -77,7 +78,7 @@ def merge(
     }
 
     def make(stage: Workspace) -> None:
-        strong, weak = Records.read(data / STRONG), Records.read(data / WEAK)
+        strong, weak = Records.read(data / strong_part), Records.read(data / WEAK)
         merging = Merging(
             rows=RowsById(labels / ROWS, UPath(WEAK).stem),
             model=read_quality(audit),

@@ -5,7 +5,8 @@ Representation" (arXiv:2303.15062).  Every `yield` is one folder of the run; a f
 finished is not made again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.split.files import split_name
@@ -15,8 +16,9 @@ from ray_wssis.instance.label import label
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.report import instance_sections
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
-from ray_wssis.instance.split import ALL, TAUGHT, VALIDATION, split
+from ray_wssis.instance.split import ALL, STRONG, TAUGHT, VALIDATION, split
 from ray_wssis.instance.task import SegmenterTask
+from ray_wssis.instance.trial import draws_better, trial
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers
@@ -48,28 +50,74 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     improve = RefinerTask.of(config.refiner, data.part(TAUGHT), validation, rough)
     yield (refiner := run.train("refiner", "Train the refiner on them", improve, config.refiner))
 
-    # 3. Every point of the weak images becomes a rough mask, and the refiner improves it.  Images
+    # 3. The teacher draws masks, and a student learns from them.  Beyond the paper, the student may
+    # draw those of another round.  Until the last one, it does not learn from the audit images,
+    # which tell whether its masks are better than its teacher's.
+    earlier: list[Round] = []
+    drawer = teacher
+    for number in range(1, config.rounds):
+        in_round = run.round(number)
+        made = yield from make_round(in_round, config, data, TAUGHT, drawer, refiner)
+        earlier.append(made)
+        again = PointLabeller.of(made.student.part("model"), refiner.part("model"))
+        yield (tried := trial(in_round, data, again))
+        if not draws_better(data, tried, made.labels):
+            break
+        drawer = made.student
+    last = yield from make_round(run, config, data, STRONG, drawer, refiner)
+
+    models = {"teacher": teacher, "student": last.student}
+    if config.upper_bound:
+        stage = started(config.student, drawer)
+        yield (bound := upper_bound(run, stage, data))
+        models["upper_bound"] = bound
+    students = {made.student.folder.name: made.student for made in earlier}
+    drawn = [(made.labels, made.judged) for made in earlier]
+    yield (figures := evaluate(run, data, models | students, last.labels, last.judged, drawn))
+    roles = {role: model.folder.name for role, model in {**models, "refiner": refiner}.items()}
+    yield run.report(
+        {"evaluation": figures, "audit": last.judged}, lambda: instance_sections(run.folder, roles)
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Masks for the points of the weak images, what they are worth, and who learnt from them."""
+
+    labels: Artifact
+    judged: Artifact
+    student: Artifact
+
+
+def make_round(
+    run: Run,
+    config: PointWSSISConfig,
+    data: Artifact,
+    strong: str,
+    teacher: Artifact,
+    refiner: Artifact,
+) -> Generator[Artifact, None, Round]:
+    """Yield the stages of a round, in which `teacher` draws.
+
+    Its student also learns from the true masks of the part `strong` of the data.
+    """
+    # Every point of the weak images becomes a rough mask, and the refiner improves it.  Images
     # whose truth is known tell how good the masks are.
     labeller = PointLabeller.of(teacher.part("model"), refiner.part("model"))
     yield (labels := label(run, data, labeller, config.labelling))
     yield (judged := audit(run, data, labels, labeller.signals, config.audit))
     name = split_name(config.data.name, config.data.percent)
-    yield (merged := merge(run, data, labels, judged, labeller.lineage, name, config.merge))
+    lineage = labeller.lineage
+    yield (merged := merge(run, data, labels, judged, lineage, name, config.merge, strong))
 
-    # 4. The student learns from true and pseudo masks together.  Unlike in the paper, it may
-    # start from the teacher's weights: in few steps a cold student does not overtake its teacher.
+    # The student learns from true and pseudo masks together.  Unlike in the paper, it may start
+    # from the teacher's weights: in few steps a cold student does not overtake its teacher.
     stage = started(config.student, teacher)
-    task = SegmenterTask.of("student", stage, merged.part(MERGED), validation)
-    yield (student := run.train("student", "Train the student on both", task, stage))
-    models = {"teacher": teacher, "student": student}
-    if config.upper_bound:
-        models["upper_bound"] = upper_bound(run, stage, data)
-        yield models["upper_bound"]
-    yield (figures := evaluate(run, data, models, labels, judged))
-    roles = {role: model.folder.name for role, model in {**models, "refiner": refiner}.items()}
-    yield run.report(
-        {"evaluation": figures, "audit": judged}, lambda: instance_sections(run.folder, roles)
+    task = SegmenterTask.of(
+        f"{run.prefix}student", stage, merged.part(MERGED), data.part(VALIDATION)
     )
+    yield (student := run.train("student", "Train the student on both", task, stage))
+    return Round(labels=labels, judged=judged, student=student)
 
 
 def started(stage: SegmenterStage, teacher: Artifact) -> SegmenterStage:

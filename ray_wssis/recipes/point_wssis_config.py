@@ -3,13 +3,15 @@
 import math
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ray_wssis.instance.label_config import AuditConfig, LabelLimits, MergeConfig
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
-from ray_wssis.run_config import RunConfig
+from ray_wssis.run_config import RunConfig, round_prefix
+
+ROUND = ("labels", "audit", "merged", "student")  # stages of every round
 
 
 class PointWSSISConfig(RunConfig):
@@ -21,13 +23,25 @@ class PointWSSISConfig(RunConfig):
     audit: AuditConfig = AuditConfig()
     merge: MergeConfig = MergeConfig()
     student: SegmenterStage
+    rounds: int = Field(default=1, ge=1, le=9)  # each with a student, which draws the next masks
     upper_bound: bool = False  # train a student on all true masks too, where they are known
 
     def stages(self) -> list[str]:
         practice = [] if self.refiner.ready is not None else ["rough_masks"]
         bound = ["upper_bound"] if self.upper_bound else []
-        first = ["split", "teacher", *practice, "refiner", "labels", "audit", "merged", "student"]
-        return [*first, *bound, "evaluation", "report"]
+        first = ["split", "teacher", *practice, "refiner"]
+        for number in range(1, self.rounds):
+            first += [round_prefix(number) + name for name in (*ROUND, "trial")]
+        return [*first, *ROUND, *bound, "evaluation", "report"]
+
+    @model_validator(mode="after")
+    def check_rounds(self) -> Self:
+        if self.rounds > 1 and self.student.ready is not None:
+            raise ValueError(
+                f"rounds is {self.rounds} and student.ready is given: each round trains a student; "
+                "leave out one of them"
+            )
+        return self
 
     @model_validator(mode="after")
     def check_early(self) -> Self:

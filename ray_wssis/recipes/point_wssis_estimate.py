@@ -21,6 +21,7 @@ from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers, source_of
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run import Run
+from ray_wssis.run_config import round_prefix
 from ray_wssis.storage import remove
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.timing import Probe, Timing, time_trainings
@@ -144,8 +145,12 @@ def seconds(
         early = len(config.teacher.training.early) * number[TAUGHT]
         took["rough_masks"] = START + seen * (early + number[VALIDATION]) / actors
     took["labels"] = START + (seen + refined) * (number[WEAK] + number[AUDIT]) / actors
-    models = 3 if config.upper_bound else 2
+    took["trial"] = START + (seen + refined) * number[AUDIT] / actors
+    models = config.rounds + (2 if config.upper_bound else 1)
     took["evaluation"] = START + seen * models * number[VALIDATION] / actors
+    for earlier in range(1, config.rounds):
+        of_each = ("labels", "student", "trial")
+        took |= {round_prefix(earlier) + name: took[name] for name in of_each if name in took}
     return {name: took[name] for name in config.stages() if name in took}
 
 
