@@ -62,8 +62,9 @@ def merge(
     """Merge into records to train the student with, `train.parquet`, and the COCO files
     `NAME_sw_refined.json` and `NAME_sw.json` (all rough masks, unjudged) for every other tool.
 
-    `strong_part` names the strong images that the student may learn from.  `lineage` names what drew the pseudo masks; every one of them carries it.  Images that failed
-    or have a rejected point are left out: their unlabelled objects would be learnt as background.
+    `strong_part` names the strong images that the student may learn from, `lineage` what drew the
+    pseudo masks; every one of them carries it.  Images that failed or have a rejected point are
+    left out: their unlabelled objects would be learnt as background.
     """
     origin = {**lineage, "labels": labels.digest[:12]}
     made_from = {

@@ -23,6 +23,7 @@ from ray_wssis.instance.report_classes import (
 )
 from ray_wssis.instance.report_masks import masks_section, trust_section
 from ray_wssis.instance.report_plan import plan_section
+from ray_wssis.instance.report_rounds import rounds_section
 from ray_wssis.instance.sheets import contact_sheets
 from ray_wssis.report.charts import Curve, figure_chart, loss_chart, read_curve
 from ray_wssis.report.page import Section
@@ -56,10 +57,11 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
     names = class_names(folder)
     counts = read_counts(folder)
     classes = classes_section(run, models, names)
-    advice, plan = advise(folder), plan_section(folder)
+    advice, plan, rounds = advise(folder), plan_section(folder), rounds_section(run)
     return [
         *([advice_section(advice)] if advice else []),
         accuracy_section(run, models, counts),
+        *([rounds] if rounds else []),
         *([classes] if classes else []),
         masks_section(run, counts, numbers, has_refiner=models.get("refiner") in run.stages),
         trust_section(run),

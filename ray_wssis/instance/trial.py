@@ -1,61 +1,78 @@
 """The trial of a student that may draw the masks of the next round.
 
 It draws those of the audit images, whose true masks neither it nor its teacher has learnt from.
-Only if they are better than its teacher's does it go on drawing.
+Only if they are better than its teacher's does it draw on.
 """
 
 import logging
 
-from ray_wssis.artifacts import Artifact
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.records import Records
 from ray_wssis.instance.audit_figures import Audit, percent
 from ray_wssis.instance.label import InstanceLabeller
 from ray_wssis.instance.quality import better_masks
 from ray_wssis.instance.split import AUDIT
-from ray_wssis.run import ROWS, Run
+from ray_wssis.run import ROWS, Run, streamed_from
+from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.table import read_rows
 
+FIGURES = "trial.json"
 COLUMNS = ["image_id", "annotation_id", "rough", "refined", "label", "area"]
 
 logger = logging.getLogger(__name__)
 
 
-def trial(run: Run, data: Artifact, by: InstanceLabeller) -> Artifact:
-    """Label the audit images: `rows/`."""
-    says = "Let the student draw the masks of the audit images"
-    return run.stream("trial", says, [data.part(AUDIT)], by)
+def trial(run: Run, data: Artifact, labels: Artifact, by: InstanceLabeller) -> Artifact:
+    """Label the audit images with the student: `rows/`, and `trial.json` with the mIoU of its
+    masks and of those in `labels`, its teacher's."""
+    images = [data.part(AUDIT)]
 
+    def make(stage: Workspace) -> None:
+        run.infer(stage, images, by)
+        figures = {"teacher": audited_miou(data, labels), "student": audited_miou(data, stage)}
+        write_json(stage / FIGURES, {f"{who}_mIoU": miou for who, miou in figures.items()})
 
-def draws_better(data: Artifact, tried: Artifact, labels: Artifact) -> bool:
-    """Compare the masks of a trial with those that its teacher drew, and log which are better.
-
-    Without audit images nothing can be compared, and the student goes on.
-    """
-    before, after = (audited_miou(data, made) for made in (labels, tried))
-    if before is None or after is None:
-        logger.warning(
-            "%s: without audit images nobody knows whether the student draws better masks than its "
-            "teacher; it goes on drawing",
-            tried.folder.name,
-        )
-        return True
-    better = after > before
-    logger.info(
-        "%s: on the audit images, the student's masks have an mIoU of %.1f, its teacher's %.1f, so "
-        "the %s draws on",
-        tried.folder.name,
-        after,
-        before,
-        "student" if better else "teacher",
+    return run.stage(
+        "trial",
+        "Let the student draw the masks of the audit images",
+        {**streamed_from(images, by), "labels": labels},
+        make,
+        logs=[ROWS],
+        keep=[ROWS],
     )
-    return better
 
 
-def audited_miou(data: Artifact, made: Artifact) -> float | None:
-    """Return the mIoU of the better kind of masks, rough or refined, of the audit images, in
+def audited_miou(data: Artifact, labels: Artifact | Workspace) -> float | None:
+    """Return the mIoU of the masks of the audit images, rough or refined, whichever are better, in
     percent; None without any."""
     truth = {record.image_id: record for record in Records.read(data / AUDIT)}
-    rows = read_rows(made / ROWS, COLUMNS, source=AUDIT.partition(".")[0])
+    rows = read_rows(labels / ROWS, COLUMNS, source=AUDIT.partition(".")[0])
     audit = Audit.of(rows, truth)
     known = audit.is_known
     return percent(audit.ious(better_masks(audit))[known]) if known.any() else None
+
+
+def student_draws(tried: UPath) -> bool:
+    """Tell whether the student draws the next masks, by the folder of its trial.
+
+    Without audit images nobody knows whose masks are better, and it does.
+    """
+    figures = read_json(tried / FIGURES)
+    teacher, student = figures["teacher_mIoU"], figures["student_mIoU"]
+    return teacher is None or student is None or student > teacher
+
+
+def report_trial(tried: Artifact) -> None:
+    """Log who draws the next masks, and why."""
+    figures, name = read_json(tried / FIGURES), tried.folder.name
+    teacher, student = figures["teacher_mIoU"], figures["student_mIoU"]
+    if teacher is None or student is None:
+        logger.warning("%s: there are no audit images to compare masks on; the student draws", name)
+        return
+    logger.info(
+        "%s: on the audit images, the student's masks have an mIoU of %.1f, its teacher's %.1f: "
+        "the %s draws the next ones",
+        *(name, student, teacher, "student" if student_draws(tried.folder) else "teacher"),
+    )

@@ -18,7 +18,7 @@ from ray_wssis.instance.report import instance_sections
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split import ALL, STRONG, TAUGHT, VALIDATION, split
 from ray_wssis.instance.task import SegmenterTask
-from ray_wssis.instance.trial import draws_better, trial
+from ray_wssis.instance.trial import report_trial, student_draws, trial
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers
@@ -60,8 +60,9 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
         made = yield from make_round(in_round, config, data, TAUGHT, drawer, refiner)
         earlier.append(made)
         again = PointLabeller.of(made.student.part("model"), refiner.part("model"))
-        yield (tried := trial(in_round, data, again))
-        if not draws_better(data, tried, made.labels):
+        yield (tried := trial(in_round, data, made.labels, again))
+        report_trial(tried)
+        if not student_draws(tried.folder):
             break
         drawer = made.student
     last = yield from make_round(run, config, data, STRONG, drawer, refiner)
