@@ -3,8 +3,8 @@
 from itertools import count, takewhile
 from typing import Any
 
+from ray_wssis.instance.drawer import student_draws
 from ray_wssis.instance.label_row import ROUGH
-from ray_wssis.instance.trial import student_draws
 from ray_wssis.report.page import Section
 from ray_wssis.report.run_folder import RunFolder, read_json
 from ray_wssis.report.template import render

@@ -6,11 +6,10 @@ Only if they are better than its teacher's does it draw on.
 
 import logging
 
-from upath import UPath
-
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.records import Records
 from ray_wssis.instance.audit_figures import Audit, percent
+from ray_wssis.instance.drawer import TRIAL, student_draws
 from ray_wssis.instance.label import InstanceLabeller
 from ray_wssis.instance.quality import better_masks
 from ray_wssis.instance.split import AUDIT
@@ -18,7 +17,6 @@ from ray_wssis.run import ROWS, Run, streamed_from
 from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.table import read_rows
 
-FIGURES = "trial.json"
 COLUMNS = ["image_id", "annotation_id", "rough", "refined", "label", "area"]
 
 logger = logging.getLogger(__name__)
@@ -32,7 +30,7 @@ def trial(run: Run, data: Artifact, labels: Artifact, by: InstanceLabeller) -> A
     def make(stage: Workspace) -> None:
         run.infer(stage, images, by)
         figures = {"teacher": audited_miou(data, labels), "student": audited_miou(data, stage)}
-        write_json(stage / FIGURES, {f"{who}_mIoU": miou for who, miou in figures.items()})
+        write_json(stage / TRIAL, {f"{who}_mIoU": miou for who, miou in figures.items()})
 
     return run.stage(
         "trial",
@@ -54,19 +52,9 @@ def audited_miou(data: Artifact, labels: Artifact | Workspace) -> float | None:
     return percent(audit.ious(better_masks(audit))[known]) if known.any() else None
 
 
-def student_draws(tried: UPath) -> bool:
-    """Tell whether the student draws the next masks, by the folder of its trial.
-
-    Without audit images nobody knows whose masks are better, and it does.
-    """
-    figures = read_json(tried / FIGURES)
-    teacher, student = figures["teacher_mIoU"], figures["student_mIoU"]
-    return teacher is None or student is None or student > teacher
-
-
 def report_trial(tried: Artifact) -> None:
     """Log who draws the next masks, and why."""
-    figures, name = read_json(tried / FIGURES), tried.folder.name
+    figures, name = read_json(tried / TRIAL), tried.folder.name
     teacher, student = figures["teacher_mIoU"], figures["student_mIoU"]
     if teacher is None or student is None:
         logger.warning("%s: there are no audit images to compare masks on; the student draws", name)

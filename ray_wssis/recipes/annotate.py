@@ -19,6 +19,7 @@ from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
 from ray_wssis.data.split.cut import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio
+from ray_wssis.instance.drawer import drawer_of
 from ray_wssis.instance.label import SUMMARY, THROUGHPUT, check_coverage, summarise
 from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.label_row import REFINED
@@ -38,7 +39,7 @@ from ray_wssis.streaming.shards import write_content
 from ray_wssis.streaming.table import RowsById
 
 LABELS = "labels.json"
-NETWORKS = {"teacher": SEGMENTER, "refiner": REFINER}
+NETWORKS = {"teacher": SEGMENTER, "refiner": REFINER}  # in the words of `PointLabeller`
 
 
 class AnnotateConfig(Config):
@@ -74,8 +75,10 @@ class Annotate:
         self.config = config or AnnotateConfig()
         self.redo = redo
         self.retry_failed = retry_failed
-        self.calibration = locate(run) / "audit" / CALIBRATION  # without: no expected IoU
-        networks = {name: locate(run) / name / "model" for name in NETWORKS}
+        folder = locate(run)
+        stages = {"teacher": drawer_of(folder), "refiner": "refiner"}
+        networks = {name: folder / stage / "model" for name, stage in stages.items()}
+        self.calibration = folder / "audit" / CALIBRATION  # without: no expected IoU
         self.known = {name: classes_of(folder, name) for name, folder in networks.items()}
         self.drawn_by = {name: hash_model(folder) for name, folder in networks.items()}
         teacher, refiner = (

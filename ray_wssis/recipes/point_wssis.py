@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.split.files import split_name
 from ray_wssis.instance.audit import audit
+from ray_wssis.instance.drawer import student_draws
 from ray_wssis.instance.evaluate import evaluate
 from ray_wssis.instance.label import label
 from ray_wssis.instance.merge import MERGED, merge
@@ -18,7 +19,7 @@ from ray_wssis.instance.report import instance_sections
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split import ALL, STRONG, TAUGHT, VALIDATION, split
 from ray_wssis.instance.task import SegmenterTask
-from ray_wssis.instance.trial import report_trial, student_draws, trial
+from ray_wssis.instance.trial import report_trial, trial
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers

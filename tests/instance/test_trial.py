@@ -8,9 +8,10 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.records import Records
+from ray_wssis.instance.drawer import student_draws
 from ray_wssis.instance.split import AUDIT, split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
-from ray_wssis.instance.trial import audited_miou, report_trial, student_draws
+from ray_wssis.instance.trial import audited_miou, report_trial
 from ray_wssis.masks import iou
 from tests.support.drawn_labels import label_row, write_rows
 from tests.support.run_in import run_in

@@ -10,11 +10,12 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.records import Category
+from ray_wssis.instance.drawer import drawer_of
 from ray_wssis.models.model_folder import DESCRIPTION, METRICS, STUDENTS, find_model
 from ray_wssis.storage import Place, locate, read_json
 from wssis_serve.segmented import Kind, ModelName
 
-TEACHER, REFINER = "teacher/model", "refiner/model"  # in a run folder, as its stages name them
+REFINER = "refiner/model"  # in a run folder, as its stages name it
 CALIBRATION = "audit/calibration.json"
 
 
@@ -45,7 +46,7 @@ def find_models(place: Place) -> ServedModels:
     def existing(name: str) -> str | None:
         return str(run / name) if run is not None and (run / name).exists() else None
 
-    teacher, refiner = existing(TEACHER), existing(REFINER)
+    teacher, refiner = existing(f"{drawer_of(folder)}/model"), existing(REFINER)
     is_whole = kind is Kind.SEGMENTER and teacher is not None and refiner is not None
     return ServedModels(
         kind=kind,

@@ -67,7 +67,10 @@ class PointEngine:
             ModelName(name=name, hash=short_hash(hash_model(folder)))
             for name, folder in zip(("teacher", "refiner"), folders, strict=True)
         ]
-        self.metrics = [metrics_of(models, "teacher/"), metrics_of(models, "pseudo/refined/")]
+        self.metrics = [
+            metrics_of(models, f"{folders[0].parent.name}/"),
+            metrics_of(models, "pseudo/refined/"),
+        ]
         self.memory = ImageMemory(config.remember_megabytes * MEGABYTE)
         self.max_megapixels = config.max_megapixels
 
