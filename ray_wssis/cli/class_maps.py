@@ -31,8 +31,7 @@ def find_problems(
 
     Raises ValueError for arguments that do not go together, and for what cannot be read at all.
     """
-    from ray_wssis.data.check.coco import check_file
-    from ray_wssis.data.class_maps.check import check_folder, check_tree
+    from ray_wssis.data.class_maps.check import check_folder, check_painted, check_tree
 
     if class_maps is not None:
         if annotations is not None or images is None or classes is None:
@@ -45,11 +44,9 @@ def find_problems(
         if images is not None or classes is not None:
             raise ValueError(f"{annotations} is a folder: leave out --images and --classes")
         return check_tree(annotations, tags, sparse)
-    if classes is not None or tags is not None or sparse is not None:
-        raise ValueError(
-            "--classes, --tags and --sparse are for class maps; a COCO file has its own"
-        )
-    return check_file(annotations, images)
+    if classes is not None or tags is not None:
+        raise ValueError("--classes and --tags are for class maps; a COCO file has its own")
+    return check_painted(annotations, images, sparse)
 
 
 def split_class_maps(

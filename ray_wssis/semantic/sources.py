@@ -17,7 +17,7 @@ from ray_wssis.data.builtin.semantic_shapes import (
 )
 from ray_wssis.data.class_maps.cityscapes import is_validation, read_cityscapes
 from ray_wssis.data.class_maps.folder import read_folder
-from ray_wssis.data.class_maps.names import places_of, read_names
+from ray_wssis.data.class_maps.names import is_coco_list, places_of, read_names
 from ray_wssis.data.class_maps.painted import read_painted
 from ray_wssis.data.class_maps.pairs import settle
 from ray_wssis.data.class_maps.png import decode, present
@@ -25,6 +25,7 @@ from ray_wssis.data.class_maps.tags import Tags, note_contradictions, read_tags
 from ray_wssis.data.class_maps.voc import list_file, listed_names, read_voc
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Record, Records
+from ray_wssis.data.sparse.coco import coco_files
 from ray_wssis.semantic.draw import draw
 from ray_wssis.semantic.split_config import (
     FolderConfig,
@@ -126,13 +127,21 @@ def read_source(config: SemanticDataConfig, seed: int, folder: UPath) -> Source:
         settle(problems)
     else:
         assert config.annotations is not None and config.images is not None
-        images = read_painted(config.annotations, config.images)
+        images = read_painted(config.annotations, config.images, _other_files(config))
     validation = None if config.validation is None else _listed(config.validation, images)
     if config.cityscapes is not None:
         validation = [i for i, record in enumerate(images) if is_validation(record.file)]
     return Source(
         images, validation, None if config.strong is None else _listed(config.strong, images)
     )
+
+
+def _other_files(config: SemanticDataConfig) -> list[str]:
+    """List the COCO files besides `annotations`: sparse labels, and lists of images."""
+    files = [] if config.sparse_labels is None else coco_files(config.sparse_labels)
+    lists = [file for file in (config.strong, config.validation) if file is not None]
+    files += [file for file in lists if is_coco_list(file)]
+    return [file for file in files if file != config.annotations]
 
 
 def given_tags(config: SemanticDataConfig, images: Records) -> Tags | None:

@@ -59,7 +59,7 @@ def test_folders_are_checked_with_tags(shapes: Path, tmp_path: Path) -> None:
         (["check", "."], "no data set with class maps; that is a tree of PASCAL VOC"),
         (
             ["check", "a.json", "--tags", "b.csv"],
-            "--classes, --tags and --sparse are for",
+            "--classes and --tags are for class maps",
         ),
         (["split", ".", "out", "--sparse", "clicks", "--masks", "3"], "leave out --masks"),
         (["split", "a.json", "out", "--sparse", "clicks"], "--sparse is for the folder of a"),
@@ -78,3 +78,16 @@ def test_sparse_labels_are_checked(shapes: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, call)
     kinds = [problem["kind"] for problem in json.loads(result.stdout)["problems"]]
     assert kinds == ["point outside the image", "class without labels", "image without labels"]
+
+
+def test_points_of_an_instance_project_are_checked(tmp_path: Path) -> None:
+    CliRunner().invoke(app, ["shapes", str(tmp_path / "shapes"), "--images", "6"])
+    masks = next((tmp_path / "shapes").rglob("*.json"))
+    call = ["split", str(masks), str(tmp_path / "out"), "--percent", "50"]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0, result.output
+    (points,) = (tmp_path / "out").glob("*_w.json")
+    result = CliRunner().invoke(app, ["check", str(masks), "--sparse", str(points), "--json"])
+    found = {each["kind"]: each["found"] for each in json.loads(result.stdout)["problems"]}
+    assert "background" in found["class without labels"]
+    assert found["image without labels"].startswith("3 of 6 images have no annotated pixel")

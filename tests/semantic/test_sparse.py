@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from ray_wssis.semantic.split import ALL, AUDIT, SPARSE, VALIDATION, WEAK_TRUTH,
 from ray_wssis.semantic.split_config import FolderConfig, SemanticDataConfig, VocConfig
 from tests.semantic.conftest import SHAPES
 from tests.support.class_maps import MAP, write_image, write_map, write_voc
+from tests.support.coco_files import coco
 from tests.support.run_in import run_in
 
 CLICKS = SparseConfig.model_validate({"kind": "points", "per_class": 2})
@@ -172,3 +174,35 @@ def test_class_maps_that_are_the_sparse_labels_themselves_are_no_truth(tmp_path:
     for record in Records.read(made / SPARSE):
         assert record.class_map is not None and record.tags == (0, 1, 2)
         assert (decode(record.class_map) == strokes).all()
+
+
+def test_an_instance_project_teaches_a_semantic_network(tmp_path: Path) -> None:
+    """Its files are those of `wssis data split`: masks, points, and masks to validate with."""
+    square = {"segmentation": [[0, 0, 2, 0, 2, 2, 0, 2]]}
+    known: dict[str, dict[str, Any]] = {
+        "strong": square,
+        "weak": {"point": [5.5, 3.5]},
+        "val": square,
+    }
+    for name, annotation in known.items():
+        write_image(tmp_path / f"images/{name}.png")
+        content = coco(annotation)
+        content["images"][0]["file_name"] = f"{name}.png"
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    config = SemanticDataConfig(
+        annotations=f"{tmp_path}/strong.json",
+        images=f"{tmp_path}/images",
+        validation=f"{tmp_path}/val.json",
+        sparse_labels=SparseLabelsConfig(
+            labels=(f"{tmp_path}/strong.json", f"{tmp_path}/weak.json")
+        ),
+        audit=0,
+    )
+    made = split(run_in(tmp_path / "run"), config)
+    sparse, validation = (Records.read(made / name) for name in (SPARSE, VALIDATION))
+    assert [Path(record.file).stem for record in validation] == ["val"]
+    assert [Path(record.file).stem for record in sparse] == ["strong", "weak"]
+    strong, weak = (decode(record.class_map or b"") for record in sparse)
+    assert strong[0].tolist() == [2, 2, 0, 0, 0, 0]
+    assert weak[3].tolist() == [UNKNOWN] * 5 + [2] and (weak != UNKNOWN).sum() == 1
+    assert [record.tags for record in sparse] == [(0, 2), (0, 2)]

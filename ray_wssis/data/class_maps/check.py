@@ -4,7 +4,9 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ray_wssis.data.check.coco import check_file
 from ray_wssis.data.class_maps.folder import read_folder
+from ray_wssis.data.class_maps.painted import read_painted
 from ray_wssis.data.class_maps.tags import Tags, note_contradictions, read_tags
 from ray_wssis.data.class_maps.trees import read_tree
 from ray_wssis.data.images.facts import Facts, note_facts, read_facts
@@ -12,6 +14,7 @@ from ray_wssis.data.images.read import ImageError
 from ray_wssis.data.problem import Problem, Problems
 from ray_wssis.data.records import Record, Records
 from ray_wssis.data.sparse.check import check_sparse_labels
+from ray_wssis.data.sparse.coco import coco_files
 from ray_wssis.data.sparse.config import SparseLabelsConfig
 from ray_wssis.storage import Place
 
@@ -44,6 +47,24 @@ def check_folder(
     """
     problems = Problems()
     return _check(read_folder(images, class_maps, classes, problems), tags, sparse, problems)
+
+
+def check_painted(
+    annotations: str, images: str | None, sparse: SparseLabelsConfig | None
+) -> list[Problem]:
+    """List all problems of a COCO file, and of sparse labels of its images, errors first.
+
+    Raises ValueError for labels that cannot be read.
+    """
+    found = check_file(annotations, images)
+    if sparse is None or any(problem.severity == "error" for problem in found):
+        return found
+    problems = Problems()
+    others = [file for file in coco_files(sparse) if file != annotations]
+    records = read_painted(annotations, images or "", others)
+    check_sparse_labels(records, sparse, None, problems)
+    problems.found += found
+    return problems.worst_first()
 
 
 def _check(

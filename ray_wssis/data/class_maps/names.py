@@ -7,6 +7,8 @@ from posixpath import splitext
 
 from upath import UPath
 
+from ray_wssis.data.coco.file import load_json
+from ray_wssis.data.coco.images import image_name
 from ray_wssis.data.images.listing import nearest_files
 from ray_wssis.data.images.names import IMAGE_SUFFIXES
 from ray_wssis.data.records import Records
@@ -23,11 +25,12 @@ def stem(name: str) -> str:
 def read_names(file: str) -> list[str]:
     """Read the names in a list: a name a line, perhaps with suffix or folders.
 
-    Some lists name the class map too, after the image; it is left out.  A name that is there twice
-    is taken once, with a warning.  Raises ValueError for a file that cannot be read or is empty.
+    A COCO file is a list of its images.  Some lists name the class map too, after the image; it is
+    left out.  A name that is there twice is taken once, with a warning.  Raises ValueError for a
+    file that cannot be read or is empty.
     """
     try:
-        lines = UPath(file).read_text(encoding="utf-8-sig").splitlines()
+        lines = _lines(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{file}: the list of images cannot be read ({error})") from error
     names = [_first(line.strip()) for line in lines if line.strip()]
@@ -44,6 +47,17 @@ def read_names(file: str) -> list[str]:
             twice,
         )
     return once
+
+
+def is_coco_list(file: str) -> bool:
+    """Tell whether a list of images is a COCO file."""
+    return file.lower().endswith(".json")
+
+
+def _lines(file: str) -> list[str]:
+    if is_coco_list(file):
+        return [image_name(entry) or "" for entry in load_json(file)["images"]]
+    return UPath(file).read_text(encoding="utf-8-sig").splitlines()
 
 
 def _first(line: str) -> str:

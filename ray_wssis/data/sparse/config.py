@@ -1,11 +1,15 @@
 """Sparse labels of a data set: drawn from its class maps, or read from files of somebody."""
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from ray_wssis.config import Config
 from ray_wssis.data.class_maps.png import UNKNOWN
 from ray_wssis.data.imports.export_format import ExportFormat
 from ray_wssis.data.sparse.kind import SparseKind
+
+COCO: Literal["coco"] = "coco"  # the format of an instance project
 
 
 class SparseConfig(Config):
@@ -21,8 +25,8 @@ class SparseConfig(Config):
 class SparseLabelsConfig(Config):
     """Sparse labels of all training images, as people drew them."""
 
-    labels: tuple[str, ...] = Field(min_length=1)  # folders of PNGs, or files of labelling tools
-    format: ExportFormat | None = None  # null: recognised
+    labels: tuple[str, ...] = Field(min_length=1)  # folders of PNGs, COCO files, files of tools
+    format: ExportFormat | Literal["coco"] | None = None  # null: recognised
     width: int = Field(default=3, ge=1)  # pixels, of lines
     radius: float = Field(default=0, ge=0)  # pixels around a point that count too
     pixel_indices: bool = False  # add 0.5 to x and y of a table, which are pixel indices

@@ -16,7 +16,7 @@ from ray_wssis.data.imports.objects import Located, in_pixels, place_in, unknown
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.data.sparse.brush import Place, brushed, thin
-from ray_wssis.data.sparse.config import SparseLabelsConfig
+from ray_wssis.data.sparse.config import COCO, SparseLabelsConfig
 from ray_wssis.data.sparse.images import find_images
 
 Layer = tuple[int, NDArray[np.bool_]]  # label, and the pixels [H, W] that have it
@@ -31,6 +31,7 @@ def read_drawn(
     each cause.  Raises ValueError for files that cannot be understood at all.
     """
     export, notes = UPath(file), Notes()
+    assert config.format != COCO
     known = config.format or recognise(export)
     marked = [image for image in read_export(export, known, notes) if _shows_something(image)]
     found = find_images(list(dict.fromkeys(x.name for x in marked)), records, file, problems)

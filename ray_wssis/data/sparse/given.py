@@ -8,6 +8,7 @@ import numpy as np
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode, present
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Records
+from ray_wssis.data.sparse.coco import is_coco, read_instances
 from ray_wssis.data.sparse.config import SparseLabelsConfig
 from ray_wssis.data.sparse.drawn import read_drawn
 from ray_wssis.data.sparse.maps import is_folder_of_maps, read_maps
@@ -40,6 +41,8 @@ def _read(
     for labels in config.labels:
         if config.format is None and is_folder_of_maps(labels):
             yield from read_maps(labels, records, config.not_annotated, problems)
+        elif is_coco(labels, config):
+            yield from read_instances(labels, records, config.radius, problems)
         else:
             yield from read_drawn(labels, records, config, problems)
 

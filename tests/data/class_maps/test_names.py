@@ -23,6 +23,12 @@ def test_names_count_with_and_without_suffix_and_folders(tmp_path: Path) -> None
     assert listed(tmp_path, "b\ny/a\n\nx/a.jpg\nframe.0001\n") == [1, 2, 0, 3]
 
 
+def test_a_coco_file_is_a_list_of_its_images(tmp_path: Path) -> None:
+    file = tmp_path / "val.json"
+    file.write_text('{"images": [{"file_name": "b/a c.png"}], "annotations": [], "categories": []}')
+    assert read_names(str(file)) == ["b/a c.png"]
+
+
 def test_a_line_may_name_the_class_map_too(tmp_path: Path) -> None:
     assert listed(tmp_path, "/x/b.jpg /SegmentationClassAug/b.png\n") == [1]
 
