@@ -45,10 +45,11 @@ SCHEMA = pa.schema(
         ("class_map", pa.large_binary()),
         ("tags", pa.list_(pa.int32())),
         ("annotated", pa.large_binary()),
+        ("confidence", pa.large_binary()),
     ]
 )
 _CLICKS = "clicks"
-_ADDED = (_CLICKS, "class_map", "tags", "annotated")  # columns that older files lack
+_ADDED = (_CLICKS, "class_map", "tags", "annotated", "confidence")  # columns that older files lack
 WRITTEN_AT_A_TIME = 512  # records
 _CATEGORIES = b"categories"  # key in the schema's metadata
 
@@ -99,6 +100,7 @@ class Record:
     class_map: bytes | None = None  # PNG [height, width] of labels, 255: unknown; None: no map
     tags: tuple[int, ...] | None = None  # labels of the classes it shows; None: nobody said
     annotated: bytes | None = None  # run-length counts of what somebody looked at; None: all of it
+    confidence: bytes | None = None  # PNG [height, width]: probability of its class map, times 255
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "Record":
@@ -125,6 +127,7 @@ class Record:
             class_map=row["class_map"],
             tags=None if row["tags"] is None else tuple(row["tags"]),
             annotated=row["annotated"],
+            confidence=row["confidence"],
         )
 
     def to_row(self) -> dict[str, Any]:
@@ -144,6 +147,7 @@ class Record:
             "class_map": self.class_map,
             "tags": None if self.tags is None else list(self.tags),
             "annotated": self.annotated,
+            "confidence": self.confidence,
         }
 
 

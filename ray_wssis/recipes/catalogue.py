@@ -8,6 +8,7 @@ from ray_wssis.config import ConfigError, apply_override, load_config, read_valu
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.recipes.self_training_config import SelfTrainingConfig
 from ray_wssis.recipes.semi_supervised_config import SemiSupervisedConfig
 from ray_wssis.run_config import RunConfig
 from ray_wssis.storage import Place
@@ -21,6 +22,7 @@ CONFIGS: tuple[type[RunConfig], ...] = (  # the first is the default
     LPLConfig,
     AGMMConfig,
     SemiSupervisedConfig,
+    SelfTrainingConfig,
 )
 
 
@@ -69,4 +71,8 @@ def artifacts(run: "Run", config: RunConfig) -> "Iterator[Artifact]":
             from ray_wssis.recipes.semi_supervised import semi_supervised
 
             return semi_supervised(run, config)
+        case SelfTrainingConfig():
+            from ray_wssis.recipes.self_training import self_training
+
+            return self_training(run, config)
     raise AssertionError(config.recipe)

@@ -24,22 +24,25 @@ THROUGHPUT = "throughput.json"
 FAILED = "failed.jsonl"
 
 
-def label(run: Run, data: Artifact, by: Labeller, max_failures: int | None) -> Artifact:
-    """Label training and audit images: `rows/`, `summary.json` and `failed.jsonl`.
+def label(
+    run: Run, data: Artifact, by: Labeller, max_failures: int | None, name: str = "labels"
+) -> Artifact:
+    """Label training and audit images: `rows/`, `summary.json` and `failed.jsonl`; `name` is the
+    stage's.
 
     Raises TooManyFailures if more images fail than may; finished rows are kept, and with another
     limit the same command continues.
     """
-    name = to_label(data.folder)
-    images = [data.part(AUDIT), data.part(name)]
+    weak = to_label(data.folder)
+    images = [data.part(AUDIT), data.part(weak)]
 
     def make(stage: Workspace) -> None:
         throughput = run.infer(stage, images, by, max_failures)
-        source, categories = UPath(name).stem, Records.read(data / name).categories
+        source, categories = UPath(weak).stem, Records.read(data / weak).categories
         summarise(stage, throughput, source, categories)
 
     return run.stage(
-        "labels",
+        name,
         "Give every pixel of the images to learn from a class",
         streamed_from(images, by),
         make,

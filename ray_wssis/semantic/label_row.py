@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode
 
+PER_HALVING = 12  # levels of certainty, each time that the chance of a mistake is halved
 UNSURE = 0.7  # probability below which a pixel counts as unsure
 SIGNALS = ("confidence_mean", "unsure_share", "least_confidence", "missing_tags")
 
@@ -30,20 +31,25 @@ SCHEMA = pa.schema(
         ("flags", pa.list_(pa.string())),
     ]
 )
+WITH_CERTAINTY = SCHEMA.append(
+    pa.field("certainty", pa.binary())  # PNG [height, width], -PER_HALVING log2(1 - probability)
+)
 
 
 def complete(row: dict[str, Any]) -> dict[str, Any]:
     """Encode the drawn pixels of a row, and add what they say about their own quality.
 
-    It comes with `drawn_labels` and `drawn_confidence`, [H, W] uint8, `tags`, or None, and
-    `annotated`, the class map of pixels that keep their label, or None.  Those say nothing about
-    the quality of the others: signals are of what was drawn, as on audit images.
+    It comes with `drawn_labels` and `drawn_confidence`, [H, W] uint8, perhaps `drawn_certainty`,
+    `tags`, or None, and `annotated`, the class map of pixels that keep their label, or None.  Those
+    say nothing about the quality of the others: signals are of what was drawn, as on audit images.
     """
     labels, confidence = row.pop("drawn_labels"), row.pop("drawn_confidence")
     present, place, pixels = np.unique(labels, return_inverse=True, return_counts=True)
     sums = np.bincount(place.ravel(), weights=confidence.ravel())
     by_class = sums / pixels / 255
     tags = row.pop("tags")
+    if (certainty := row.pop("drawn_certainty", None)) is not None:
+        row["certainty"] = encode(certainty)
     missing = 0 if tags is None else len(set(tags) - set(present.tolist()))
     signals = {
         "confidence_mean": float(confidence.mean()) / 255,

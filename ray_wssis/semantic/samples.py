@@ -17,6 +17,8 @@ from ray_wssis.data.records import Records
 from ray_wssis.semantic.augment_config import SemanticAugment
 from ray_wssis.semantic.crop import draw_crop
 
+CERTAIN = 255  # confidence of what people drew
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
@@ -25,6 +27,7 @@ class Sample:
     image_id: int
     image: np.ndarray  # [S, S, 3] uint8
     class_map: np.ndarray  # [S, S] uint8, unknown where nobody knows and beyond the image
+    confidence: np.ndarray  # [S, S] uint8, probability of the class map's labels, times 255
     inside: np.ndarray  # [S, S] bool: shows the image
     tags: np.ndarray  # [K] bool: classes that may be there
     is_tagged: bool  # False: nobody said which, and all may be
@@ -36,6 +39,7 @@ class Batch:
     images: UInt8[Tensor, "B 3 S S"]
     sizes: Int[Tensor, "B 2"]  # height, width
     class_maps: UInt8[Tensor, "B S S"]
+    confidence: UInt8[Tensor, "B S S"]
     inside: Bool[Tensor, "B S S"]
     tags: Bool[Tensor, "B K"]
     is_tagged: Bool[Tensor, " B"]
@@ -77,6 +81,9 @@ class SemanticSamples:
         else:
             move = crop.sparse_class_map if self.sparse else crop.class_map
             class_map = move(decode(record.class_map))
+        confidence = np.full((crop.side, crop.side), CERTAIN, np.uint8)
+        if record.confidence is not None:
+            confidence = crop.class_map(decode(record.confidence))
         tags = np.zeros(len(self.records.categories), bool)
         tags[list(range(len(tags)) if record.tags is None else record.tags)] = True
         tags[list(present(class_map))] = True  # what a class map shows is there, whoever says what
@@ -87,6 +94,7 @@ class SemanticSamples:
             image_id=record.image_id,
             image=change_colour(image, self.augment.colour, rng),
             class_map=class_map.astype(np.uint8),
+            confidence=confidence,
             inside=crop.inside(height, width),
             tags=tags,
             is_tagged=record.tags is not None,
@@ -99,6 +107,7 @@ class SemanticSamples:
             images=images.permute(0, 3, 1, 2).contiguous(),
             sizes=torch.tensor([sample.image.shape[:2] for sample in samples]),
             class_maps=torch.from_numpy(np.stack([sample.class_map for sample in samples])),
+            confidence=torch.from_numpy(np.stack([sample.confidence for sample in samples])),
             inside=torch.from_numpy(np.stack([sample.inside for sample in samples])),
             tags=torch.from_numpy(np.stack([sample.tags for sample in samples])),
             is_tagged=torch.tensor([sample.is_tagged for sample in samples]),

@@ -27,6 +27,7 @@ from ray_wssis.models.model_folder import (
     save_model,
 )
 from ray_wssis.models.semantic_network import SemanticNetwork, create_network
+from ray_wssis.semantic.label_row import PER_HALVING
 from ray_wssis.semantic.segmenter_config import KIND, SemanticConfig, Views, read_config
 from ray_wssis.semantic.windows import STRIDE, Window
 
@@ -42,6 +43,7 @@ class Drawn:
 
     class_map: UInt8[np.ndarray, "H W"]  # labels
     confidence: UInt8[np.ndarray, "H W"]  # probability of that label, times 255
+    certainty: UInt8[np.ndarray, "H W"]  # -PER_HALVING log2(1 - probability)
 
 
 class SemanticSegmenter:
@@ -157,6 +159,7 @@ def draw_at(
     return Drawn(
         class_map=np.concatenate([strip.class_map for strip in strips]),
         confidence=np.concatenate([strip.confidence for strip in strips]),
+        certainty=np.concatenate([strip.certainty for strip in strips]),
     )
 
 
@@ -169,7 +172,13 @@ def choose(logits: Float[Tensor, "K H W"], tags: Sequence[int] | None) -> Drawn:
     return Drawn(
         class_map=label.to(torch.uint8).cpu().numpy(),
         confidence=(FULL_CONFIDENCE * probability).round().to(torch.uint8).cpu().numpy(),
+        certainty=certainty(probability).cpu().numpy(),
     )
+
+
+def certainty(probability: Float[Tensor, "H W"]) -> UInt8[Tensor, "H W"]:
+    """Return the level of each probability, 0 to 255."""
+    return (-PER_HALVING * (1 - probability).log2()).clamp(0, 255).round().to(torch.uint8)
 
 
 def allowed(tags: Sequence[int], num_classes: int, device: torch.device) -> Tensor:

@@ -110,7 +110,7 @@ def read_source(config: SemanticDataConfig, seed: int, folder: UPath) -> Source:
     if config.semantic_shapes is not None:
         shapes = config.semantic_shapes
         total = shapes.num_images + shapes.num_validation_images
-        root = write_semantic_shapes(folder / SHAPES, total, seed, shapes.size)
+        root = write_semantic_shapes(folder / SHAPES, total, seed, shapes.size, shapes.rare)
         drawn = FolderConfig(
             images=str(root / IMAGES),
             class_maps=str(root / CLASS_MAPS),

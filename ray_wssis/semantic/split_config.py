@@ -12,6 +12,7 @@ class SemanticShapesConfig(Config):
     num_images: int = Field(default=316, ge=2)  # to learn from
     num_validation_images: int = Field(default=100, ge=1)
     size: int = Field(default=64, ge=64)  # pixels, both sides
+    rare: float = Field(default=1, ge=0, le=1)  # how often the last class is shown; 1: as others
 
 
 class FolderConfig(Config):

@@ -91,7 +91,7 @@ def test_what_is_known_of_an_image_is_kept_in_files(tmp_path: Path) -> None:
     assert (again[1].tags, again[2].tags) == ((), None)  # none of the classes; nobody said
 
 
-@pytest.mark.parametrize("column", ["clicks", "class_map", "tags", "annotated"])
+@pytest.mark.parametrize("column", ["clicks", "class_map", "tags", "annotated", "confidence"])
 def test_older_files_that_lack_a_column_are_read(column: str, tmp_path: Path) -> None:
     records = Records.from_rows([record(1, 2), record(2, 0), record(3, 1)], CATEGORIES)
     file = str(tmp_path / "old.parquet")

@@ -38,6 +38,7 @@ def batch(num: int, tags: list[list[bool]], seed: int, inside: slice = slice(Non
         images=torch.randint(0, 255, (num, 3, 32, 32), dtype=torch.uint8, generator=generator),
         sizes=torch.tensor([[32, 32]] * num),
         class_maps=masked(labels, mark),
+        confidence=torch.full((num, 32, 32), 255, dtype=torch.uint8),
         inside=mark,
         tags=torch.tensor(tags),
         is_tagged=torch.ones(num, dtype=torch.bool),

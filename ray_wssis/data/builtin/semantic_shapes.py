@@ -3,7 +3,8 @@
 Four classes make two pairs: red discs and orange squares, cyan discs and blue squares.  The hues of
 a pair overlap, so that on small objects the outline alone tells them apart, and no image shows both
 classes of a pair.  An image's tags thus say just what is hard to see.  An image has one to three
-objects, later ones over earlier ones; the other pixels are background, label 0.
+objects, later ones over earlier ones; the other pixels are background, label 0.  The last class may
+be made rarer than the others.
 
 The same seed gives the same bytes on every machine; `ray_wssis.data.builtin.shapes` explains how.
 """
@@ -43,8 +44,12 @@ KINDS = (*WARM, *COLD)
 NAMES = ("background", *(kind.name for kind in KINDS))  # by label
 
 
-def write_semantic_shapes(folder: Place, num_images: int, seed: int, size: int = 64) -> UPath:
+def write_semantic_shapes(
+    folder: Place, num_images: int, seed: int, size: int = 64, frequency: float = 1.0
+) -> UPath:
     """Write `num_images` images of size x size pixels and their class maps; return the folder.
+
+    `frequency`, 0 to 1, is how often the last class is shown, relative to each of the others.
 
     Files are FOLDER/images/000001.png, ..., the same names in FOLDER/class_maps, and the names of
     the classes in FOLDER/classes.txt.  Raises ValueError for fewer than one image or images too
@@ -58,7 +63,7 @@ def write_semantic_shapes(folder: Place, num_images: int, seed: int, size: int =
     for inside in (IMAGES, CLASS_MAPS):
         (root / inside).mkdir(parents=True, exist_ok=True)
     for index in range(num_images):
-        pixels, class_map = draw_image(index, seed, size)
+        pixels, class_map = draw_image(index, seed, size, frequency)
         name = f"{index + 1:06d}.png"
         (root / IMAGES / name).write_bytes(stored_png(pixels))
         (root / CLASS_MAPS / name).write_bytes(stored_png(class_map))
@@ -66,12 +71,17 @@ def write_semantic_shapes(folder: Place, num_images: int, seed: int, size: int =
     return root
 
 
-def draw_image(index: int, seed: int, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def draw_image(
+    index: int, seed: int, size: int, frequency: float = 1.0
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw image number `index` of a seed, [size, size, 3], and its class map, [size, size]."""
     dice = Dice(seed, index)
     canvas = ground(dice, size)
     class_map = np.zeros((size, size), np.uint8)
-    shown = WARM[dice.below(2)], COLD[dice.below(2)]
+    warm, cold = dice.below(2), dice.below(2)
+    if frequency < 1 and cold == 1 and dice.uniform() >= frequency:
+        cold = 0
+    shown = WARM[warm], COLD[cold]
     for _ in range(1 + dice.below(MOST_OBJECTS)):
         kind = shown[dice.below(2)]
         new = place(dice, kind.outline, size)

@@ -38,6 +38,7 @@ def batch() -> Batch:
         images=torch.randint(0, 255, (2, 3, 32, 32), dtype=torch.uint8, generator=generator),
         sizes=torch.tensor([[32, 32]] * 2),
         class_maps=labels,
+        confidence=torch.full((2, 32, 32), 255, dtype=torch.uint8),
         inside=torch.ones(2, 32, 32, dtype=torch.bool),
         tags=torch.tensor([[True, True, False, False]] * 2),
         is_tagged=torch.ones(2, dtype=torch.bool),
