@@ -7,7 +7,7 @@ from upath import UPath
 
 from ray_wssis.data.records import Category
 from ray_wssis.models.semantic_network import create_network
-from ray_wssis.semantic.segmenter import SemanticSegmenter, choose
+from ray_wssis.semantic.segmenter import SemanticSegmenter, certainty, choose
 from ray_wssis.semantic.segmenter_config import SemanticConfig, Views
 from tests.support.tiny_semantic import TINY
 
@@ -75,3 +75,9 @@ def test_a_saved_model_draws_the_same(segmenter: SemanticSegmenter, tmp_path: ob
         assert (one.class_map == other.class_map).all()
     assert loaded.categories == CLASSES
     assert isinstance(loaded.config, SemanticConfig)
+
+
+def test_certainty_tells_apart_what_confidence_cannot() -> None:
+    """A level more is a chance of a mistake that is 2^(1/12) smaller."""
+    chances = torch.tensor([[0.0, 0.5, 0.75, 0.999, 0.99999, 1.0]])
+    assert certainty(chances).tolist() == [[0, 12, 24, 120, 199, 255]]

@@ -40,6 +40,14 @@ def test_a_pair_never_occurs_in_one_image() -> None:
     assert set().union(*shown) == {0, 1, 2, 3, 4}
 
 
+def test_the_last_class_can_be_shown_ten_times_less_often() -> None:
+    shown = [present(draw_image(index, 0, 64, frequency=0.1)[1]) for index in range(400)]
+    often = [sum(label in labels for labels in shown) for label in (1, 2, 3, 4)]
+    plain = sum(4 in present(draw_image(index, 0, 64)[1]) for index in range(400))
+    assert often[3] == pytest.approx(plain / 10, abs=8)
+    assert often[2] > plain > often[3] > 0
+
+
 def test_most_of_an_image_is_background() -> None:
     maps = np.stack([draw_image(index, 0, 64)[1] for index in range(60)])
     assert 0.8 < (maps == 0).mean() < 0.95
