@@ -16,7 +16,7 @@ from ray_wssis.heartbeat import Heartbeat
 from ray_wssis.models.model_folder import FILES, copy_model
 from ray_wssis.report.mlflow_log import log_to_mlflow
 from ray_wssis.report.page import Section, write_page
-from ray_wssis.run_config import RunConfig, TrainedModel, round_prefix
+from ray_wssis.run_config import RunConfig, TrainedModel
 from ray_wssis.storage import Place, hash_file, locate, names_in, write_atomically
 from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.shards import write_content
@@ -46,14 +46,14 @@ class Run:
         self.retry_failed = retry_failed
         self.prefix = prefix
 
-    def round(self, number: int) -> "Run":
-        """Return this run for stages of an earlier round, such as `round_1_labels`."""
+    def within(self, prefix: str) -> "Run":
+        """Return this run for stages whose names begin so, such as `round_1_labels`."""
         return Run(
             self.config,
             self.folder,
             redo=self.redo,
             retry_failed=self.retry_failed,
-            prefix=round_prefix(number),
+            prefix=prefix,
         )
 
     def stage(

@@ -22,7 +22,7 @@ class RunConfig(Config):
 
 
 def round_prefix(number: int) -> str:
-    """Return how the names of the stages of a round begin, if it is not the last one."""
+    """Return how the names of the stages of a round begin."""
     return f"round_{number}_"
 
 

@@ -28,6 +28,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
             "renamed_keys",
             "artifacts",
             "staleness",
+            "verdict",
             "one_command",
             "heartbeat",
             "masks",

@@ -3,26 +3,26 @@
 from itertools import count, takewhile
 from typing import Any
 
-from ray_wssis.instance.drawer import student_draws
 from ray_wssis.instance.label_row import ROUGH
 from ray_wssis.report.page import Section
 from ray_wssis.report.run_folder import RunFolder, read_json
 from ray_wssis.report.template import render
 from ray_wssis.run_config import round_prefix
+from ray_wssis.verdict import is_taken
 
 HERE = "ray_wssis.instance"
-STAGES = ("labels", "audit", "merged", "student", "trial")  # of a round
+STAGES = ("labels", "audit", "merged", "student", "verdict")  # of a round
 
 
 def rounds_section(run: RunFolder) -> Section | None:
     """Build the section; None for a run of one round."""
     prefixes = map(round_prefix, count(1))
-    earlier = list(takewhile(lambda prefix: f"{prefix}trial" in run.stages, prefixes))
+    earlier = list(takewhile(lambda prefix: f"{prefix}verdict" in run.stages, prefixes))
     if not earlier:
         return None
     drawers = ["teacher"]
     for number, prefix in enumerate(earlier, start=1):
-        goes_on = student_draws(run.folder / f"{prefix}trial")
+        goes_on = is_taken(run.folder / f"{prefix}verdict")
         drawers.append(f"student of round {number}" if goes_on else drawers[-1])
     rows = [
         round_row(run, prefix) | {"number": number, "drawer": drawer}

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.split.files import split_name
 from ray_wssis.instance.audit import audit
-from ray_wssis.instance.drawer import student_draws
 from ray_wssis.instance.evaluate import evaluate
 from ray_wssis.instance.label import label
 from ray_wssis.instance.merge import MERGED, merge
@@ -19,7 +18,7 @@ from ray_wssis.instance.report import instance_sections
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split import ALL, STRONG, TAUGHT, VALIDATION, split
 from ray_wssis.instance.task import SegmenterTask
-from ray_wssis.instance.trial import report_trial, trial
+from ray_wssis.instance.verdict import judge
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers
@@ -28,6 +27,8 @@ from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import estimate
 from ray_wssis.recipes.point_wssis_losses import warn_of_lost_objects
 from ray_wssis.run import Run
+from ray_wssis.run_config import round_prefix
+from ray_wssis.verdict import is_taken
 
 
 def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
@@ -57,13 +58,12 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     earlier: list[Round] = []
     drawer = teacher
     for number in range(1, config.rounds):
-        in_round = run.round(number)
+        in_round = run.within(round_prefix(number))
         made = yield from make_round(in_round, config, data, TAUGHT, drawer, refiner)
         earlier.append(made)
         again = PointLabeller.of(made.student.part("model"), refiner.part("model"))
-        yield (tried := trial(in_round, data, made.labels, again))
-        report_trial(tried)
-        if not student_draws(tried.folder):
+        yield (verdict := judge(in_round, data, made.labels, again))
+        if not is_taken(verdict.folder):
             break
         drawer = made.student
     last = yield from make_round(run, config, data, STRONG, drawer, refiner)

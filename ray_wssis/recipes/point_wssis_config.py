@@ -31,7 +31,7 @@ class PointWSSISConfig(RunConfig):
         bound = ["upper_bound"] if self.upper_bound else []
         first = ["split", "teacher", *practice, "refiner"]
         for number in range(1, self.rounds):
-            first += [round_prefix(number) + name for name in (*ROUND, "trial")]
+            first += [round_prefix(number) + name for name in (*ROUND, "verdict")]
         return [*first, *ROUND, *bound, "evaluation", "report"]
 
     @model_validator(mode="after")

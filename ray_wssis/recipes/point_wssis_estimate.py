@@ -145,11 +145,11 @@ def seconds(
         early = len(config.teacher.training.early) * number[TAUGHT]
         took["rough_masks"] = START + seen * (early + number[VALIDATION]) / actors
     took["labels"] = START + (seen + refined) * (number[WEAK] + number[AUDIT]) / actors
-    took["trial"] = START + (seen + refined) * number[AUDIT] / actors
+    took["verdict"] = START + (seen + refined) * number[AUDIT] / actors
     models = config.rounds + (2 if config.upper_bound else 1)
     took["evaluation"] = START + seen * models * number[VALIDATION] / actors
     for earlier in range(1, config.rounds):
-        of_each = ("labels", "student", "trial")
+        of_each = ("labels", "student", "verdict")
         took |= {round_prefix(earlier) + name: took[name] for name in of_each if name in took}
     return {name: took[name] for name in config.stages() if name in took}
 

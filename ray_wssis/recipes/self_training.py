@@ -13,10 +13,11 @@ from ray_wssis.methods.self_training.halves import PARTS, halves
 from ray_wssis.methods.self_training.keep import keep
 from ray_wssis.methods.self_training.report import rounds_section
 from ray_wssis.methods.self_training.task import DynamicTask
-from ray_wssis.methods.self_training.verdict import is_taken, judge
+from ray_wssis.methods.self_training.verdict import judge
 from ray_wssis.models.model_folder import copy_model
 from ray_wssis.recipes.self_training_config import SelfTrainingConfig
 from ray_wssis.run import Run
+from ray_wssis.run_config import round_prefix
 from ray_wssis.semantic.audit import audit
 from ray_wssis.semantic.draw_class_maps import DrawClassMaps
 from ray_wssis.semantic.evaluate import evaluate
@@ -26,6 +27,7 @@ from ray_wssis.semantic.report import semantic_sections
 from ray_wssis.semantic.split import ALL, TAUGHT, VALIDATION, split
 from ray_wssis.semantic.task import SemanticTask
 from ray_wssis.semantic.train import train
+from ray_wssis.verdict import is_taken
 
 
 def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
@@ -51,7 +53,7 @@ def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
         for prefix in config.prefixes:
             (by,) = [name for name in own if name != prefix or len(own) == 1]
             model, taken = yield from learn(run, config, data, number, prefix, own[prefix], own[by])
-            models[f"round_{number}_{prefix}student"] = model
+            models[model.folder.name] = model
             own[prefix] = last = model if taken else own[prefix]
         if own == before and config.repeats(number):
             break  # the next round would do the same once more
@@ -86,22 +88,23 @@ def learn(
 
     Returns the new network, and whether the audit takes it.
     """
-    at, stage = f"round_{number}_{prefix}", config.student_of(number, str(own / "model"))
+    run = run.within(round_prefix(number) + prefix)
     labelling = config.labelling
     labeller = DrawClassMaps.of(by.part("model"), labelling.views, tags=False, certainty=True)
-    yield (labels := label(run, data, labeller, labelling.max_failures, f"{at}labels"))
-    yield audit(run, data, labels, config.audit, f"{at}audit")
-    yield (kept := keep(run, data, labels, config.policy, number, f"{at}merged"))
+    yield (labels := label(run, data, labeller, labelling.max_failures))
+    yield audit(run, data, labels, config.audit)
+    yield (kept := keep(run, data, labels, config.policy, number))
+    stage = config.student_of(number, str(own / "model"))
     images = {"strong": data.part(TAUGHT), "pseudo": kept.part(PSEUDO_LABELS)}
     strong, batch = stage.strong_images, stage.training.batch_size
     quotas = {"strong": strong, "pseudo": batch - strong}
-    name, validation = f"{at}student", data.part(VALIDATION)
+    name, validation = f"{run.prefix}student", data.part(VALIDATION)
     plain = SemanticTask.of(name, stage, images, quotas, validation)
     task = plain if stage.gamma is None else DynamicTask(plain=plain, gamma=stage.gamma)
     says = f"Train the student of round {number} on true and pseudo labels"
-    yield (student := run.train(name, says, task, stage))
-    yield (verdict := judge(run, data, own, student, f"{at}verdict"))
-    return student, is_taken(verdict)
+    yield (student := run.train("student", says, task, stage))
+    yield (verdict := judge(run, data, own, student))
+    return student, is_taken(verdict.folder)
 
 
 def take(run: Run, model: Artifact) -> Artifact:

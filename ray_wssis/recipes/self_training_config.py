@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ray_wssis.methods.self_training.config import Policy, RoundStage, of_round
-from ray_wssis.run_config import RunConfig
+from ray_wssis.run_config import RunConfig, round_prefix
 from ray_wssis.semantic.label_config import AuditConfig, LabelConfig
 from ray_wssis.semantic.segmenter_config import SemanticStage, Views
 from ray_wssis.semantic.split_config import SemanticDataConfig
@@ -69,6 +69,6 @@ class SelfTrainingConfig(RunConfig):
         for number in range(1, self.rounds + 1):
             for prefix in self.prefixes:
                 steps = ("labels", "audit", "merged", "student", "verdict")
-                names += [f"round_{number}_{prefix}{step}" for step in steps]
+                names += [f"{round_prefix(number)}{prefix}{step}" for step in steps]
         names += ["student", *(["upper_bound"] if self.upper_bound else [])]
         return [*names, "evaluation", "report"]

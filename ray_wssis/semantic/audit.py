@@ -35,17 +35,14 @@ Row = Mapping[str, Any]
 Floats = NDArray[np.float64]
 
 
-def audit(
-    run: Run, data: Artifact, labels: Artifact, config: AuditConfig, name: str = "audit"
-) -> Artifact:
-    """Judge the labels: `audit.json` with all figures, `review.json` with the worst weak images;
-    `name` is the stage's.
+def audit(run: Run, data: Artifact, labels: Artifact, config: AuditConfig) -> Artifact:
+    """Judge the labels: `audit.json` with all figures, `review.json` with the worst weak images.
 
     Without audit images nothing is expected, and the worst are those of the lowest confidence.
     """
     made_from = {"audit_images": data.part(AUDIT), "labels": labels, "audit": config}
     return run.stage(
-        name,
+        "audit",
         "Judge the labels by images whose truth is known",
         made_from,
         lambda stage: judge(stage, data, labels, config),

@@ -24,11 +24,8 @@ THROUGHPUT = "throughput.json"
 FAILED = "failed.jsonl"
 
 
-def label(
-    run: Run, data: Artifact, by: Labeller, max_failures: int | None, name: str = "labels"
-) -> Artifact:
-    """Label training and audit images: `rows/`, `summary.json` and `failed.jsonl`; `name` is the
-    stage's.
+def label(run: Run, data: Artifact, by: Labeller, max_failures: int | None) -> Artifact:
+    """Label training and audit images: `rows/`, `summary.json` and `failed.jsonl`.
 
     Raises TooManyFailures if more images fail than may; finished rows are kept, and with another
     limit the same command continues.
@@ -42,7 +39,7 @@ def label(
         summarise(stage, throughput, source, categories)
 
     return run.stage(
-        name,
+        "labels",
         "Give every pixel of the images to learn from a class",
         streamed_from(images, by),
         make,

@@ -5,12 +5,13 @@ import pytest
 from upath import UPath
 
 from ray_wssis.instance.drawer import drawer_of
+from ray_wssis.verdict import said
 
 
 def tried(folder: Path, number: int, teacher: float, student: float) -> None:
-    figures = {"teacher_mIoU": teacher, "student_mIoU": student}
-    (folder / f"round_{number}_trial").mkdir()
-    (folder / f"round_{number}_trial/trial.json").write_text(json.dumps(figures))
+    (folder / f"round_{number}_verdict").mkdir()
+    verdict = json.dumps(said(3, teacher, student))
+    (folder / f"round_{number}_verdict/verdict.json").write_text(verdict)
 
 
 @pytest.mark.parametrize(

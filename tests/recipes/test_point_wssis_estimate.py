@@ -40,12 +40,12 @@ def test_an_upper_bound_takes_as_long_as_a_student() -> None:
     assert took["evaluation"] == pytest.approx(10 + 3 * 20 * 0.2)
 
 
-def test_an_earlier_round_takes_as_long_as_the_last_one_and_a_trial() -> None:
+def test_an_earlier_round_takes_as_long_as_the_last_one_and_a_verdict() -> None:
     took, once = seconds(config("rounds=3"), NUMBER, TIMINGS), seconds(config(), NUMBER, TIMINGS)
     for number in (1, 2):
         assert took[f"round_{number}_labels"] == took["labels"] == once["labels"]
         assert took[f"round_{number}_student"] == took["student"] == once["student"]
-        assert took[f"round_{number}_trial"] == pytest.approx(10 + 10 * (0.2 + 0.01))
+        assert took[f"round_{number}_verdict"] == pytest.approx(10 + 10 * (0.2 + 0.01))
     assert took["evaluation"] == pytest.approx(10 + 4 * 20 * 0.2)
 
 

@@ -11,6 +11,7 @@ from ray_wssis.data.records import Records
 from ray_wssis.instance.merge import MERGED
 from ray_wssis.instance.split import AUDIT, STRONG, TAUGHT, WEAK
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.verdict import is_taken
 from tests.recipes.test_configs_run import NARROW
 from tests.recipes.test_configs_run import SMALL as FEW_STEPS
 from tests.support.in_process import stream_here, train_here
@@ -42,7 +43,7 @@ def made(folder: Path) -> dict[str, Artifact]:
 def test_every_round_has_stages_of_its_own(made: dict[str, Artifact]) -> None:
     assert list(made) == config().stages()
     assert list(made)[4:9] == [
-        f"round_1_{name}" for name in ("labels", "audit", "merged", "student", "trial")
+        f"round_1_{name}" for name in ("labels", "audit", "merged", "student", "verdict")
     ]
 
 
@@ -58,10 +59,9 @@ def test_only_the_last_student_learns_from_audit_images(made: dict[str, Artifact
 
 
 def test_the_better_one_draws(made: dict[str, Artifact]) -> None:
-    figures = json.loads((made["round_1_trial"] / "trial.json").read_text())
     student = made["round_1_student"].hash_of("model")
     drawn_by = made["labels"].manifest["made_from"]["labeller"].split()[0]
-    assert (drawn_by == student) == (figures["student_mIoU"] > figures["teacher_mIoU"])
+    assert (drawn_by == student) == is_taken(made["round_1_verdict"].folder)
 
 
 def test_every_round_is_measured(made: dict[str, Artifact], folder: Path) -> None:

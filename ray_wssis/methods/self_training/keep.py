@@ -34,10 +34,8 @@ AT_A_TIME = 256  # images
 SOURCE = UPath(WEAK).stem
 
 
-def keep(
-    run: Run, data: Artifact, labels: Artifact, policy: Policy, number: int, name: str
-) -> Artifact:
-    """Keep the pixels of `labels` that are learnt in round `number`; `name` is the stage's."""
+def keep(run: Run, data: Artifact, labels: Artifact, policy: Policy, number: int) -> Artifact:
+    """Keep the pixels of `labels` that are learnt in round `number`."""
 
     def make(stage: Workspace) -> None:
         weak, taught = Records.read(data / WEAK), Records.read(data / TAUGHT)
@@ -60,9 +58,8 @@ def keep(
         "policy": policy,
         "round": number,
     }
-    return run.stage(
-        name, "Keep the pixels that a student may learn", made_from, make, follows_retry=True
-    )
+    says = "Keep the pixels that a student may learn"
+    return run.stage("merged", says, made_from, make, follows_retry=True)
 
 
 def count(rows: UPath, num_classes: int) -> Histogram:

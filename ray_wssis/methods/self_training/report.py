@@ -5,11 +5,12 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.methods.self_training.keep import FIGURES as KEPT
-from ray_wssis.methods.self_training.verdict import VERDICT
 from ray_wssis.report.page import Section
 from ray_wssis.report.run_folder import RunFolder, read_json
 from ray_wssis.report.template import render
+from ray_wssis.run_config import round_prefix
 from ray_wssis.semantic.audit import FIGURES as AUDITED
+from ray_wssis.verdict import VERDICT
 
 HERE = "ray_wssis.methods.self_training"
 
@@ -17,7 +18,9 @@ HERE = "ray_wssis.methods.self_training"
 def rounds_section(folder: UPath, prefixes: tuple[str, ...], rounds: int) -> Section:
     """Tell what each round of the run in `folder` did, by what its stages wrote."""
     run = RunFolder.read(folder)
-    names = [f"round_{number}_{prefix}" for number in range(1, rounds + 1) for prefix in prefixes]
+    names = [
+        round_prefix(number) + prefix for number in range(1, rounds + 1) for prefix in prefixes
+    ]
     told = [tell(run, name) for name in names if f"{name}verdict" in run.stages]
     teachers = [
         (f"{prefix}teacher", run.figure(f"{prefix}teacher/val/mIoU")) for prefix in prefixes

@@ -1,8 +1,6 @@
 """The stage that tells whether a round is taken: whether its student is worse than the network
 before it on the audit images, from which neither learnt."""
 
-from typing import Any
-
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.records import Records
 from ray_wssis.run import ROWS, Run
@@ -10,13 +8,12 @@ from ray_wssis.semantic.count_labels import CountLabels
 from ray_wssis.semantic.evaluate import model_figures
 from ray_wssis.semantic.segmenter_config import Views
 from ray_wssis.semantic.split import AUDIT
-from ray_wssis.storage import read_json, write_json
+from ray_wssis.storage import write_json
+from ray_wssis.verdict import VERDICT, said
 
-VERDICT = "verdict.json"
 
-
-def judge(run: Run, data: Artifact, before: Artifact, after: Artifact, name: str) -> Artifact:
-    """Compare two models: `verdict.json`.  Without audit images every round is taken."""
+def judge(run: Run, data: Artifact, before: Artifact, after: Artifact) -> Artifact:
+    """Compare two models: `verdict.json`."""
     models = {"before": before.part("model"), "after": after.part("model")}
 
     def make(stage: Workspace) -> None:
@@ -32,20 +29,10 @@ def judge(run: Run, data: Artifact, before: Artifact, after: Artifact, name: str
         write_json(stage / VERDICT, said(len(images), figures["before"], figures["after"]))
 
     return run.stage(
-        name,
+        "verdict",
         "Tell on the audit images whether the round made it worse",
         {"audit_images": data.part(AUDIT)} | models,
         make,
         logs=[ROWS],
         keep=[ROWS],
     )
-
-
-def said(number: int, before: float | None, after: float | None) -> dict[str, Any]:
-    """Compose a verdict of the mIoU, in percent, of two models on a number of images."""
-    worse = before is not None and after is not None and after < before
-    return {"num_audit_images": number, "before": before, "after": after, "is_taken": not worse}
-
-
-def is_taken(verdict: Artifact) -> bool:
-    return bool(read_json(verdict / VERDICT)["is_taken"])

@@ -8,6 +8,7 @@ from upath import UPath
 
 from ray_wssis.instance.report_rounds import rounds_section
 from ray_wssis.report.run_folder import RunFolder
+from ray_wssis.verdict import said
 
 
 def stage(folder: Path, name: str, seconds: float, **files: Any) -> None:
@@ -27,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     """Two rounds; the second one's refined masks are worse than its rough ones."""
     stage(tmp_path, "round_1_audit", 2, audit=judged(71.2, 60.4, "refined"))
     stage(tmp_path, "round_1_student", 100)
-    stage(tmp_path, "round_1_trial", 10, trial={"teacher_mIoU": 71.2, "student_mIoU": 74.9})
+    stage(tmp_path, "round_1_verdict", 10, verdict=said(3, 71.2, 74.9))
     stage(tmp_path, "audit", 3, audit=judged(66.6, 74.8, "rough"))
     stage(tmp_path, "student", 200)
     figures = {"round_1_student/val/AP": 31.5, "student/val/AP": 33.3}
@@ -51,8 +52,7 @@ def test_each_round_has_a_row_with_the_masks_that_were_used(folder: Path) -> Non
 
 
 def test_a_student_that_draws_worse_masks_does_not_draw(folder: Path) -> None:
-    worse = {"teacher_mIoU": 71.2, "student_mIoU": 70.0}
-    (folder / "round_1_trial/trial.json").write_text(json.dumps(worse))
+    (folder / "round_1_verdict/verdict.json").write_text(json.dumps(said(3, 71.2, 70.0)))
     assert [row[1] for row in rows(folder)] == ["teacher", "teacher"]
 
 

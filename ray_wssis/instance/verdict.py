@@ -1,7 +1,6 @@
-"""The trial of a student that may draw the masks of the next round.
+"""The stage that tells whether a student draws better masks than the network that taught it.
 
-It draws those of the audit images, whose true masks neither it nor its teacher has learnt from.
-Only if they are better than its teacher's does it draw on.
+It draws those of the audit images, whose true masks neither of them has learnt from.
 """
 
 import logging
@@ -9,37 +8,39 @@ import logging
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.records import Records
 from ray_wssis.instance.audit_figures import Audit, percent
-from ray_wssis.instance.drawer import TRIAL, student_draws
 from ray_wssis.instance.label import InstanceLabeller
 from ray_wssis.instance.quality import better_masks
 from ray_wssis.instance.split import AUDIT
 from ray_wssis.run import ROWS, Run, streamed_from
 from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.table import read_rows
+from ray_wssis.verdict import VERDICT, said
 
 COLUMNS = ["image_id", "annotation_id", "rough", "refined", "label", "area"]
 
 logger = logging.getLogger(__name__)
 
 
-def trial(run: Run, data: Artifact, labels: Artifact, by: InstanceLabeller) -> Artifact:
-    """Label the audit images with the student: `rows/`, and `trial.json` with the mIoU of its
-    masks and of those in `labels`, its teacher's."""
+def judge(run: Run, data: Artifact, labels: Artifact, by: InstanceLabeller) -> Artifact:
+    """Compare the masks of a student with those in `labels`, its teacher's: `verdict.json`."""
     images = [data.part(AUDIT)]
 
     def make(stage: Workspace) -> None:
         run.infer(stage, images, by)
-        figures = {"teacher": audited_miou(data, labels), "student": audited_miou(data, stage)}
-        write_json(stage / TRIAL, {f"{who}_mIoU": miou for who, miou in figures.items()})
+        number = len(Records.read(data / AUDIT))
+        before, after = (audited_miou(data, drawn) for drawn in (labels, stage))
+        write_json(stage / VERDICT, said(number, before, after))
 
-    return run.stage(
-        "trial",
-        "Let the student draw the masks of the audit images",
+    made = run.stage(
+        "verdict",
+        "Tell on the audit images whether the student draws better masks",
         {**streamed_from(images, by), "labels": labels},
         make,
         logs=[ROWS],
         keep=[ROWS],
     )
+    report(made)
+    return made
 
 
 def audited_miou(data: Artifact, labels: Artifact | Workspace) -> float | None:
@@ -52,15 +53,15 @@ def audited_miou(data: Artifact, labels: Artifact | Workspace) -> float | None:
     return percent(audit.ious(better_masks(audit))[known]) if known.any() else None
 
 
-def report_trial(tried: Artifact) -> None:
+def report(made: Artifact) -> None:
     """Log who draws the next masks, and why."""
-    figures, name = read_json(tried / TRIAL), tried.folder.name
-    teacher, student = figures["teacher_mIoU"], figures["student_mIoU"]
-    if teacher is None or student is None:
+    verdict, name = read_json(made / VERDICT), made.folder.name
+    if verdict["before"] is None or verdict["after"] is None:
         logger.warning("%s: there are no audit images to compare masks on; the student draws", name)
         return
     logger.info(
         "%s: on the audit images, the student's masks have an mIoU of %.1f, its teacher's %.1f: "
         "the %s draws the next ones",
-        *(name, student, teacher, "student" if student_draws(tried.folder) else "teacher"),
+        *(name, verdict["after"], verdict["before"]),
+        "student" if verdict["is_taken"] else "teacher",
     )

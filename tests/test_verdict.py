@@ -2,7 +2,7 @@
 
 import pytest
 
-from ray_wssis.methods.self_training.verdict import said
+from ray_wssis.verdict import said
 
 
 @pytest.mark.parametrize(

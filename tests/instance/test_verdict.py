@@ -8,11 +8,11 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.records import Records
-from ray_wssis.instance.drawer import student_draws
 from ray_wssis.instance.split import AUDIT, split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
-from ray_wssis.instance.trial import audited_miou, report_trial
+from ray_wssis.instance.verdict import audited_miou, report
 from ray_wssis.masks import iou
+from ray_wssis.verdict import said
 from tests.support.drawn_labels import label_row, write_rows
 from tests.support.run_in import run_in
 
@@ -44,18 +44,16 @@ def test_the_better_kind_of_masks_counts(data: Artifact, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("teacher", "student", "draws"),
-    [(70.0, 71.0, True), (70.0, 70.0, False), (70.0, 60.0, False), (None, None, True)],
+    [(70.0, 71.0, "student"), (70.0, 60.0, "teacher"), (None, None, "student")],
 )
-def test_a_student_draws_if_its_masks_are_better(
+def test_the_log_says_who_draws(
     teacher: float | None,
     student: float | None,
-    draws: bool,
+    draws: str,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    figures = {"teacher_mIoU": teacher, "student_mIoU": student}
-    (tmp_path / "trial.json").write_text(json.dumps(figures))
-    assert student_draws(UPath(tmp_path)) == draws
+    (tmp_path / "verdict.json").write_text(json.dumps(said(3, teacher, student)))
     with caplog.at_level(logging.INFO):
-        report_trial(Artifact(folder=UPath(tmp_path), manifest={}))
-    assert f"the {'student' if draws else 'teacher'} draws" in caplog.text
+        report(Artifact(folder=UPath(tmp_path), manifest={}))
+    assert f"the {draws} draws" in caplog.text
