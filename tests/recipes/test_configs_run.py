@@ -5,6 +5,7 @@ its workers would do is done here, in this process, so that a configuration take
 """
 
 import json
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ from tests.support.real_data import COCO_MINI
 
 pytestmark = pytest.mark.slow
 
-FULL_SIZE = "coco_10p"  # the one whose networks keep their depth and their widths
+FULL_SIZE = "coco_10p"  # its networks keep their depth and their widths
 PUBLISHED = sorted(name for name in shipped_configs() if name.startswith("coco_"))
 OURS = ["animals", "nuclei", "shapes"]
+OF_EACH = {"percent", "steps", "drops", "early"}  # all that published configurations differ in
 
 SMALL = [
     "teacher.training.early=[1, 2]",
@@ -151,7 +153,20 @@ def check_run(made: dict[str, Artifact], num_classes: int) -> None:
     assert all("segmentation" in entry for entry in merged["annotations"])
 
 
-@pytest.mark.parametrize("name", [*PUBLISHED, *OURS])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_configurations_differ_in_percent_and_schedule_alone(name: str) -> None:
+    own, other = (load_config(PointWSSISConfig, each).model_dump() for each in (name, FULL_SIZE))
+    assert without(own, OF_EACH) == without(other, OF_EACH)
+
+
+def without(values: Any, names: Set[str]) -> Any:
+    """Leave out the values of these names, however deep they are."""
+    if not isinstance(values, dict):
+        return values
+    return {name: without(value, names) for name, value in values.items() if name not in names}
+
+
+@pytest.mark.parametrize("name", ["coco_1p", FULL_SIZE, *OURS])
 def test_a_configuration_takes_its_steps_on_coco(
     name: str, coco: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

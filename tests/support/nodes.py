@@ -122,7 +122,7 @@ def exactly(number: int, cluster: Cluster) -> list[Any]:
     """This many nodes beside the head: some that are there, and new ones or fewer."""
     nodes = list(cluster.worker_nodes)
     for node in nodes[number:]:
-        cluster.remove_node(node, allow_graceful=False)
+        cluster.remove_node(node)
     return nodes[:number] + [cluster.add_node(num_cpus=CPUS) for _ in range(number - len(nodes))]
 
 
