@@ -17,11 +17,12 @@ COLUMNS = {"objects": "num_objects", "mIoU %": "mIoU", "below 0.5 %": "share_bel
 
 
 def audit_command(
-    run: Annotated[str, typer.Argument(help="Folder of a run, a path or a URI.")],
+    run: Annotated[str, typer.Argument(help="Folder of a run, or of an audit in it.")],
 ) -> None:
     """Show how far the pseudo masks of a run can be trusted, and where the worst are listed."""
     try:
-        made = read_artifact(locate(run) / "audit")
+        place = locate(run)
+        made = read_artifact(place if (place / "audit.json").exists() else place / "audit")
     except StaleArtifact:
         raise
     except ValueError as error:

@@ -69,7 +69,9 @@ def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
     yield run.report(
         {"evaluation": figures},
         lambda: [
-            *semantic_sections(run.folder, list(models)),
+            *semantic_sections(
+                run.folder, list(models), tags=False, baseline=f"{config.prefixes[-1]}teacher"
+            ),
             rounds_section(run.folder, config.prefixes, config.rounds),
         ],
     )

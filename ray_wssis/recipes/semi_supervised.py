@@ -35,4 +35,6 @@ def semi_supervised(run: Run, config: SemiSupervisedConfig) -> Iterator[Artifact
         models["upper_bound"] = train(run, "upper_bound", says, stage, truth, validation)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, None, config.evaluation))
-    yield run.report({"evaluation": figures}, lambda: semantic_sections(run.folder, list(models)))
+    yield run.report(
+        {"evaluation": figures}, lambda: semantic_sections(run.folder, list(models), tags=False)
+    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from markupsafe import Markup
 from upath import UPath
 
 from ray_wssis.data.records import Records
@@ -21,6 +22,9 @@ HERE = "ray_wssis.semantic"
 COLORS = {
     "hybrid": "orange",
     "agmm": "orange",
+    "teacher": "amber",
+    "first_teacher": "amber",
+    "second_teacher": "amber",
     "student": "blue",
     "upper_bound": "gray",
     "baseline": "amber",
@@ -35,16 +39,33 @@ COLUMNS = {
 }
 
 
-def semantic_sections(folder: UPath, models: Sequence[str]) -> list[Section]:
-    """Build the sections about the run in `folder`; `models` names the stages that trained one."""
+def semantic_sections(
+    folder: UPath, models: Sequence[str], *, tags: bool = True, baseline: str = "baseline"
+) -> list[Section]:
+    """Build the sections about the run in `folder`; `models` names the stages that trained one.
+
+    `tags` tells whether those of the weak images were used; `baseline` is the model that did
+    without weak images.
+    """
     run = RunFolder.read(folder)
     categories = Records.read(folder / "split" / VALIDATION).categories
     names = [category.name for category in categories]
     models = [name for name in COLORS if name in models]
     main = next(name for name in MAIN if name in models)
     labels = [labels_section(folder, run, names)] if "labels" in run.stages else []
+    result = {name: run.figure(f"{name}/val/mIoU") for name in COLORS}
+    result["baseline"] = run.figure(f"{baseline}/val/mIoU")
+    headline = render(
+        "headline",
+        HERE,
+        main=main,
+        result=result,
+        pseudo=run.figure("pseudo/mIoU"),
+        counts=read_counts(folder),
+        tags=tags,
+    )
     return [
-        accuracy_section(run, models, main, names, read_counts(folder)),
+        accuracy_section(run, models, main, names, headline),
         *labels,
         training_section(run, models),
         predictions_section(folder, main, names),
@@ -52,9 +73,9 @@ def semantic_sections(folder: UPath, models: Sequence[str]) -> list[Section]:
 
 
 def accuracy_section(
-    run: RunFolder, models: Sequence[str], main: str, names: list[str], counts: Mapping[str, Any]
+    run: RunFolder, models: Sequence[str], main: str, names: list[str], headline: Markup
 ) -> Section:
-    """The mIoU of each model and of each class, and the headline of the page."""
+    """The mIoU of each model and of each class, below the headline of the page."""
     rows: list[dict[str, Any]] = [
         {
             "model": name,
@@ -73,9 +94,6 @@ def accuracy_section(
         for column, title in COLUMNS.items()
         if any(row["figures"][column] is not None for row in rows)
     }
-    result = {name: run.figure(f"{name}/val/mIoU") for name in COLORS}
-    pseudo = run.figure("pseudo/mIoU")
-    headline = render("headline", HERE, main=main, result=result, pseudo=pseudo, counts=counts)
     html = render(
         "accuracy",
         HERE,

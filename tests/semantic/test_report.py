@@ -20,6 +20,17 @@ def test_the_headline_says_what_came_out(
 ) -> None:
     result = {"student": student, "baseline": baseline, "upper_bound": None}
     counts: dict[str, object] = {}
-    page = render("headline", HERE, main="student", result=result, pseudo=None, counts=counts)
+    values = {"result": result, "pseudo": None, "counts": counts, "tags": True}
+    page = render("headline", HERE, main="student", **values)
     heading = str(page).partition("</h1>")[0]
     assert said in heading
+
+
+def test_images_without_labels_are_not_called_tagged() -> None:
+    result = {"student": 50.0, "baseline": 50.0, "upper_bound": None}
+    counts = {"strong": {"num_images": 4}, "weak": {"num_images": 8}}
+    values = {"result": result, "pseudo": None, "counts": counts, "tags": False}
+    page = str(render("headline", HERE, main="student", **values))
+    assert "Images without labels did not help: 50.0&nbsp;mIoU, 50.0 without them" in page
+    assert "<b>8 images without labels</b>" in page
+    assert "Tags" not in page
