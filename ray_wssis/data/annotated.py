@@ -7,7 +7,10 @@ treats a crowd: as an ignore region.  An object most of which lies there is igno
 import logging
 from collections.abc import Container
 
+import numpy as np
+
 from ray_wssis import masks
+from ray_wssis.data.columns import lack_masks, num_objects
 from ray_wssis.data.records import Object, Record, Records
 
 SEEN_SHARE = 0.5  # of an object's pixels; an object with a smaller share is ignored
@@ -22,11 +25,14 @@ def labelled(records: Records, file: str, incomplete: Container[int] = ()) -> Re
     Where every object has a mask, images without objects are taken for empty; if most are, that is
     worth a warning.  Images with ids in `incomplete` have annotations that cannot be used.
     """
-    kept = [record for record in records if is_labelled(record) or record.image_id in incomplete]
-    number = len(records) - len(kept)
-    if not number or not kept:  # without any annotation the split is refused anyway
+    kept = num_objects(records) > 0
+    empty = np.flatnonzero(~kept)
+    seen = (is_labelled(x) or x.image_id in incomplete for x in records.select(empty.tolist()))
+    kept[empty] = list(seen)
+    number = len(records) - int(kept.sum())
+    if not number or number == len(records):  # without annotations the split is refused anyway
         return records
-    if all(obj.mask is not None for record in kept for obj in record.objects):
+    if not lack_masks(records).any():
         if number > MOST_EMPTY * len(records):
             logger.warning(
                 "%s: %d of %d images have no annotation and are learnt as background. Remove those "
@@ -43,7 +49,7 @@ def labelled(records: Records, file: str, incomplete: Container[int] = ()) -> Re
         number,
         len(records),
     )
-    return Records.from_rows(kept, records.categories)
+    return records.select(np.flatnonzero(kept).tolist())
 
 
 def is_labelled(record: Record) -> bool:

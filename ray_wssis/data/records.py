@@ -8,15 +8,18 @@ from them (`ray_wssis.data.coco.read`), and exist nowhere else.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from math import isnan
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from upath import UPath
 
 Point = tuple[float, float]
@@ -51,6 +54,7 @@ SCHEMA = pa.schema(
 _CLICKS = "clicks"
 _ADDED = (_CLICKS, "class_map", "tags", "annotated", "confidence")  # columns that older files lack
 WRITTEN_AT_A_TIME = 512  # records
+FEW = 8192  # records that are held as they are; more of them become a table, so many at a time
 _CATEGORIES = b"categories"  # key in the schema's metadata
 
 
@@ -165,15 +169,22 @@ class Records:
 
     @classmethod
     def from_rows(cls, records: Iterable[Record], categories: Sequence[Category]) -> "Records":
-        """Hold these records; the Arrow table is built when it is first needed."""
-        return cls(tuple(records), categories)
+        """Hold these records: a few as they are, many in an Arrow table."""
+        rest = iter(records)
+        first = tuple(islice(rest, FEW))
+        if len(first) < FEW:
+            return cls(first, categories)
+        pieces = [_table(first)]
+        while piece := tuple(islice(rest, FEW)):
+            pieces.append(_table(piece))
+        return cls(pa.concat_tables(pieces), categories)
 
     @cached_property
     def table(self) -> pa.Table:
         """Arrow table with the columns of `SCHEMA`."""
         if isinstance(self._content, pa.Table):
             return self._content
-        return pa.Table.from_pylist([record.to_row() for record in self._content], schema=SCHEMA)
+        return _table(self._content)
 
     @classmethod
     def read(cls, uri: str | UPath) -> "Records":
@@ -214,6 +225,22 @@ class Records:
             taken = self._content.take(pa.array(indices, type=pa.int64()))
             return Records(taken, self.categories)
         return Records([self._content[index] for index in indices], self.categories)
+
+    def changed(self, change: Callable[[Record], Record], where: NDArray[np.bool_]) -> "Records":
+        """Change the records for which `where` holds, and leave the others as they are."""
+        assert len(where) == len(self)
+        if not isinstance(self._content, pa.Table):
+            pairs = zip(self._content, where, strict=True)
+            rows = [change(record) if changes else record for record, changes in pairs]
+            return Records.from_rows(rows, self.categories)
+        pieces = [self._content.slice(0, 0)]
+        for start in range(0, len(self), FEW):
+            piece, here = self._content.slice(start, FEW), where[start : start + FEW]
+            new = [change(record) for record in Records(piece.filter(here), self.categories)]
+            order = np.argsort(np.argsort(here, kind="stable"), kind="stable")
+            together = pa.concat_tables([piece.filter(~here), _table(new)])
+            pieces.append(together.take(order) if new else piece)
+        return Records(pa.concat_tables(pieces), self.categories)
 
     def __len__(self) -> int:
         return len(self._content)
@@ -266,6 +293,10 @@ class RecordsWriter:
         self.flush()
         self.writer.close()
         self.stream.close()
+
+
+def _table(records: Iterable[Record]) -> pa.Table:
+    return pa.Table.from_pylist([record.to_row() for record in records], schema=SCHEMA)
 
 
 def _unknown(column: str, table: pa.Table) -> pa.Array:

@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 
+import numpy as np
+
+from ray_wssis.data.columns import annotation_ids, image_ids
 from ray_wssis.data.records import Record, Records
 
 
@@ -10,11 +13,12 @@ def id_offset(added: Records, taken: Records) -> int:
 
     Converters number every file from 1, and both files end up in one training set.
     """
-    ours, theirs = ids(taken), ids(added)
-    if not any(known & new for known, new in zip(ours, theirs, strict=True)):
+    ours = image_ids(taken), annotation_ids(taken)
+    theirs = image_ids(added), annotation_ids(added)
+    if not any(np.isin(new, known).any() for known, new in zip(ours, theirs, strict=True)):
         return 0
-    highest = max(max(numbers, default=0) for numbers in ours)
-    lowest = min(min(numbers, default=0) for numbers in theirs)
+    highest = max(int(numbers.max()) if len(numbers) else 0 for numbers in ours)
+    lowest = min(int(numbers.min()) if len(numbers) else 0 for numbers in theirs)
     return int(10 ** len(str(max(highest - lowest, 0))))
 
 
@@ -31,9 +35,3 @@ def renumbered_record(record: Record, offset: int) -> Record:
         replace(obj, annotation_id=obj.annotation_id + offset) for obj in record.objects
     )
     return replace(record, image_id=record.image_id + offset, objects=objects)
-
-
-def ids(records: Records) -> tuple[set[int], set[int]]:
-    """Return the ids of all images, and of all objects."""
-    images = {record.image_id for record in records}
-    return images, {obj.annotation_id for record in records for obj in record.objects}

@@ -7,6 +7,7 @@ regions: neither an object to learn nor background.  Corrections by people win.
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import NamedTuple
 
 from upath import UPath
@@ -123,7 +124,9 @@ def annotated(
     merging: Merging,
 ) -> Iterator[PseudoLabelled]:
     """Read folders that `wssis annotate` made; ids that are taken are moved out of the way."""
-    taken = Records.from_rows([*strong, *weak], weak.categories)
+    if not folders:
+        return
+    taken = Records.from_rows(chain(strong, weak), weak.categories)
     for place in folders:
         folder = read_annotated_folder(place, lineage, weak.categories)
         warn_of_shared_images({"training": taken, "annotated": folder.records})
@@ -140,4 +143,4 @@ def annotated(
             offset,
         )
         moved = (renumbered_record(record, offset) for record in folder.records)
-        taken = Records.from_rows([*taken, *moved], weak.categories)
+        taken = Records.from_rows(chain(taken, moved), weak.categories)

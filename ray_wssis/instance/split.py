@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import NamedTuple
 
 from upath import UPath
@@ -17,6 +18,7 @@ from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.annotated import labelled
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco.read import Rejected, read_coco
+from ray_wssis.data.columns import lack_masks, lack_points
 from ray_wssis.data.images.shared import warn_of_shared_images
 from ray_wssis.data.mirrored_classes import mirrored_pairs
 from ray_wssis.data.points.clicked import LEAST_CLICKS, Floats, click_depths, with_clicked_points
@@ -113,7 +115,7 @@ def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
         parts.weak_truth.write(stage / WEAK_TRUTH)
         lacking = incomplete(rejected)
         whole = (record for record in parts.weak_truth if record.image_id not in lacking)
-        Records.from_rows([*parts.strong, *whole], parts.strong.categories).write(stage / ALL)
+        Records.from_rows(chain(parts.strong, whole), parts.strong.categories).write(stage / ALL)
 
 
 def write_rejected(rejected: list[Rejected], file: UPath) -> None:
@@ -211,7 +213,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         logger.info("weak ids are also those of strong images or objects: adding %d", offset)
         weak_records = renumbered(weak_records, offset)
         rejected = [renumbered_rejection(entry, offset) for entry in rejected]
-    known = all(obj.mask is not None for record in weak_records for obj in record.objects)
+    known = not lack_masks(weak_records).any()
     validation = read_validation(config, strong_records.categories)
     depths = wanted_depths(config, strong_records)
     weak_records, strong_records, validation = (
@@ -270,9 +272,7 @@ def renumbered_rejection(entry: Rejected, offset: int) -> Rejected:
 
 def pointed(records: Records, kind: PointKind, seed: int) -> Records:
     """Add a point to every mask."""
-    return Records.from_rows(
-        (with_points(record, kind, seed) for record in records), records.categories
-    )
+    return records.changed(lambda record: with_points(record, kind, seed), lack_points(records))
 
 
 def wanted_depths(config: DataConfig, clicked: Records) -> Floats | None:

@@ -4,6 +4,7 @@ import pickle
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -51,6 +52,20 @@ def test_selected_rows_come_in_the_order_asked_for() -> None:
     records = Records.from_rows([record(1), record(2), record(3)], CATEGORIES)
     assert [row.image_id for row in records.select([2, 0])] == [3, 1]
     assert len(records.select([])) == 0
+
+
+@pytest.mark.parametrize("few", [1, 2, 3, 100])
+def test_many_records_are_a_table_and_the_same(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray_wssis.data.records.FEW", few)
+    rows = [record(i, i % 3) for i in range(7)]
+    records = Records.from_rows(iter(rows), CATEGORIES)
+    assert list(records) == rows
+    for places in ([], [0], [1, 4, 6], list(range(7))):
+        where = np.isin(np.arange(7), places)
+        changed = records.changed(lambda row: replace(row, file="new"), where)
+        assert list(changed) == [
+            replace(row, file="new") if i in places else row for i, row in enumerate(rows)
+        ]
 
 
 def test_a_file_gives_back_rows_and_categories(tmp_path: Path) -> None:

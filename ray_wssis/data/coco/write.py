@@ -8,6 +8,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import IO, Any
 
@@ -29,21 +30,19 @@ def write_coco(
 ) -> None:
     """Write records as a COCO instance file; file names become relative to `images`."""
     root = f"{images}".rstrip("/") + "/"
-    entries: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    for record in records:
-        name = record.file.removeprefix(root) if images else record.file
-        entries.append(coco_image(record, records.categories) | {"file_name": name})
-        annotations.extend(coco_annotations(record, records.categories))
-    data = {
-        "info": info or {},
-        "images": entries,
-        "annotations": annotations,
-        "categories": coco_categories(records.categories),
-    }
     path = UPath(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(compact(data), encoding="utf-8")
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f'{{"info":{compact(info or {})},"images":[')
+        for number, record in enumerate(records):
+            name = record.file.removeprefix(root) if images else record.file
+            entry = coco_image(record, records.categories) | {"file_name": name}
+            file.write("," * bool(number) + compact(entry))
+        file.write('],"annotations":[')
+        everything = (coco_annotations(record, records.categories) for record in records)
+        for number, entry in enumerate(chain.from_iterable(everything)):
+            file.write("," * bool(number) + compact(entry))
+        file.write(f'],"categories":{compact(coco_categories(records.categories))}}}')
 
 
 def coco_image(record: Record, categories: Sequence[Category]) -> dict[str, Any]:

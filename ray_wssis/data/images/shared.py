@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 def warn_of_shared_images(parts: Mapping[str, Records]) -> None:
     """Name each two parts that share images, with a count and an example."""
-    files = {part: [record.file for record in records] for part, records in parts.items()}
+    files = {part: records.table["file"].to_pylist() for part, records in parts.items()}
     keys = content_keys([file for names in files.values() for file in names])
     shown = {part: {keys[name]: name for name in names} for part, names in files.items()}
     for first, second in combinations(shown, 2):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ray_wssis import masks
+from ray_wssis.data.columns import lack_points
 from ray_wssis.data.points.draw import chance, pointed
 from ray_wssis.data.records import Point, Record, Records
 
@@ -48,8 +49,8 @@ def with_clicked_points(records: Records, depths: Floats, seed: int) -> Records:
         bits = chance(seed, "annotation", annotation_id)
         return point_at(depth, mask, record.height, record.width, bits)
 
-    return Records.from_rows(
-        (pointed(record, partial(draw, record)) for record in records), records.categories
+    return records.changed(
+        lambda record: pointed(record, partial(draw, record)), lack_points(records)
     )
 
 

@@ -12,12 +12,22 @@ that it draws there are as good as those of the weak images, and can be compared
 The other strong images are the *taught* ones.
 """
 
-from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from typing import NamedTuple
 
+import numpy as np
+
 from ray_wssis import masks
+from ray_wssis.data.columns import (
+    Where,
+    count_labels,
+    image_ids,
+    know_masks,
+    lack_masks,
+    lack_points,
+    num_objects,
+)
 from ray_wssis.data.points.draw import with_points
 from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Record, Records
@@ -48,16 +58,17 @@ def split_records(
     percent: float,
     seed: int,
     point_kind: PointKind | str,
-    incomplete: Container[int] = (),
+    incomplete: Collection[int] = (),
 ) -> Split:
     """Cut `records` as `cut_records` and forget the masks of the rest.
 
     Crowds stay in the strong part and are removed from the weak one.
     """
     strong, rest, knows_masks = cut_records(records, percent, seed, point_kind, incomplete)
+    empty = num_objects(rest) == 0
     return Split(
         strong=strong,
-        weak=Records.from_rows((_forget_masks(_seen(x)) for x in rest), records.categories),
+        weak=rest.changed(lambda x: _forget_masks(_seen(x)), know_masks(rest) | empty),
         weak_truth=rest if knows_masks else None,
     )
 
@@ -67,7 +78,7 @@ def cut_records(
     percent: float,
     seed: int,
     point_kind: PointKind | str,
-    incomplete: Container[int] = (),
+    incomplete: Collection[int] = (),
 ) -> Cut:
     """Cut `records` so that `percent` % of the images are strong (rounded down, never 0).
 
@@ -78,13 +89,14 @@ def cut_records(
     """
     if not 0 < percent < 100:
         raise ValueError(f"percent is {percent:g}, it must be a number between 0 and 100")
-    pointed = [with_points(record, point_kind, seed) for record in records]
-    strong = _draw_strong(pointed, percent, seed, incomplete)
-    rest = [record for i, record in enumerate(pointed) if i not in strong]
+    pointed = records.changed(lambda x: with_points(x, point_kind, seed), lack_points(records))
+    whole = ~lack_masks(pointed) & ~np.isin(image_ids(pointed), list(incomplete))
+    strong = np.zeros(len(whole), dtype=np.bool_)
+    strong[_draw_strong(image_ids(pointed).tolist(), whole, percent, seed)] = True
     return Cut(
-        strong=Records.from_rows((pointed[i] for i in sorted(strong)), records.categories),
-        rest=Records.from_rows(rest, records.categories),
-        knows_masks=all(_knows_masks(record, incomplete) for record in rest),
+        strong=pointed.select(np.flatnonzero(strong).tolist()),
+        rest=pointed.select(np.flatnonzero(~strong).tolist()),
+        knows_masks=bool(whole[~strong].all()),
     )
 
 
@@ -104,8 +116,9 @@ def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Recor
     labels = {i: _labels(record) for i, record in enumerate(records)}
     able = [i for i, record in enumerate(records) if _can_audit(record)]
     usual = Sizes.of(records[i] for i in able)
+    ids = [record.image_id for record in records]
     draws = [
-        spare(labels, _in_line(records, able, f"audit {k}", seed), wanted) for k in range(NUM_DRAWS)
+        spare(labels, in_line(able, f"audit {k}", seed, ids, ids), wanted) for k in range(NUM_DRAWS)
     ]
     audit = min(draws, key=lambda drawn: (-len(drawn), usual.distance(records[i] for i in drawn)))
     return (
@@ -119,16 +132,15 @@ def as_weak(records: Records, kind: PointKind | str, seed: int) -> Records:
 
     Meant for published `_w.json` files, which still hold everything.  Crowds are dropped.
     """
-    return Records.from_rows(
-        (_forget_masks(with_points(record, kind, seed)) for record in records),
-        records.categories,
+    return records.changed(
+        lambda record: _forget_masks(with_points(record, kind, seed)), know_masks(records)
     )
 
 
 def count_classes(records: Records) -> dict[str, int]:
     """Count the objects of each class by name, classes without any included, crowds left out."""
-    counts = Counter(label for record in records for label in _labels(record))
-    return {entry.name: counts[label] for label, entry in enumerate(records.categories)}
+    names = [category.name for category in records.categories]
+    return dict(zip(names, count_labels(records).tolist(), strict=True))
 
 
 def classes_without_masks(strong: Records, weak: Records) -> list[str]:
@@ -140,34 +152,22 @@ def classes_without_masks(strong: Records, weak: Records) -> list[str]:
     return [name for name, count in count_classes(weak).items() if count and not taught[name]]
 
 
-def _draw_strong(
-    records: list[Record], percent: float, seed: int, incomplete: Container[int]
-) -> set[int]:
-    """Draw the places of the strong images among those that can be strong."""
+def _draw_strong(ids: list[int], whole: Where, percent: float, seed: int) -> list[int]:
+    """Draw the places of the strong images among the `whole` ones, which can be strong."""
     # The small term repairs products like 0.07 * 100, which are a hair below the whole number.
-    wanted = max(1, int(len(records) * percent / 100 + 1e-9))
-    able = [i for i, record in enumerate(records) if _knows_masks(record, incomplete)]
+    wanted = max(1, int(len(ids) * percent / 100 + 1e-9))
+    able = np.flatnonzero(whole).tolist()
     if len(able) < wanted:
         raise ValueError(
-            f"{percent:g} % of {len(records)} images are {wanted}, but only {len(able)} have a "
+            f"{percent:g} % of {len(ids)} images are {wanted}, but only {len(able)} have a "
             "mask for every object: choose a smaller percentage, or use the file as it is"
         )
-    return set(_in_line(records, able, "image", seed)[:wanted])
-
-
-def _in_line(records: list[Record], able: Iterable[int], kind: str, seed: int) -> list[int]:
-    """Sort places in an order that only the seed and the ids of the images decide."""
-    return in_line(records, able, kind, seed, lambda record: record.image_id)
+    return in_line(able, "image", seed, ids, ids)[:wanted]
 
 
 def _labels(record: Record) -> list[int]:
     """List the classes of the objects, crowds left out."""
     return [obj.label for obj in record.objects if not obj.crowd]
-
-
-def _knows_masks(record: Record, incomplete: Container[int]) -> bool:
-    """Tell whether every object of the image has a mask, and none is missing from the record."""
-    return record.image_id not in incomplete and all(obj.mask is not None for obj in record.objects)
 
 
 def _can_audit(record: Record) -> bool:

@@ -1,25 +1,19 @@
 """Images drawn by chance: an order that only a seed decides, and images that can be spared."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ray_wssis.data.points.draw import chance
-from ray_wssis.data.records import Record
 
 
 def in_line(
-    records: Sequence[Record],
-    able: Iterable[int],
-    kind: str,
-    seed: int,
-    key: Callable[[Record], int | str],
+    able: Iterable[int], kind: str, seed: int, keys: Sequence[int | str], ids: Sequence[int]
 ) -> list[int]:
-    """Sort the places `able` in an order that only the seed and the keys of the images decide."""
+    """Sort the places `able` in an order that only the seed and the keys of the images decide.
 
-    def rank(place: int) -> tuple[int, int]:
-        return chance(seed, kind, key(records[place])), records[place].image_id
-
-    return sorted(able, key=rank)
+    There is a key and an id for each place; ids decide where keys are equal.
+    """
+    return sorted(able, key=lambda place: (chance(seed, kind, keys[place]), ids[place]))
 
 
 def num_audit(total: int, share: float) -> int:

@@ -49,6 +49,22 @@ def test_a_weak_file_holds_nothing_of_the_masks(annotations: UPath, tmp_path: Pa
     assert all(None not in (obj.mask, obj.point) for row in strong for obj in row.objects)
 
 
+@pytest.mark.parametrize("kind", ["centroid", "random"])
+def test_a_large_file_is_cut_as_a_small_one_is(
+    annotations: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """A few records are held as they are, many in tables: the files are the same."""
+    folders = {few: tmp_path / str(few) for few in (1000, 2, 5)}
+    for few, folder in folders.items():
+        monkeypatch.setattr("ray_wssis.data.records.FEW", few)
+        monkeypatch.setattr("ray_wssis.data.coco.collected.HELD", few)
+        split_file(annotations, str(folder), percent=25, seed=0, point_kind=kind)
+    written = [
+        {file.name: file.read_bytes() for file in folder.iterdir()} for folder in folders.values()
+    ]
+    assert written[0] == written[1] == written[2]
+
+
 def test_half_a_percent_has_a_name_too(annotations: UPath, tmp_path: Path) -> None:
     files = split_file(annotations, str(tmp_path), percent=0.5, seed=0, point_kind="centroid")
     assert files.strong.name == "instances_0.5p_s.json"
