@@ -39,6 +39,14 @@ def test_it_writes_what_is_written_at_once(tmp_path: Path) -> None:
     assert load_json(UPath(tmp_path / "many.json")) == load_json(UPath(tmp_path / "once.json"))
 
 
+def test_a_file_is_json_without_spaces_in_the_order_of_coco(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    write_coco(RECORDS, str(file), info={"by": "hand"})
+    text = file.read_text()
+    assert text == json.dumps(json.loads(text), separators=(",", ":"))
+    assert list(json.loads(text)) == ["info", "images", "annotations", "categories"]
+
+
 def test_annotations_carry_extra_keys(tmp_path: Path) -> None:
     with CocoWriter(UPath(tmp_path / "a.json"), CATEGORIES) as writer:
         writer.add(RECORDS[0], [{"expected_iou": 0.5}, {}])
