@@ -64,9 +64,9 @@ class Collected:
             "height": self.heights,
             "tags": self.tags,
             "annotated": self.annotated,
-            "class_map": pa.nulls(len(self.files)),
         }
-        table = pa.table(of_images | of_objects, schema=SCHEMA)
+        unknown = {name: pa.nulls(len(self.files)) for name in SCHEMA.names}
+        table = pa.table(unknown | of_images | of_objects, schema=SCHEMA)
         return Records(table, categories)
 
     def _each(self) -> Iterator[Record]:
