@@ -1,4 +1,4 @@
-"""What the table of a data set tells without making a record of each image: ids, counts, gaps."""
+"""Facts that the table of a data set tells without a record for each image: ids, counts, gaps."""
 
 from collections.abc import Callable, Iterator
 
