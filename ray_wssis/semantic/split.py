@@ -53,9 +53,10 @@ def split(run: Run, config: SemanticDataConfig) -> Artifact:
         "class_maps": None if config.folder is None else listing(config.folder.class_maps),
         "sparse_labels": {folder: listing(folder) for folder in deciding_folders(config)},
     }
+    weak = "points or scribbles" if config.is_sparse else "tags"
     return run.stage(
         "split",
-        "Split the data into class maps and tags",
+        f"Split the data into class maps and {weak}",
         made_from,
         lambda stage: write_parts(config, run.config.seed, stage),
     )
