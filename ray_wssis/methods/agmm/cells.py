@@ -36,8 +36,9 @@ def count_cells(
     row = (torch.arange(height, device=device) // (height // rows))[:, None]
     column = torch.arange(width, device=device) // (width // columns)
     place = ((image * (classes + 1) + label) * rows + row) * columns + column  # (B, H, W)
-    counts = place.flatten().bincount(minlength=images * (classes + 1) * rows * columns)
+    counts = torch.zeros(images * (classes + 1) * rows * columns, device=device)
+    counts.index_add_(0, place.flatten(), torch.ones(place.numel(), device=device))
     return Cells(
-        annotated=counts.view(images, classes + 1, rows, columns)[:, :classes].float(),
+        annotated=counts.view(images, classes + 1, rows, columns)[:, :classes],
         inside=adaptive_avg_pool2d(inside.float(), (rows, columns)),
     )
