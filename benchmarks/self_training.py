@@ -4,12 +4,13 @@
 
 The built-in semantic images with one class ten times rarer: 960 to learn from, 240 of them with
 class maps, and 400 to measure on.  Trainings and labelling run in this process, one after the
-other; rounds of one seed share their teacher.  The last checkpoint counts.  What was measured is
-in `results.json` and is not measured again.
+other; rows of one seed share teacher and first labels.  The last checkpoint counts.  What was
+measured is in `results.json` and is not measured again.
 """
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 from collections import deque
@@ -20,9 +21,15 @@ from unittest.mock import patch
 import torch
 from upath import UPath
 
+from ray_wssis.data.class_maps.png import decode
+from ray_wssis.data.images.read import read_image
+from ray_wssis.data.records import Records
+from ray_wssis.metrics.miou import Counts
 from ray_wssis.recipes.catalogue import artifacts, load_recipe
 from ray_wssis.run import Run, carry_out
-from ray_wssis.storage import read_json
+from ray_wssis.semantic.segmenter import SemanticSegmenter, network_image
+from ray_wssis.semantic.segmenter_config import Views
+from ray_wssis.semantic.split import VALIDATION
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.task import Task
 from tests.support.in_process import stream_here, training_steps
@@ -43,7 +50,8 @@ ROWS = {  # a configuration, and what changes in it
     "cps": ("cps_shapes", []),
     "unimatch": ("unimatch_shapes", []),
 }
-MEASURED = {"mIoU": "mIoU", "rare class": "IoU/blue square"}
+SHARED = ("split", "teacher", "round_1_labels")  # stages that rows of a seed have in common
+RARE = "blue square"
 
 
 def main() -> None:
@@ -51,6 +59,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="a folder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--rounds", type=int, default=2, help="of threshold, cbst and dars")
     parser.add_argument("--set", action="append", default=[], help="as for wssis run")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -59,36 +68,45 @@ def main() -> None:
     found: dict[str, dict[str, Any]] = json.loads(file.read_text()) if file.exists() else {}
     for seed in options.seeds:
         for row in options.rows:
-            if str(seed) not in found.setdefault(row, {}):
-                found[row][str(seed)] = measure(options, row, seed)
+            name = called(row, options.rounds)
+            if str(seed) not in found.setdefault(name, {}):
+                found[name][str(seed)] = measure(options, row, seed)
                 file.write_text(json.dumps(found, indent=2))
-                print(row, seed, found[row][str(seed)], file=sys.stderr, flush=True)
+                print(name, seed, found[name][str(seed)], file=sys.stderr, flush=True)
     for row in options.rows:
-        print_row(row, [found[row][str(seed)] for seed in options.seeds])
+        name = called(row, options.rounds)
+        print_row(name, [found[name][str(seed)] for seed in options.seeds])
+
+
+def called(row: str, rounds: int) -> str:
+    """Name a row of the table."""
+    in_rounds = row in ("threshold", "cbst", "dars")
+    return f"{row}, {rounds} round{'s' if rounds > 1 else ''}" if in_rounds else row
 
 
 def measure(options: argparse.Namespace, row: str, seed: int) -> dict[str, float]:
-    """Carry out one run and return the figures of its network on the validation images."""
+    """Carry out one run and measure its network on the validation images."""
     name, changes = ROWS[row]
     folder = options.out / f"seed{seed}"
-    teacher, model = folder / "masks_only", "student"
+    out, base = folder / row.replace(" ", "_"), folder / "masks_only"
     changes = [f"seed={seed}", *SETTINGS, *changes, *options.set]
     if name in ("dars_shapes", "dmt_shapes"):
         changes = [*TEACHER, *changes]
-    if row == "masks only":
-        changes += ["rounds=1", "student.training.steps=1", "student.training.warmup_steps=0"]
-        model = "teacher"
-    elif name == "dars_shapes":
-        changes.append(f"teacher.ready={teacher / 'teacher/model'}")
+    until = "student"
+    if name == "dars_shapes":
+        until = f"round_{options.rounds}_student"
+        changes.append(f"rounds={options.rounds}")
+        for stage in SHARED if row != "masks only" else ():
+            shutil.copytree(base / stage, out / stage, dirs_exist_ok=True)
     config = load_recipe(name, changes)
-    out = folder / row.replace(" ", "_")
     with (
         patch("ray_wssis.training.run.train", train),
         patch("ray_wssis.streaming.stream.stream", stream_here),
     ):
-        carry_out(artifacts(Run(config, out), config))
-    figures = read_json(UPath(out / "metrics.json"))
-    return {title: figures[f"{model}/val/{key}"] for title, key in MEASURED.items()}
+        last = SHARED[-1] if row == "masks only" else until
+        carry_out(artifacts(Run(config, out), config), last)
+    stage = "teacher" if row == "masks only" else until
+    return figures(out / stage / "model", out / "split" / VALIDATION)
 
 
 def train(
@@ -99,12 +117,26 @@ def train(
     task.save(learner, folder / "model")
 
 
+def figures(model: Path, validation: Path) -> dict[str, float]:
+    """Measure the mIoU of a model, and the IoU of each class, in percent."""
+    segmenter = SemanticSegmenter.load(UPath(model), torch.device("cpu"))
+    truth = Records.read(UPath(validation))
+    counts = Counts.none(len(truth.categories))
+    for record in truth:
+        size = record.height, record.width
+        image = network_image(read_image(record.file, size), segmenter.config)
+        (drawn,) = segmenter.draw([image], [size], [None], Views())
+        assert record.class_map is not None
+        counts += Counts.of(decode(record.class_map), drawn.class_map, len(truth.categories))
+    return counts.figures([category.name for category in truth.categories])
+
+
 def print_row(name: str, values: list[dict[str, float]]) -> None:
     cells = []
-    for title in MEASURED:
-        of_seeds = [value[title] for value in values]
+    for key in ("mIoU", f"IoU/{RARE}"):
+        of_seeds = [value[key] for value in values]
         spread = f" ± {statistics.stdev(of_seeds):.1f}" if len(values) > 1 else ""
-        each = " ".join(f"{value:.1f}" for value in of_seeds)
+        each = " | ".join(f"{value:.1f}" for value in of_seeds)
         cells.append(f"{each} | {statistics.mean(of_seeds):.1f}{spread}")
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
