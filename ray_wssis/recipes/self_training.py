@@ -7,6 +7,7 @@ two networks each learns the labels of the other one, as in DMT (`methods/self_t
 """
 
 from collections.abc import Generator, Iterator
+from typing import NamedTuple
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.methods.self_training.halves import PARTS, halves
@@ -28,6 +29,14 @@ from ray_wssis.semantic.split import ALL, TAUGHT, VALIDATION, split
 from ray_wssis.semantic.task import SemanticTask
 from ray_wssis.semantic.train import train
 from ray_wssis.verdict import is_taken
+
+
+class Learnt(NamedTuple):
+    """A round of one network."""
+
+    student: Artifact
+    labels: Artifact  # that the student learnt from
+    is_taken: bool  # by the audit
 
 
 def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
@@ -52,9 +61,10 @@ def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
         before = dict(own)
         for prefix in config.prefixes:
             (by,) = [name for name in own if name != prefix or len(own) == 1]
-            model, taken = yield from learn(run, config, data, number, prefix, own[prefix], own[by])
+            found = yield from learn(run, config, data, number, prefix, own[prefix], own[by])
+            model, labels = found.student, found.labels
             models[model.folder.name] = model
-            own[prefix] = last = model if taken else own[prefix]
+            own[prefix] = last = model if found.is_taken else own[prefix]
         if own == before and config.repeats(number):
             break  # the next round would do the same once more
 
@@ -65,7 +75,7 @@ def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
         says, truth = "Train on all true class maps", {"strong": data.part(ALL)}
         models["upper_bound"] = train(run, "upper_bound", says, stage, truth, validation)
         yield models["upper_bound"]
-    yield (figures := evaluate(run, data, models, None, config.evaluation))
+    yield (figures := evaluate(run, data, models, labels, config.evaluation))
     yield run.report(
         {"evaluation": figures},
         lambda: [
@@ -85,11 +95,8 @@ def learn(
     prefix: str,
     own: Artifact,
     by: Artifact,
-) -> Generator[Artifact, None, tuple[Artifact, bool]]:
-    """Carry out round `number` of the network `own`, which learns labels that are drawn `by` one.
-
-    Returns the new network, and whether the audit takes it.
-    """
+) -> Generator[Artifact, None, Learnt]:
+    """Carry out round `number` of the network `own`, whose labels are drawn `by` a network."""
     run = run.within(round_prefix(number) + prefix)
     labelling = config.labelling
     labeller = DrawClassMaps.of(by.part("model"), labelling.views, tags=False, certainty=True)
@@ -106,7 +113,7 @@ def learn(
     says = f"Train the student of round {number} on true and pseudo labels"
     yield (student := run.train("student", says, task, stage))
     yield (verdict := judge(run, data, own, student))
-    return student, is_taken(verdict.folder)
+    return Learnt(student, labels, is_taken(verdict.folder))
 
 
 def take(run: Run, model: Artifact) -> Artifact:

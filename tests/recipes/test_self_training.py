@@ -61,6 +61,7 @@ def test_every_stage_of_every_round_is_made(made: dict[str, Artifact]) -> None:
     figures = read_json(made["evaluation"] / "metrics.json")
     for model in ("teacher", "round_1_student", "round_2_student", "student", "upper_bound"):
         assert 0 <= figures[f"{model}/val/mIoU"] <= 100
+    assert 0 <= figures["pseudo/mIoU"] <= 100  # of the labels of the last round
 
 
 def test_audit_images_say_whether_a_round_is_taken(made: dict[str, Artifact]) -> None:
