@@ -11,19 +11,17 @@ import logging
 import pickle
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from upath import UPath
 
 from ray_wssis.storage import remove, write_atomically, write_json
 from ray_wssis.streaming.labeller import Labeller, Row
-from ray_wssis.streaming.table import read_columns, shards
+from ray_wssis.streaming.table import at_once, read_columns, shards
 
 COMMON = [  # columns of every shard, beside those of the labeller
     pa.field("source", pa.string()),  # name of the records file: weak, audit, val, ...
@@ -34,7 +32,6 @@ COMMON = [  # columns of every shard, beside those of the labeller
     pa.field("hash", pa.int64()),  # of all the other columns
 ]
 CONTENT = "content.json"
-READERS = 16  # files read at the same time; they may be far away
 
 logger = logging.getLogger(__name__)
 
@@ -67,36 +64,46 @@ def row_hash(row: dict[str, Any], schema: pa.Schema) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-def finished(folder: UPath) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the keys of the images that have rows, and the keys of those that failed."""
-    keys, fine = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for _, table in tables(folder, ["key", "error"]):
-        keys.append(table["key"].to_numpy())
-        fine.append(table.filter(pc.is_null(table["error"]))["key"].to_numpy())
-    all_keys = np.unique(np.concatenate(keys))
-    return all_keys, np.setdiff1d(all_keys, np.concatenate(fine))
+class Written(NamedTuple):
+    """The rows of a folder of shards, as they were at one look."""
+
+    folder: UPath
+    files: list[UPath]
+    keys: NDArray[np.int64]  # of each row; here and below (rows,)
+    failed: NDArray[np.bool_]
+    shard: NDArray[np.int64]  # the place of its file
+
+    def finished(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the keys of the images that have rows, and the keys of those that failed."""
+        known = np.unique(self.keys)
+        return known, np.setdiff1d(known, self.keys[~self.failed])
+
+    def tidy(self, wanted: NDArray[np.int64]) -> None:
+        """Keep the rows of each image of `wanted` once, and nothing else.
+
+        Other rows are left over from an earlier configuration, or were written twice by a node that
+        died.  If an image failed once and later did not, its good rows stay.
+        """
+        order = np.lexsort((self.shard, self.failed, self.keys))  # of each key, the best first
+        known, first = np.unique(self.keys[order], return_index=True)
+        best = self.shard[order][first]
+        kept = self.shard == best[np.searchsorted(known, self.keys)]
+        kept &= np.isin(self.keys, wanted)
+        for place in np.unique(self.shard[~kept]).tolist():
+            keep_rows(self.files[place], kept[self.shard == place])
 
 
-def tidy(folder: UPath, wanted: NDArray[np.int64]) -> None:
-    """Keep the rows of each image of `wanted` once, and nothing else.
-
-    Other rows are left over from an earlier configuration, or were written twice by a node that
-    died.  If an image failed once and later did not, its good rows stay.
-    """
+def look(folder: UPath) -> Written:
+    """Read which rows there are, opening every shard once."""
     files: list[UPath] = []
-    parts = [np.zeros((3, 0), dtype=np.int64)]
+    keys, failed, places = [np.zeros(0, np.int64)], [np.zeros(0, np.bool_)], [np.zeros(0, np.int64)]
     for file, table in tables(folder, ["key", "error"]):
-        keys = table["key"].to_numpy()
-        failed = pc.is_valid(table["error"]).to_numpy()
-        parts.append(np.stack([keys, failed, np.full(len(keys), len(files))]))
+        keys.append(table["key"].to_numpy())
+        failed.append(table["error"].is_valid().to_numpy())
+        places.append(np.full(table.num_rows, len(files)))
         files.append(file)
-    keys, failed, shard = np.concatenate(parts, axis=1)
-    order = np.lexsort((shard, failed, keys))  # of each key, the best shard first
-    known, first = np.unique(keys[order], return_index=True)
-    best = shard[order][first]
-    kept = (shard == best[np.searchsorted(known, keys)]) & np.isin(keys, wanted)
-    for place in np.unique(shard[~kept]).tolist():
-        keep_rows(files[place], kept[shard == place])
+    columns = np.concatenate(keys), np.concatenate(failed), np.concatenate(places)
+    return Written(folder, files, *columns)
 
 
 def keep_rows(file: UPath, kept: NDArray[np.bool_]) -> None:
@@ -136,15 +143,12 @@ def tables(folder: UPath, columns: list[str]) -> Iterator[tuple[UPath, pa.Table]
         except (pa.ArrowInvalid, KeyError):
             return file, None
 
-    with ThreadPoolExecutor(READERS) as pool:
-        for file, table in pool.map(read, shards(folder)):
-            if table is None:
-                logger.warning(
-                    "%s is damaged: it is removed, and its images are labelled again", file
-                )
-                remove(file)
-            else:
-                yield file, table
+    for file, table in at_once(read, shards(folder)):
+        if table is None:
+            logger.warning("%s is damaged: it is removed, and its images are labelled again", file)
+            remove(file)
+        else:
+            yield file, table
 
 
 def finish_and_write(folder: UPath, labeller: Labeller, *batches: bytes) -> Row:

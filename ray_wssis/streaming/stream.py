@@ -24,7 +24,7 @@ from ray_wssis.streaming.item import Item
 from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.streaming.plan import Batch, Source, plan_batches, share_out, still_to_do
 from ray_wssis.streaming.pool import task_size
-from ray_wssis.streaming.shards import finished, tidy
+from ray_wssis.streaming.shards import Written, look
 from ray_wssis.streaming.throughput import STEPS, Failures, Throughput
 
 PROGRESS_EVERY = 10.0  # seconds
@@ -69,25 +69,30 @@ def stream(
     plans = [
         plan_batches(source, labeller.canvas_multiple, workers.batch_size) for source in sources
     ]
-    wanted = np.concatenate([source.keys for source in sources])
-    done, failed = finished(job.out)
+    written = look(job.out)
+    done, failed = written.finished()
     if retry_failed:
         done = np.setdiff1d(done, failed)
-    failures = Failures(
-        name=job.name,
-        most=max_failures,
-        before=len(np.intersect1d(np.intersect1d(failed, done), wanted)),
-    )
+    before = np.intersect1d(failed, done)
+    if len(before):
+        before = np.intersect1d(before, all_keys(sources))
+    failures = Failures(name=job.name, most=max_failures, before=len(before))
     failures.check()
     left = [still_to_do(source, plan, done) for source, plan in zip(sources, plans, strict=True)]
     total = Throughput()
     if any(left):
         run(job, workers, sources, left, total, failures)
-        check_written(job.out, wanted)
+        written = look(job.out)
+        check_written(written, all_keys(sources))
     else:
-        logger.info("%s: nothing to do, %d images are done", job.name, len(wanted))
-    tidy(job.out, wanted)
+        logger.info("%s: nothing to do, %d images are done", job.name, sum(map(len, sources)))
+    written.tidy(all_keys(sources))
     return total
+
+
+def all_keys(sources: list[Source]) -> NDArray[np.int64]:
+    """Return the keys of all images."""
+    return np.concatenate([source.keys for source in sources])
 
 
 def run(
@@ -135,11 +140,10 @@ def share_all(
             yield [Item(source=source, batch=batch) for batch in share]
 
 
-def check_written(folder: UPath, wanted: NDArray[np.int64]) -> None:
+def check_written(written: Written, wanted: NDArray[np.int64]) -> None:
     """Raise OSError if rows are not where other nodes say that they have put them."""
-    done, _ = finished(folder)
-    if missing := len(np.setdiff1d(wanted, done)):
+    if missing := len(np.setdiff1d(wanted, written.keys)):
         raise OSError(
-            f"{folder}: {missing} of {len(wanted)} images have no row, although all were written. "
-            "Is it a folder that all nodes share? `wssis doctor` can tell"
+            f"{written.folder}: {missing} of {len(wanted)} images have no row, although all were "
+            "written. Is it a folder that all nodes share? `wssis doctor` can tell"
         )

@@ -5,7 +5,8 @@ Neither files nor the rows in them are in any order; every row is about one imag
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,9 +16,11 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 ROWS_AT_A_TIME = 256
+READERS = 16  # files read at the same time; they may be far away
 FILES_IN_MEMORY = 8  # for `RowsById`, some MB each
 
 Item = TypeVar("Item")
+Found = TypeVar("Found")
 
 
 def each_row(
@@ -51,14 +54,20 @@ def read_rows(
 
 def failed_lines(folder: UPath) -> str:
     """Return a line of JSON for every image that failed, by image id."""
-    names = ("image_id", "file", "stage")
+    names = ["image_id", "file", "stage", "error"]
     failed = [
-        {name: row[name] for name in names} | {"reason": row["error"]}
-        for row in each_row(folder, [*names, "error"])
-        if row["error"] is not None
+        {"reason" if name == "error" else name: row[name] for name in names}
+        for table in at_once(lambda file: read_columns(file, names), shards(folder))
+        for row in table.filter(table["error"].is_valid()).to_pylist()
     ]
     failed.sort(key=lambda line: int(line["image_id"]))
     return "".join(json.dumps(line) + "\n" for line in failed)
+
+
+def at_once(read: Callable[[UPath], Found], files: Iterable[UPath]) -> Iterator[Found]:
+    """Yield what `read` returns for each file, in their order; some are read at the same time."""
+    with ThreadPoolExecutor(READERS) as pool:
+        yield from pool.map(read, files)
 
 
 def pieces(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -120,8 +129,8 @@ class RowsById:
         self.source = source
         self.cached: OrderedDict[int, dict[int, dict[str, Any]]] = OrderedDict()
         ids, places = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        for place, file in enumerate(self.files):
-            table = read_columns(file, ["image_id", "source"])
+        found = at_once(lambda file: read_columns(file, ["image_id", "source"]), self.files)
+        for place, table in enumerate(found):
             ours = table["source"].to_numpy(zero_copy_only=False) == source
             ids.append(table["image_id"].to_numpy()[ours])
             places.append(np.full(len(ids[-1]), place))

@@ -117,6 +117,15 @@ def test_a_task_carries_its_batches_to_another_process(tmp_path: Path) -> None:
     assert second[0].key == images.keys[1] and second[0].source == "weak"
 
 
+def test_a_first_start_waits_for_no_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of all images take long; without finished images only those of each task are needed."""
+    monkeypatch.setattr(Source, "keys", property(lambda _: pytest.fail("all keys")))
+    images = source(tmp_path, [(64, 64)] * 5)
+    batches = still_to_do(images, plan_batches(images, 8, 2), np.zeros(0, np.int64))
+    tasks = [images.task(share) for share in share_out(images, batches, 4)]
+    assert [len(list(read_task(task))) for task in tasks] == [2, 1]
+
+
 @given(data=st.data())
 def test_a_task_holds_the_records_of_its_places_wherever_they_are(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

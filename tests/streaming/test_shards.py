@@ -1,4 +1,5 @@
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,18 @@ from ray_wssis.streaming.labeller import Infer, Row
 from ray_wssis.streaming.shards import (
     content_digest,
     finish_and_write,
-    finished,
-    tidy,
+    look,
     write_shard,
 )
-from ray_wssis.streaming.table import RowsById, each_row, pieces, progress, read_rows, shards
+from ray_wssis.streaming.table import (
+    RowsById,
+    each_row,
+    pieces,
+    progress,
+    read_columns,
+    read_rows,
+    shards,
+)
 
 SCHEMA = pa.schema([("image_id", pa.int64()), ("mask", pa.list_(pa.binary()))])
 
@@ -96,26 +104,42 @@ def test_finished_and_failed_images_are_told_apart(folder: UPath) -> None:
     write_shard(folder, [row(1), row(2, error="gone")], SCHEMA)
     write_shard(folder, [row(3, error="gone")], SCHEMA)
     write_shard(folder, [row(3)], SCHEMA)  # tried again
-    done, failed = finished(folder)
+    done, failed = look(folder).finished()
     assert (done.tolist(), failed.tolist()) == ([1, 2, 3], [2])
-    assert [len(each) for each in finished(folder / "nowhere")] == [0, 0]
+    assert [len(each) for each in look(folder / "nowhere").finished()] == [0, 0]
+
+
+def test_a_look_opens_every_shard_once(folder: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, 4):
+        write_shard(folder, [row(number)], SCHEMA)
+    opened: list[str] = []
+
+    def read(file: UPath, columns: Sequence[str]) -> pa.Table:
+        opened.append(file.name)
+        return read_columns(file, columns)
+
+    monkeypatch.setattr("ray_wssis.streaming.shards.read_columns", read)
+    written = look(folder)
+    written.finished()
+    written.tidy(np.array([1, 2, 3]))
+    assert sorted(opened) == sorted(file.name for file in shards(folder))
 
 
 def test_tidying_leaves_each_wanted_image_once(folder: UPath) -> None:
     write_shard(folder, [row(1), row(2), row(3, error="gone")], SCHEMA)
     write_shard(folder, [row(2), row(3), row(4)], SCHEMA)
     write_shard(folder, [row(7)], SCHEMA)
-    tidy(folder, np.array([1, 2, 3]))
+    look(folder).tidy(np.array([1, 2, 3]))
     assert keys(folder) == [1, 2, 3]
     assert not any(each["error"] for each in each_row(folder))
     before = [file.name for file in shards(folder)]
-    tidy(folder, np.array([1, 2, 3]))
+    look(folder).tidy(np.array([1, 2, 3]))
     assert [file.name for file in shards(folder)] == before
 
 
 def test_all_rows_of_an_image_stay(folder: UPath) -> None:
     write_shard(folder, [row(1, b"1"), row(1, b"2"), row(5)], SCHEMA)
-    tidy(folder, np.array([1]))
+    look(folder).tidy(np.array([1]))
     assert [each["mask"] for each in each_row(folder)] == [[b"1"], [b"2"]]
 
 
@@ -123,7 +147,7 @@ def test_a_damaged_shard_is_removed(folder: UPath) -> None:
     write_shard(folder, [row(1)], SCHEMA)
     write_shard(folder, [row(2)], SCHEMA)
     (folder / "cut.parquet").write_bytes(shards(folder)[0].read_bytes()[:40])
-    done, _ = finished(folder)
+    done, _ = look(folder).finished()
     assert done.tolist() == [1, 2] and len(shards(folder)) == 2
 
 
