@@ -36,6 +36,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         },
         {"data", "models", "metrics"},
         {"session", "live_metrics", "report"},
+        {"shared_folder"},
         {"training", "streaming"},
         {"run_config", "run"},
         {"instance", "semantic"},
@@ -60,7 +61,10 @@ RANKS = {
     for package, layers in LAYERS.items()
 }
 KNOWS_RAY = {
-    "ray_wssis": {"session", "training", "live_metrics", "streaming", "run", "doctor", "cli"},
+    "ray_wssis": {
+        *("session", "shared_folder", "training", "live_metrics", "streaming"),
+        *("run", "doctor", "cli"),
+    },
     "wssis_serve": {"bulk", "ingress", "app", "command"},
 }
 COLLECTIONS = {"utils", "util", "common", "helpers", "misc", "base", "registry", "hooks"}

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,8 @@ def check_nodes(out: str | None) -> Iterator[Finding]:
     """Report the resources of the attached cluster, and what its nodes do not share."""
     import ray
 
-    alive = [node for node in ray.nodes() if node["Alive"]]
+    every = ray.nodes()
+    alive = [node for node in every if node["Alive"]]
     has = ray.cluster_resources()
     yield fine(
         "Ray",
@@ -195,6 +196,7 @@ def check_nodes(out: str | None) -> Iterator[Finding]:
         f"memory: {has.get('memory', 0) / 2**30:.0f} GiB, "
         f"object store: {has.get('object_store_memory', 0) / 2**30:.0f} GiB",
     )
+    yield from check_lost(every)
     nodes, silent = ask(alive, out)
     for name in silent:
         yield problem(
@@ -205,6 +207,18 @@ def check_nodes(out: str | None) -> Iterator[Finding]:
     here = versions()
     for node in nodes:
         yield from check_node(node, here, out)
+
+
+def check_lost(nodes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Name the addresses at which there was a node of the cluster and is none now."""
+    alive = {node["NodeManagerAddress"] for node in nodes if node["Alive"]}
+    for name in sorted({node["NodeManagerAddress"] for node in nodes} - alive):
+        yield warning(
+            f"node {name}",
+            "was lost, and a node that was cut off for a while does not come back by itself",
+            "If it is still wanted, start Ray there in a loop: while true; do ray start --address "
+            "HEAD:6379 --block; ray stop --force; sleep 10; done",
+        )
 
 
 def check_node(node: Node, here: dict[str, str], out: str | None) -> Iterator[Finding]:

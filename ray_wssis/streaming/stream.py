@@ -18,6 +18,7 @@ from upath import UPath
 from ray_wssis.live_metrics import LabellingMetrics
 from ray_wssis.logs import run_id
 from ray_wssis.session import connect
+from ray_wssis.shared_folder import check_shared
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.flow import Flow
 from ray_wssis.streaming.item import Item
@@ -107,6 +108,8 @@ def run(
     num_left = sum(len(batch) for batches in left for batch in batches)
     logger.info("%s: %d of %d images to do", job.name, num_left, sum(map(len, sources)))
     connect()
+    first = next(Item(source=x, batch=own[0]) for x, own in zip(sources, left, strict=True) if own)
+    check_shared(job.out, first.source.table["file"][first.batch[0]].as_py())
     shares = share_all(sources, left, task_size(num_left, workers))
     num_items = sum(map(len, left))
     start = logged_at = time.monotonic()

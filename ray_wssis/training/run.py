@@ -12,6 +12,7 @@ from upath import UPath
 
 from ray_wssis.logs import run_id
 from ray_wssis.session import connect, is_lent
+from ray_wssis.shared_folder import check_shared
 from ray_wssis.storage import is_local
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.folder import RUN
@@ -52,6 +53,7 @@ def train(
     """
     check_quotas(task.streams(), config.batch_size, workers.possible())
     connect()
+    check_shared(folder)
     gpu, cpus = place_of(workers)
     nodes = nodes_alive()
     check_loader_actors(nodes, workers, cpus, may_grow=is_lent())

@@ -151,3 +151,16 @@ def test_a_folder_that_only_the_driver_sees_is_noticed(
 def test_versions_of_what_is_not_installed_are_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PACKAGES", ("ray", "no-such-package"))
     assert versions()["no-such-package"] == "not installed"
+
+
+def test_nodes_that_are_gone_are_named_with_the_loop_that_brings_them_back() -> None:
+    nodes = [
+        {"NodeManagerAddress": "10.0.0.1", "Alive": True},
+        {"NodeManagerAddress": "10.0.0.2", "Alive": False},
+        {"NodeManagerAddress": "10.0.0.2", "Alive": False},
+        {"NodeManagerAddress": "10.0.0.3", "Alive": False},
+        {"NodeManagerAddress": "10.0.0.3", "Alive": True},  # it came back
+    ]
+    (finding,) = cluster.check_lost(nodes)
+    assert finding.about == "node 10.0.0.2" and finding.state is State.WARNING
+    assert "ray start --address HEAD:6379 --block" in str(finding.to_do)

@@ -1,0 +1,90 @@
+"""A look, before any work is given out, at whether all nodes of a cluster see the files of a run.
+
+Workers that find nothing where the driver wrote it fail one after the other, without a hint.
+"""
+
+import logging
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import ray
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from upath import UPath
+
+from ray_wssis.session import first_sentence, is_lent
+from ray_wssis.storage import is_local, locate, remove
+
+ANSWERS_WITHIN = 60.0  # seconds, for a node; a process may have to be started there
+
+logger = logging.getLogger(__name__)
+
+
+def check_shared(folder: UPath, image: str = "") -> None:
+    """Check that every node of a cluster with several sees a folder of ours, and an image.
+
+    Nodes that do not answer are named in a warning.  Raises ValueError, naming the nodes that do
+    not see what this process sees.
+    """
+    nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    if not is_lent() or len(nodes) < 2:
+        return
+    ids = frozenset(nodes)
+    if is_local(folder):
+        _check(folder.path, ids, is_folder=True)
+    if image and is_local(locate(image)) and Path(locate(image).path).exists():
+        _check(str(Path(locate(image).path).parent), ids, is_folder=False)
+
+
+@cache
+def _check(place: str, ids: frozenset[str], *, is_folder: bool) -> None:
+    """Check a place once for each set of nodes."""
+    nodes = {x["NodeID"]: x["NodeManagerAddress"] for x in ray.nodes() if x["NodeID"] in ids}
+    file = UPath(place)
+    if is_folder:
+        file.mkdir(parents=True, exist_ok=True)
+        file = file / f".seen-{uuid4().hex}"
+        file.write_bytes(b"?")
+    try:
+        seen = ask(nodes, file.path)
+    finally:
+        if is_folder:
+            remove(file)
+    if blind := sorted(nodes[node] for node, sees in seen.items() if not sees):
+        what = "files that are written to" if is_folder else "the images in"
+        raise ValueError(
+            f"{len(blind)} of {len(nodes)} nodes ({', '.join(blind)}) do not see {what} {place}: "
+            "mount the shared file system at the same path on every node, or use a bucket"
+        )
+
+
+def ask(nodes: Mapping[str, str], file: str) -> dict[str, bool]:
+    """Ask nodes, given as addresses by id, whether they see a file; some may not answer."""
+
+    def sees(file: str) -> bool:
+        return Path(file).exists()
+
+    look: Any = ray.remote(num_cpus=0, max_retries=0)(sees)
+    asked = {}
+    for node in nodes:
+        on_node = NodeAffinitySchedulingStrategy(node, soft=False)
+        asked[look.options(scheduling_strategy=on_node).remote(file)] = node
+    answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWERS_WITHIN)
+    found = {}
+    for call in answered:
+        try:
+            found[asked[call]] = bool(ray.get(call))
+        except RayError as error:
+            reason = first_sentence(error)
+            logger.warning("node %s starts no processes: %s", nodes[asked[call]], reason)
+    for call in silent:
+        logger.warning(
+            "node %s did not start a process within %.0f s: its work goes to others",
+            nodes[asked[call]],
+            ANSWERS_WITHIN,
+        )
+        ray.cancel(call, force=True)
+    return found
