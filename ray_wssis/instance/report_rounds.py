@@ -1,13 +1,12 @@
 """Section of the page about rounds: what each of them added."""
 
-from itertools import count, takewhile
 from typing import Any
 
+from ray_wssis.instance.drawer import earlier_rounds
 from ray_wssis.instance.label_row import ROUGH
 from ray_wssis.report.page import Section
 from ray_wssis.report.run_folder import RunFolder, read_json
 from ray_wssis.report.template import render
-from ray_wssis.run_config import round_prefix
 from ray_wssis.verdict import is_taken
 
 HERE = "ray_wssis.instance"
@@ -16,8 +15,7 @@ STAGES = ("labels", "audit", "merged", "student", "verdict")  # of a round
 
 def rounds_section(run: RunFolder) -> Section | None:
     """Build the section; None for a run of one round."""
-    prefixes = map(round_prefix, count(1))
-    earlier = list(takewhile(lambda prefix: f"{prefix}verdict" in run.stages, prefixes))
+    earlier = list(earlier_rounds(run.folder))
     if not earlier:
         return None
     drawers = ["teacher"]

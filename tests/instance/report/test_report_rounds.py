@@ -26,6 +26,7 @@ def judged(miou: float, rough: float, masks: str) -> dict[str, Any]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two rounds; the second one's refined masks are worse than its rough ones."""
+    (tmp_path / "config.resolved.yaml").write_text("rounds: 2\n")
     stage(tmp_path, "round_1_audit", 2, audit=judged(71.2, 60.4, "refined"))
     stage(tmp_path, "round_1_student", 100)
     stage(tmp_path, "round_1_verdict", 10, verdict=said(3, 71.2, 74.9))
