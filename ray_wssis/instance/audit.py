@@ -7,7 +7,7 @@ knows, flags are counted and the worst masks are listed.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
 from typing import Any
@@ -18,6 +18,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.coco.write import coco_annotations, coco_image
+from ray_wssis.data.columns import count_labels
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.audit_figures import Audit, drift
 from ray_wssis.instance.label_config import AuditConfig
@@ -100,7 +101,7 @@ def judge(
     figures = {
         "audit": Audit.of(rows, truth).figures(names),
         "reliability": reliability(model, rows, truth),
-        "weak": weak.figures(class_counts(taught, len(categories))),
+        "weak": weak.figures(count_labels(taught)),
         "masks": model.masks,
     }
     suspects = weak.suspects(RowsById(labels / ROWS, UPath(WEAK).stem))
@@ -267,15 +268,6 @@ def coco_file(suspects: Sequence[Suspect], categories: Sequence[Category]) -> di
         "annotations": annotations,
         "categories": [asdict(category) for category in categories],
     }
-
-
-def class_counts(records: Iterable[Record], num_classes: int) -> NDArray[np.int64]:
-    """Count the objects of each class, crowds left out."""
-    counts = np.zeros(num_classes, np.int64)
-    for record in records:
-        labels = np.array([obj.label for obj in record.objects if not obj.crowd], np.int64)
-        counts += np.bincount(labels, minlength=num_classes)
-    return counts
 
 
 def ratio(part: float, whole: int) -> float | None:

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import yaml
 from upath import UPath
 
+from ray_wssis.run import RESOLVED
 from ray_wssis.run_config import round_prefix
 from ray_wssis.verdict import VERDICT, is_taken
-
-CONFIG = "config.resolved.yaml"
 
 
 def drawer_of(run: UPath) -> str:
@@ -26,7 +25,7 @@ def earlier_rounds(run: UPath) -> Iterator[str]:
 
     A folder may hold more of them, from a configuration of more rounds.
     """
-    file = run / CONFIG
+    file = run / RESOLVED
     config = yaml.safe_load(file.read_text(encoding="utf-8")) if file.exists() else {}
     for prefix in map(round_prefix, range(1, config.get("rounds", 1))):
         if not (run / f"{prefix}verdict" / VERDICT).exists():

@@ -16,8 +16,8 @@ from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.label import label
 from ray_wssis.semantic.merge import PSEUDO_LABELS, merge
 from ray_wssis.semantic.report import semantic_sections
-from ray_wssis.semantic.split import ALL, STRONG, TAUGHT, VALIDATION, WEAK, split
-from ray_wssis.semantic.train import train
+from ray_wssis.semantic.split import STRONG, TAUGHT, VALIDATION, WEAK, split
+from ray_wssis.semantic.train import train, train_upper_bound
 
 
 def lpl(run: Run, config: LPLConfig) -> Iterator[Artifact]:
@@ -53,8 +53,7 @@ def lpl(run: Run, config: LPLConfig) -> Iterator[Artifact]:
         models["baseline"] = train(run, "baseline", says, last, {"strong": strong}, validation)
         yield models["baseline"]
     if config.upper_bound:
-        says, everything = "Train on all true class maps", {"strong": data.part(ALL)}
-        models["upper_bound"] = train(run, "upper_bound", says, last, everything, validation)
+        models["upper_bound"] = train_upper_bound(run, last, data)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, labels, config.evaluation))
     yield run.report(

@@ -25,9 +25,9 @@ from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.label import label
 from ray_wssis.semantic.merge import PSEUDO_LABELS
 from ray_wssis.semantic.report import semantic_sections
-from ray_wssis.semantic.split import ALL, TAUGHT, VALIDATION, split
+from ray_wssis.semantic.split import TAUGHT, VALIDATION, split
 from ray_wssis.semantic.task import SemanticTask
-from ray_wssis.semantic.train import train
+from ray_wssis.semantic.train import train_upper_bound
 from ray_wssis.verdict import is_taken
 
 
@@ -72,8 +72,7 @@ def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
     yield (student := take(run, last))
     models["student"] = student
     if config.upper_bound:
-        says, truth = "Train on all true class maps", {"strong": data.part(ALL)}
-        models["upper_bound"] = train(run, "upper_bound", says, stage, truth, validation)
+        models["upper_bound"] = train_upper_bound(run, stage, data)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, labels, config.evaluation))
     yield run.report(

@@ -28,8 +28,7 @@ class SelfTrainingConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_data(self) -> "SelfTrainingConfig":
-        if self.data.is_sparse:
-            raise ValueError("data: sparse labels are for the recipe agmm; this one needs masks")
+        self.data.need_class_maps()
         return self
 
     @model_validator(mode="after")

@@ -13,8 +13,8 @@ from ray_wssis.recipes.semi_supervised_config import SemiSupervisedConfig
 from ray_wssis.run import Run
 from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.report import semantic_sections
-from ray_wssis.semantic.split import ALL, STRONG, VALIDATION, WEAK, split
-from ray_wssis.semantic.train import train
+from ray_wssis.semantic.split import STRONG, VALIDATION, WEAK, split
+from ray_wssis.semantic.train import train, train_upper_bound
 
 
 def semi_supervised(run: Run, config: SemiSupervisedConfig) -> Iterator[Artifact]:
@@ -31,8 +31,7 @@ def semi_supervised(run: Run, config: SemiSupervisedConfig) -> Iterator[Artifact
         models["baseline"] = train(run, "baseline", says, stage, {"strong": strong}, validation)
         yield models["baseline"]
     if config.upper_bound:
-        says, truth = "Train on all true class maps", {"strong": data.part(ALL)}
-        models["upper_bound"] = train(run, "upper_bound", says, stage, truth, validation)
+        models["upper_bound"] = train_upper_bound(run, stage, data)
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, None, config.evaluation))
     yield run.report(

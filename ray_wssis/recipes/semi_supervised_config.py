@@ -20,8 +20,7 @@ class SemiSupervisedConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_data(self) -> "SemiSupervisedConfig":
-        if self.data.is_sparse:
-            raise ValueError("data: sparse labels are for the recipe agmm; this one needs masks")
+        self.data.need_class_maps()
         return self
 
     def stages(self) -> list[str]:

@@ -94,6 +94,11 @@ class SemanticDataConfig(Config):
             )
         return self
 
+    def need_class_maps(self) -> None:
+        """Raise ValueError for sparse labels, which only some recipes learn from."""
+        if self.is_sparse:
+            raise ValueError("data: sparse labels are for the recipe agmm; this one needs masks")
+
     @property
     def sparse_kind(self) -> str:
         """Name the kind of sparse labels, for files."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ray_wssis.artifacts import Artifact, Part
 from ray_wssis.run import Run
 from ray_wssis.semantic.segmenter_config import SemanticStage
+from ray_wssis.semantic.split import ALL, VALIDATION
 from ray_wssis.semantic.task import SemanticTask
 
 
@@ -30,3 +31,9 @@ def train(
         stage = stage.model_copy(update={"ready": None})
     task = SemanticTask.of(name, stage, images, quotas, validation)
     return run.train(name, says, task, stage)
+
+
+def train_upper_bound(run: Run, stage: SemanticStage, data: Artifact) -> Artifact:
+    """Train the network of `stage` on all true class maps: what a student could reach."""
+    says, truth = "Train on all true class maps", {"strong": data.part(ALL)}
+    return train(run, "upper_bound", says, stage, truth, data.part(VALIDATION))

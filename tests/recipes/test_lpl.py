@@ -18,7 +18,7 @@ from ray_wssis.semantic.split import AUDIT, STRONG, WEAK
 from ray_wssis.storage import read_json
 from ray_wssis.streaming.table import read_rows
 from tests.support.class_maps import write_voc
-from tests.support.in_process import stream_here, train_here
+from tests.support.in_process import refuse_work, stream_here, train_here
 from tests.support.made import make
 from tests.support.tiny_semantic import NETWORK
 
@@ -111,11 +111,7 @@ def test_the_page_shows_colour_maps(made: dict[str, Artifact]) -> None:
 def test_a_run_that_is_finished_makes_nothing_again(
     made: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError
-
-    monkeypatch.setattr("ray_wssis.training.run.train", refuse)
-    monkeypatch.setattr("ray_wssis.streaming.stream.stream", refuse)
+    refuse_work(monkeypatch)
     folder: Path | UPath = made["split"].folder.parent
     again = make(load_recipe("lpl_shapes", FEW), folder)
     assert {name: artifact.digest for name, artifact in again.items()} == {

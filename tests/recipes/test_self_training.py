@@ -21,7 +21,7 @@ from ray_wssis.semantic.segmenter import SemanticSegmenter
 from ray_wssis.semantic.split import AUDIT, WEAK
 from ray_wssis.storage import read_json
 from ray_wssis.streaming.table import read_rows
-from tests.support.in_process import stream_here, train_here
+from tests.support.in_process import refuse_work, stream_here, train_here
 from tests.support.made import make
 from tests.support.tiny_semantic import NETWORK
 
@@ -100,11 +100,7 @@ def test_a_student_learns_kept_labels_as_they_were_drawn(made: dict[str, Artifac
 def test_another_policy_needs_no_labelling(
     made: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise AssertionError
-
-    monkeypatch.setattr("ray_wssis.training.run.train", refuse)
-    monkeypatch.setattr("ray_wssis.streaming.stream.stream", refuse)
+    refuse_work(monkeypatch)
     run = made["split"].folder.parent
     config = load_recipe("dars_shapes", [*FEW, THRESHOLD])
     again = make(config, run, until="round_1_merged", redo=True)

@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from upath import UPath
@@ -20,6 +21,16 @@ from ray_wssis.training.feeding import batches_from_processes
 from ray_wssis.training.schedule import build_optimizer, learning_rate, set_rate
 from ray_wssis.training.streams import LoadedStreams
 from ray_wssis.training.task import Task
+
+
+def refuse_work(patch: pytest.MonkeyPatch) -> None:
+    """Make every training and every stream fail: a stage that is finished needs neither."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    patch.setattr("ray_wssis.training.run.train", refuse)
+    patch.setattr("ray_wssis.streaming.stream.stream", refuse)
 
 
 def batches_of(job: Pass, batch_size: int) -> list[list[Image]]:
