@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 Mask = NDArray[np.bool_]
+Box = tuple[int, int, int, int]  # x0, y0, x1, y1; x1 and y1 exclusive
 
 FARTHEST = 1e6  # pixels: the C code walks along an outline step by step, and fails far out
 
@@ -26,6 +27,25 @@ def encode(mask: NDArray[Any]) -> bytes:
     if mask.ndim != 2:
         raise ValueError(f"a mask has two axes (height, width), this one has shape {mask.shape}")
     return bytes(coco_mask.encode(np.asfortranarray(mask != 0, dtype=np.uint8))["counts"])
+
+
+def encode_in_box(part: Mask, box: Box, height: int, width: int) -> bytes:
+    """Encode a mask of (height, width) that is `part` inside the box and empty elsewhere.
+
+    Works on the box alone: its runs are moved to their places in the columns of the image.
+    """
+    x0, y0, _, _ = box
+    rows = part.shape[0] + 1
+    padded = np.zeros((rows, part.shape[1]), dtype=np.uint8, order="F")
+    padded[:-1] = part  # with an empty row below, every run ends in the column that it starts in
+    column, row = np.divmod(np.cumsum(run_lengths(encode(padded))), rows)
+    edges = ((column + x0) * height + row + y0)[: column.size // 2 * 2]  # starts, ends in turn
+    joined = np.flatnonzero(edges[1:] == edges[:-1])  # runs that touch across the edge of a column
+    edges = np.delete(edges, np.concatenate([joined, joined + 1]))
+    lengths = np.diff(np.concatenate([[0], edges, [height * width]]))
+    if lengths[-1] == 0:
+        lengths = lengths[:-1]
+    return from_uncompressed(lengths.tolist(), height, width)
 
 
 def decode(counts: bytes, height: int, width: int) -> Mask:

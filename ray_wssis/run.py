@@ -68,20 +68,21 @@ class Run:
         progress: Collection[str] = (),
         reopen: bool = False,
         follows_retry: bool = False,
+        is_quick: bool = False,
     ) -> Artifact:
         """Return the finished artifact `name`, calling `make` if it is not there yet.
 
         `says` tells people what the stage does, `made_from` is everything that decides its
         result.  `logs`, `keep`, `progress` and `reopen` are those of `Workspace.finish` and
         `open_stage`; what is under `keep` is progress too.  A stage that is quickly made may
-        follow a retry of failed images without being asked to.
+        follow a retry of failed images without being asked to; one that `is_quick`, everything.
         """
         name = self.prefix + name
         opened = open_stage(
             self.folder / name,
             made_from,
             says=says,
-            redo=self.redo or (follows_retry and self.retry_failed),
+            redo=self.redo or is_quick or (follows_retry and self.retry_failed),
             reopen=reopen,
             keep=keep,
             progress=[*progress, *(f"{name}/*" for name in keep)],
@@ -186,14 +187,18 @@ class Run:
         return throughput
 
     def report(
-        self, made_from: Mapping[str, Artifact], sections: Callable[[], Sequence[Section]]
+        self, made_from: Mapping[str, Any], sections: Callable[[], Sequence[Section]]
     ) -> Artifact:
-        """Write the page about the run: the given sections, then those that every run has."""
+        """Write the page about the run: the given sections, then those that every run has.
+
+        It is quickly made, so it follows what it is about without being asked to.
+        """
         made = self.stage(
             "report",
             "Write the page about it all",
             made_from,
             lambda stage: write_page(self.folder, stage.folder, sections()),
+            is_quick=True,
         )
         log_to_mlflow(self.folder)
         return made

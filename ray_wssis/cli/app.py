@@ -7,6 +7,7 @@ import typer
 from ray_wssis.cli import config, data, model, pipeline
 from ray_wssis.cli.annotate import annotate
 from ray_wssis.cli.audit import audit_command
+from ray_wssis.cli.compare import compare_command
 from ray_wssis.cli.doctor import doctor
 from ray_wssis.cli.plan import plan_command
 from ray_wssis.cli.sentences import Sentences
@@ -39,6 +40,7 @@ app.command("evaluate", help="Measure the average precision of every network.")(
 app.command("report", help="Write the page about it all.")(pipeline.run_until("report"))
 
 app.command("audit")(audit_command)
+app.command("compare")(compare_command)
 app.command("annotate")(annotate)
 app.command("doctor")(doctor)
 app.command("import-checkpoint")(model.import_checkpoint)

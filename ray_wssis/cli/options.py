@@ -45,6 +45,15 @@ UpperBound = Annotated[
     bool,
     typer.Option("--upper-bound", help="Also train a student on all true masks, to compare with."),
 ]
+LabellerName = Annotated[
+    str | None,
+    typer.Option(
+        "--labeller",
+        metavar="NAME[:WEIGHTS]",
+        help="Who draws the masks: point_wssis, which is trained on the strong images, or without "
+        "training sam2, sam, sam_hq, edgetam, with a folder or a name on the Hugging Face hub.",
+    ),
+]
 MaxFailures = Annotated[int | None, typer.Option(min=0, help="Stop if more images than this fail.")]
 MinCoverage = Annotated[
     float | None,

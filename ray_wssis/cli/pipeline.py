@@ -13,6 +13,7 @@ from rich.console import Console
 from ray_wssis.cli.closing_table import print_closing_table, print_results
 from ray_wssis.cli.options import (
     ConfigName,
+    LabellerName,
     LogFormatName,
     MaxFailures,
     MinCoverage,
@@ -50,12 +51,14 @@ def run(
     until: Until = None,
     log_format: LogFormatName = LogFormat.TEXT,
     minutes: Minutes = None,
+    labeller: LabellerName = None,
 ) -> None:
     """Make everything, from the split to the report.
 
     Without --config, every setting is chosen from the data first (see `wssis plan`).
     """
     changes = [*(overrides or []), *(["upper_bound=true"] if upper_bound else [])]
+    changes += named_labeller(labeller)
     make(out, name, changes, preset, until, redo=redo, minutes=minutes)
 
 
@@ -86,11 +89,12 @@ def label(
     min_coverage: MinCoverage = None,
     retry_failed: RetryFailed = False,
     log_format: LogFormatName = LogFormat.TEXT,
+    labeller: LabellerName = None,
 ) -> None:
     """Draw pseudo masks for the weak images, judge them, and merge them into a training set."""
     limits = {"max_failures": max_failures, "min_coverage": min_coverage}
     given = [f"labelling.{key}={value}" for key, value in limits.items() if value is not None]
-    changes = [*(overrides or []), *given]
+    changes = [*(overrides or []), *given, *named_labeller(labeller)]
     make(out, name, changes, preset, LABELLED, redo=redo, retry_failed=retry_failed)
     folder = locate(out)
     judged = read_json(folder / "audit/audit.json")
@@ -98,6 +102,10 @@ def label(
         print_closing_table(folder / "labels", judged["weak"]["mean_expected_iou"])
     else:
         Console().print(labels_table(read_json(folder / "labels/summary.json"), judged))
+
+
+def named_labeller(word: str | None) -> list[str]:
+    return [] if word is None else [f"labeller={word}"]
 
 
 def demo(

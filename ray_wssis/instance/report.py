@@ -21,6 +21,7 @@ from ray_wssis.instance.report_classes import (
     read_confusion,
     spoken,
 )
+from ray_wssis.instance.report_labellers import labellers_section
 from ray_wssis.instance.report_masks import masks_section, trust_section
 from ray_wssis.instance.report_plan import plan_section
 from ray_wssis.instance.report_rounds import rounds_section
@@ -58,6 +59,7 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
     counts = read_counts(folder)
     classes = classes_section(run, models, names)
     advice, plan, rounds = advise(folder), plan_section(folder), rounds_section(run)
+    labellers = labellers_section(run)
     return [
         *([advice_section(advice)] if advice else []),
         accuracy_section(run, models, counts),
@@ -65,6 +67,7 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
         *([classes] if classes else []),
         masks_section(run, counts, numbers, has_refiner=models.get("refiner") in run.stages),
         trust_section(run),
+        *([labellers] if labellers else []),
         *([plan] if plan else []),
         training_section(run, models),
         sheets_section(numbers, truth, names),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from ray_wssis.instance.advice import Facts, poor_policy
@@ -22,6 +23,7 @@ def masks_section(
 ) -> Section:
     """Quality of the pseudo masks as a whole, by class and by pyramid level."""
     labels = run.stages.get("labels")
+    named = (yaml.safe_load(run.config) or {}).get("labeller") or {}
     html = render(
         "masks",
         HERE,
@@ -31,6 +33,7 @@ def masks_section(
         histogram=histogram(numbers),
         num_failed=len(labels.failed) if labels else 0,
         has_refiner=has_refiner,
+        zero_shot=None if named.get("name") in (None, "point_wssis") else named["name"],
     )
     return Section(anchor="masks", title="Pseudo masks", html=html)
 

@@ -5,16 +5,17 @@ Representation" (arXiv:2303.15062).  Every `yield` is one folder of the run; a f
 finished is not made again.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.split.files import split_name
 from ray_wssis.instance.audit import audit
 from ray_wssis.instance.evaluate import evaluate
-from ray_wssis.instance.label import label
+from ray_wssis.instance.label import InstanceLabeller, label
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.report import instance_sections
+from ray_wssis.instance.report_labellers import compared
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split import ALL, STRONG, TAUGHT, VALIDATION, split
 from ray_wssis.instance.task import SegmenterTask
@@ -26,17 +27,23 @@ from ray_wssis.recipes.point_wssis_checks import check_what_comes_later
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import estimate
 from ray_wssis.recipes.point_wssis_losses import warn_of_lost_objects
+from ray_wssis.recipes.zero_shot import find_labeller
 from ray_wssis.run import Run
 from ray_wssis.run_config import round_prefix
 from ray_wssis.verdict import is_taken
 
 
 def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
+    others = find_labeller(config.labeller)  # None: a teacher and a refiner, trained here
     yield (data := split(run, config.data))
     validation = data.part(VALIDATION)
     check_what_comes_later(config, data)
     warn_of_lost_objects(run, config, data)
-    run.estimate(before="teacher", measure=lambda: estimate(run, config, data))
+    before = "teacher" if others is None else "labels"
+    run.estimate(before=before, measure=lambda: estimate(run, config, data))
+    if others is not None:
+        yield from zero_shot(run, config, data, others)
+        return
 
     # 1. The teacher learns from the strong images, except for those of the audit.
     task = SegmenterTask.of("teacher", config.teacher, data.part(TAUGHT), validation)
@@ -59,27 +66,26 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     drawer = teacher
     for number in range(1, config.rounds):
         in_round = run.within(round_prefix(number))
-        made = yield from make_round(in_round, config, data, TAUGHT, drawer, refiner)
+        labeller = PointLabeller.of(drawer.part("model"), refiner.part("model"))
+        made = yield from make_round(in_round, config, data, TAUGHT, labeller, drawer)
         earlier.append(made)
         again = PointLabeller.of(made.student.part("model"), refiner.part("model"))
         yield (verdict := judge(in_round, data, made.labels, again))
         if not is_taken(verdict.folder):
             break
         drawer = made.student
-    last = yield from make_round(run, config, data, STRONG, drawer, refiner)
+    labeller = PointLabeller.of(drawer.part("model"), refiner.part("model"))
+    last = yield from make_round(run, config, data, STRONG, labeller, drawer)
+    networks = {"teacher": teacher, "refiner": refiner}
+    yield from measured(run, config, data, [*earlier, last], networks, drawer)
 
-    models = {"teacher": teacher, "student": last.student}
-    if config.upper_bound:
-        stage = started(config.student, drawer)
-        yield (bound := upper_bound(run, stage, data))
-        models["upper_bound"] = bound
-    students = {made.student.folder.name: made.student for made in earlier}
-    drawn = [(made.labels, made.judged) for made in earlier]
-    yield (figures := evaluate(run, data, models | students, last.labels, last.judged, drawn))
-    roles = {role: model.folder.name for role, model in {**models, "refiner": refiner}.items()}
-    yield run.report(
-        {"evaluation": figures, "audit": last.judged}, lambda: instance_sections(run.folder, roles)
-    )
+
+def zero_shot(
+    run: Run, config: PointWSSISConfig, data: Artifact, labeller: InstanceLabeller
+) -> Iterator[Artifact]:
+    """Yield the stages of a run whose labeller was trained elsewhere: a student learns from it."""
+    made = yield from make_round(run, config, data, STRONG, labeller, None)
+    yield from measured(run, config, data, [made], {}, None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,16 +102,16 @@ def make_round(
     config: PointWSSISConfig,
     data: Artifact,
     strong: str,
-    teacher: Artifact,
-    refiner: Artifact,
+    labeller: InstanceLabeller,
+    teacher: Artifact | None,
 ) -> Generator[Artifact, None, Round]:
-    """Yield the stages of a round, in which `teacher` draws.
+    """Yield the stages of a round.
 
-    Its student also learns from the true masks of the part `strong` of the data.
+    Its student also learns from the true masks of the part `strong` of the data.  `teacher` is the
+    network behind the labeller; None if that has none which a student could start from.
     """
-    # Every point of the weak images becomes a rough mask, and the refiner improves it.  Images
-    # whose truth is known tell how good the masks are.
-    labeller = PointLabeller.of(teacher.part("model"), refiner.part("model"))
+    # Every point of the weak images becomes a mask.  Images whose truth is known tell how good the
+    # masks are.
     yield (labels := label(run, data, labeller, config.labelling))
     yield (judged := audit(run, data, labels, labeller.signals, config.audit))
     name = split_name(config.data.name, config.data.percent)
@@ -122,10 +128,43 @@ def make_round(
     return Round(labels=labels, judged=judged, student=student)
 
 
-def started(stage: SegmenterStage, teacher: Artifact) -> SegmenterStage:
-    """Replace a start from the teacher by the teacher's model folder."""
+def measured(
+    run: Run,
+    config: PointWSSISConfig,
+    data: Artifact,
+    rounds: Sequence[Round],
+    networks: Mapping[str, Artifact],
+    drawer: Artifact | None,
+) -> Iterator[Artifact]:
+    """Yield what is made of a run whose rounds are over: figures, and the page about it all.
+
+    `networks` are the teacher and the refiner, if there are any, and `drawer` the network that drew
+    the last masks.
+    """
+    *earlier, last = rounds
+    roles = {**networks, "student": last.student}
+    if config.upper_bound:
+        yield (bound := upper_bound(run, started(config.student, drawer), data))
+        roles["upper_bound"] = bound
+    segmenters = {role: model for role, model in roles.items() if role != "refiner"}
+    students = {made.student.folder.name: made.student for made in earlier}
+    drawn = [(made.labels, made.judged) for made in earlier]
+    models = segmenters | students
+    yield (figures := evaluate(run, data, models, last.labels, last.judged, drawn))
+    names = {role: model.folder.name for role, model in roles.items()}
+    yield run.report(
+        {"evaluation": figures, "audit": last.judged, **compared(run.folder)},
+        lambda: instance_sections(run.folder, names),
+    )
+
+
+def started(stage: SegmenterStage, teacher: Artifact | None) -> SegmenterStage:
+    """Replace a start from the teacher by the teacher's model folder; without one, the student
+    starts from its backbone."""
     if stage.start != TEACHER:
         return stage
+    if teacher is None:
+        return stage.model_copy(update={"start": None})
     return stage.model_copy(update={"start": str(teacher / "model")})
 
 

@@ -2,11 +2,10 @@
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.records import Records
-from ray_wssis.instance.segmenter_config import BACKBONE, TEACHER, SegmenterStage
+from ray_wssis.instance.segmenter_config import BACKBONE, TEACHER
 from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.instance.split import ALL, VALIDATION, WEAK
 from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
-from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
 from ray_wssis.models.model_folder import check_model, hash_start
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.storage import locate
@@ -22,9 +21,7 @@ def check_what_comes_later(config: PointWSSISConfig, data: Artifact) -> None:
 def check_models(config: PointWSSISConfig, data: Artifact) -> None:
     """Raise ValueError if a model folder that a later stage wants cannot be used there."""
     categories = Records.read(data / VALIDATION).categories
-    stages: dict[str, SegmenterStage | RefinerStage]
-    stages = {"teacher": config.teacher, "refiner": config.refiner, "student": config.student}
-    for name, stage in stages.items():
+    for name, stage in config.trainings().items():
         kind = REFINER if name == "refiner" else SEGMENTER
         if stage.ready is not None:
             try:

@@ -9,6 +9,7 @@ from ray_wssis.instance.label_config import AuditConfig, LabelLimits, MergeConfi
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
+from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.run_config import RunConfig, round_prefix
 
 ROUND = ("labels", "audit", "merged", "student")  # stages of every round
@@ -19,6 +20,7 @@ class PointWSSISConfig(RunConfig):
     data: DataConfig
     teacher: SegmenterStage
     refiner: RefinerStage
+    labeller: LabellerConfig = LabellerConfig()  # another one: no teacher, no refiner
     labelling: LabelLimits = LabelLimits()
     audit: AuditConfig = AuditConfig()
     merge: MergeConfig = MergeConfig()
@@ -29,10 +31,17 @@ class PointWSSISConfig(RunConfig):
     def stages(self) -> list[str]:
         practice = [] if self.refiner.ready is not None else ["rough_masks"]
         bound = ["upper_bound"] if self.upper_bound else []
-        first = ["split", "teacher", *practice, "refiner"]
+        taught = ["teacher", *practice, "refiner"] if self.labeller.is_trained else []
+        first = ["split", *taught]
         for number in range(1, self.rounds):
             first += [round_prefix(number) + name for name in (*ROUND, "verdict")]
         return [*first, *ROUND, *bound, "evaluation", "report"]
+
+    def trainings(self) -> "dict[str, SegmenterStage | RefinerStage]":
+        """Return the stages that train a network, or adopt one, by name."""
+        if not self.labeller.is_trained:
+            return {"student": self.student}
+        return {"teacher": self.teacher, "refiner": self.refiner, "student": self.student}
 
     @model_validator(mode="after")
     def check_rounds(self) -> Self:
@@ -41,11 +50,16 @@ class PointWSSISConfig(RunConfig):
                 f"rounds is {self.rounds} and student.ready is given: each round trains a student; "
                 "leave out one of them"
             )
+        if self.rounds > 1 and not self.labeller.is_trained:
+            raise ValueError(
+                f"rounds is {self.rounds} and the labeller is {self.labeller.name}: only those of "
+                "point_wssis draw again; set rounds to 1"
+            )
         return self
 
     @model_validator(mode="after")
     def check_early(self) -> Self:
-        if self.refiner.ready is not None:
+        if self.refiner.ready is not None or not self.labeller.is_trained:
             return self
         if self.teacher.ready is not None:
             raise ValueError(
@@ -67,6 +81,8 @@ class PointWSSISConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_crops(self) -> Self:
+        if not self.labeller.is_trained:
+            return self
         crops, workers = self.refiner.training.batch_size, self.training_workers.most
         if crops < 2 * workers:
             raise ValueError(
@@ -78,9 +94,7 @@ class PointWSSISConfig(RunConfig):
     @model_validator(mode="after")
     def check_shares(self) -> Self:
         numbers = self.training_workers.possible()
-        stages: dict[str, SegmenterStage | RefinerStage]
-        stages = {"teacher": self.teacher, "refiner": self.refiner, "student": self.student}
-        for name, stage in stages.items():
+        for name, stage in self.trainings().items():
             batch = stage.training.batch_size
             unfit = [str(number) for number in numbers if batch % number]
             if stage.ready is None and unfit:

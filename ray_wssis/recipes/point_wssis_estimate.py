@@ -34,7 +34,7 @@ NUM_STOOD_IN = 32  # images whose true masks stand in for rough ones
 
 def estimate(run: Run, config: PointWSSISConfig, data: Artifact) -> dict[str, float]:
     """Return the seconds that each slow stage will take."""
-    if all(stage.ready for stage in (config.teacher, config.refiner, config.student)):
+    if all(stage.ready for stage in config.trainings().values()):
         return {}
     timings = time_stages(config, data, run.folder)
     return seconds(config, numbers(data), timings)
@@ -81,7 +81,10 @@ def write_stand_ins(records: UPath, file: UPath) -> None:
 def probes(config: PointWSSISConfig, data: Artifact, rough: str) -> dict[str, Probe]:
     """Compose the trainings to be timed: those that will be made, on the taught images."""
     images, validation = data.part(TAUGHT), data.part(VALIDATION)
-    segmenters = {"teacher": config.teacher, "student": config.student}
+    trained = config.trainings()
+    segmenters = {
+        name: stage for name, stage in trained.items() if isinstance(stage, SegmenterStage)
+    }
     timed = {
         name: probe(
             SegmenterTask.of(name, cold(stage), images, validation),
@@ -91,7 +94,7 @@ def probes(config: PointWSSISConfig, data: Artifact, rough: str) -> dict[str, Pr
         for name, stage in segmenters.items()
         if stage.ready is None
     }
-    if config.refiner.ready is None:
+    if "refiner" in trained and config.refiner.ready is None:
         refiner = replace(RefinerTask.of(config.refiner, images, validation, None), rough=rough)
         timed["refiner"] = probe(refiner, config.refiner.training, config.training_workers)
     return timed
@@ -126,13 +129,9 @@ def seconds(
     config: PointWSSISConfig, number: Mapping[str, int], timings: Mapping[str, Timing]
 ) -> dict[str, float]:
     """Add up steps, validations and images, and the start of the processes of each stage."""
-    trainings = {
-        "teacher": config.teacher.training,
-        "refiner": config.refiner.training,
-        "student": config.student.training,
-    }
+    trainings = config.trainings()
     took = {
-        name: trained(trainings[name], timing, number[VALIDATION])
+        name: trained(trainings[name].training, timing, number[VALIDATION])
         for name, timing in timings.items()
     }
     if config.upper_bound and "student" in took:
@@ -141,12 +140,13 @@ def seconds(
     seen = max(segmented, default=0)
     refined = timings["refiner"].validated if "refiner" in timings else 0
     actors = config.labelling_workers.number
-    if config.refiner.ready is None:
+    if "refiner" in trainings and config.refiner.ready is None:
         early = len(config.teacher.training.early) * number[TAUGHT]
         took["rough_masks"] = START + seen * (early + number[VALIDATION]) / actors
-    took["labels"] = START + (seen + refined) * (number[WEAK] + number[AUDIT]) / actors
+    if config.labeller.is_trained:  # how fast another one is, is not known
+        took["labels"] = START + (seen + refined) * (number[WEAK] + number[AUDIT]) / actors
     took["verdict"] = START + (seen + refined) * number[AUDIT] / actors
-    models = config.rounds + (2 if config.upper_bound else 1)
+    models = config.rounds + config.upper_bound + config.labeller.is_trained
     took["evaluation"] = START + seen * models * number[VALIDATION] / actors
     for earlier in range(1, config.rounds):
         of_each = ("labels", "student", "verdict")

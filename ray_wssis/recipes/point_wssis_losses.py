@@ -7,6 +7,7 @@ from ray_wssis.artifacts import Artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.fingerprint.lost import Lost, count_lost
 from ray_wssis.instance.fingerprint.measured import Measured, measure
+from ray_wssis.instance.segmenter_config import SegmenterStage
 from ray_wssis.instance.split import STRONG, WEAK
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run import Run
@@ -18,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 
 def warn_of_lost_objects(run: Run, config: PointWSSISConfig, data: Artifact) -> None:
-    """Log a warning for each kind of object that is lost, unless the teacher has begun."""
-    if names_in(run.folder / "teacher"):
+    """Log a warning for each kind of object that is lost, unless something has begun."""
+    if any(names_in(run.folder / name) for name in ("teacher", "labels")):
         return
     strong, weak = (Records.read(data / name) for name in (STRONG, WEAK))
     for complaint in complaints(losses(measure(strong, weak, MOST_IMAGES), config)):
@@ -28,9 +29,10 @@ def warn_of_lost_objects(run: Run, config: PointWSSISConfig, data: Artifact) -> 
 
 def losses(measured: Measured, config: PointWSSISConfig) -> dict[str, Lost]:
     """Count what teacher and student lose, where they are trained."""
-    stages = {"teacher": config.teacher, "student": config.student}
     return {
-        name: count_lost(measured, stage) for name, stage in stages.items() if stage.ready is None
+        name: count_lost(measured, stage)
+        for name, stage in config.trainings().items()
+        if isinstance(stage, SegmenterStage) and stage.ready is None
     }
 
 

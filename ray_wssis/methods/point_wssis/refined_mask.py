@@ -13,10 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float32
 from numpy.typing import NDArray
 
-from ray_wssis.masks import Mask, encode, from_uncompressed, run_lengths
+from ray_wssis.masks import Box, Mask, encode_in_box
 from ray_wssis.models.compat import Compat
-
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,22 +57,3 @@ def paste(
     averages = shrinks and compat == "fixed"  # all of the crop counts
     how = cv2.INTER_AREA if averages else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(foreground, (width, height), interpolation=how) > 0.5)
-
-
-def encode_in_box(part: Bool[Mask, "h w"], box: Box, height: int, width: int) -> bytes:
-    """Encode a mask of (height, width) that is `part` inside the box and empty elsewhere.
-
-    Works on the box alone: its runs are moved to their places in the columns of the image.
-    """
-    x0, y0, _, _ = box
-    rows = part.shape[0] + 1
-    padded = np.zeros((rows, part.shape[1]), dtype=np.uint8, order="F")
-    padded[:-1] = part  # with an empty row below, every run ends in the column that it starts in
-    column, row = np.divmod(np.cumsum(run_lengths(encode(padded))), rows)
-    edges = ((column + x0) * height + row + y0)[: column.size // 2 * 2]  # starts, ends in turn
-    joined = np.flatnonzero(edges[1:] == edges[:-1])  # runs that touch across the edge of a column
-    edges = np.delete(edges, np.concatenate([joined, joined + 1]))
-    lengths = np.diff(np.concatenate([[0], edges, [height * width]]))
-    if lengths[-1] == 0:
-        lengths = lengths[:-1]
-    return from_uncompressed(lengths.tolist(), height, width)

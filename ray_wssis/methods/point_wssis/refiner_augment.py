@@ -17,8 +17,7 @@ from jaxtyping import Float64, UInt8
 from numpy.typing import NDArray
 
 from ray_wssis.data.augment import change_colour
-from ray_wssis.masks import area, bounding_box, pixels
-from ray_wssis.methods.point_wssis.refined_mask import Box, encode_in_box
+from ray_wssis.masks import Box, area, bounding_box, encode_in_box, pixels
 from ray_wssis.methods.point_wssis.refiner_augment_config import RefinerAugmentConfig
 from ray_wssis.methods.point_wssis.refiner_input import Point, RefinerInput, mask_in_box
 

@@ -18,9 +18,8 @@ from jaxtyping import Bool, UInt8
 from numpy.typing import NDArray
 
 from ray_wssis.data.images.read import resize_image, resize_mask
-from ray_wssis.masks import Mask, bounding_box, run_lengths
+from ray_wssis.masks import Box, Mask, bounding_box, run_lengths
 from ray_wssis.methods.point_wssis.published_prompt import DIGITS
-from ray_wssis.methods.point_wssis.refined_mask import Box
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 
 Point = tuple[float, float]

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ray_wssis.masks import decode, encode
-from ray_wssis.methods.point_wssis.refined_mask import Box, encode_in_box, paste
+from ray_wssis.masks import Box, decode, encode, encode_in_box
+from ray_wssis.methods.point_wssis.refined_mask import paste
 from ray_wssis.methods.point_wssis.refiner_input import (
     Point,
     build_input,

@@ -1,0 +1,181 @@
+"""The networks of the SAM family at work: images and points in, candidates out.
+
+Images are encoded and decoded one after the other, so that no answer depends on which images share
+a batch; the objects of an image are decoded in chunks.  The best candidate is found on the coarse
+grid of the decoder, so the size of the image costs nothing here.
+
+Legend: S side of the canvas, s of the decoder's grid, n objects of a chunk, K candidates for each,
+Q clicks for all objects of the image.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Float32, Int8, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import grid_sample, interpolate, pad
+
+from ray_wssis.data.records import Point, Record
+from ray_wssis.methods.sam.candidates import Candidate, cut_out
+from ray_wssis.methods.sam.prompts import Prompt, choose, chunks, expectations, prompts_of
+from ray_wssis.methods.sam.weights import CLASSES, STRETCHES, SamWeights
+from ray_wssis.models.device import best_device
+from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.labeller import Row
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of all four families
+HALF = 0.5  # SAM puts centres of pixels at whole numbers and adds this itself
+
+
+class SamNetworks:
+    def __init__(self, model: Any, weights: SamWeights, negatives: int) -> None:
+        self.model = model.eval()
+        self.stretches = weights.family in STRETCHES
+        self.side = weights.side
+        self.negatives = negatives
+
+    @classmethod
+    def load(cls, weights: SamWeights, negatives: int) -> "SamNetworks":
+        """Load the model.  Raises ValueError if some of its weights are missing."""
+        import transformers  # the extra `sam`
+
+        transformers.utils.logging.disable_progress_bar()
+        known = getattr(transformers, CLASSES[weights.family])
+        model, loaded = known.from_pretrained(
+            weights.place,
+            revision=weights.revision or "main",
+            local_files_only=weights.revision is None,
+            dtype=torch.float32,
+            output_loading_info=True,
+        )
+        if missing := sorted(loaded["missing_keys"]):
+            raise ValueError(
+                f"labeller {weights.family}: {weights.place} lacks {len(missing)} weights of the "
+                f"model, for instance {missing[0]}"
+            )
+        return cls(model.to(best_device()), weights, negatives)
+
+    def rows(self, images: list[Image]) -> list[Row]:
+        """Draw the objects of some images: one row per image, which `SamLabeller.finish` takes."""
+        return [self.row(image.record, image.network_image) for image in images]
+
+    def row(self, record: Record, network_image: UInt8[NDArray[np.uint8], "h w 3"]) -> Row:
+        objects = tuple(obj for obj in record.objects if obj.point is not None)
+        points = [obj.point for obj in objects if obj.point is not None]
+        drawn = self.draw(replace(record, objects=objects), network_image) if objects else []
+        return {
+            "image_id": record.image_id,
+            "file": record.file,
+            "width": record.width,
+            "height": record.height,
+            "annotation_id": [obj.annotation_id for obj in objects],
+            "label": [obj.label for obj in objects],
+            "x": [x for x, _ in points],
+            "y": [y for _, y in points],
+            "drawn": drawn,
+        }
+
+    @torch.inference_mode()
+    def draw(
+        self, record: Record, network_image: UInt8[NDArray[np.uint8], "h w 3"]
+    ) -> list[Candidate | None]:
+        """Draw a candidate for each object of a record, all of which have a point."""
+        shape = (self.side, self.side) if self.stretches else network_image.shape[:2]
+        scale = shape[0] / record.height, shape[1] / record.width  # canvas pixels per pixel
+        embedded = self.embed(self.canvas(network_image))
+        prompts = prompts_of(record.objects, self.negatives)
+        clicked, expected = expectations(record.objects)
+        drawn: list[Candidate | None] = [None] * len(prompts)
+        for members in chunks(prompts):
+            masks, ious = self.decode(embedded, [prompts[i] for i in members], scale)
+            cells = scale[0] * masks.shape[-2] / self.side, scale[1] * masks.shape[-1] / self.side
+            covers = covered(masks, clicked, cells)
+            for place, i in enumerate(members):
+                drawn[i] = pick(masks[place], ious[place], covers[place], expected[i], cells)
+        return drawn
+
+    def canvas(self, image: UInt8[NDArray[np.uint8], "h w 3"]) -> Float[Tensor, "1 3 S S"]:
+        """Normalise an image; stretch it to the canvas, or pad it with zeros at right and below."""
+        device = self.model.device
+        mean, std = (torch.tensor(each, device=device)[:, None, None] for each in (MEAN, STD))
+        pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1).float()[None]
+        if self.stretches:
+            size = (self.side, self.side)
+            pixels = interpolate(
+                pixels, size=size, mode="bilinear", align_corners=False, antialias=True
+            )
+            return (pixels / 255 - mean) / std
+        height, width = pixels.shape[-2:]
+        assert max(height, width) <= self.side, f"{height} x {width} on {self.side}"
+        return pad((pixels / 255 - mean) / std, (0, self.side - width, 0, self.side - height))
+
+    def embed(self, canvas: Float[Tensor, "1 3 S S"]) -> dict[str, Any]:
+        """Encode an image, for as many prompts as there are."""
+        embedded = self.model.get_image_embeddings(canvas)
+        if isinstance(embedded, tuple):  # of SAM-HQ
+            return dict(zip(("image_embeddings", "intermediate_embeddings"), embedded, strict=True))
+        return {"image_embeddings": embedded}
+
+    def decode(
+        self, embedded: dict[str, Any], prompts: list[Prompt], scale: tuple[float, float]
+    ) -> tuple[Float[Tensor, "n K s s"], Float32[NDArray[np.float32], "n K"]]:
+        """Return the logits of the candidates for prompts of equally many clicks, and the IoU that
+        the network predicts for each."""
+        clicks = torch.tensor([prompt.points for prompt in prompts], dtype=torch.float32)
+        clicks = clicks * torch.tensor([scale[1], scale[0]]) - HALF
+        signs = torch.tensor([prompt.positive for prompt in prompts]).long()  # 1: on, 0: off it
+        device = self.model.device
+        answer = self.model(
+            **embedded,
+            input_points=clicks[None].to(device),
+            input_labels=signs[None].to(device),
+            multimask_output=True,  # False would fall back on rules that nobody can see
+        )
+        return answer.pred_masks[0].float(), answer.iou_scores[0].float().cpu().numpy()
+
+
+def covered(
+    masks: Float[Tensor, "n K s s"], points: list[Point], cells: tuple[float, float]
+) -> Bool[NDArray[np.bool_], "n K Q"]:
+    """Tell on which points each candidate lies: on the pixel that holds the point."""
+    height, width = masks.shape[-2:]
+    places = np.floor(np.array(points)) + HALF
+    grid = places * [2 * cells[1] / width, 2 * cells[0] / height] - 1
+    flat = masks.flatten(0, 1)[None]  # (1, nK, s, s)
+    sampled = grid_sample(
+        flat,
+        torch.from_numpy(grid).to(flat)[None, None],
+        mode="bilinear",
+        padding_mode="border",
+        align_corners=False,
+    )
+    inside: NDArray[np.bool_] = (sampled[0, :, 0] > 0).cpu().numpy()
+    return inside.reshape(*masks.shape[:2], len(points))
+
+
+def pick(
+    masks: Float[Tensor, "K s s"],
+    ious: Float32[NDArray[np.float32], " K"],
+    covers: Bool[NDArray[np.bool_], "K Q"],
+    expected: Int8[NDArray[np.int8], " Q"],
+    cells: tuple[float, float],
+) -> Candidate | None:
+    """Cut the best candidate for an object out of the grid; None if all are empty."""
+    empty = (masks.amax(dim=(1, 2)) <= 0).cpu().numpy()
+    chosen = choose(ious, covers, expected, empty)
+    if chosen is None:
+        return None
+    logits = masks[chosen.place].cpu().numpy()
+    part = cut_out(logits)
+    assert part is not None
+    return Candidate(
+        logits=part[0],
+        corner=part[1],
+        cells=cells,
+        predicted_iou=float(ious[chosen.place].clip(0, 1)),
+        stability=float((logits > 1).sum() / (logits > -1).sum()),
+        margin=chosen.margin,
+    )

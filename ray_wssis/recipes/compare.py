@@ -1,0 +1,197 @@
+"""`wssis compare`: the labeller of a run beside others, on its audit images.
+
+Nobody learnt from the true masks of these images but the student of the last round, and it is
+marked.  Everything is kept in the folder `compare` of the run; what is there is not drawn again.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray_wssis.artifacts import Artifact, Workspace, read_artifact
+from ray_wssis.data.records import Records
+from ray_wssis.instance.drawer import drawer_of
+from ray_wssis.instance.label import InstanceLabeller
+from ray_wssis.instance.side_by_side import (
+    Measured,
+    columns_of,
+    difference,
+    pace,
+    verdict,
+)
+from ray_wssis.instance.split import AUDIT, TAUGHT
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.methods.sam.weights import cached
+from ray_wssis.recipes.catalogue import load_recipe
+from ray_wssis.recipes.labeller_config import LabellerConfig
+from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.recipes.zero_shot import find_labeller
+from ray_wssis.run import RESOLVED, ROWS, Run, streamed_from
+from ray_wssis.storage import Place, locate, read_json, write_json
+from ray_wssis.streaming.table import read_rows
+
+COMPARE = "compare"  # folder in that of the run
+RESULT = "compare.json"
+SPEED = "speed.json"
+PARTS = ("teacher", "student")  # networks of a run that draw without, and with, its refiner
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rival:
+    name: str
+    role: str  # own, trained or zero-shot
+    labeller: InstanceLabeller
+    saw: bool = False  # learnt from the audit images
+
+
+def compare(
+    place: Place, names: Sequence[str], price: float | None, overrides: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Draw the audit images of the run in `place` with its own labeller and those of these names;
+    return the content of `compare/compare.json`.
+
+    `price` is that of an hour of the machines, `overrides` are of the run's configuration.  Raises
+    ValueError if there is nothing to compare on, or a labeller cannot be used.
+    """
+    folder = locate(place)
+    config = read_run_config(folder, overrides)
+    data = read_artifact(folder / "split")
+    if not (number := len(Records.read(data / AUDIT))):
+        raise ValueError(
+            f"{folder} has no audit images, on which labellers are compared; make a run with "
+            "data.audit above 0"
+        )
+    rivals = find_rivals(Run(config, folder), config, names)
+    truth = {record.image_id: record for record in Records.read(data / AUDIT)}
+    taught = Records.read(data / TAUGHT)
+    measured, seconds = [], []
+    for rival in rivals:
+        made = draw(Run(config, folder / COMPARE, redo=True), data, rival)
+        rows = read_rows(made / ROWS, columns_of(rival.labeller))
+        measured.append(Measured.of(rows, truth, taught, rival.labeller.signals))
+        speed = made / SPEED
+        seconds.append(read_json(speed)["seconds"] if speed.exists() else None)
+    entries = [
+        entry_of(rival, found, measured[0], took, price)
+        for rival, found, took in zip(rivals, measured, seconds, strict=True)
+    ]
+    result = {
+        "num_images": number,
+        "price": price,
+        "labellers": entries,
+        "verdict": verdict(entries),
+    }
+    write_json(folder / COMPARE / RESULT, result)
+    return result
+
+
+def read_run_config(folder: Any, overrides: Sequence[str]) -> PointWSSISConfig:
+    """Read the configuration of a run.  Raises ValueError if it is none of objects."""
+    if not (folder / RESOLVED).exists():
+        raise ValueError(f"{folder} holds no run: there is no {RESOLVED}")
+    config = load_recipe(folder / RESOLVED, overrides)
+    if not isinstance(config, PointWSSISConfig):
+        raise ValueError(
+            f"{folder} is a run of {config.recipe}; labellers are compared on masks of objects, as "
+            "point_wssis makes them"
+        )
+    return config
+
+
+def find_rivals(run: Run, config: PointWSSISConfig, names: Sequence[str]) -> list[Rival]:
+    """Return the labeller of the run, then the others; each once.
+
+    A labeller of the SAM family whose weights are on this machine is among them without being
+    named.  Raises ValueError for a name that cannot be used.
+    """
+    ready = find_labeller(config.labeller)
+    own = ready or point_labeller(run, drawer_of(run.folder), with_refiner=True)
+    rivals = [Rival(name=config.labeller.name, role="own", labeller=own)]
+    for name in names:
+        if name != config.labeller.name:
+            rivals.append(find_rival(run, name))
+    if all(rival.role != "zero-shot" for rival in rivals) and ready is None:
+        if (there := cached()) is not None:
+            rivals.append(find_rival(run, ":".join(there)))
+        else:
+            logger.info(
+                "No zero-shot labeller is compared: no weights of the SAM family are on this "
+                "machine. Name some: --labellers sam2:FOLDER_OR_NAME"
+            )
+    return list({rival.labeller.made_from: rival for rival in reversed(rivals)}.values())[::-1]
+
+
+def find_rival(run: Run, name: str) -> Rival:
+    """Find a labeller by name: `teacher`, `student` or `sam2:WEIGHTS`, say."""
+    if name in PARTS:
+        labeller = point_labeller(run, name, with_refiner=name == "student")
+        return Rival(name=name, role="trained", labeller=labeller, saw=name == "student")
+    word = name.partition(":")[0]
+    known = LabellerConfig.model_fields["name"].annotation
+    if word not in (choices := [*PARTS, *getattr(known, "__args__", ())]):
+        raise ValueError(f"--labellers: there is no labeller {word}; known: {', '.join(choices)}")
+    found = find_labeller(LabellerConfig.model_validate(name))
+    if found is None:
+        raise ValueError(f"--labellers: {name} is trained by a run, and this one did not")
+    return Rival(name=name, role="zero-shot", labeller=found)
+
+
+def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller:
+    """Compose the labeller of a segmenter of this run, and of its refiner if there is one.
+
+    Raises ValueError if the run has no such network yet.
+    """
+    try:
+        segmenter = read_artifact(run.folder / stage)
+    except ValueError as error:
+        raise ValueError(f"{run.folder} has no finished {stage} to compare: {error}") from error
+    has_refiner = with_refiner and (run.folder / "refiner/model").exists()
+    refiner = read_artifact(run.folder / "refiner").part("model") if has_refiner else None
+    return PointLabeller.of(segmenter.part("model"), refiner)
+
+
+def draw(run: Run, data: Artifact, rival: Rival) -> Artifact:
+    """Draw the audit images with one labeller: `rows/`, and its pace in `speed.json`."""
+    images = [data.part(AUDIT)]
+
+    def make(stage: Workspace) -> None:
+        throughput = run.infer(stage, images, rival.labeller)
+        write_json(stage / SPEED, {"seconds": pace(throughput)})
+
+    return run.stage(
+        "".join(letter if letter.isalnum() else "_" for letter in rival.name),
+        f"Draw the audit images with {rival.name}",
+        streamed_from(images, rival.labeller),
+        make,
+        logs=[ROWS, SPEED],
+        keep=[ROWS],
+    )
+
+
+def entry_of(
+    rival: Rival, found: Measured, own: Measured, seconds: float | None, price: float | None
+) -> dict[str, Any]:
+    """Compose what is known of a labeller; a figure without a value is None.
+
+    mIoU is in percent; the calibration error is that of the expected IoU on images left out; the
+    difference of mIoU to that of the run's own labeller has an interval.
+    """
+    gain = None if found is own else difference(own, found)
+    value, low, high = gain or (None, None, None)
+    return {
+        "name": rival.name,
+        "role": rival.role,
+        "saw": rival.saw,
+        "num_objects": len(found.ious),
+        "num_without_mask": found.num_without_mask,
+        "mIoU": found.miou,
+        "calibration_error": found.calibration_error,
+        "seconds": seconds,  # per 1,000 images
+        "cost": None if seconds is None or price is None else seconds / 3600 * price,
+        "difference": value,
+        "low": low,
+        "high": high,
+    }
