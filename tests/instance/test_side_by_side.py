@@ -72,7 +72,7 @@ def test_what_only_some_images_show_may_be_chance() -> None:
 def test_the_pace_is_that_of_the_slowest_step() -> None:
     places = {"read": 4.0, "decode": 4.0, "model": 1.0, "encode": 4.0}
     busy = Counter({"read": 1.0, "decode": 16.0, "model": 6.0, "encode": 2.0})
-    done = Throughput(num_images=10, busy=busy, places=places)  # type: ignore[arg-type]
+    done = Throughput(num_images=10, busy=busy, places=places)
     assert pace(done) == pytest.approx(1000 * 6.0 / 10)
     assert pace(Throughput()) is None
 
