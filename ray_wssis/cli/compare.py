@@ -23,9 +23,9 @@ def compare_command(
         str | None,
         typer.Option(
             metavar="A,B,...",
-            help="teacher, student, and of the SAM family sam2:WEIGHTS, sam:WEIGHTS, "
+            help="teacher, student, walker (colours alone), and sam2:WEIGHTS, sam:WEIGHTS, "
             "sam_hq:WEIGHTS, edgetam:WEIGHTS. The run's own is always there.",
-            show_default="teacher,student",
+            show_default="teacher,student,walker",
         ),
     ] = None,
     price: Annotated[
@@ -38,10 +38,12 @@ def compare_command(
     begin(locate(run))
     configure()
     folder = lasting(run)
-    from ray_wssis.recipes.compare import PARTS, compare  # imports torch
+    from ray_wssis.recipes.compare import PARTS, WALKER, compare  # imports torch
 
     names = [name.strip() for name in (labellers or "").split(",") if name.strip()]
-    names = names or [name for name in PARTS if (folder / name / "manifest.json").exists()]
+    if not names:
+        made = [name for name in PARTS if (folder / name / "manifest.json").exists()]
+        names = [*made, WALKER]
     with alone_in(folder):
         result = compare(folder, names, price, overrides or [])
     show_comparison(Console(), result)

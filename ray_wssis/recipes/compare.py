@@ -11,6 +11,7 @@ from typing import Any
 
 from ray_wssis.artifacts import Artifact, Workspace, read_artifact
 from ray_wssis.data.records import Records
+from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.drawer import drawer_of
 from ray_wssis.instance.label import InstanceLabeller
 from ray_wssis.instance.side_by_side import (
@@ -23,6 +24,7 @@ from ray_wssis.instance.side_by_side import (
 from ray_wssis.instance.split import AUDIT, TAUGHT
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.sam.weights import cached
+from ray_wssis.methods.walker.labeller import WalkerLabeller
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
@@ -35,6 +37,7 @@ COMPARE = "compare"  # folder in that of the run
 RESULT = "compare.json"
 SPEED = "speed.json"
 PARTS = ("teacher", "student")  # networks of a run that draw without, and with, its refiner
+WALKER = "walker"  # colours alone
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +45,7 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, kw_only=True)
 class Rival:
     name: str
-    role: str  # own, trained or zero-shot
+    role: str  # own, trained, zero-shot or simple
     labeller: InstanceLabeller
     saw: bool = False  # learnt from the audit images
 
@@ -64,9 +67,9 @@ def compare(
             f"{folder} has no audit images, on which labellers are compared; make a run with "
             "data.audit above 0"
         )
-    rivals = find_rivals(Run(config, folder), config, names)
-    truth = {record.image_id: record for record in Records.read(data / AUDIT)}
     taught = Records.read(data / TAUGHT)
+    rivals = find_rivals(Run(config, folder), config, names, taught)
+    truth = {record.image_id: record for record in Records.read(data / AUDIT)}
     measured, seconds = [], []
     for rival in rivals:
         made = draw(Run(config, folder / COMPARE, redo=True), data, rival)
@@ -101,7 +104,9 @@ def read_run_config(folder: Any, overrides: Sequence[str]) -> PointWSSISConfig:
     return config
 
 
-def find_rivals(run: Run, config: PointWSSISConfig, names: Sequence[str]) -> list[Rival]:
+def find_rivals(
+    run: Run, config: PointWSSISConfig, names: Sequence[str], taught: Records
+) -> list[Rival]:
     """Return the labeller of the run, then the others; each once.
 
     A labeller of the SAM family whose weights are on this machine is among them without being
@@ -112,10 +117,10 @@ def find_rivals(run: Run, config: PointWSSISConfig, names: Sequence[str]) -> lis
     rivals = [Rival(name=config.labeller.name, role="own", labeller=own)]
     for name in names:
         if name != config.labeller.name:
-            rivals.append(find_rival(run, name))
+            rivals.append(find_rival(run, name, taught))
     if all(rival.role != "zero-shot" for rival in rivals) and ready is None:
         if (there := cached()) is not None:
-            rivals.append(find_rival(run, ":".join(there)))
+            rivals.append(find_rival(run, ":".join(there), taught))
         else:
             logger.info(
                 "No zero-shot labeller is compared: no weights of the SAM family are on this "
@@ -124,14 +129,17 @@ def find_rivals(run: Run, config: PointWSSISConfig, names: Sequence[str]) -> lis
     return list({rival.labeller.made_from: rival for rival in reversed(rivals)}.values())[::-1]
 
 
-def find_rival(run: Run, name: str) -> Rival:
-    """Find a labeller by name: `teacher`, `student` or `sam2:WEIGHTS`, say."""
+def find_rival(run: Run, name: str, taught: Records) -> Rival:
+    """Find a labeller by name: `teacher`, `student`, `walker` or `sam2:WEIGHTS`, say."""
     if name in PARTS:
         labeller = point_labeller(run, name, with_refiner=name == "student")
         return Rival(name=name, role="trained", labeller=labeller, saw=name == "student")
+    if name == WALKER:
+        walker = WalkerLabeller.of(AreaPrior.of(taught), len(taught.categories))
+        return Rival(name=name, role="simple", labeller=walker)
     word = name.partition(":")[0]
     known = LabellerConfig.model_fields["name"].annotation
-    if word not in (choices := [*PARTS, *getattr(known, "__args__", ())]):
+    if word not in (choices := [*PARTS, WALKER, *getattr(known, "__args__", ())]):
         raise ValueError(f"--labellers: there is no labeller {word}; known: {', '.join(choices)}")
     found = find_labeller(LabellerConfig.model_validate(name))
     if found is None:

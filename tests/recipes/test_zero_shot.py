@@ -104,17 +104,19 @@ def test_labellers_are_compared_and_the_page_shows_it(
     monkeypatch.setattr("ray_wssis.streaming.stream.stream", stream_here)
     monkeypatch.setattr("ray_wssis.recipes.compare.cached", lambda: None)
     other = f"sam:{write_sam(tmp_path / 'weights', 'sam', seed=1)}"
-    result = compare(folder, ["student", other], price=2.0)
-    own, student, rival = result["labellers"]
+    names = ["student", "walker", other]
+    result = compare(folder, names, price=2.0)
+    own, student, walker, rival = result["labellers"]
     assert (own["name"], own["role"], own["saw"]) == ("sam", "own", False)
     assert (student["name"], student["saw"]) == ("student", True)
+    assert (walker["role"], walker["num_objects"]) == ("simple", own["num_objects"])
     assert (rival["name"], rival["role"]) == (other, "zero-shot")
     audited = read_json(made["audit"] / "audit.json")["audit"]
     assert own["num_objects"] == rival["num_objects"] == audited["num_objects"] > 0
     assert own["mIoU"] == pytest.approx(audited["mIoU"])
     assert rival["low"] <= rival["difference"] <= rival["high"]
     refuse_work(monkeypatch)
-    assert compare(folder, ["student", other], price=2.0) == result
+    assert compare(folder, names, price=2.0) == result
     page = make(config(f"labeller=sam:{weights}"), folder)["report"] / "index.html"
     assert result["verdict"].split(":")[0] in page.read_text()
     console = Console(width=160, record=True)
@@ -123,7 +125,9 @@ def test_labellers_are_compared_and_the_page_shows_it(
 
 
 def test_labellers_that_cannot_be_compared(made: dict[str, Artifact], folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"no labeller yolo; known: teacher, student, point_wssis"):
+    with pytest.raises(
+        ValueError, match=r"no labeller yolo; known: teacher, student, walker, point_wssis"
+    ):
         compare(folder, ["yolo"], None)
     with pytest.raises(ValueError, match="has no finished teacher to compare"):
         compare(folder, ["teacher"], None)
