@@ -4,6 +4,7 @@ Teacher, refiner and student make a few steps each, on the taught images; what h
 counted in images.  The true masks stand in for rough ones, which do not exist yet.
 """
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,11 +32,17 @@ FEW = 4  # samples of the first timed steps
 NUM_VALIDATED = 8  # images of a timed validation
 NUM_STOOD_IN = 32  # images whose true masks stand in for rough ones
 
+logger = logging.getLogger(__name__)
+
 
 def estimate(run: Run, config: PointWSSISConfig, data: Artifact) -> dict[str, float]:
     """Return the seconds that each slow stage will take."""
     if all(stage.ready for stage in config.trainings().values()):
         return {}
+    if not config.labeller.is_trained:
+        logger.info(
+            "How fast %s labels is not known, so labelling comes on top", config.labeller.name
+        )
     timings = time_stages(config, data, run.folder)
     return seconds(config, numbers(data), timings)
 

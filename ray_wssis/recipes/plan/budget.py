@@ -51,6 +51,11 @@ def share_time(
             f"labelling, evaluation and other stages without steps take {other / 60:.0f} min, so "
             f"the run will take longer than {minutes:g} min; give more --minutes"
         )
+    if not config.labeller.is_trained:
+        warnings.append(
+            f"how fast {config.labeller.name} labels {numbers[AUDIT] + numbers[WEAK]} images is "
+            "not known, so the run takes longer by that"
+        )
     steps: dict[str, Decision] = {}
     spare = 0.0
     parts = {name: SHARES[name] for name in SHARES if name in known}
@@ -82,14 +87,20 @@ def for_each(config: PointWSSISConfig, timings: Mapping[str, Timing]) -> dict[st
     return {
         name: timing
         for name, timing in each.items()
-        if timing is not None and getattr(config, name).ready is None
+        if timing is not None and name in trained(config)
     }
 
 
 def to_be_timed(config: PointWSSISConfig) -> list[str]:
     """Name the stages of which a step should be timed."""
-    training = [name for name in SHARES if getattr(config, name).ready is None]
+    training = trained(config)
     return [name for name in training if name != "student" or "teacher" not in training]
+
+
+def trained(config: PointWSSISConfig) -> list[str]:
+    """Name the stages that train a network."""
+    stages = config.trainings()
+    return [name for name in SHARES if name in stages and stages[name].ready is None]
 
 
 def choose_steps(

@@ -57,3 +57,13 @@ def test_only_what_trains_is_timed() -> None:
 def test_a_little_noise_changes_nothing() -> None:
     slower = {name: Timing(1.002 * step, validated) for name, (step, validated) in TIMINGS.items()}
     assert share_time(config(), NUMBER, slower, FOUND, 30).steps.teacher.value == 540
+
+
+def test_without_a_teacher_the_student_has_all_the_time() -> None:
+    changed = config("labeller=sam2:w")
+    assert to_be_timed(changed) == ["student"]
+    budget = share_time(changed, NUMBER, {"student": Timing(1.0, 0.1)}, FOUND, 30)
+    assert budget.steps.student.value > steps(30)[2]
+    assert budget.warnings == (
+        "how fast sam2 labels 204 images is not known, so the run takes longer by that",
+    )
