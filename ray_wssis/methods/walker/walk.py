@@ -71,7 +71,8 @@ def window(
         (first + centres < 0) | (first + centres > size)
         for first, size in ((top, height), (left, width))
     ]
-    return cv2.cvtColor(small, cv2.COLOR_RGB2LAB), beside[0][:, None] | beside[1][None]
+    colours = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2LAB), np.float32)
+    return colours, np.asarray(beside[0][:, None] | beside[1][None])
 
 
 def passages(
