@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from upath import UPath
+
 from ray_wssis.artifacts import Artifact, Workspace, read_artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.area_prior import AreaPrior
@@ -30,7 +32,7 @@ from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.zero_shot import find_labeller
 from ray_wssis.run import RESOLVED, ROWS, Run, streamed_from
-from ray_wssis.storage import Place, locate, read_json, write_json
+from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.table import read_rows
 
 COMPARE = "compare"  # folder in that of the run
@@ -51,16 +53,14 @@ class Rival:
 
 
 def compare(
-    place: Place, names: Sequence[str], price: float | None, overrides: Sequence[str] = ()
+    folder: UPath, config: PointWSSISConfig, names: Sequence[str], price: float | None
 ) -> dict[str, Any]:
-    """Draw the audit images of the run in `place` with its own labeller and those of these names;
-    return the content of `compare/compare.json`.
+    """Draw the audit images of a run with its own labeller and those of these names; return the
+    content of `compare/compare.json`.
 
-    `price` is that of an hour of the machines, `overrides` are of the run's configuration.  Raises
-    ValueError if there is nothing to compare on, or a labeller cannot be used.
+    `price` is that of an hour of the machines.  Raises ValueError if there is nothing to compare
+    on, or a labeller cannot be used.
     """
-    folder = locate(place)
-    config = read_run_config(folder, overrides)
     data = read_artifact(folder / "split")
     if not (number := len(Records.read(data / AUDIT))):
         raise ValueError(
@@ -91,7 +91,7 @@ def compare(
     return result
 
 
-def read_run_config(folder: Any, overrides: Sequence[str]) -> PointWSSISConfig:
+def read_run_config(folder: UPath, overrides: Sequence[str] = ()) -> PointWSSISConfig:
     """Read the configuration of a run.  Raises ValueError if it is none of objects."""
     if not (folder / RESOLVED).exists():
         raise ValueError(f"{folder} holds no run: there is no {RESOLVED}")
@@ -143,7 +143,7 @@ def find_rival(run: Run, name: str, taught: Records) -> Rival:
         raise ValueError(f"--labellers: there is no labeller {word}; known: {', '.join(choices)}")
     found = find_labeller(LabellerConfig.model_validate(name))
     if found is None:
-        raise ValueError(f"--labellers: {name} is trained by a run, and this one did not")
+        raise ValueError(f"--labellers: {name} is trained by a run, and this one has none")
     return Rival(name=name, role="zero-shot", labeller=found)
 
 

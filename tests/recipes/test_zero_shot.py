@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from upath import UPath
+from wssis_serve.engines.models import find_models
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.cli.audit import audit_command
@@ -12,7 +14,8 @@ from ray_wssis.cli.compare import show_comparison
 from ray_wssis.config import ConfigError, load_config
 from ray_wssis.data.coco.file import load_json
 from ray_wssis.instance.segmenter_config import read_config
-from ray_wssis.recipes.compare import compare
+from ray_wssis.models.model_folder import find_model
+from ray_wssis.recipes.compare import compare, read_run_config
 from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import seconds
@@ -86,6 +89,15 @@ def test_the_audit_and_the_report_need_no_teacher(
     assert "<html" in (made["report"] / "index.html").read_text()
 
 
+def test_the_student_is_found_where_there_is_no_teacher(
+    made: dict[str, Artifact], folder: Path
+) -> None:
+    served = find_models(folder)
+    assert served.student == str(made["student"] / "model")
+    assert served.teacher is None and served.refiner is None
+    assert find_model(UPath(folder)) == made["student"] / "model"  # what is exported
+
+
 def test_a_finished_run_is_not_made_again(
     made: dict[str, Artifact], weights: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +117,8 @@ def test_labellers_are_compared_and_the_page_shows_it(
     monkeypatch.setattr("ray_wssis.recipes.compare.cached", lambda: None)
     other = f"sam:{write_sam(tmp_path / 'weights', 'sam', seed=1)}"
     names = ["student", "walker", other]
-    result = compare(folder, names, price=2.0)
+    run, resolved = UPath(folder), read_run_config(UPath(folder))
+    result = compare(run, resolved, names, price=2.0)
     own, student, walker, rival = result["labellers"]
     assert (own["name"], own["role"], own["saw"]) == ("sam", "own", False)
     assert (student["name"], student["saw"]) == ("student", True)
@@ -116,7 +129,7 @@ def test_labellers_are_compared_and_the_page_shows_it(
     assert own["mIoU"] == pytest.approx(audited["mIoU"])
     assert rival["low"] <= rival["difference"] <= rival["high"]
     refuse_work(monkeypatch)
-    assert compare(folder, names, price=2.0) == result
+    assert compare(run, resolved, names, price=2.0) == result
     page = make(config(f"labeller=sam:{weights}"), folder)["report"] / "index.html"
     assert result["verdict"].split(":")[0] in page.read_text()
     console = Console(width=160, record=True)
@@ -125,14 +138,15 @@ def test_labellers_are_compared_and_the_page_shows_it(
 
 
 def test_labellers_that_cannot_be_compared(made: dict[str, Artifact], folder: Path) -> None:
+    run, resolved = UPath(folder), read_run_config(UPath(folder))
     with pytest.raises(
         ValueError, match=r"no labeller yolo; known: teacher, student, walker, point_wssis"
     ):
-        compare(folder, ["yolo"], None)
+        compare(run, resolved, ["yolo"], None)
     with pytest.raises(ValueError, match="has no finished teacher to compare"):
-        compare(folder, ["teacher"], None)
+        compare(run, resolved, ["teacher"], None)
     with pytest.raises(ValueError, match=r"holds no run: there is no config\.resolved\.yaml"):
-        compare(folder / "split", [], None)
+        read_run_config(run / "split")
 
 
 def test_missing_weights_are_said_before_anything_is_made(tmp_path: Path) -> None:
