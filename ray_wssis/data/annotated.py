@@ -10,7 +10,7 @@ from collections.abc import Container
 import numpy as np
 
 from ray_wssis import masks
-from ray_wssis.data.columns import lack_masks, num_objects
+from ray_wssis.data.columns import Where, lack_masks, num_objects
 from ray_wssis.data.records import Object, Record, Records
 
 SEEN_SHARE = 0.5  # of an object's pixels; an object with a smaller share is ignored
@@ -25,10 +25,7 @@ def labelled(records: Records, file: str, incomplete: Container[int] = ()) -> Re
     Where every object has a mask, images without objects are taken for empty; if most are, that is
     worth a warning.  Images with ids in `incomplete` have annotations that cannot be used.
     """
-    kept = num_objects(records) > 0
-    empty = np.flatnonzero(~kept)
-    seen = (is_labelled(x) or x.image_id in incomplete for x in records.select(empty.tolist()))
-    kept[empty] = list(seen)
+    kept = looked_at(records, incomplete)
     number = len(records) - int(kept.sum())
     if not number or number == len(records):  # without annotations the split is refused anyway
         return records
@@ -50,6 +47,18 @@ def labelled(records: Records, file: str, incomplete: Container[int] = ()) -> Re
         len(records),
     )
     return records.select(np.flatnonzero(kept).tolist())
+
+
+def looked_at(records: Records, incomplete: Container[int] = ()) -> Where:
+    """Tell at which images somebody looked; see `is_labelled`.
+
+    Images with ids in `incomplete` have annotations that cannot be used.
+    """
+    seen = num_objects(records) > 0
+    empty = np.flatnonzero(~seen)
+    bare = records.select(empty.tolist())
+    seen[empty] = [is_labelled(record) or record.image_id in incomplete for record in bare]
+    return seen
 
 
 def is_labelled(record: Record) -> bool:

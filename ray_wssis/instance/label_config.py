@@ -19,6 +19,18 @@ class AuditConfig(Config):
     review: int = Field(default=50, ge=0)  # how many of the worst masks are listed
 
 
+class ProposalsConfig(Config):
+    """Decides which objects that a network proposes on images without points are learnt."""
+
+    # judged: if they teach more right than wrong on the audit images
+    use: Literal["judged", "always", "never"] = "judged"
+    precision: float = Field(default=0.8, ge=0, lt=1)  # share of a class that is of this class
+    mean_iou: float = Field(default=0.7, ge=0, lt=1)  # of their masks, wanted likewise
+    class_score: float = Field(default=0.5, ge=0, le=1)  # threshold where the audit has too few
+    expected_iou: float = Field(default=0.5, ge=0, le=1)  # likewise
+    least_score: float = Field(default=0.1, ge=0, le=1)  # below it, there is nothing to ignore
+
+
 class MergeConfig(Config):
     """Decides about poor masks, and about those that people corrected."""
 

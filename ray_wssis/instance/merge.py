@@ -14,6 +14,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace, read_artifact
 from ray_wssis.data.coco.write import CocoWriter
+from ray_wssis.data.columns import annotation_ids
 from ray_wssis.data.corrections.read import read_corrections
 from ray_wssis.data.images.shared import warn_of_shared_images
 from ray_wssis.data.records import Records, RecordsWriter
@@ -22,7 +23,9 @@ from ray_wssis.instance.annotated_folder import read_annotated_folder
 from ray_wssis.instance.audit import CALIBRATION, read_quality, read_threshold
 from ray_wssis.instance.label_config import MergeConfig
 from ray_wssis.instance.merging import Merged, Merging, incomplete
-from ray_wssis.instance.split import REJECTED, STRONG, WEAK
+from ray_wssis.instance.proposals.merging import Proposed
+from ray_wssis.instance.proposals.stages import Proposals
+from ray_wssis.instance.split import REJECTED, STRONG, UNLABELLED, WEAK
 from ray_wssis.run import ROWS, Run
 from ray_wssis.storage import hash_file
 from ray_wssis.streaming.table import RowsById
@@ -59,13 +62,15 @@ def merge(
     name: str,
     config: MergeConfig,
     strong_part: str = STRONG,
+    proposals: Proposals | None = None,
 ) -> Artifact:
     """Merge into records to train the student with, `train.parquet`, and the COCO files
     `NAME_sw_refined.json` and `NAME_sw.json` (all rough masks, unjudged) for every other tool.
 
     `strong_part` names the strong images that the student may learn from, `lineage` what drew the
     pseudo masks; every one of them carries it.  Images that failed or have a rejected point are
-    left out: their unlabelled objects would be learnt as background.
+    left out: their unlabelled objects would be learnt as background.  `proposals` that are used
+    are learnt too; `NAME_sw.json`, of points, is without them.
     """
     origin = {**lineage, "labels": labels.digest[:12]}
     made_from = {
@@ -78,6 +83,8 @@ def merge(
         "lineage": origin,
         "name": name,
     }
+    if proposals is not None:
+        made_from["proposals"] = [proposals.rows, proposals.chosen]
 
     def make(stage: Workspace) -> None:
         strong, weak = Records.read(data / strong_part), Records.read(data / WEAK)
@@ -106,14 +113,31 @@ def merge(
             for record in strong:
                 refined.add(record)
                 records.add(record)
-            for source in sources:
-                for merged in source.refined():
+            highest = max(
+                annotation_ids(strong).max(initial=0), annotation_ids(weak).max(initial=0)
+            )
+            for merged in chain.from_iterable(source.refined() for source in sources):
+                refined.add(merged.record, merged.extra)
+                records.add(merged.record)
+                highest = max([highest, *(obj.annotation_id for obj in merged.record.objects)])
+            if proposals is not None and proposals.are_used:
+                own = proposed(proposals, data, origin)
+                for merged in own.merged(int(highest) + 1):
                     refined.add(merged.record, merged.extra)
                     records.add(merged.record)
         for sentence in merging.places.sentences():
             logger.warning(sentence)
 
     return run.stage("merged", "Merge true and pseudo masks", made_from, make, follows_retry=True)
+
+
+def proposed(proposals: Proposals, data: Artifact, origin: Mapping[str, str]) -> Proposed:
+    return Proposed(
+        records=Records.read(data / UNLABELLED),
+        rows=RowsById(proposals.rows / ROWS, UPath(UNLABELLED).stem),
+        choice=proposals.choice,
+        lineage={**origin, "labels": proposals.rows.digest[:12]},
+    )
 
 
 def annotated(

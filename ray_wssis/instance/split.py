@@ -15,7 +15,6 @@ from typing import NamedTuple
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
-from ray_wssis.data.annotated import labelled
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco.read import Rejected, read_coco
 from ray_wssis.data.columns import lack_masks, lack_points
@@ -37,6 +36,12 @@ from ray_wssis.data.split.cut import (
 )
 from ray_wssis.data.split.files import counts, split_name, write_split
 from ray_wssis.instance.split_config import CLICKED, DataConfig
+from ray_wssis.instance.unlabelled import (
+    Unlabelled,
+    annotated_ones,
+    hide_points,
+    unlabelled_images,
+)
 from ray_wssis.run import Run
 from ray_wssis.storage import hash_file, locate
 
@@ -45,6 +50,8 @@ TAUGHT = "taught.parquet"  # the strong images that teacher and refiner learn fr
 AUDIT = "audit.parquet"  # the other strong images
 WEAK = "weak.parquet"
 WEAK_TRUTH = "weak_truth.parquet"  # the weak images with the masks they hide
+UNLABELLED = "unlabelled.parquet"  # images of which nothing is known, if the run has any
+UNLABELLED_TRUTH = "unlabelled_truth.parquet"  # the same with the masks they hide
 ALL = "all.parquet"  # strong and weak images with all true masks
 VALIDATION = "val.parquet"
 REJECTED = "rejected.jsonl"  # weak annotations that cannot be used
@@ -59,6 +66,7 @@ class Gathered(NamedTuple):
     validation: Records
     parts: Split
     rejected: list[Rejected]  # with the ids of `parts`
+    bare: Records  # images that nobody annotated, if they are wanted
 
 
 def split(run: Run, config: DataConfig) -> Artifact:
@@ -67,7 +75,8 @@ def split(run: Run, config: DataConfig) -> Artifact:
     The strong records are there a second time in two parts, taught and audit.  Weak annotations
     that cannot be used are in `rejected.jsonl`; the other points of their images are kept.  If the
     masks of the weak images are known, `weak_truth.parquet` and `all.parquet` are there too: only
-    to measure, and nothing but an upper bound learns from them.
+    to measure, and nothing but an upper bound learns from them.  Images without any label are in
+    `unlabelled.parquet`.
     """
     hashes = {file: hash_file(file) for file in config.files() if UPath(file).is_file()}
     return run.stage(
@@ -79,11 +88,17 @@ def split(run: Run, config: DataConfig) -> Artifact:
 
 
 def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
-    validation, parts, rejected = gather(config, seed, stage)
+    validation, whole, rejected, bare = gather(config, seed, stage)
+    parts, unlabelled = whole, Unlabelled(unlabelled_images(config, whole, bare, validation))
+    if config.unlabelled_percent:
+        parts, unlabelled = hide_points(whole, config.unlabelled_percent, seed)
     check_teaches(parts.strong)
     check_validates(validation)
     check_points(parts.weak, rejected)
-    warn_of_shared_images({"strong": parts.strong, "weak": parts.weak, "validation": validation})
+    warn_of_shared_images(
+        {"strong": parts.strong, "weak": parts.weak, "unlabelled": unlabelled.records}
+        | {"validation": validation}
+    )
     taught, audit = draw_audit(parts.strong, config.audit, seed)
     if config.audit and not len(audit):
         logger.warning(
@@ -105,17 +120,23 @@ def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
         "taught": counts(taught),
         "audit": counts(audit),
     }
+    if config.has_unlabelled:
+        made_how["num_unlabelled_images"] = len(unlabelled.records)
     write_split(parts, stage.folder, split_name(config.name, config.percent), made_how)
     write_rejected(rejected, stage / REJECTED)
     for name, records in ((STRONG, parts.strong), (TAUGHT, taught), (AUDIT, audit)):
         records.write(stage / name)
     parts.weak.write(stage / WEAK)
     pointed(validation, config.point_kind, seed).write(stage / VALIDATION)
-    if parts.weak_truth is not None:
+    if config.has_unlabelled:
+        unlabelled.records.write(stage / UNLABELLED)
+    if unlabelled.truth is not None:
+        unlabelled.truth.write(stage / UNLABELLED_TRUTH)
+    if parts.weak_truth is not None and whole.weak_truth is not None:
         parts.weak_truth.write(stage / WEAK_TRUTH)
         lacking = incomplete(rejected)
-        whole = (record for record in parts.weak_truth if record.image_id not in lacking)
-        Records.from_rows(chain(parts.strong, whole), parts.strong.categories).write(stage / ALL)
+        known = (record for record in whole.weak_truth if record.image_id not in lacking)
+        Records.from_rows(chain(parts.strong, known), parts.strong.categories).write(stage / ALL)
 
 
 def write_rejected(rejected: list[Rejected], file: UPath) -> None:
@@ -149,6 +170,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
     In one file that mixes masks and points, only annotations without a mask can be rejected.
     """
     rejected: list[Rejected] = []
+    bare: Records | None = None
     if config.strong is not None and config.weak is not None:
         return gather_given(config, seed, config.strong, config.weak)
     if config.shapes is not None:
@@ -167,7 +189,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
             point_suffices=True,
             crowds=config.crowds,
         )
-        learnt = labelled(learnt, config.annotations, incomplete(rejected))
+        learnt, bare = annotated_ones(learnt, config.annotations, config, incomplete(rejected))
         depths = wanted_depths(config, learnt)
         learnt = as_clicked(learnt, depths, seed)
         if config.validation is not None:
@@ -184,7 +206,7 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
                 )
             validation, learnt = held_out.strong, held_out.rest
     parts = split_records(learnt, config.percent, seed, config.point_kind, incomplete(rejected))
-    return Gathered(validation, parts, rejected)
+    return Gathered(validation, parts, rejected, learnt.select([]) if bare is None else bare)
 
 
 def incomplete(rejected: list[Rejected]) -> set[int]:
@@ -205,7 +227,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         point_suffices=True,
         crowds=config.crowds,
     )
-    weak_records = labelled(weak_records, weak, incomplete(rejected))
+    weak_records, bare = annotated_ones(weak_records, weak, config, incomplete(rejected))
     weak_records = of_classes(strong_records.categories, weak_records, weak)
     check_categories(strong, strong_records.categories, weak, weak_records.categories)
     offset = id_offset(weak_records, strong_records)
@@ -224,7 +246,7 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
         weak=as_weak(weak_records, config.point_kind, seed),
         weak_truth=pointed(weak_records, config.point_kind, seed) if known else None,
     )
-    return Gathered(validation, parts, rejected)
+    return Gathered(validation, parts, rejected, bare)
 
 
 def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records:

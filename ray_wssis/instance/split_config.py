@@ -9,6 +9,7 @@ from ray_wssis.data.coco.crowds import Crowds
 from ray_wssis.data.points.kind import PointKind
 
 CLICKED: Literal["clicked"] = "clicked"
+UNANNOTATED = "unannotated"
 
 
 class ShapesConfig(Config):
@@ -35,6 +36,9 @@ class DataConfig(Config):
     percent: float = Field(default=10, gt=0, lt=100)  # of the images that keep their masks
     audit: float = Field(default=0.1, ge=0, le=0.5)  # share of those that the teacher never sees
     point: PointKind | Literal["clicked"] = PointKind.CENTROID  # how points are drawn from masks
+    # A folder of images without any label; unannotated: those of the file that nobody annotated.
+    unlabelled: str | None = None
+    unlabelled_percent: float = Field(default=0, ge=0, lt=100)  # of the images, without points
     crowds: Crowds = Crowds.IGNORE  # objects: annotations with iscrowd 1 count like the others
 
     @model_validator(mode="after")
@@ -53,6 +57,23 @@ class DataConfig(Config):
         if not given[0] and self.images is None:
             raise ValueError("images is missing: the folder of the images")
         return self
+
+    @model_validator(mode="after")
+    def check_unlabelled(self) -> "DataConfig":
+        if self.unlabelled is not None and self.unlabelled_percent:
+            raise ValueError("give unlabelled or unlabelled_percent, not both")
+        if self.unlabelled == UNANNOTATED and self.shapes is not None:
+            raise ValueError("all shapes are annotated: hide points with unlabelled_percent")
+        if self.unlabelled_percent and self.percent + self.unlabelled_percent >= 100:
+            raise ValueError(
+                f"percent is {self.percent:g} and unlabelled_percent {self.unlabelled_percent:g}: "
+                "some images must keep their points"
+            )
+        return self
+
+    @property
+    def has_unlabelled(self) -> bool:
+        return self.unlabelled is not None or self.unlabelled_percent > 0
 
     @property
     def point_kind(self) -> PointKind:

@@ -13,11 +13,12 @@ score, gives the confusion at every threshold.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from ray_wssis.data.annotated import is_ignored, unseen
-from ray_wssis.data.records import Record
+from ray_wssis.data.records import Object, Record
 from ray_wssis.masks import area, overlap, pairwise_iou
 from ray_wssis.metrics.coco_ap import Prediction
 
@@ -47,8 +48,9 @@ class Confusion:
             for obj in truth.objects
             if obj.mask is not None and not is_ignored(truth, obj)
         )
-        for score, true_label, label in matches(truth, found):
-            self.instances[int(100 * score), true_label, label] += 1
+        for place, obj, _ in matches(truth, found):
+            true_label = None if obj is None else obj.label
+            self.instances[int(100 * found.scores[place]), true_label, found.labels[place]] += 1
 
     def best_threshold(self) -> float:
         """Return the score, in hundredths, from which on instances agree best with the objects:
@@ -79,9 +81,17 @@ class Confusion:
         return dict(counts)
 
 
-def matches(truth: Record, found: Prediction) -> Iterator[tuple[float, int | None, int]]:
-    """Yield score, label of the object that was taken (None: invented) and own label of the
-    instances of one image, best score first, without those in ignore regions."""
+class Match(NamedTuple):
+    """One instance that was found."""
+
+    place: int  # among all that were found in the image
+    obj: Object | None  # what it took; None: it is invented
+    iou: float  # with that object; 0 without one
+
+
+def matches(truth: Record, found: Prediction, least_iou: float = SAME_IOU) -> Iterator[Match]:
+    """Yield the instances of one image, best score first, without those in ignore regions; each
+    takes an object that it overlaps by at least `least_iou`."""
     height, width = truth.height, truth.width
     objects = [obj for obj in truth.objects if obj.mask is not None]
     real = [obj for obj in objects if not is_ignored(truth, obj)]
@@ -90,11 +100,11 @@ def matches(truth: Record, found: Prediction) -> Iterator[tuple[float, int | Non
     ious = pairwise_iou(found.masks, [obj.mask or b"" for obj in real], height, width)
     for i in np.argsort(-np.asarray(found.scores), kind="stable").tolist():
         best = int(ious[i].argmax()) if real else 0
-        if real and ious[i, best] >= SAME_IOU:
-            yield found.scores[i], real[best].label, found.labels[i]
+        if real and ious[i, best] >= least_iou:
+            yield Match(i, real[best], float(ious[i, best]))
             ious[:, best] = -1
         elif not lies_in(found.masks[i], regions, height, width):
-            yield found.scores[i], None, found.labels[i]
+            yield Match(i, None, 0.0)
 
 
 def lies_in(mask: bytes, regions: list[bytes], height: int, width: int) -> bool:

@@ -14,6 +14,7 @@ from ray_wssis.instance.audit import audit
 from ray_wssis.instance.evaluate import evaluate
 from ray_wssis.instance.label import InstanceLabeller, label
 from ray_wssis.instance.merge import MERGED, merge
+from ray_wssis.instance.proposals.stages import Proposals, choose, propose
 from ray_wssis.instance.report import instance_sections
 from ray_wssis.instance.report_labellers import compared
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
@@ -21,6 +22,7 @@ from ray_wssis.instance.split import ALL, STRONG, TAUGHT, VALIDATION, split
 from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.instance.verdict import judge
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.methods.point_wssis.proposer import Proposer
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers
 from ray_wssis.recipes.point_wssis_checks import check_what_comes_later
@@ -67,7 +69,8 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     for number in range(1, config.rounds):
         in_round = run.within(round_prefix(number))
         labeller = PointLabeller.of(drawer.part("model"), refiner.part("model"))
-        made = yield from make_round(in_round, config, data, TAUGHT, labeller, drawer)
+        proposer = proposer_of(config, drawer, refiner)
+        made = yield from make_round(in_round, config, data, TAUGHT, labeller, drawer, proposer)
         earlier.append(made)
         again = PointLabeller.of(made.student.part("model"), refiner.part("model"))
         yield (verdict := judge(in_round, data, made.labels, again))
@@ -75,7 +78,8 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
             break
         drawer = made.student
     labeller = PointLabeller.of(drawer.part("model"), refiner.part("model"))
-    last = yield from make_round(run, config, data, STRONG, labeller, drawer)
+    proposer = proposer_of(config, drawer, refiner)
+    last = yield from make_round(run, config, data, STRONG, labeller, drawer, proposer)
     networks = {"teacher": teacher, "refiner": refiner}
     yield from measured(run, config, data, [*earlier, last], networks, drawer)
 
@@ -95,6 +99,7 @@ class Round:
     labels: Artifact
     judged: Artifact
     student: Artifact
+    proposals: Proposals | None
 
 
 def make_round(
@@ -104,6 +109,7 @@ def make_round(
     strong: str,
     labeller: InstanceLabeller,
     teacher: Artifact | None,
+    proposer: Proposer | None = None,
 ) -> Generator[Artifact, None, Round]:
     """Yield the stages of a round.
 
@@ -114,9 +120,17 @@ def make_round(
     # masks are.
     yield (labels := label(run, data, labeller, config.labelling))
     yield (judged := audit(run, data, labels, labeller.signals, config.audit))
+    # On images without any label, the teacher proposes objects itself.
+    proposals = None
+    if proposer is not None:
+        yield (rows := propose(run, data, proposer))
+        yield (chosen := choose(run, data, rows, proposer.signals, config.proposals))
+        proposals = Proposals(rows=rows, chosen=chosen)
     name = split_name(config.data.name, config.data.percent)
     lineage = labeller.lineage
-    yield (merged := merge(run, data, labels, judged, lineage, name, config.merge, strong))
+    yield (
+        merged := merge(run, data, labels, judged, lineage, name, config.merge, strong, proposals)
+    )
 
     # The student learns from true and pseudo masks together.  Unlike in the paper, it may start
     # from the teacher's weights: in few steps a cold student does not overtake its teacher.
@@ -125,7 +139,14 @@ def make_round(
         f"{run.prefix}student", stage, merged.part(MERGED), data.part(VALIDATION)
     )
     yield (student := run.train("student", "Train the student on both", task, stage))
-    return Round(labels=labels, judged=judged, student=student)
+    return Round(labels=labels, judged=judged, student=student, proposals=proposals)
+
+
+def proposer_of(config: PointWSSISConfig, teacher: Artifact, refiner: Artifact) -> Proposer | None:
+    """Compose what proposes objects on images without any label; None if there are none."""
+    if not config.data.has_unlabelled:
+        return None
+    return Proposer.of(teacher.part("model"), refiner.part("model"), config.data.point_kind)
 
 
 def measured(

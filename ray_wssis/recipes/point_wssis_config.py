@@ -5,7 +5,12 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ray_wssis.instance.label_config import AuditConfig, LabelLimits, MergeConfig
+from ray_wssis.instance.label_config import (
+    AuditConfig,
+    LabelLimits,
+    MergeConfig,
+    ProposalsConfig,
+)
 from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
@@ -13,6 +18,7 @@ from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.run_config import RunConfig, round_prefix
 
 ROUND = ("labels", "audit", "merged", "student")  # stages of every round
+PROPOSALS = ("proposals", "proposals_audit")  # before `merged`, with images without any label
 
 
 class PointWSSISConfig(RunConfig):
@@ -23,6 +29,7 @@ class PointWSSISConfig(RunConfig):
     labeller: LabellerConfig = LabellerConfig()  # another one: no teacher, no refiner
     labelling: LabelLimits = LabelLimits()
     audit: AuditConfig = AuditConfig()
+    proposals: ProposalsConfig = ProposalsConfig()  # of images without any label
     merge: MergeConfig = MergeConfig()
     student: SegmenterStage
     rounds: int = Field(default=1, ge=1, le=9)  # each with a student, which draws the next masks
@@ -32,10 +39,12 @@ class PointWSSISConfig(RunConfig):
         practice = [] if self.refiner.ready is not None else ["rough_masks"]
         bound = ["upper_bound"] if self.upper_bound else []
         taught = ["teacher", *practice, "refiner"] if self.labeller.is_trained else []
+        own = PROPOSALS if self.data.has_unlabelled else ()
+        of_round = [*ROUND[:2], *own, *ROUND[2:]]
         first = ["split", *taught]
         for number in range(1, self.rounds):
-            first += [round_prefix(number) + name for name in (*ROUND, "verdict")]
-        return [*first, *ROUND, *bound, "evaluation", "report"]
+            first += [round_prefix(number) + name for name in (*of_round, "verdict")]
+        return [*first, *of_round, *bound, "evaluation", "report"]
 
     def trainings(self) -> "dict[str, SegmenterStage | RefinerStage]":
         """Return the stages that train a network, or adopt one, by name."""
@@ -54,6 +63,15 @@ class PointWSSISConfig(RunConfig):
             raise ValueError(
                 f"rounds is {self.rounds} and the labeller is {self.labeller.name}: only those of "
                 "point_wssis draw again; set rounds to 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def check_proposals(self) -> Self:
+        if self.data.has_unlabelled and not self.labeller.is_trained:
+            raise ValueError(
+                f"data has images without labels and the labeller is {self.labeller.name}, which "
+                "draws masks for points alone; leave out data.unlabelled and unlabelled_percent"
             )
         return self
 

@@ -11,8 +11,8 @@ from upath import UPath
 
 from ray_wssis.data.class_maps.classes import read_classes
 from ray_wssis.data.class_maps.pairs import Pair, read_pairs
-from ray_wssis.data.images.listing import list_files, nearest_files
-from ray_wssis.data.images.names import IMAGE_SUFFIXES
+from ray_wssis.data.images.folder import list_images
+from ray_wssis.data.images.listing import nearest_files
 from ray_wssis.data.images.read import image_uri
 from ray_wssis.data.problem import Problems
 from ray_wssis.data.records import Records
@@ -46,7 +46,7 @@ def read_folder(
 
 def files_by_stem(folder: str, problems: Problems) -> dict[str, str]:
     """List the images in a folder, by path without suffix, sorted."""
-    files = [name for name in list_files(folder) if _is_image(name)]
+    files = list_images(folder)
     if not files:
         what = "no image in it" if UPath(folder).is_dir() else "there is no such folder"
         problems.add("error", "empty folder", folder, what, "a folder of images")
@@ -57,12 +57,6 @@ def files_by_stem(folder: str, problems: Problems) -> dict[str, str]:
         text = f"{len(twice)} files differ from another one in their suffix alone: also {first}"
         problems.add("error", "name used twice", twice[0], text, "one file for each name")
     return found
-
-
-def _is_image(name: str) -> bool:
-    """Tell whether a file is an image by its name; hidden ones are what a system left behind."""
-    is_hidden = name.rpartition("/")[2].startswith(".")
-    return not is_hidden and splitext(name)[1].casefold() in IMAGE_SUFFIXES
 
 
 def _note_unpaired(
