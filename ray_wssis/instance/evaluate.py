@@ -19,9 +19,17 @@ from ray_wssis.instance.audit import read_quality
 from ray_wssis.instance.find_instances import FindInstances
 from ray_wssis.instance.label_numbers import ROWS_AT_A_TIME, RecordsById
 from ray_wssis.instance.mask_quality import MaskQuality
+from ray_wssis.instance.proposals.compare import outcome
+from ray_wssis.instance.proposals.stages import Proposals
 from ray_wssis.instance.quality import QualityModel, read_column
 from ray_wssis.instance.segmenter_config import read_config
-from ray_wssis.instance.split import VALIDATION, WEAK, WEAK_TRUTH
+from ray_wssis.instance.split import (
+    UNLABELLED,
+    UNLABELLED_TRUTH,
+    VALIDATION,
+    WEAK,
+    WEAK_TRUTH,
+)
 from ray_wssis.instance.truth import Ious, compare_row, iou_or_nan
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.metrics.coco_ap import Prediction, count_objects, measure_precision
@@ -45,12 +53,14 @@ def evaluate(
     labels: Artifact,
     audit: Artifact,
     earlier: Sequence[tuple[Artifact, Artifact]] = (),
+    proposals: Proposals | None = None,
 ) -> Artifact:
     """Measure: `metrics.json` with all figures, also in the run's folder, `confusion.json` with
     what objects were taken for, and in `rows/` what the models find in the validation images.
 
     AP and mIoU are in percent; a figure that has no value is null.  `earlier` are labels of earlier
     rounds and their audits; the name of each figure of them begins with that of the round.
+    `proposals` are measured on unlabelled images where these hide true masks.
     """
 
     def make(stage: Workspace) -> None:
@@ -65,6 +75,8 @@ def evaluate(
             for number, (drawn, judged) in enumerate(earlier, start=1):
                 own = label_figures(hidden, drawn, judged)
                 figures |= {round_prefix(number) + name: value for name, value in own.items()}
+        if proposals is not None and (data / UNLABELLED_TRUTH).exists():
+            figures |= proposal_figures(Records.read(data / UNLABELLED_TRUTH), proposals)
         known = {name: value if value == value else None for name, value in figures.items()}
         (stage / METRICS).write_text(json.dumps(known, indent=2) + "\n")
 
@@ -73,7 +85,8 @@ def evaluate(
         "Measure",
         {"split": data, "labels": labels, "audit": audit}
         | dict(models)
-        | {artifact.folder.name: artifact for drawn in earlier for artifact in drawn},
+        | {artifact.folder.name: artifact for drawn in earlier for artifact in drawn}
+        | ({} if proposals is None else {"proposals_audit": proposals.chosen}),
         make,
         logs=[ROWS],
         keep=[ROWS],
@@ -172,6 +185,28 @@ def label_figures(truth: Records, labels: Artifact, audit: Artifact) -> dict[str
         for column, measured in quality.items()
         for figure, value in measured.figures(names).items()
     } | trust_figures(used, labels, model)
+
+
+def proposal_figures(truth: Records, proposals: Proposals) -> dict[str, float]:
+    """Measure the proposals that are learnt against hidden objects; figures are in percent.
+
+    Of the objects, `recall` are learnt, and `missed` are background to the student.
+    """
+    records = {record.image_id: record for record in truth}
+    rows = each_row(proposals.rows / ROWS, source=UPath(UNLABELLED).stem)
+    known = (row for row in rows if row["error"] is None)
+    found = outcome(known, records, proposals.choice)
+    learnt, objects = found["num_right"] + found["num_wrong"], found["num_objects"]
+    shares = {
+        "precision": (found["num_right"], learnt),
+        "recall": (found["num_right"], objects),
+        "missed": (found["num_missed"], objects),
+    }
+    figures = {
+        name: 100 * part / whole if whole else np.nan for name, (part, whole) in shares.items()
+    }
+    figures["mIoU"] = np.nan if found["mIoU"] is None else found["mIoU"]
+    return {f"proposed/{name}": value for name, value in figures.items()}
 
 
 def trust_figures(

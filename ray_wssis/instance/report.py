@@ -14,6 +14,7 @@ from ray_wssis.data.records import Records
 from ray_wssis.instance.advice import Advice, advise
 from ray_wssis.instance.gallery import gallery
 from ray_wssis.instance.label_numbers import LabelNumbers, RecordsById, read_label_numbers
+from ray_wssis.instance.proposals.report import proposals_section
 from ray_wssis.instance.report_classes import (
     COLORS,
     Models,
@@ -60,6 +61,7 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
     classes = classes_section(run, models, names)
     advice, plan, rounds = advise(folder), plan_section(folder), rounds_section(run)
     labellers = labellers_section(run)
+    proposed = proposals_section(run)
     return [
         *([advice_section(advice)] if advice else []),
         accuracy_section(run, models, counts),
@@ -68,6 +70,7 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
         masks_section(run, counts, numbers, has_refiner=models.get("refiner") in run.stages),
         trust_section(run),
         *([labellers] if labellers else []),
+        *([proposed] if proposed else []),
         *([plan] if plan else []),
         training_section(run, models),
         sheets_section(numbers, truth, names),

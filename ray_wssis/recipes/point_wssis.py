@@ -171,7 +171,8 @@ def measured(
     students = {made.student.folder.name: made.student for made in earlier}
     drawn = [(made.labels, made.judged) for made in earlier]
     models = segmenters | students
-    yield (figures := evaluate(run, data, models, last.labels, last.judged, drawn))
+    proposals = last.proposals
+    yield (figures := evaluate(run, data, models, last.labels, last.judged, drawn, proposals))
     names = {role: model.folder.name for role, model in roles.items()}
     yield run.report(
         {"evaluation": figures, "audit": last.judged, **compared(run.folder)},
