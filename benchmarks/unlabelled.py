@@ -48,9 +48,9 @@ def main() -> None:
 def row(seed: int, way: str, folder: Path) -> str:
     figures = json.loads((folder / "metrics.json").read_text())
     file = folder / "proposals_audit/proposals.json"
-    chosen = json.loads(file.read_text()) if file.exists() else {"are_used": False, "classes": []}
-    used = chosen["are_used"]
-    learnt = sum(own["num_learnt"] for own in chosen["classes"])
+    chosen = json.loads(file.read_text()) if file.exists() else {}
+    used = chosen.get("are_used", False)
+    learnt = sum(own["num_learnt"] for own in chosen.get("classes", []))
     names = [f"proposed/{name}" for name in ("precision", "recall", "missed", "mIoU")]
     values = [figures.get(name) if used else None for name in names]
     values += [figures["student/val/AP"], figures["student/val/AP50"]]

@@ -1,7 +1,6 @@
 """PointWSSIS on masks, points and images without any label: a handful of shapes, without Ray."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -17,6 +16,8 @@ from tests.recipes.test_configs_run import NARROW
 from tests.recipes.test_configs_run import SMALL as FEW_STEPS
 from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
+
+pytestmark = pytest.mark.slow
 
 DATA = [
     "data.shapes={num_images: 10, num_validation_images: 2, size: 64}",
