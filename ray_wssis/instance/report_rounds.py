@@ -10,7 +10,10 @@ from ray_wssis.report.template import render
 from ray_wssis.verdict import is_taken
 
 HERE = "ray_wssis.instance"
-STAGES = ("labels", "audit", "merged", "student", "verdict")  # of a round
+STAGES = (  # of a round
+    *("labels", "audit", "proposals", "proposals_audit"),
+    *("merged", "student", "verdict"),
+)
 
 
 def rounds_section(run: RunFolder) -> Section | None:

@@ -16,7 +16,7 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.segmenter_config import SegmenterStage
-from ray_wssis.instance.split import AUDIT, TAUGHT, VALIDATION, WEAK
+from ray_wssis.instance.split import AUDIT, TAUGHT, UNLABELLED, VALIDATION, WEAK
 from ray_wssis.instance.task import SegmenterTask
 from ray_wssis.methods.point_wssis.refiner_task import RefinerTask
 from ray_wssis.methods.point_wssis.rough_masks import EarlyTeachers, source_of
@@ -129,7 +129,10 @@ def probe(
 
 def numbers(data: Artifact) -> dict[str, int]:
     """Count the images of each part."""
-    return {name: len(Records.read(data / name)) for name in (TAUGHT, AUDIT, WEAK, VALIDATION)}
+    parts = [TAUGHT, AUDIT, WEAK, VALIDATION]
+    if (data / UNLABELLED).exists():
+        parts.append(UNLABELLED)
+    return {name: len(Records.read(data / name)) for name in parts}
 
 
 def seconds(
@@ -152,11 +155,14 @@ def seconds(
         took["rough_masks"] = START + seen * (early + number[VALIDATION]) / actors
     if config.labeller.is_trained:  # how fast another one is, is not known
         took["labels"] = START + (seen + refined) * (number[WEAK] + number[AUDIT]) / actors
+    if UNLABELLED in number:
+        images = number[UNLABELLED] + number[AUDIT]
+        took["proposals"] = START + (seen + refined) * images / actors
     took["verdict"] = START + (seen + refined) * number[AUDIT] / actors
     models = config.rounds + config.upper_bound + config.labeller.is_trained
     took["evaluation"] = START + seen * models * number[VALIDATION] / actors
     for earlier in range(1, config.rounds):
-        of_each = ("labels", "student", "verdict")
+        of_each = ("labels", "proposals", "student", "verdict")
         took |= {round_prefix(earlier) + name: took[name] for name in of_each if name in took}
     return {name: took[name] for name in config.stages() if name in took}
 
