@@ -2,7 +2,7 @@
 
     python -m benchmarks.unlabelled OUT --seeds 0 1 2 [--set a.b=c ...]
 
-All ways share the images, the teacher and the refiner of a seed; only the last one, with a point on
+The first two share the images, the teacher and the refiner of a seed; the last one, with a point on
 every object of every image, trains its own.
 """
 
@@ -14,11 +14,11 @@ from pathlib import Path
 from benchmarks.rounds import sets, wssis
 
 CONFIG = "unlabelled_shapes"
-SHARED = ("split", "teacher", "rough_masks", "refiner", "labels", "audit", "proposals")
+OF_ROUND = ("labels", "audit", "proposals", "student", "verdict")
+SHARED = ("split", "teacher", "rough_masks", "refiner", *(f"round_1_{name}" for name in OF_ROUND))
 WAYS = {
     "masks and points": ["proposals.use=never"],
     "and proposals": ["proposals.use=judged"],
-    "and proposals, whatever the audit says": ["proposals.use=always"],
     "points on all images": ["data.unlabelled_percent=0"],
 }
 HEAD = ("seed", "", "used", "learnt", "precision", "recall", "missed", "mIoU", "AP", "AP50")
@@ -41,7 +41,7 @@ def main() -> None:
                 for stage in SHARED:
                     shutil.copytree(first / stage, folder / stage, dirs_exist_ok=True)
             changes = [f"seed={seed}", *options.set, *WAYS[way]]
-            wssis("run", "--config", CONFIG, "--out", str(folder), *sets(changes))
+            wssis("run", "--redo", "--config", CONFIG, "--out", str(folder), *sets(changes))
             print(row(seed, way, folder), flush=True)
 
 

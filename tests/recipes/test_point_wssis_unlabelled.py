@@ -29,6 +29,7 @@ EVERYTHING = [  # a network that has learnt nothing is sure of nothing
     "proposals={use: always, class_score: 0, expected_iou: 0, precision: 0, mean_iou: 0}",
     "teacher.model.inference={min_class_score: 0, min_score: 0}",
     "estimate=false",
+    "rounds=1",
 ]
 
 

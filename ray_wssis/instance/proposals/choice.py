@@ -1,4 +1,4 @@
-"""Which proposals are learnt, which are ignored, and which count as background.
+"""The choice among proposals: learnt, ignored, or background.
 
 A proposal is learnt where both its class and its mask can be believed in, each by a threshold of
 its class.  Any other one may hide an object, so its region is ignored: neither object nor
