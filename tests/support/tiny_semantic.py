@@ -20,6 +20,13 @@ TINY = SemanticConfig(
     shorter=32,
     longest=64,
 )
+WITHOUT_BATCH_NORM = TINY.model_copy(  # whose statistics would be those of a worker's share
+    update={
+        "network": TINY.network.model_copy(
+            update={"backbone": TINY.network.backbone.model_copy(update={"norm": "frozen"})}
+        )
+    }
+)
 # The same network, for `--set`.
 NETWORK = (
     "{backbone: {name: resnet18, weights: none, frozen_stages: 0, norm: batch}, aspp_rates: [2], "
