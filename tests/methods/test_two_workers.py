@@ -3,10 +3,12 @@
 Changes that are drawn for each image are switched off, as each worker draws its own.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from ray_wssis.methods.self_training.dynamic import DynamicLearner
 from ray_wssis.methods.semi_supervised import unimatch
@@ -21,7 +23,7 @@ from tests.support.two_workers import Learnt, check_two_learn_as_one, take_steps
 K = 3
 STEPS = 2
 SAME = StrongView(jitter=0, grey=0, blur=0)
-LEARNERS = {
+LEARNERS: dict[str, Callable[[], nn.Module]] = {
     "cps": lambda: CPSLearner(WITHOUT_BATCH_NORM, CPS(cutmix=False), K),
     "mean_teacher": lambda: MeanTeacherLearner(
         WITHOUT_BATCH_NORM, MeanTeacher(strong_view=SAME), K
@@ -36,6 +38,10 @@ LEARNERS = {
 
 def same_channels(num_images: int, num_channels: int) -> torch.Tensor:
     return torch.ones(2 * num_images, num_channels, 1, 1)
+
+
+def trained(learner: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in learner.parameters() if parameter.requires_grad]
 
 
 def learn(rank: int, world: int) -> Learnt:
@@ -54,9 +60,7 @@ def learn(rank: int, world: int) -> Learnt:
             batches.append({"strong": strong, other: more})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(unimatch, "complementary", same_channels)
-            found = take_steps(
-                learner, batches, lambda own=learner: list(own.parameters())[-1], rank, world
-            )
+            found = take_steps(learner, batches, trained(learner)[-1], rank, world)
         assert len(found.losses) >= STEPS, name
         losses += found.losses
         weights.append(found.weights.flatten())

@@ -1,7 +1,7 @@
 """Two workers that share each batch, and one that has all of it."""
 
 import multiprocessing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
@@ -32,8 +32,8 @@ def share(whole: Batch, rank: int, world: int) -> Batch:
 
 def take_steps(
     learner: nn.Module,
-    batches: list[Mapping[str, Batch]],
-    weights: Callable[[], Tensor],
+    batches: Sequence[Mapping[str, Batch]],
+    weights: nn.Parameter,  # of the learner
     rank: int,
     world: int,
 ) -> Learnt:
@@ -55,7 +55,7 @@ def take_steps(
         if world > 1:
             torch.distributed.all_reduce(mean)
         found += mean.tolist()
-    return Learnt(found, weights().detach())
+    return Learnt(found, weights.detach().clone())
 
 
 def work(learn: Learn, rank: int, meeting: str) -> Learnt:

@@ -22,9 +22,8 @@ def learn(rank: int, world: int) -> Learnt:
         strong.class_maps[1, 9:] = 255  # the workers know different numbers of pixels
         weak.inside[2, 5:] = False
         batches.append({"strong": strong, "weak": weak})
-    return take_steps(
-        learner, batches, lambda: next(iter(learner.hybrid.heads.parameters())), rank, world
-    )
+    weights = next(iter(learner.hybrid.heads.parameters()))
+    return take_steps(learner, batches, weights, rank, world)
 
 
 def test_two_workers_learn_what_one_learns(tmp_path: Path) -> None:
