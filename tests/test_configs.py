@@ -9,10 +9,14 @@ import timm
 
 from ray_wssis.config import load_config, shipped_configs, to_yaml
 from ray_wssis.instance.segmenter_config import SegmenterStage
+from ray_wssis.methods.self_training.config import CBST
+from ray_wssis.methods.semi_supervised.config import CPS, UniMatch
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
+from ray_wssis.recipes.self_training_config import SelfTrainingConfig
+from ray_wssis.recipes.semi_supervised_config import SemiSupervisedConfig
 from ray_wssis.training.config import TrainingConfig
 
 COCO = {  # percent: the teacher's steps, its drops, and where the refiner's rough masks come from
@@ -248,3 +252,51 @@ def test_agmm_is_published_with_these_terms(name: str) -> None:
     assert set(stage.terms.model_dump().values()) == {0, 1}
     assert stage.terms.soft == 0
     assert stage.sigma == "fixed"
+
+
+def test_dmt_has_the_published_schedule_of_voc() -> None:
+    loaded = load_config(SelfTrainingConfig, "dmt_voc_1464")
+    teacher, student = loaded.teacher.training, loaded.student.training
+    assert teacher.steps == 85 * 1464 // 8 and student.steps == pytest.approx(5 * 9118 / 7, abs=1)
+    assert (teacher.learning_rate, student.learning_rate) == (2e-3, 1e-3)
+    assert (loaded.student.strong_images, student.batch_size, loaded.student.gamma) == (1, 8, 5)
+    assert (loaded.networks, loaded.rounds, loaded.student.reinit) == (2, 5, False)
+    assert isinstance(loaded.policy, CBST)
+    assert loaded.policy.shares == (0.2, 0.4, 0.6, 0.8, 1.0)
+    for training in (teacher, student):
+        assert (training.optimizer, training.schedule, training.weight_decay) == (
+            "sgd",
+            "poly",
+            5e-4,
+        )
+
+
+def test_cps_has_the_published_schedule_of_voc() -> None:
+    loaded = load_config(SemiSupervisedConfig, "cps_voc_1322")
+    stage, training = loaded.student, loaded.student.training
+    assert loaded.data.masks == 10_582 // 8
+    assert training.steps == 34 * (10_582 - 1322) // 8
+    assert (stage.strong_images, training.batch_size) == (8, 16)
+    assert (training.learning_rate, training.weight_decay, training.schedule) == (
+        0.01,
+        1e-4,
+        "poly",
+    )
+    assert stage.method == CPS(weight=1, cutmix=True)
+    assert stage.model.network.backbone.name.startswith("resnet50")
+    assert stage.augment.crop == stage.unlabelled_augment.crop == 512
+
+
+def test_unimatch_has_the_published_schedule_of_voc() -> None:
+    loaded = load_config(SemiSupervisedConfig, "unimatch_voc_1464")
+    stage, training = loaded.student, loaded.student.training
+    assert training.steps == 60 * (9118 // 16 + 1)
+    assert (stage.strong_images, training.batch_size) == (16, 32)
+    assert (training.optimizer, training.learning_rate, training.weight_decay) == (
+        "adamw",
+        5e-6,
+        0.01,
+    )
+    assert training.rate_factors == {"neck": 40, "head": 40}
+    assert stage.method == UniMatch(threshold=0.95, decay=0.996, cutmix=0.5)
+    assert stage.model.network.backbone.name == "vit_small_patch14_dinov2"
