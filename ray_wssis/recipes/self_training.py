@@ -1,9 +1,10 @@
 """Rounds of self-training: a few class maps and images without any label in, a segmenter out.
 
 A network labels the unlabelled images, a policy keeps the labels that may be learnt (`threshold`,
-`cbst`, `dars`), and a student that learnt from them labels the images of the next round.  With
-two networks each learns the labels of the other one, as in DMT (`methods/self_training/`).  Every
-`yield` is one folder of the run; a folder that is finished is not made again.
+`cbst`, `dars`, `small_loss`), and a student that learnt from them labels the images of the next
+round.  With two networks each learns the labels of the other one, as in DMT
+(`methods/self_training/`).  Every `yield` is one folder of the run; a folder that is finished is
+not made again.
 """
 
 from collections.abc import Generator, Iterator
@@ -56,12 +57,16 @@ def self_training(run: Run, config: SelfTrainingConfig) -> Iterator[Artifact]:
         own[prefix] = teacher
     models = {f"{prefix}teacher": model for prefix, model in own.items()}
 
+    first: Artifact | None = None  # labels, by a network that learnt from class maps alone
+
     # 2. In every round each network learns what the other one, if there is one, sees.
     for number in range(1, config.rounds + 1):
         before = dict(own)
         for prefix in config.prefixes:
             (by,) = [name for name in own if name != prefix or len(own) == 1]
-            found = yield from learn(run, config, data, number, prefix, own[prefix], own[by])
+            pair = own[prefix], own[by]
+            found = yield from learn(run, config, data, number, prefix, *pair, first)
+            first = first or found.labels
             model, labels = found.student, found.labels
             models[model.folder.name] = model
             own[prefix] = last = model if found.is_taken else own[prefix]
@@ -94,14 +99,18 @@ def learn(
     prefix: str,
     own: Artifact,
     by: Artifact,
+    first: Artifact | None,
 ) -> Generator[Artifact, None, Learnt]:
-    """Carry out round `number` of the network `own`, whose labels are drawn `by` a network."""
+    """Carry out round `number` of the network `own`, whose labels are drawn `by` a network.
+
+    `first` are the labels of the first round; None in it.
+    """
     run = run.within(round_prefix(number) + prefix)
     labelling = config.labelling
     labeller = DrawClassMaps.of(by.part("model"), labelling.views, tags=False, certainty=True)
     yield (labels := label(run, data, labeller, labelling.max_failures))
     yield audit(run, data, labels, config.audit)
-    yield (kept := keep(run, data, labels, config.policy, number))
+    yield (kept := keep(run, data, labels, config.policy, number, first or labels))
     stage = config.student_of(number, str(own / "model"))
     images = {"strong": data.part(TAUGHT), "pseudo": kept.part(PSEUDO_LABELS)}
     strong, batch = stage.strong_images, stage.training.batch_size

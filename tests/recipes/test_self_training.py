@@ -109,6 +109,24 @@ def test_another_policy_needs_no_labelling(
     make(load_recipe("dars_shapes", FEW), run, until="round_1_merged", redo=True)
 
 
+def test_small_losses_are_those_of_the_first_teacher_in_every_round(
+    here: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = load_recipe("dars_shapes", [*FEW, "policy={name: small_loss, loss: 0.6}"])
+    made = make(config, tmp_path, until="round_2_merged")
+    first = made["round_1_labels"]
+    for number in (1, 2):
+        merged = made[f"round_{number}_merged"]
+        assert merged.manifest["made_from"]["first"] == f"sha256:{first.digest}"
+        seen = {row["image_id"]: row for row in read_rows(first / ROWS, source="weak")}
+        for record in Records.read(merged / PSEUDO_LABELS):
+            kept = decode(record.class_map or b"")
+            row = seen[record.image_id]
+            marks = kept != UNKNOWN
+            assert (kept[marks] == decode(row["class_map"])[marks]).all()
+            assert (decode(row["confidence"])[marks] > 255 * np.exp(-0.65)).all()
+
+
 def test_a_run_that_was_killed_in_a_round_goes_on_there(
     here: pytest.MonkeyPatch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,7 +32,17 @@ class DARS(Config):
     shares: Shares = (0.4, 0.5)  # of the pixels, by round; the last one is that of later rounds
 
 
-Policy = Annotated[Threshold | CBST | DARS, Field(discriminator="name")]
+class SmallLoss(Config):
+    """Pixels whose label costs the first teacher little, as noisy labels are told from clean ones.
+
+    The teacher learnt from class maps alone.  A loss below log 2 means that it sees the same class.
+    """
+
+    name: Literal["small_loss"] = "small_loss"
+    loss: float = Field(default=0.1, gt=0, lt=0.69)  # cross entropy
+
+
+Policy = Annotated[Threshold | CBST | DARS | SmallLoss, Field(discriminator="name")]
 
 
 class RoundStage(SemanticStage):

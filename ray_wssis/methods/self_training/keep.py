@@ -19,9 +19,9 @@ from upath import UPath
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode, pixels
 from ray_wssis.data.records import Record, Records, RecordsWriter
-from ray_wssis.methods.self_training.config import Policy
+from ray_wssis.methods.self_training.config import Policy, SmallLoss
 from ray_wssis.methods.self_training.histogram import Histogram, Kept
-from ray_wssis.methods.self_training.policy import choose, probability
+from ray_wssis.methods.self_training.policy import choose, costs_little, probability
 from ray_wssis.run import ROWS, Run
 from ray_wssis.semantic.counts import num_pixels
 from ray_wssis.semantic.merge import PSEUDO_LABELS
@@ -34,8 +34,13 @@ AT_A_TIME = 256  # images
 SOURCE = UPath(WEAK).stem
 
 
-def keep(run: Run, data: Artifact, labels: Artifact, policy: Policy, number: int) -> Artifact:
-    """Keep the pixels of `labels` that are learnt in round `number`."""
+def keep(
+    run: Run, data: Artifact, labels: Artifact, policy: Policy, number: int, first: Artifact
+) -> Artifact:
+    """Keep the pixels of `labels` that are learnt in round `number`.
+
+    `first` are the labels of a teacher that learnt from class maps alone.
+    """
 
     def make(stage: Workspace) -> None:
         weak, taught = Records.read(data / WEAK), Records.read(data / TAUGHT)
@@ -44,7 +49,10 @@ def keep(run: Run, data: Artifact, labels: Artifact, policy: Policy, number: int
         kept = choose(policy, number, seen, prior)
         total = np.zeros(256, np.int64)
         with RecordsWriter(stage / PSEUDO_LABELS, weak.categories) as writer:
-            for record in learnt(weak, RowsById(labels / ROWS, SOURCE), kept, run.config.seed):
+            records = learnt(weak, RowsById(labels / ROWS, SOURCE), kept, run.config.seed)
+            if isinstance(policy, SmallLoss):
+                records = filtered(records, RowsById(first / ROWS, SOURCE), policy.loss)
+            for record in records:
                 assert record.class_map is not None
                 total += pixels(decode(record.class_map))
                 writer.add(record)
@@ -58,6 +66,8 @@ def keep(run: Run, data: Artifact, labels: Artifact, policy: Policy, number: int
         "policy": policy,
         "round": number,
     }
+    if isinstance(policy, SmallLoss):
+        made_from["first"] = first
     says = "Keep the pixels that a student may learn"
     return run.stage("merged", says, made_from, make, follows_retry=True)
 
@@ -94,6 +104,17 @@ def learnt(images: Records, rows: RowsById, kept: Kept, seed: int) -> Iterator[R
             of_piece = [(record, rows.get(record.image_id)) for record in piece]
             fine = [(rec, row) for rec, row in of_piece if row is not None and row["error"] is None]
             yield from pool.map(lambda pair: chosen(*pair), fine)
+
+
+def filtered(records: Iterator[Record], teacher: RowsById, loss: float) -> Iterator[Record]:
+    """Make the pixels unknown whose labels do not cost a teacher little; `teacher` are its rows."""
+    for record in records:
+        row = teacher.get(record.image_id)
+        if row is not None and row["error"] is None and record.class_map is not None:
+            labels = decode(record.class_map)
+            seen = decode(row["class_map"]), decode(row["certainty"])
+            marks = costs_little(labels, *seen, loss)
+            yield replace(record, class_map=encode(np.where(marks, labels, UNKNOWN)))
 
 
 def figures(

@@ -4,7 +4,8 @@
 - CBST (Zou et al., ECCV 2018, arXiv:1810.07911): of each predicted class the same share, the
   surest;
 - DARS (He et al., ICCV 2021): a share of all pixels, divided among the classes as the pixels of the
-  strong images are.
+  strong images are;
+- small loss: those of which the first teacher is sure too.
 
 Differs from the papers: thresholds come from 256 levels of certainty, not from sorted pixels, and
 of pixels of equal certainty only as many are drawn as are wanted; DARS draws among all pixels above
@@ -13,13 +14,20 @@ a threshold, CBST takes them all.
 Legend: K classes.
 """
 
-from math import ceil, log2
+from math import ceil, exp, log2
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, UInt8
 from numpy.typing import NDArray
 
-from ray_wssis.methods.self_training.config import CBST, DARS, Policy, Threshold, of_round
+from ray_wssis.methods.self_training.config import (
+    CBST,
+    DARS,
+    Policy,
+    SmallLoss,
+    Threshold,
+    of_round,
+)
 from ray_wssis.methods.self_training.histogram import LEVELS, Histogram, Kept
 from ray_wssis.semantic.label_row import PER_HALVING
 
@@ -41,6 +49,24 @@ def choose(
             return seen.surest(of_round(shares, number) * seen.pixels().astype(np.float64))
         case DARS(shares=shares):
             return seen.surest(of_round(shares, number) * prior * seen.pixels().sum())
+        case SmallLoss():
+            return above(0, len(prior))
+
+
+def costs_little(
+    labels: UInt8[NDArray[np.uint8], "H W"],
+    of_teacher: UInt8[NDArray[np.uint8], "H W"],
+    certainty: UInt8[NDArray[np.uint8], "H W"],
+    loss: float,
+) -> NDArray[np.bool_]:
+    """Mark the labels [H, W] whose cross entropy to a teacher is at most `loss`, below log 2.
+
+    The teacher's probabilities of other classes than its own label `of_teacher`, which has this
+    `certainty`, are below a half, and so their losses are larger.
+    """
+    (level, *_) = above(exp(-loss), 1).levels
+    marks: NDArray[np.bool_] = (labels == of_teacher) & (certainty >= level)
+    return marks
 
 
 def above(confidence: float, num_classes: int) -> Kept:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ray_wssis.methods.self_training.config import CBST, DARS, Threshold
+from ray_wssis.methods.self_training.config import CBST, DARS, SmallLoss, Threshold
 from ray_wssis.methods.self_training.histogram import LEVELS, Histogram, Kept
-from ray_wssis.methods.self_training.policy import above, choose, probability
+from ray_wssis.methods.self_training.policy import above, choose, costs_little, probability
 
 K = 4
 Pixels = NDArray[np.uint8]
@@ -91,6 +91,26 @@ def test_a_threshold_is_that_probability_to_one_level(confidence: float) -> None
     at = probability(int(above(confidence, 1).levels[0]))
     assert at is not None and 1 - at == pytest.approx(1 - confidence, rel=0.03)
     assert probability(LEVELS) is None
+
+
+def test_a_label_costs_little_if_the_teacher_gives_it_that_probability() -> None:
+    rng = np.random.default_rng(7)
+    p = rng.dirichlet(np.full(K, 0.3), (40, 50))  # of the teacher
+    of_teacher = p.argmax(-1).astype(np.uint8)
+    certainty = np.rint(np.minimum(-12 * np.log2(1 - p.max(-1) + 1e-12), 255)).astype(np.uint8)
+    labels = rng.integers(0, K, (40, 50)).astype(np.uint8)
+    for loss in (0.05, 0.1, 0.6):
+        marks = costs_little(labels, of_teacher, certainty, loss)
+        cost = -np.log(np.maximum(np.take_along_axis(p, labels[..., None], -1)[..., 0], 1e-12))
+        surely = np.abs(np.log(-np.expm1(-cost)) - np.log(-np.expm1(-loss))) > 0.1  # not one level
+        assert np.array_equal(marks[surely], (cost <= loss)[surely])
+        assert 0 < marks.sum() < marks.size
+
+
+def test_all_labels_pass_before_the_teacher_is_asked() -> None:
+    labels, certainty = image(8)
+    kept = choose(SmallLoss(), 1, Histogram.of(labels, certainty, K), np.full(K, 1 / K))
+    assert kept.marks(labels, certainty, np.random.default_rng(0)).all()
 
 
 def test_chance_among_pixels_that_are_as_sure_depends_on_the_seed_alone() -> None:
