@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # it imports Ray, which takes a second
     from ray.serve.schema import ServeStatus
 
 NAME = "ray-wssis"
+ONE_TRY = {"RAY_SERVE_MAX_PER_REPLICA_RETRY_COUNT": "1"}  # a bad model is bad the next time too
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 RELOAD_WITHIN = 600  # seconds
 ONE_MACHINE = {  # nothing else runs here, and bulk jobs need the CPUs
@@ -87,6 +88,8 @@ def run(config: ServeConfig, host: str, port: int) -> None:
     check_port(host, port)
     from ray_wssis.session import connect, is_lent
 
+    if not is_lent():
+        os.environ.update(ONE_TRY)  # Ray Serve reads it when it is imported, in its own processes
     connect()
     import ray
     import uvicorn
@@ -111,7 +114,8 @@ def run(config: ServeConfig, host: str, port: int) -> None:
         typer.echo(f"http://{host}:{port}/ is ready; press Ctrl-C to stop")
         with suppress(KeyboardInterrupt):
             uvicorn.run(api, host=host, port=port, log_level="warning")
-        serve.delete(NAME)
+        if is_lent():  # a cluster of ours ends with this process, and all that is in it
+            serve.delete(NAME)
     finally:
         ray.shutdown()
 

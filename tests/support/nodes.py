@@ -23,8 +23,9 @@ from tests.support.small_run import RAY
 from tests.support.waiting import wait_until
 
 CONFIG = TrainingConfig(
-    steps=100, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=5, validate_every=100
+    steps=200, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=5, validate_every=200
 )
+RARELY = CONFIG.model_copy(update={"save_every": CONFIG.steps, "early": (3,)})
 CPUS = 2  # of a node but the head, which has 1, and of a worker
 GRACE = 60  # seconds from the news that a node will go away
 
@@ -36,12 +37,11 @@ class Training(threading.Thread):
     """
 
     def __init__(
-        self, folder: Path, workers: TrainingWorkers, save_every: int = CONFIG.save_every
+        self, folder: Path, workers: TrainingWorkers, config: TrainingConfig = CONFIG
     ) -> None:
         super().__init__(daemon=True)  # what fails in the main thread ends it
-        self.folder, self.workers = folder / "run", workers
-        self.config = CONFIG.model_copy(update={"save_every": save_every})
-        self.task = Line(folder / "marker", "slow", seconds=0.4)
+        self.folder, self.workers, self.config = folder / "run", workers, config
+        self.task = Line(folder / "marker", "slow", seconds=0.2)
 
     def run(self) -> None:
         train(self.task, self.config, 0, self.workers, UPath(self.folder))
@@ -55,8 +55,8 @@ class Training(threading.Thread):
         file = groups_file(self.task.marker)
         return [line.split() for line in file.read_text().splitlines()] if file.exists() else []
 
-    def wait_for_group(self, size: int) -> None:
-        self.wait_until(lambda: bool(self.groups()) and int(self.groups()[-1][0]) == size)
+    def wait_for_groups(self, *sizes: int) -> None:
+        self.wait_until(lambda: [int(size) for size, _ in self.groups()] == list(sizes))
 
     def checkpoints(self) -> bytes:
         """The content of Ray Train's list of checkpoints."""
@@ -73,33 +73,31 @@ class Training(threading.Thread):
         assert (self.folder / "model").exists()  # why not, its thread has said
 
 
-def lose_a_node(cluster: Cluster, folder: Path) -> None:
-    """Two workers, three nodes: one with a worker goes away."""
+def lose_and_drain(cluster: Cluster, folder: Path) -> None:
+    """Two workers, three nodes: one with a worker goes away, then one that was announced."""
     nodes = exactly(3, cluster)
-    training = Training(folder, TrainingWorkers(number=2, cpus_each=CPUS, gpu=False))
+    workers = TrainingWorkers(number=2, cpus_each=CPUS, gpu=False)
+    training = Training(folder, workers, RARELY)
     training.start()
-    training.wait_for_group(2)
-    training.wait_for_another_checkpoint()
+    training.wait_for_groups(2)
+    training.wait_until(training.task.marker.exists)  # the only planned checkpoint is behind it
+    training.wait_until(lambda: training.checkpoints() != b"")
+    remove(cluster, nodes, training.groups()[-1][1])
+    nodes.append(cluster.add_node(num_cpus=CPUS))
+    training.wait_for_groups(2, 2)
+    planned = training.checkpoints()
+    drain(cluster, training.groups()[-1][1])
+    training.wait_until(lambda: training.checkpoints() != planned)
+    assert len(training.groups()) == 2
     remove(cluster, nodes, training.groups()[-1][1])
     training.finish()
 
 
-def drain_a_node(cluster: Cluster, folder: Path) -> None:
-    """Lose a node as above, but announced: the checkpoint that is kept then is the only one."""
-    nodes = exactly(3, cluster)
-    workers = TrainingWorkers(number=2, cpus_each=CPUS, gpu=False)
-    training = Training(folder, workers, save_every=CONFIG.steps)
-    training.start()
-    training.wait_for_group(2)
-    training.wait_until(training.task.marker.exists)
-    ((_, node),) = training.groups()
+def drain(cluster: Cluster, node: str) -> None:
+    """Announce that a node will go away."""
     line = [RAY, "drain-node", "--address", cluster.address, "--node-id", node]
     line += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "wanted elsewhere"]
     subprocess.run([*line, "--deadline-remaining-seconds", str(GRACE)], check=True)
-    training.wait_until(lambda: training.checkpoints() != b"")
-    assert len(training.groups()) == 1
-    remove(cluster, nodes, node)
-    training.finish()
 
 
 def come_and_go(cluster: Cluster, folder: Path) -> None:
@@ -109,10 +107,10 @@ def come_and_go(cluster: Cluster, folder: Path) -> None:
     workers = TrainingWorkers(number=1, max_number=2, cpus_each=CPUS, gpu=False)
     training = Training(folder, workers)
     training.start()
-    training.wait_for_group(1)
+    training.wait_for_groups(1)
     training.wait_for_another_checkpoint()
     cluster.add_node(num_cpus=CPUS)
-    training.wait_for_group(2)
+    training.wait_for_groups(1, 2)
     training.wait_for_another_checkpoint()
     remove(cluster, [first], first.node_id)
     training.finish()
@@ -132,7 +130,7 @@ def remove(cluster: Cluster, nodes: list[Any], node_id: str) -> None:
     cluster.remove_node(node, allow_graceful=False)
 
 
-SCENARIOS = {"spare": lose_a_node, "drained": drain_a_node, "elastic": come_and_go}
+SCENARIOS = {"lost": lose_and_drain, "elastic": come_and_go}
 
 if __name__ == "__main__":
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})

@@ -67,7 +67,9 @@ def running_head(log: Path, **environment: str) -> Iterator[str]:
     command = [RAY, "start", "--head", "--block", "--num-cpus=4", f"--port={free_port()}"]
     command += ["--include-dashboard=true", f"--dashboard-port={dashboard}"]
     command += [f"--dashboard-agent-listen-port={free_port()}", "--node-ip-address=127.0.0.1"]
-    environment = {"RAY_JOB_STOP_WAIT_TIME_S": "60"} | environment  # as the operator guide says
+    wait = {"RAY_JOB_STOP_WAIT_TIME_S": "60"}  # as the operator guide says
+    wait |= {"RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}  # nobody is served when it ends
+    environment = wait | environment
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command, stdout=stream, stderr=stream, env=os.environ | environment

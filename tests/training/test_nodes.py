@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5",
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",  # a lost node is missed within seconds
+    "RAY_health_check_failure_threshold": "3",
 }
 
 
@@ -56,8 +57,7 @@ def played(folder: Path) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.parametrize(
     ("scenario", "groups"),
     [
-        ("spare", [2, 2]),  # a node with a worker goes away, and another takes its place
-        ("drained", [2, 2]),  # the same, announced a minute before
+        ("lost", [2, 2, 2]),  # one with a worker goes away for another, then one that is announced
         ("elastic", [1, 2, 1]),  # one comes, and then the first one goes away
     ],
 )

@@ -13,6 +13,7 @@ from wssis_serve.bulk.notes import Note
 from wssis_serve.roots import resolve
 
 LEAST_CPUS = 0.1  # for a network
+SHARD_SIZE = 32  # images; callers see what is labelled shard by shard
 PATIENCE = 60.0  # seconds in which others may release CPUs
 
 
@@ -54,4 +55,5 @@ def spare_workers() -> LabellingWorkers:
         max_number=number,
         gpus_each=1 if gpus else 0,
         cpus_each=min(1, (free["CPU"] - TASK_CPUS) / number),
+        shard_size=SHARD_SIZE,
     )

@@ -11,7 +11,7 @@ import ray
 from upath import UPath
 from wssis_serve.bulk import worker
 from wssis_serve.bulk.jobs import Jobs
-from wssis_serve.bulk.worker import spare_workers
+from wssis_serve.bulk.worker import SHARD_SIZE, spare_workers
 from wssis_serve.config import ServeConfig
 from wssis_serve.errors import ApiError
 from wssis_serve.http.schemas import Job
@@ -25,7 +25,7 @@ from ray_wssis.recipes.annotate import LABELS, Annotate
 from ray_wssis.storage import read_json
 from tests.support.waiting import wait_until
 
-NUM_MANY = 400  # images: several shards
+NUM_MANY = 4 * SHARD_SIZE  # images
 
 
 @pytest.fixture(scope="module")
