@@ -10,11 +10,15 @@ HEAVY = {"torch", "torchvision", "timm", "ray", "pandas", "matplotlib"}  # half 
 
 def imported_by(*modules: str) -> set[str]:
     """The packages that a fresh Python holds after it has imported these modules."""
+    return {name.split(".")[0] for name in modules_imported_by(*modules)}
+
+
+def modules_imported_by(*modules: str) -> set[str]:
     program = f"import sys, {', '.join(modules)}\nprint(*sys.modules)"
     shown = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return {name.split(".")[0] for name in shown.stdout.split()}
+    return set(shown.stdout.split())
 
 
 def test_configuration_classes_load_neither_torch_nor_ray() -> None:
@@ -42,3 +46,19 @@ def test_a_finished_run_is_looked_at_without_torch_and_ray() -> None:
     """Every command imports the recipe; a stage imports the rest when it has something to make."""
     recipes = imported_by("ray_wssis.recipes.point_wssis", "ray_wssis.recipes.annotate")
     assert not recipes & HEAVY
+
+
+def test_a_network_loads_no_compiler() -> None:
+    networks = ["instance.segmenter", "methods.point_wssis.refiner", "semantic.segmenter"]
+    modules = modules_imported_by(*(f"ray_wssis.{name}" for name in networks))
+    assert {"torch", "timm", "torchvision"} <= modules
+    assert "torch._dynamo" not in modules
+
+
+def test_whoever_wants_the_compiler_gets_it() -> None:
+    program = "import ray_wssis.models.vision, torch\nprint(torch.compile(lambda x: x).__name__)"
+    program += "\nimport torch._dynamo\nprint(torch._dynamo.config.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == "torch._dynamo.config"

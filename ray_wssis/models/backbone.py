@@ -11,16 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from jaxtyping import Float, Int, UInt8
-from timm.layers.norm_act import freeze_batch_norm_2d
-from timm.models.resnet import Bottleneck
 from torch import Tensor, nn
-from torchvision.ops import FeaturePyramidNetwork
-from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from ray_wssis.models.backbone_config import PIXEL_MEAN, PIXEL_STD, BackboneConfig
+from ray_wssis.models.vision import (
+    Bottleneck,
+    FeaturePyramidNetwork,
+    LastLevelMaxPool,
+    freeze_batch_norm_2d,
+    timm,
+)
 
 FEATURE_STRIDES = (4, 8, 16, 32)
 OFFLINE_BACKBONE = "tf_efficientnet_lite0"
@@ -60,7 +62,9 @@ class FeaturePyramid(nn.Module):
     def __init__(self, backbone: Backbone, num_channels: int) -> None:
         super().__init__()
         self.fpn = FeaturePyramidNetwork(
-            backbone.num_channels, num_channels, extra_blocks=LastLevelMaxPool()
+            backbone.num_channels,
+            num_channels,
+            extra_blocks=LastLevelMaxPool(),
         )
 
     def forward(self, features: list[Float[Tensor, "B _ _ _"]]) -> list[Float[Tensor, "B D _ _"]]:

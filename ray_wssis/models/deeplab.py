@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
-from timm.layers.norm_act import freeze_batch_norm_2d
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ray_wssis.models.aspp import AtrousPyramidPooling, conv_norm_relu
 from ray_wssis.models.backbone import create_timm, freeze_up_to, normalise, pixel_statistics
 from ray_wssis.models.deeplab_config import DeepLabConfig
+from ray_wssis.models.vision import freeze_batch_norm_2d
 
 LOW_LEVEL_STRIDE = 4
 DROPOUT = 0.1

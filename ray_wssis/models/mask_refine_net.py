@@ -22,14 +22,13 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int, Shaped, UInt8
-from timm.layers.conv2d_same import Conv2dSame
-from timm.layers.padding import pad_same
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ray_wssis.models.aspp import AtrousPyramidPooling, conv_norm_relu
 from ray_wssis.models.backbone import create_timm
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
+from ray_wssis.models.vision import Conv2dSame, pad_same
 
 ENCODER_STRIDES = [2, 4, 8, 16, 32]
 # With the published 0.001, AdamW moves all weights alike in a short training, and the probability

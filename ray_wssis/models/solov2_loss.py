@@ -16,10 +16,10 @@ import torch.distributed
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
-from torchvision.ops import sigmoid_focal_loss
 
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.models.solov2_targets import Instances, Targets
+from ray_wssis.models.vision import sigmoid_focal_loss
 
 MASK_WEIGHT = 3.0
 DICE_EPSILON = 0.001

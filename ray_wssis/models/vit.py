@@ -6,16 +6,13 @@ Legend: B images, H W pixels, p pixels of a patch's side, D channels of a token.
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from jaxtyping import Float
-from timm.models import eva, vision_transformer
-from timm.models.eva import Eva
-from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ray_wssis.models.backbone import load_backbone_weights, near_names
 from ray_wssis.models.dpt_config import ViTConfig
+from ray_wssis.models.vision import Eva, VisionTransformer, timm
 
 NUM_MAPS = 4
 
@@ -87,7 +84,7 @@ def create_vit(config: ViTConfig) -> Any:
             "vit_small_patch14_dinov2; a convolutional network goes with the decoder deeplab"
         )
     if weights not in ("hub", "none"):
-        family = eva if isinstance(network, Eva) else vision_transformer
+        family = timm.models.eva if isinstance(network, Eva) else timm.models.vision_transformer
         load_backbone_weights(network, Path(weights), convert=family.checkpoint_filter_fn)
     return network
 
