@@ -18,6 +18,7 @@ from ray_wssis.instance.quality import QualityModel, column_of, held_out
 from ray_wssis.metrics.calibration import calibration_error, reliability_bins
 from ray_wssis.streaming.throughput import STEPS, Throughput
 
+FEWEST = 5  # images that can tell chance from difference
 DRAWS = 2000  # of the images, for an interval
 SHARE = 90  # % of the draws that an interval holds
 COLUMNS = ("image_id", "annotation_id", "rough", "refined", "label", "area")
@@ -69,16 +70,24 @@ class Measured:
         return 100 * float(self.ious.mean()) if self.ious.size else None
 
 
-def difference(ours: Measured, other: Measured) -> tuple[float, float, float] | None:
+Difference = tuple[float | None, float | None, float | None]
+
+
+def difference(ours: Measured, other: Measured) -> Difference:
     """Return by how much the mIoU of another labeller is higher, in percent, and the interval that
-    holds most draws of the images; None if they have no object in common."""
+    holds most draws of the images.
+
+    None in place of all three if they have no object in common, of the interval for few images.
+    """
     mine, theirs = ours.by_object(), other.by_object()
     common = [key for key in mine if key in theirs]
     if not common:
-        return None
+        return None, None, None
     gains = np.array([theirs[key] - mine[key] for key in common])
     _, image = np.unique([image_id for image_id, _ in common], return_inverse=True)
     sums, counts = np.bincount(image, gains), np.bincount(image)
+    if len(sums) < FEWEST:
+        return 100 * float(gains.mean()), None, None
     drawn = np.random.default_rng(0).integers(0, len(sums), (DRAWS, len(sums)))
     means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
     low, high = np.percentile(means, [(100 - SHARE) / 2, (100 + SHARE) / 2])
@@ -97,14 +106,20 @@ def pace(throughput: Throughput) -> float | None:
 def verdict(entries: Sequence[Mapping[str, Any]]) -> str:
     """Say in a sentence whether another labeller draws better masks than that of the run."""
     own = next(entry for entry in entries if entry["role"] == "own")
-    fair = [e for e in entries if e["role"] != "own" and not e["saw"] and e["mIoU"] is not None]
-    if own["mIoU"] is None or not fair:
+    others = [entry for entry in entries if entry["role"] != "own" and not entry["saw"]]
+    fair = [entry for entry in others if entry["difference"] is not None]
+    if not fair:
         return f"Nothing to compare {own['name']} with."
-    best = max(fair, key=lambda entry: entry["mIoU"])
+    best = max(fair, key=lambda entry: entry["difference"])
     figures = (
         f"mIoU {best['mIoU']:.1f} against {own['mIoU']:.1f}, a difference of "
-        f"{best['difference']:+.1f} ({SHARE} % interval {best['low']:+.1f} to {best['high']:+.1f}, "
-        f"{own['num_objects']} objects)"
+        f"{best['difference']:+.1f}"
+    )
+    if best["low"] is None:
+        return f"{best['name']} and {own['name']}: {figures}, on too few images to believe in it."
+    figures += (
+        f" ({SHARE} % interval {best['low']:+.1f} to {best['high']:+.1f}, {own['num_objects']} "
+        "objects)"
     )
     if best["low"] > 0:
         return f"{best['name']} draws better masks than {own['name']}: {figures}."

@@ -19,7 +19,7 @@ from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
 from ray_wssis.data.split.cut import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio
-from ray_wssis.instance.drawer import drawer_of
+from ray_wssis.instance.drawer import drawer_of, is_drawn_here
 from ray_wssis.instance.label import SUMMARY, THROUGHPUT, check_coverage, summarise
 from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.label_row import REFINED
@@ -78,7 +78,8 @@ class Annotate:
         folder = locate(run)
         stages = {"teacher": drawer_of(folder), "refiner": "refiner"}
         networks = {name: folder / stage / "model" for name, stage in stages.items()}
-        self.calibration = folder / "audit" / CALIBRATION  # without: no expected IoU
+        self.calibration = folder / "audit" / CALIBRATION
+        self.is_calibrated = is_drawn_here(folder) and self.calibration.exists()
         self.known = {name: classes_of(folder, name) for name, folder in networks.items()}
         self.drawn_by = {name: hash_model(folder) for name, folder in networks.items()}
         teacher, refiner = (
@@ -89,9 +90,8 @@ class Annotate:
     @cached_property
     def made_from(self) -> dict[str, Any]:
         """Everything that decides the labels."""
-        is_calibrated = self.calibration.exists()
         return self.drawn_by | {
-            "calibration": hash_file(self.calibration) if is_calibrated else None,
+            "calibration": hash_file(self.calibration) if self.is_calibrated else None,
             "points": hash_file(self.file),
             "images": str(self.images),
         }
@@ -163,7 +163,7 @@ class Annotate:
         """Write all images and points, with the masks that there are; file names stay as given."""
         rows, records = RowsById(stage / ROWS, UPath(WEAK).stem), self.points.records
         model = None
-        if self.calibration.exists():
+        if self.is_calibrated:  # without: no expected IoU
             model = QualityModel.from_json(read_json(self.calibration))
         lineage = {name: short_hash(digest) for name, digest in self.drawn_by.items()}
         info = {"description": "points and their pseudo masks", "pseudo": lineage}

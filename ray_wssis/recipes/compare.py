@@ -187,8 +187,7 @@ def entry_of(
     mIoU is in percent; the calibration error is that of the expected IoU on images left out; the
     difference of mIoU to that of the run's own labeller has an interval.
     """
-    gain = None if found is own else difference(own, found)
-    value, low, high = gain or (None, None, None)
+    gain, low, high = (None, None, None) if found is own else difference(own, found)
     return {
         "name": rival.name,
         "role": rival.role,
@@ -199,7 +198,7 @@ def entry_of(
         "calibration_error": found.calibration_error,
         "seconds": seconds,  # per 1,000 images
         "cost": None if seconds is None or price is None else seconds / 3600 * price,
-        "difference": value,
+        "difference": gain,
         "low": low,
         "high": high,
     }

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from ray_wssis.instance.drawer import drawer_of
+from ray_wssis.instance.drawer import drawer_of, is_drawn_here
 from ray_wssis.verdict import said
 
 
@@ -45,3 +45,10 @@ def test_a_run_that_is_not_so_far_has_its_teacher(tmp_path: Path) -> None:
     assert drawer_of(UPath(tmp_path)) == "teacher"
     configured(tmp_path, rounds=3)
     assert drawer_of(UPath(tmp_path)) == "teacher"
+
+
+def test_a_labeller_from_elsewhere_is_told_from_the_teacher(tmp_path: Path) -> None:
+    assert is_drawn_here(UPath(tmp_path))
+    for name, here in (("point_wssis", True), ("sam2", False)):
+        (tmp_path / "config.resolved.yaml").write_text(f"labeller: {{name: {name}}}\n")
+        assert is_drawn_here(UPath(tmp_path)) == here

@@ -13,7 +13,7 @@ from ray_wssis.streaming.throughput import Throughput
 from tests.support.squares import image_of, records_of
 
 SQUARES = [(10, 10, 20), (50, 50, 40)]
-IMAGES = [image_of(number, SQUARES) for number in range(1, 5)]
+IMAGES = [image_of(number, SQUARES) for number in range(1, 7)]
 TRUTH = {record.image_id: record for record in IMAGES}
 
 
@@ -50,7 +50,7 @@ def measured(*rows: dict[str, Any]) -> Measured:
 
 def test_an_object_without_a_mask_counts_as_zero() -> None:
     found = measured(*(row_of(number, 0, missing=number == 1) for number in TRUTH))
-    assert found.miou == pytest.approx(100 * 7 / 8) and found.num_without_mask == 1
+    assert found.miou == pytest.approx(100 * 11 / 12) and found.num_without_mask == 1
 
 
 def test_a_difference_is_of_the_objects_that_both_drew() -> None:
@@ -58,15 +58,17 @@ def test_a_difference_is_of_the_objects_that_both_drew() -> None:
     # 4 of 20 rows and 4 of 40 rows are cut, in every image alike: there is no chance in it.
     assert difference(poor, good) == pytest.approx((15.0, 15.0, 15.0))
     assert difference(good, poor) == pytest.approx((-15.0, -15.0, -15.0))
-    assert difference(good, measured(row_of(1, 4))) == pytest.approx((-15.0, -15.0, -15.0))
-    assert difference(good, measured()) is None
+    gain, low, high = difference(good, measured(row_of(1, 4)))
+    assert gain == pytest.approx(-15.0)
+    assert low is None and high is None  # of one image
+    assert difference(good, measured()) == (None, None, None)
 
 
 def test_what_only_some_images_show_may_be_chance() -> None:
     same = measured(*(row_of(number, 0) for number in TRUTH))
-    other = measured(row_of(1, 10), *(row_of(number, 0) for number in (2, 3, 4)))
-    found = difference(same, other)
-    assert found is not None and found[0] < 0 and found[2] == 0
+    other = measured(row_of(1, 10), *(row_of(number, 0) for number in range(2, 7)))
+    gain, _, high = difference(same, other)
+    assert gain is not None and gain < 0 and high == 0
 
 
 def test_the_pace_is_that_of_the_slowest_step() -> None:
@@ -101,6 +103,8 @@ def test_a_verdict_says_what_is_sure(low: float, high: float, sentence: str) -> 
     assert re.match(sentence, said), said
     worse = entry("sam2", "zero-shot", 60.0, -12.0, -8.0)
     assert verdict([own, worse]).startswith("point_wssis draws the best masks; the next is sam2")
+    few = entry("sam2", "zero-shot", 60.0) | {"low": None, "high": None}
+    assert verdict([own, few]).endswith("difference of -10.0, on too few images to believe in it.")
     assert verdict([own, student]) == "Nothing to compare point_wssis with."
 
 

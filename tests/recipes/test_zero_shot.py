@@ -127,7 +127,8 @@ def test_labellers_are_compared_and_the_page_shows_it(
     audited = read_json(made["audit"] / "audit.json")["audit"]
     assert own["num_objects"] == rival["num_objects"] == audited["num_objects"] > 0
     assert own["mIoU"] == pytest.approx(audited["mIoU"])
-    assert rival["low"] <= rival["difference"] <= rival["high"]
+    assert rival["difference"] == pytest.approx(rival["mIoU"] - own["mIoU"])
+    assert rival["low"] is rival["high"] is None  # of two images
     refuse_work(monkeypatch)
     assert compare(run, resolved, names, price=2.0) == result
     page = make(config(f"labeller=sam:{weights}"), folder)["report"] / "index.html"

@@ -48,6 +48,7 @@ class SamNetworks:
             weights.place,
             revision=weights.revision or "main",
             local_files_only=weights.revision is None,
+            use_safetensors=True,  # never a pickle
             dtype=torch.float32,
             output_loading_info=True,
         )

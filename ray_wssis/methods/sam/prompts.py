@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int8
+from jaxtyping import Bool, Float32, Float64, Int8
 from numpy.typing import NDArray
 
 from ray_wssis.data.records import Object, Point
@@ -38,16 +38,18 @@ def prompts_of(objects: tuple[Object, ...], negatives: int) -> list[Prompt]:
     """Compose a prompt for each object, all of which have a point."""
     points = [obj.point for obj in objects if obj.point is not None]
     assert len(points) == len(objects)
-    return [prompt_of(obj, points, negatives) for obj in objects]
+    places = np.array(points)
+    return [prompt_of(obj, places, negatives) for obj in objects]
 
 
-def prompt_of(obj: Object, points: list[Point], negatives: int) -> Prompt:
-    """Add the clicks of an object, and the nearest of all `points` that are not its own."""
+def prompt_of(obj: Object, places: Float64[NDArray[np.float64], "P 2"], negatives: int) -> Prompt:
+    """Add the clicks of an object, and the nearest of all points that are not its own."""
     assert obj.point is not None
-    x, y = obj.point
-    foreign = sorted((float(np.hypot(x - point[0], y - point[1])), point) for point in points)
-    far = [point for away, point in foreign if away >= APART]
-    clicks = [*clicks_of(obj), *((point, False) for point in far[:negatives])]
+    x, y = places.T
+    away = np.hypot(x - obj.point[0], y - obj.point[1])
+    nearest = np.lexsort((y, x, away))
+    foreign = nearest[away[nearest] >= APART][:negatives]
+    clicks = [*clicks_of(obj), *((tuple(places[i].tolist()), False) for i in foreign)]
     found, positive = zip(*clicks, strict=True)
     return Prompt(points=found, positive=positive)
 

@@ -10,7 +10,7 @@ from typing import Any
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.instance.drawer import drawer_of
+from ray_wssis.instance.drawer import drawer_of, is_drawn_here
 from ray_wssis.models.model_folder import DESCRIPTION, METRICS, STUDENTS, find_model
 from ray_wssis.storage import Place, locate, read_json
 from wssis_serve.segmented import Kind, ModelName
@@ -53,7 +53,7 @@ def find_models(place: Place) -> ServedModels:
         student=str(student),
         teacher=teacher if is_whole else None,
         refiner=refiner if is_whole else None,
-        calibration=existing(CALIBRATION),
+        calibration=existing(CALIBRATION) if is_drawn_here(folder) else None,
         metrics=existing(METRICS),
         stage=stage or "student",
     )
