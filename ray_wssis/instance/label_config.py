@@ -24,7 +24,7 @@ class ProposalsConfig(Config):
 
     # judged: if they teach more right than wrong on the audit images
     use: Literal["judged", "always", "never"] = "judged"
-    precision: float = Field(default=0.8, ge=0, lt=1)  # share of a class that is of this class
+    precision: float = Field(default=0.7, ge=0, lt=1)  # share of a class that is of this class
     mean_iou: float = Field(default=0.7, ge=0, lt=1)  # of their masks, wanted likewise
     class_score: float = Field(default=0.5, ge=0, le=1)  # threshold where the audit has too few
     expected_iou: float = Field(default=0.5, ge=0, le=1)  # likewise
