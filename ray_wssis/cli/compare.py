@@ -14,6 +14,7 @@ from ray_wssis.one_command import alone_in
 from ray_wssis.session import configure, lasting
 from ray_wssis.storage import locate
 
+TITLES = ("mIoU %", "to own, 90 %", "calib.\nerror", "no mask", "seconds")
 SAW = "*"  # behind the name of a labeller that learnt from the audit images
 
 
@@ -53,12 +54,16 @@ def compare_command(
 
 def show_comparison(console: Console, result: dict[str, Any]) -> None:
     """Print the table, what its marks mean, and the verdict."""
-    table = Table(title=f"labellers on {result['num_images']} audit images")
-    titles = ["", "mIoU %", "to own", "calibration error", "without mask", "s / 1,000 images"]
-    for title in [*titles, *(["cost / 1,000"] if result["price"] is not None else [])]:
-        table.add_column(title, justify="right" if title else "left")
+    table = Table(
+        title=f"labellers on {result['num_images']} audit images",
+        caption="seconds and cost are of 1,000 images",
+    )
+    has_price = result["price"] is not None
+    table.add_column(overflow="fold")
+    for title in [*TITLES, *(["cost"] if has_price else [])]:
+        table.add_column(title, justify="right", no_wrap=True)
     for entry in result["labellers"]:
-        table.add_row(*cells(entry, has_price=result["price"] is not None))
+        table.add_row(*cells(entry, has_price=has_price))
     console.print(table)
     if any(entry["saw"] for entry in result["labellers"]):
         console.print(f"{SAW} learnt from the true masks of these images, which flatters it")
@@ -69,13 +74,13 @@ def cells(entry: dict[str, Any], *, has_price: bool) -> list[str]:
     """Format the line about a labeller."""
     gain = "" if entry["difference"] is None else f"{entry['difference']:+.1f}"
     if entry["low"] is not None:
-        gain += f" ({entry['low']:+.1f} to {entry['high']:+.1f})"
+        gain += f"\n{entry['low']:+.1f} to {entry['high']:+.1f}"
     return [
         escape(entry["name"]) + SAW * entry["saw"],
         show(entry["mIoU"]),
         gain,
         show(entry["calibration_error"], 3),
-        f"{entry['num_without_mask']} of {entry['num_objects']}",
-        show(entry["seconds"]),
+        f"{entry['num_without_mask']} / {entry['num_objects']}",
+        show(entry["seconds"], 0),
         *([show(entry["cost"], 2)] if has_price else []),
     ]
