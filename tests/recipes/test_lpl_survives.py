@@ -1,4 +1,4 @@
-"""LPL while the processes that train and label are killed: what an undisturbed run makes."""
+"""LPL while what trains and labels is killed: what an undisturbed run makes."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ray.train
 from safetensors.numpy import load_file
 from upath import UPath
 
@@ -15,8 +16,8 @@ from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.run import ROWS
 from ray_wssis.streaming.shards import content_digest
 from ray_wssis.streaming.table import shards
-from ray_wssis.training.folder import RUN, SNAPSHOT
 from tests.recipes.test_lpl import FEW
+from tests.support.in_process import train_killed_here
 from tests.support.made import make
 from tests.support.small_run import part_of
 from tests.support.training_workers import held
@@ -51,15 +52,14 @@ def made_while(kill: Callable[[], None], folder: Path, until: str) -> None:
         killed.result()
 
 
-def test_a_killed_training_worker_changes_no_weight(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_learner_continues_from_its_state(
+    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Train starts another worker whatever is learnt, see tests/training/test_run.py."""
+    monkeypatch.setattr("ray_wssis.training.run.train", train_killed_here)
+    monkeypatch.setattr(ray.train, "get_checkpoint", lambda: None)
     folder = part_of(undisturbed, tmp_path, ["split"])
-
-    def kill() -> None:
-        wait_until((folder / "hybrid" / RUN / SNAPSHOT).exists)
-        with held("RayTrainWorker") as (worker,):
-            os.kill(worker, signal.SIGKILL)
-
-    made_while(kill, folder, "hybrid")
+    make(CONFIG, folder, until="hybrid")
     weights = load_file(folder / "hybrid/model/model.safetensors")
     for name, values in load_file(undisturbed / "hybrid/model/model.safetensors").items():
         np.testing.assert_allclose(weights[name], values, atol=1e-6)

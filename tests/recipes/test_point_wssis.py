@@ -157,7 +157,7 @@ def test_ctrl_c_in_training_and_the_same_command_again(
     run: dict[str, Artifact], folder_of_run: Path, tmp_path: Path
 ) -> None:
     folder = part_of(folder_of_run, tmp_path, ["split"])
-    more = ["teacher.training.steps=40", "teacher.training.save_every=40"]
+    more = ["teacher.training.steps=20", "teacher.training.save_every=20"]
     log = folder / "teacher/metrics.jsonl"
     process = go(folder, *more)
     wait_for(lambda: log.exists() and log.stat().st_size > 0, process)
@@ -172,7 +172,7 @@ def test_ctrl_c_in_training_and_the_same_command_again(
     lines = read_metrics(UPath(folder / "teacher"))
     assert lines[: len(done)] == done  # with their times: no step was made twice
     steps = [line["step"] for line in lines if "loss" in line]
-    assert steps == sorted(set(steps)) and steps[-1] == 40
+    assert steps == sorted(set(steps)) and steps[-1] == 20
 
 
 def test_a_driver_that_is_killed_in_training(

@@ -8,6 +8,7 @@ from ray_wssis.instance.split import AUDIT, TAUGHT, VALIDATION, WEAK
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import seconds
 from ray_wssis.training.timing import Timing
+from tests.support.in_process import train_here
 from tests.support.made import make
 from tests.support.small_run import SMALL
 
@@ -56,8 +57,12 @@ def test_every_validation_counts() -> None:
 
 @pytest.mark.slow
 def test_a_run_says_how_long_it_will_take(
-    tmp_path: Path, ray_session: None, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    ray_session: None,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("ray_wssis.training.run.train", train_here)  # after it was estimated
     caplog.set_level(logging.INFO, logger="ray_wssis")
     make(load_config(PointWSSISConfig, "shapes", [*SMALL, "estimate=true"]), tmp_path, "teacher")
     (record,) = [record for record in caplog.records if hasattr(record, "estimated_seconds")]

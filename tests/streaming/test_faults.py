@@ -17,6 +17,7 @@ from upath import UPath
 from ray_wssis.streaming.shards import content_digest
 from ray_wssis.streaming.stream import stream
 from ray_wssis.streaming.table import each_row, shards
+from tests.support.nodes import LOST_NODES_ARE_MISSED_SOON
 from tests.support.slow_stream import NUM_IMAGES, WORKERS, slow_pass, write_records
 from tests.support.small_run import ROOT
 from tests.support.waiting import wait_until
@@ -40,7 +41,8 @@ def undisturbed(
 
 def start(records: UPath, out: UPath, *more: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.support.slow_stream", str(records), str(out), *more]
-    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    environment = os.environ | LOST_NODES_ARE_MISSED_SOON
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
 
 
 def has_shards(out: UPath, more_than: int) -> bool:

@@ -16,6 +16,7 @@ from upath import UPath
 
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco.read import read_coco
+from ray_wssis.streaming import crew
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.crew import LabellingStopped
 from ray_wssis.streaming.decode import Image
@@ -109,6 +110,12 @@ class Leaving:
 
     def finish(self, row: Row) -> Row:
         return row
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the next actor open soon after one could not."""
+    monkeypatch.setattr(crew, "PAUSE", 0.2)
 
 
 @pytest.fixture(scope="module")

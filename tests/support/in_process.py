@@ -1,7 +1,9 @@
 """Streaming and training in this process: what the workers of Ray do, one after the other."""
 
 import pickle
+from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.storage import write_json
 from ray_wssis.streaming.actor import StreamActor
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Decoder, Image, read_task
@@ -16,8 +19,10 @@ from ray_wssis.streaming.plan import Source, plan_batches
 from ray_wssis.streaming.shards import finish_and_write
 from ray_wssis.streaming.stream import Pass
 from ray_wssis.streaming.throughput import Throughput
+from ray_wssis.training.checkpoint import State
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.feeding import batches_from_processes
+from ray_wssis.training.running_mean import RunningMean
 from ray_wssis.training.schedule import build_optimizer, learning_rate, set_rate
 from ray_wssis.training.streams import LoadedStreams
 from ray_wssis.training.task import Task
@@ -82,19 +87,49 @@ def training_steps(
     task: Task, config: TrainingConfig, seed: int
 ) -> Iterator[tuple[int, Any, Tensor]]:
     """Train, and yield after every step its number, the learner and the sum of the losses."""
+    state = fresh_state(task, config, seed)
+    for total in steps_until(config.steps, state, task, config, seed):
+        yield state.step, state.learner, total
+
+
+def fresh_state(task: Task, config: TrainingConfig, seed: int) -> State:
+    """What a worker has before its first step."""
     torch.manual_seed(seed)
-    streams = LoadedStreams(task.streams(), seed)
     learner = task.learner().to(memory_format=torch.channels_last).train()
-    optimizer = build_optimizer(learner, config)
-    steps = range(1, config.steps + 1)
+    mean = None if config.ema is None else RunningMean(learner, config.ema)
+    return State(learner, build_optimizer(learner, config), mean)
+
+
+def steps_until(
+    last: int, state: State, task: Task, config: TrainingConfig, seed: int
+) -> Iterator[Tensor]:
+    """Take the steps up to `last` that a state has not seen; yields the sum of the losses."""
+    streams = LoadedStreams(task.streams(), seed)
+    steps = range(state.step + 1, last + 1)
     loader = batches_from_processes(streams, streams.sampler(steps), 0, pin_memory=False)
     for step, batches in zip(steps, loader, strict=True):
-        set_rate(optimizer, learning_rate(config, step))
+        set_rate(state.optimizer, learning_rate(config, step))
         torch.manual_seed(seed * 1_000_003 + step)
-        losses: dict[str, Tensor] = learner(batches)
+        losses: dict[str, Tensor] = state.learner(batches)
         total = torch.stack(list(losses.values())).sum()
-        optimizer.zero_grad(set_to_none=True)
+        state.optimizer.zero_grad(set_to_none=True)
         total.backward()
-        nn.utils.clip_grad_norm_(learner.parameters(), config.max_grad_norm)
-        optimizer.step()
-        yield step, learner, total
+        nn.utils.clip_grad_norm_(state.learner.parameters(), config.max_grad_norm)
+        state.update(step)
+        yield total
+
+
+def train_killed_here(
+    task: Task, config: TrainingConfig, seed: int, workers: TrainingWorkers, folder: UPath
+) -> None:
+    """What a worker does that is killed half-way, and then the one that takes its place."""
+    killed, checkpoint = fresh_state(task, config, seed), folder / "checkpoint"
+    deque(steps_until(config.steps // 2, killed, task, config, seed), maxlen=0)
+    checkpoint.mkdir()
+    killed.write(Path(str(checkpoint)))
+
+    other = fresh_state(task, config, seed + 1)
+    other.restore(torch.device("cpu"), str(checkpoint))
+    deque(steps_until(config.steps, other, task, config, seed), maxlen=0)
+    write_json(folder / "figures.json", task.validate(other.model))
+    task.save(other.model, folder / "model")

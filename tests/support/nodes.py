@@ -26,6 +26,11 @@ CONFIG = TrainingConfig(
     steps=200, batch_size=4, learning_rate=0.1, warmup_steps=0, save_every=5, validate_every=200
 )
 RARELY = CONFIG.model_copy(update={"save_every": CONFIG.steps, "early": (3,)})
+LOST_NODES_ARE_MISSED_SOON = {  # within seconds; for the environment of a cluster
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_failure_threshold": "3",
+}
 CPUS = 2  # of a node but the head, which has 1, and of a worker
 GRACE = 60  # seconds from the news that a node will go away
 

@@ -54,7 +54,7 @@ def test_processes_make_the_batches_of_a_loop(task: Line, expected: Values, numb
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_session")
-@pytest.mark.parametrize("number", [1, 3])
+@pytest.mark.parametrize(("task", "number"), [(Line, 1), (TwoLines, 3)], indirect=["task"])
 def test_actors_make_the_batches_of_a_loop(task: Line, expected: Values, number: int) -> None:
     sampler = loaded(task).sampler(STEPS)
     assert values(batches_from_actors(task, SEED, sampler, number, pin_memory=False)) == expected

@@ -12,7 +12,7 @@ from upath import UPath
 from ray_wssis.training.config import TrainingWorkers
 from ray_wssis.training.run import train
 from tests.support.line_task import Line, groups_file, weights
-from tests.support.nodes import CONFIG
+from tests.support.nodes import CONFIG, LOST_NODES_ARE_MISSED_SOON
 from tests.support.small_run import ROOT
 
 pytestmark = pytest.mark.slow
@@ -20,9 +20,7 @@ ENVIRONMENT = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "1",
     "RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S": "0.5",
-    "RAY_health_check_initial_delay_ms": "1000",
-    "RAY_health_check_period_ms": "1000",  # a lost node is missed within seconds
-    "RAY_health_check_failure_threshold": "3",
+    **LOST_NODES_ARE_MISSED_SOON,
 }
 
 

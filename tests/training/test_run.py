@@ -26,13 +26,15 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 CONFIG = TrainingConfig(
     steps=8,
-    batch_size=4,
+    batch_size=6,
     learning_rate=0.1,
     warmup_steps=0,
     save_every=2,
     validate_every=4,
     early=(2,),
+    ema=0.75,
 )
+ONE_STREAM = CONFIG.model_copy(update={"batch_size": 4, "ema": None})
 ONE = TrainingWorkers(cpus_each=1, gpu=False)
 TWO = TrainingWorkers(number=2, cpus_each=1, gpu=False)
 
@@ -47,7 +49,7 @@ def learn(
 @pytest.fixture(scope="module")
 def undisturbed(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    learn(folder, Line(folder / "marker"))
+    learn(folder, TwoLines(folder / "marker"))
     return folder
 
 
@@ -59,41 +61,19 @@ def test_it_leaves_models_a_log_and_one_checkpoint(undisturbed: Path) -> None:
     assert len(list((undisturbed / RUN).glob("checkpoint_*/state.pt"))) == 1
 
 
-def test_a_killed_worker_costs_nothing_but_time(undisturbed: Path, tmp_path: Path) -> None:
-    marker = tmp_path / "marker"
-    np.testing.assert_array_equal(
-        learn(tmp_path / "run", Line(marker, "killed")), weights(undisturbed)
-    )
-    assert marker.exists()
-    assert steps_in(tmp_path / "run") == [1, 2, 4, 6, 8]  # none twice, none missing
-
-
-def test_two_workers_learn_what_one_learns(undisturbed: Path, tmp_path: Path) -> None:
-    found = learn(tmp_path / "run", Line(tmp_path / "marker"), TWO)
-    np.testing.assert_allclose(found, weights(undisturbed), rtol=1e-5)
-
-
-TWO_STREAMS = CONFIG.model_copy(update={"batch_size": 6, "ema": 0.75})
-
-
-@pytest.fixture(scope="module")
-def undisturbed_streams(ray_session: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed_streams")
-    learn(folder, TwoLines(folder / "marker"), ONE, TWO_STREAMS)
-    return folder
-
-
-def test_each_stream_has_its_named_loss(undisturbed_streams: Path) -> None:
-    line = read_metrics(UPath(undisturbed_streams))[0]
+def test_each_stream_has_its_named_loss(undisturbed: Path) -> None:
+    line = read_metrics(UPath(undisturbed))[0]
     assert {name for name in line if "loss" in name} == {"loss", "loss/strong", "loss/weak"}
     assert line["loss"] == line["loss/strong"] + line["loss/weak"]
 
 
-def test_a_kill_changes_no_stream_and_no_mean(undisturbed_streams: Path, tmp_path: Path) -> None:
+def test_a_killed_worker_costs_nothing_but_time(undisturbed: Path, tmp_path: Path) -> None:
+    """Neither a step nor a place in any stream, and nothing of the mean."""
     task = TwoLines(tmp_path / "marker", "killed")
-    found = learn(tmp_path / "run", task, ONE, TWO_STREAMS)
-    np.testing.assert_array_equal(found, weights(undisturbed_streams))
+    found = learn(tmp_path / "run", task)
+    np.testing.assert_array_equal(found, weights(undisturbed))
     assert task.marker.exists()
+    assert steps_in(tmp_path / "run") == [1, 2, 4, 6, 8]  # none twice, none missing
     checkpoints = (tmp_path / "run" / RUN).glob("checkpoint_*/state.pt")  # the kill may leave one
     states = [torch.load(checkpoint, weights_only=True) for checkpoint in checkpoints]
     state = max(states, key=lambda state: state["step"])
@@ -101,16 +81,15 @@ def test_a_kill_changes_no_stream_and_no_mean(undisturbed_streams: Path, tmp_pat
     assert not torch.equal(state["mean"]["line.weight"], state["learner"]["line.weight"])
 
 
-def test_two_workers_share_each_stream(undisturbed_streams: Path, tmp_path: Path) -> None:
-    task = TwoLines(tmp_path / "marker")
-    found = learn(tmp_path / "run", task, TWO, TWO_STREAMS)
-    np.testing.assert_allclose(found, weights(undisturbed_streams), rtol=1e-5)
+def test_two_workers_share_each_stream(undisturbed: Path, tmp_path: Path) -> None:
+    found = learn(tmp_path / "run", TwoLines(tmp_path / "marker"), TWO)
+    np.testing.assert_allclose(found, weights(undisturbed), rtol=1e-5)
 
 
 def test_quotas_that_cannot_be_shared_are_refused_before_anything_starts(tmp_path: Path) -> None:
     task, workers = TwoLines(tmp_path / "marker"), TrainingWorkers(number=3)
     with pytest.raises(ValueError, match=r"^stream strong takes 2 samples per step"):
-        learn(tmp_path / "run", task, workers, TWO_STREAMS)
+        learn(tmp_path / "run", task, workers)
     assert not any(tmp_path.iterdir())
 
 
@@ -119,7 +98,7 @@ def test_sigterm_keeps_the_step_in_which_it_comes(
 ) -> None:
     folder = tmp_path / "run"
     config = CONFIG.model_copy(update={"save_every": 8, "validate_every": 8, "early": ()})
-    task = Line(tmp_path / "marker", "slow", seconds=1)
+    task = TwoLines(tmp_path / "marker", "slow", seconds=1)
 
     def send() -> None:
         wait_until(task.marker.exists)
@@ -144,7 +123,7 @@ def test_sigterm_keeps_the_step_in_which_it_comes(
 
 def test_a_loss_that_is_not_finite_stops_and_the_checkpoint_stays(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped, match=r"step 5: .*square nan.* on images \[\d+, .*kept"):
-        learn(tmp_path / "run", Line(tmp_path / "marker", "not finite"))
+        learn(tmp_path / "run", Line(tmp_path / "marker", "not finite"), ONE, ONE_STREAM)
     (checkpoint,) = (tmp_path / "run" / RUN).glob("checkpoint_*/state.pt")
     state = torch.load(checkpoint, weights_only=True)
     assert state["step"] == 4
@@ -154,7 +133,7 @@ def test_a_loss_that_is_not_finite_stops_and_the_checkpoint_stays(tmp_path: Path
 def test_a_full_disk_stops_with_its_name_and_the_run_can_go_on(
     undisturbed: Path, tmp_path: Path
 ) -> None:
-    task = Line(tmp_path / "marker", "disk full")
+    task = TwoLines(tmp_path / "marker", "disk full")
     with pytest.raises(TrainingStopped, match=r"line: .*(File too large|No space left)"):
         learn(tmp_path / "run", task)
     np.testing.assert_array_equal(learn(tmp_path / "run", task), weights(undisturbed))
@@ -162,12 +141,12 @@ def test_a_full_disk_stops_with_its_name_and_the_run_can_go_on(
 
 def test_a_corrupt_image_stops_at_once_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped, match=r"line: .*images/3\.png is cut short"):
-        learn(tmp_path / "run", Line(tmp_path / "marker", bad=3), TWO)
+        learn(tmp_path / "run", Line(tmp_path / "marker", bad=3), TWO, ONE_STREAM)
 
 
 def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="1 training workers want a GPU each, the cluster has 0"):
-        learn(tmp_path, Line(tmp_path / "marker"), TrainingWorkers(gpu=True))
+        learn(tmp_path, Line(tmp_path / "marker"), TrainingWorkers(gpu=True), ONE_STREAM)
 
 
 def test_a_gpu_that_may_come_is_waited_for(
@@ -204,4 +183,4 @@ def test_room_that_never_comes_ends_with_the_patience(
     )
     monkeypatch.setattr(run, "check_loader_actors", lambda *_, **__: None)  # it may grow
     with pytest.raises(TrainingStopped, match=words):
-        learn(tmp_path / "run", Line(tmp_path / "marker"), workers)
+        learn(tmp_path / "run", Line(tmp_path / "marker"), workers, ONE_STREAM)

@@ -27,6 +27,7 @@ from tests.serve.engines.test_images import REAL, with_checksums
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.beside,
     pytest.mark.filterwarnings("ignore:::PIL"),  # see test_images.py
     # Starlette leaves the upload of a form that breaks off to the garbage collector.
     pytest.mark.filterwarnings(
