@@ -22,7 +22,7 @@ from tests.support.slow_stream import NUM_IMAGES, WORKERS, slow_pass, write_reco
 from tests.support.small_run import ROOT
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.beside]
 
 
 @pytest.fixture(scope="module")

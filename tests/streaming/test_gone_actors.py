@@ -27,7 +27,11 @@ from ray_wssis.streaming.table import read_rows
 from tests.support import waiting
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.beside,
+    pytest.mark.usefixtures("ray_session"),
+]
 
 for module in (sys.modules[__name__], waiting):  # workers cannot import tests
     ray.cloudpickle.register_pickle_by_value(module)
