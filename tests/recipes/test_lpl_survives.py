@@ -6,10 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import pytest
-import ray.train
-from safetensors.numpy import load_file
 from upath import UPath
 
 from ray_wssis.recipes.catalogue import load_recipe
@@ -17,7 +14,7 @@ from ray_wssis.run import ROWS
 from ray_wssis.streaming.shards import content_digest
 from ray_wssis.streaming.table import shards
 from tests.recipes.test_lpl import FEW
-from tests.support.in_process import train_killed_here
+from tests.support.killed_here import assert_continues
 from tests.support.made import make
 from tests.support.small_run import part_of
 from tests.support.training_workers import held
@@ -53,16 +50,10 @@ def made_while(kill: Callable[[], None], folder: Path, until: str) -> None:
 
 
 def test_a_learner_continues_from_its_state(
-    undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray Train starts another worker whatever is learnt, see tests/training/test_run.py."""
-    monkeypatch.setattr("ray_wssis.training.run.train", train_killed_here)
-    monkeypatch.setattr(ray.train, "get_checkpoint", lambda: None)
-    folder = part_of(undisturbed, tmp_path, ["split"])
-    make(CONFIG, folder, until="hybrid")
-    weights = load_file(folder / "hybrid/model/model.safetensors")
-    for name, values in load_file(undisturbed / "hybrid/model/model.safetensors").items():
-        np.testing.assert_allclose(weights[name], values, atol=1e-6)
+    assert_continues(CONFIG, "hybrid", undisturbed, ["split"], monkeypatch)
 
 
 def test_a_killed_actor_changes_no_label(undisturbed: Path, tmp_path: Path) -> None:

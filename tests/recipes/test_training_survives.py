@@ -4,7 +4,6 @@ A real worker of the teacher is killed; what is special about each learner, its 
 and read in this process.
 """
 
-import json
 import os
 import signal
 import threading
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import ray.train
 from safetensors.numpy import load_file
 from upath import UPath
 
@@ -20,7 +18,7 @@ from ray_wssis.config import load_config
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.training.folder import RUN, SNAPSHOT
 from ray_wssis.training.metrics_log import read_metrics
-from tests.support.in_process import train_killed_here
+from tests.support.killed_here import assert_continues
 from tests.support.made import make
 from tests.support.small_run import SMALL, Submitted, part_of
 from tests.support.training_workers import held_in_a_step, training_workers
@@ -62,10 +60,6 @@ def test_a_killed_worker_changes_no_figure(
     assert read_metrics(UPath(made))[:1] == first_lines  # with its times: not made again
     for line, expected in zip(figures(made), figures(undisturbed), strict=True):
         assert line == pytest.approx(expected, rel=1e-4)
-    assert_same_weights(made, undisturbed)
-
-
-def assert_same_weights(made: Path, undisturbed: Path) -> None:
     weights = load_file(made / "model/model.safetensors")
     for name, values in load_file(undisturbed / "model/model.safetensors").items():
         np.testing.assert_allclose(weights[name], values, atol=1e-6)
@@ -73,14 +67,7 @@ def assert_same_weights(made: Path, undisturbed: Path) -> None:
 
 @pytest.mark.parametrize("stage", BEFORE)
 def test_every_learner_continues_from_its_state(
-    stage: str, small_run: Submitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stage: str, small_run: Submitted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ray_wssis.training.run.train", train_killed_here)
-    monkeypatch.setattr(ray.train, "get_checkpoint", lambda: None)
-    made, undisturbed = tmp_path / stage, small_run.folder / stage
     config = load_config(PointWSSISConfig, "shapes", SMALL)
-    make(config, part_of(small_run.folder, tmp_path, BEFORE[stage]), until=stage)
-    assert_same_weights(made, undisturbed)
-    found = json.loads((made / "figures.json").read_text())
-    (expected,) = [line for line in figures(undisturbed) if "loss" not in line]
-    assert {"step": 8, **found} == pytest.approx(expected, rel=1e-4)
+    assert_continues(config, stage, small_run.folder, BEFORE[stage], monkeypatch)

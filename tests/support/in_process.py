@@ -1,9 +1,7 @@
 """Streaming and training in this process: what the workers of Ray do, one after the other."""
 
 import pickle
-from collections import deque
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from upath import UPath
 
-from ray_wssis.storage import write_json
 from ray_wssis.streaming.actor import StreamActor
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.decode import Decoder, Image, read_task
@@ -117,19 +114,3 @@ def steps_until(
         nn.utils.clip_grad_norm_(state.learner.parameters(), config.max_grad_norm)
         state.update(step)
         yield total
-
-
-def train_killed_here(
-    task: Task, config: TrainingConfig, seed: int, workers: TrainingWorkers, folder: UPath
-) -> None:
-    """What a worker does that is killed half-way, and then the one that takes its place."""
-    killed, checkpoint = fresh_state(task, config, seed), folder / "checkpoint"
-    deque(steps_until(config.steps // 2, killed, task, config, seed), maxlen=0)
-    checkpoint.mkdir()
-    killed.write(Path(str(checkpoint)))
-
-    other = fresh_state(task, config, seed + 1)
-    other.restore(torch.device("cpu"), str(checkpoint))
-    deque(steps_until(config.steps, other, task, config, seed), maxlen=0)
-    write_json(folder / "figures.json", task.validate(other.model))
-    task.save(other.model, folder / "model")
