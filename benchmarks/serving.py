@@ -31,9 +31,10 @@ import httpx2
 import torch
 from upath import UPath
 from wssis_serve.config import ServeConfig
-from wssis_serve.engines.choice import open_student_engine
+from wssis_serve.engines.choice import StudentEngine, hasten, open_student_engine
 from wssis_serve.engines.images import Decoded
 from wssis_serve.engines.models import find_models
+from wssis_serve.engines.runtime.runtime import RuntimeName
 from wssis_serve.replicas import SIDE_THREADS
 from wssis_serve.segmented import Mapped, Question, Segmented
 
@@ -107,13 +108,19 @@ def main() -> None:
 class Bare:
     """The student in this process, used as in a replica: one thread calls the network."""
 
-    def __init__(self, model: Path, image: Path, threads: int) -> None:
-        config = ServeConfig(model=str(model))
-        self.engine: Any = open_student_engine(find_models(model), config)
+    def __init__(
+        self, model: Path, image: Path, threads: int, runtime: RuntimeName = "auto"
+    ) -> None:
         self.data = image.read_bytes()
         share = torch.set_num_threads
         self.thread = ThreadPoolExecutor(1, initializer=share, initargs=(threads,))
         self.beside = ThreadPoolExecutor(SIDE_THREADS, initializer=share, initargs=(1,))
+        self.engine: Any = self.thread.submit(self.open, model, runtime).result()
+
+    def open(self, model: Path, runtime: RuntimeName) -> StudentEngine:
+        engine = open_student_engine(find_models(model), ServeConfig(model=str(model)))
+        hasten(engine, runtime)
+        return engine
 
     def answer(self) -> Segmented | Mapped:
         """The answer for the bytes of a file."""
@@ -293,7 +300,7 @@ def ask_for(server: Server, image: bytes, most: int, kind: str) -> list[float]:
 
 def passed_by(server: Server) -> list[int]:
     """The processes that an answer passes: that of the student, and the one that speaks HTTP."""
-    return [*server.replicas("Student"), server.pid]
+    return [*server.replicas("Student"), *server.named("one_machine.web")]
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 
 RUN is a finished run; the endpoint is `wssis serve`, the clients are a process of their own.
 
+`each`      every process in turn gets SIGKILL once, under 8 clients that wait when told to
 `kills`     one of two student replicas gets SIGKILL again and again under 8 clients
 `reload`    the model is exchanged again and again under 8 clients
 `overload`  200 clients, with 32 accepted requests at a time
@@ -19,6 +20,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import httpx2
@@ -29,6 +31,7 @@ from benchmarks.serving_load import (
     Clients,
     Load,
     Server,
+    is_ready,
     measured,
     served,
     write_image,
@@ -36,8 +39,18 @@ from benchmarks.serving_load import (
 from benchmarks.timing import significant, table
 from tests.support.tiny_run import write_run
 
-PARTS = ("kills", "reload", "overload")
+PARTS = ("each", "kills", "reload", "overload")
 CLIENTS = 8
+PROCESSES = {  # and words of their command lines
+    "HTTP": "one_machine.web",
+    "student": ":Student",
+    "labeller": ":Labeller",
+    "coordinator": ":Coordinator",
+    "Serve's controller": "ray::ServeController",
+    "raylet": "raylet/raylet ",
+    "GCS": "gcs/gcs_server ",
+    "the process that starts Ray": "one_machine.node",
+}
 SAMPLE_EVERY = 0.5  # seconds
 HEAD = ["requests", "200", "503", "other", "no answer", "slowest, s"]
 
@@ -48,6 +61,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--seconds", type=float, default=60, help="of `kills`")
     parser.add_argument("--every", type=float, default=8, help="seconds between two kills")
+    parser.add_argument("--rounds", type=int, default=1, help="of `each`")
     parser.add_argument("--reloads", type=int, default=10)
     parser.add_argument("--clients", type=int, default=200, help="of `overload`")
     parser.add_argument("--short", type=float, default=15, help="seconds of the other loads")
@@ -57,6 +71,8 @@ def main() -> None:
         for part in options.only:
             print(f"\n{part}\n")
             match part:
+                case "each":
+                    each(options.run, image, options.short, options.rounds)
                 case "kills":
                     kills(options.run, image, options.seconds, options.every)
                 case "reload":
@@ -64,6 +80,30 @@ def main() -> None:
                     reloads(options.run, other, image, options.reloads)
                 case "overload":
                     overload(options.run, image, options.clients, options.short)
+
+
+def each(run: Path, image: Path, seconds: float, rounds: int) -> None:
+    """Kill each process once; the load goes on until everything answers again."""
+    rows = []
+    for name, words in PROCESSES.items():
+        for _ in range(rounds):
+            with served(run) as server:
+                clients = Clients(replace(load_of(server, image, CLIENTS, 600), patient=True))
+                time.sleep(seconds / 2)
+                (pid, *_) = server.named(words)
+                killed = time.time()
+                os.kill(pid, signal.SIGKILL)
+                time.sleep(seconds)
+                back = is_ready(server, server.process)
+                time.sleep(seconds / 2)
+                answers = clients.stop()
+            good = sorted(answer.end for answer in answers if answer.status == 200)
+            gap = max((after - before for before, after in pairwise(good)), default=0.0)
+            late = sum(answer.begin > killed and answer.status == 200 for answer in answers)
+            rows.append(
+                [name, *counts(answers), significant(gap), "yes" if back and late else "no"]
+            )
+    print(table(["killed", *HEAD, "longest gap, s", "answers again"], rows))
 
 
 def kills(run: Path, image: Path, seconds: float, every: float) -> None:

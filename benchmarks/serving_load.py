@@ -177,13 +177,21 @@ def multipart(fields: Mapping[str, str], image: bytes | None) -> dict[str, Any]:
 @dataclass(frozen=True)
 class Server:
     url: str
-    pid: int
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     def replicas(self, name: str) -> list[int]:
         """The processes of a deployment: Student, Labeller, Coordinator."""
         return [
             pid for pid in family(self.pid) if title(pid).partition(".")[0].endswith(f":{name}")
         ]
+
+    def named(self, word: str) -> list[int]:
+        """The processes whose command line holds a word."""
+        return [pid for pid in family(self.pid) if word in title(pid)]
 
     def mib(self) -> float:
         """Private memory of all processes, in MiB."""
@@ -234,7 +242,7 @@ def served(
         process = subprocess.Popen(
             line, stdout=log, stderr=log, env=os.environ | dict(environment or {})
         )
-        server = Server(f"http://{HOST}:{port}", process.pid)
+        server = Server(f"http://{HOST}:{port}", process)
         try:
             if not is_ready(server, process):
                 log.seek(0)

@@ -22,7 +22,7 @@ from ray import serve
 from upath import UPath
 from wssis_serve.app import CoordinatorReplica, StudentReplica, build, deployment, network
 from wssis_serve.backend import Backend, Replicas
-from wssis_serve.command import NAME, ONE_MACHINE, QUIET
+from wssis_serve.command import ONE_MACHINE
 from wssis_serve.config import ServeConfig
 from wssis_serve.coordinator import Coordinator
 from wssis_serve.engines.images import Decoded, decode
@@ -30,6 +30,7 @@ from wssis_serve.engines.instance import InstanceEngine
 from wssis_serve.engines.models import ServedModels, find_models
 from wssis_serve.http.api import create_api
 from wssis_serve.ingress import COORDINATOR, replicas_of
+from wssis_serve.one_machine.node import NAME, QUIET
 from wssis_serve.replicas import SIDE_THREADS, Student, run
 
 from ray_wssis.config import apply_override, check_config

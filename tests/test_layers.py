@@ -53,6 +53,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         {"replicas", "bulk"},
         {"coordinator", "ingress"},
         {"app"},
+        {"one_machine"},
         {"command"},
     ],
 }
@@ -65,7 +66,7 @@ KNOWS_RAY = {
         *("session", "shared_folder", "training", "live_metrics", "streaming"),
         *("run", "doctor", "cli"),
     },
-    "wssis_serve": {"bulk", "ingress", "app", "command"},
+    "wssis_serve": {"bulk", "ingress", "app", "one_machine"},
 }
 COLLECTIONS = {"utils", "util", "common", "helpers", "misc", "base", "registry", "hooks"}
 

@@ -5,12 +5,12 @@ The same object serves labelling, evaluation and serving.  It knows no files but
 Legend: B images, K classes, H W pixels of the original image, S canvas pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.nn.functional import interpolate
 from upath import UPath
@@ -54,6 +54,8 @@ class SemanticSegmenter:
         self.config = config
         self.categories = categories
         self.device = network.mean.device
+        # An endpoint may put something in its place that computes the same faster.
+        self.infer: Callable[[Tensor, Tensor], Tensor] = self.first_head
 
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "SemanticSegmenter":
@@ -114,11 +116,18 @@ class SemanticSegmenter:
         canvas, shapes = pad_images([np.ascontiguousarray(image) for image in images])
         mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
         with evaluating(self.network), mixed:
-            output = self.network(canvas.to(self.device), shapes.to(self.device))
+            logits = self.infer(canvas.to(self.device), shapes.to(self.device))
         return [
             maps[:, : quarter(image.shape[0]), : quarter(image.shape[1])]
-            for maps, image in zip(output.logits[0].float(), images, strict=True)
+            for maps, image in zip(logits.float(), images, strict=True)
         ]
+
+    def first_head(
+        self, canvas: UInt8[Tensor, "B 3 _ _"], sizes: Int[Tensor, "B 2"]
+    ) -> Float[Tensor, "B K _ _"]:
+        """Compute the logits that are served."""
+        logits: Tensor = self.network(canvas, sizes).logits[0]
+        return logits
 
     def draw(
         self,

@@ -8,9 +8,11 @@ The ingress passes on the bytes of an image as they came; the process that has t
 them, so an image crosses processes once and small.
 """
 
+import asyncio
 from typing import Any
 
 from ray import serve
+from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 from ray.serve import Application
 from ray.serve.config import AutoscalingConfig
 
@@ -24,12 +26,18 @@ from wssis_serve.replicas import Labeller, Student
 # Requests at a time.  The guard of the ingress sets the limit that callers meet: with fewer here
 # than are waiting, Ray's router would look for a free replica only now and then.
 MANY = 1000
+LOOK_EVERY = 1.0  # seconds until a replica that died is missed
 
 
 class StudentReplica(Student):
     async def __init__(self, config: ServeConfig) -> None:  # type: ignore[misc]
         super().__init__(config, replicas_of(COORDINATOR))
         await self.start()
+        self.trial = asyncio.create_task(self.hasten())
+
+    async def switch(self, model: str) -> None:
+        await super().switch(model)
+        self.trial = asyncio.create_task(self.hasten())
 
 
 class LabellerReplica(Labeller):
@@ -39,9 +47,20 @@ class LabellerReplica(Labeller):
 
 
 class CoordinatorReplica(Coordinator):
+    """What a reload chose outlives it, in Ray's own store, while the same model is configured."""
+
     def __init__(self, config: ServeConfig, *networks: AnyHandle) -> None:
         """`networks` are deployed with it."""
         super().__init__(config)
+        application = serve.get_replica_context().app_name
+        self.key = f"wssis/{application}/{config.model}".encode()
+        chosen = _internal_kv_get(self.key)
+        if chosen is not None:
+            self.model = chosen.decode()
+
+    async def choose(self, model: str) -> None:
+        await super().choose(model)
+        _internal_kv_put(self.key, model.encode(), overwrite=True)
 
 
 def build(args: dict[str, Any]) -> Application:
@@ -69,6 +88,7 @@ def deployment(cls: type, *, number: int = 1, cpus: float) -> serve.Deployment:
         name=cls.__name__.removesuffix("Replica"),
         num_replicas=number,
         max_ongoing_requests=MANY,
+        health_check_period_s=LOOK_EVERY,
         ray_actor_options={"num_cpus": cpus},
     )(cls)
 
@@ -87,6 +107,7 @@ def network(cls: type, workers: ReplicaConfig) -> serve.Deployment:
     return serve.deployment(
         name=cls.__name__.removesuffix("Replica"),
         max_ongoing_requests=MANY,
+        health_check_period_s=LOOK_EVERY,
         ray_actor_options={"num_cpus": workers.cpus_each, "num_gpus": workers.gpus_each},
         **replicas,
     )(cls)

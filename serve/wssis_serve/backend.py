@@ -4,8 +4,8 @@ A replica may be an actor on a cluster or an object of this process; nothing her
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from upath import UPath
@@ -32,6 +32,10 @@ class Backend:
     labeller: Replicas | None  # teacher and refiner; None: only a student is served
     coordinator: Replicas  # the only one: bulk jobs, figures, which model is served
     timeout_s: float
+    watchers: list[Callable[[str], None]] = field(default_factory=list)  # told of a reload
+    pending: set[asyncio.Future[Any]] = field(default_factory=set)  # answers that are waited for
+    lost: list[ApiError] = field(default_factory=list)  # why none will come any more
+    reloads: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def segment(self, image: bytes, question: Question) -> Segmented | Mapped:
         """The instances that the student finds, best first, or the class map that it draws."""
@@ -70,14 +74,20 @@ class Backend:
     async def reload(self, model: str) -> None:
         """Serve another model in all replicas; if one of them cannot load it, in none."""
         deployments = [self.student, *([] if self.labeller is None else [self.labeller])]
-        try:
+        async with self.reloads:
+            try:
+                for replicas in deployments:
+                    await replicas.tell("prepare", model)
+            except ValueError as error:
+                for replicas in deployments:
+                    await replicas.tell("forget")
+                text = f"{error}; the model stays as it was"
+                raise ApiError(422, "unprocessable", text) from error
+            await self.coordinator.ask("choose", model)  # for replicas that start later
             for replicas in deployments:
-                await replicas.tell("prepare", model)
-        except ValueError as error:
-            raise ApiError(422, "unprocessable", f"{error}; the model stays as it was") from error
-        await self.coordinator.ask("choose", model)  # for replicas that start later
-        for replicas in deployments:
-            await replicas.tell("switch", model)
+                await replicas.tell("switch", model)
+        for told in self.watchers:
+            told(model)
 
     async def no_points(self) -> ApiError:
         """The reason why points get no masks."""
@@ -89,13 +99,29 @@ class Backend:
 
     async def within(self, answer: Any) -> Any:
         """The answer, if it arrives in time."""
+        task = asyncio.ensure_future(answer)
+        self.pending.add(task)
+        if self.lost:
+            task.cancel()
         try:
             async with asyncio.timeout(self.timeout_s):
-                return await answer
+                return await task
         except TimeoutError:
             raise ApiError(
                 503, "overloaded", f"there was no answer within {self.timeout_s:g} s", 5
             ) from None
+        except asyncio.CancelledError:
+            if self.lost:
+                raise self.lost[0] from None
+            raise
+        finally:
+            self.pending.discard(task)
+
+    def give_up(self, error: ApiError) -> None:
+        """Answer everything that waits, now and later, with `error`: no answers come any more."""
+        self.lost.append(error)
+        for task in self.pending:
+            task.cancel()
 
     async def submit(self, images: str, points: str) -> dict[str, Any]:
         """Start a bulk job, or continue it."""
@@ -112,6 +138,10 @@ class Backend:
     async def cancel(self, job_id: str) -> dict[str, Any]:
         """End a bulk job; finished work is kept."""
         return dict(await self.within(self.coordinator.ask("cancel", job_id)))
+
+    async def retry(self, job_id: str) -> dict[str, Any]:
+        """Label the failed images of a bulk job once more."""
+        return dict(await self.within(self.coordinator.ask("retry", job_id)))
 
     async def result(self, job_id: str) -> UPath:
         """The COCO file of a finished bulk job."""

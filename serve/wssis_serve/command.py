@@ -2,13 +2,11 @@
 
 import ipaddress
 import json
-import logging
 import os
 import socket
 import urllib.error
 import urllib.request
-from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,12 +14,6 @@ from ray_wssis.config import apply_override, check_config
 from ray_wssis.storage import locate
 from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
 
-if TYPE_CHECKING:  # it imports Ray, which takes a second
-    from ray.serve.schema import ServeStatus
-
-NAME = "ray-wssis"
-ONE_TRY = {"RAY_SERVE_MAX_PER_REPLICA_RETRY_COUNT": "1"}  # a bad model is bad the next time too
-QUIET = {"log_level": "WARNING", "enable_access_log": False}
 RELOAD_WITHIN = 600  # seconds
 ONE_MACHINE = {  # nothing else runs here, and bulk jobs need the CPUs
     "ingress_cpus": 0,
@@ -73,10 +65,7 @@ def serve_command(
 
 
 def run(config: ServeConfig, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM.
-
-    On one machine this process speaks HTTP itself: an image passes through two processes fewer.
-    """
+    """Serve until SIGINT or SIGTERM.  Raises ValueError when the endpoint cannot start or go on."""
     from wssis_serve.http.guard import read_token  # imports Starlette
 
     token = read_token(config)
@@ -85,59 +74,19 @@ def run(config: ServeConfig, host: str, port: int) -> None:
             f"--host {host} can be reached from other machines, and there is no token. Put one "
             f"into the environment as {TOKEN_VARIABLE}, or into a file and --set token_file=FILE"
         )
-    check_port(host, port)
-    from ray_wssis.session import connect, is_lent
+    import asyncio
 
-    if not is_lent():
-        os.environ.update(ONE_TRY)  # Ray Serve reads it when it is imported, in its own processes
-    connect()
-    import ray
-    import uvicorn
-    from ray import serve
+    from wssis_serve.engines.models import find_models
+    from wssis_serve.one_machine.supervisor import Supervisor
 
-    from wssis_serve.app import build_without_ingress, takes_points
-    from wssis_serve.http.api import create_api
-    from wssis_serve.ingress import backend_of
+    takes_points = find_models(config.model).teacher is not None
+    with bound(host, port) as listening:
+        typer.echo("starting Ray and the networks, which takes some 15 seconds")
 
-    logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    try:
-        if not is_lent():
-            check_gpus(config, takes_points(config), ray.cluster_resources().get("GPU", 0))
-        serve.start(proxy_location="Disabled", logging_config=QUIET)
-        try:
-            serve.run(build_without_ingress(config), name=NAME, route_prefix=None)
-        except RuntimeError as error:
-            raise ValueError(
-                f"the endpoint did not start: {reason(serve.status(), error)}"
-            ) from error
-        api = create_api(config, backend_of(config, takes_points(config), NAME))
-        typer.echo(f"http://{host}:{port}/ is ready; press Ctrl-C to stop")
-        with suppress(KeyboardInterrupt):
-            uvicorn.run(api, host=host, port=port, log_level="warning")
-        if is_lent():  # a cluster of ours ends with this process, and all that is in it
-            serve.delete(NAME)
-    finally:
-        ray.shutdown()
+        async def serve() -> None:
+            await Supervisor(config, takes_points, listening, typer.echo).run()
 
-
-def check_gpus(config: ServeConfig, takes_points: bool, num_gpus: float) -> None:
-    """Raise ValueError when replicas would wait for GPUs that this machine does not have."""
-    replicas = [config.student, *([config.labeller] if takes_points else [])]
-    wanted = sum(each.number * each.gpus_each for each in replicas)
-    if wanted > num_gpus:
-        raise ValueError(
-            f"the replicas want {wanted:g} GPUs and this machine has {num_gpus:g}: lower "
-            "student.number or gpus_each, and those of labeller"
-        )
-
-
-def reason(status: "ServeStatus", error: RuntimeError) -> str:
-    """The last message of the deployment that failed."""
-    for deployment in status.applications[NAME].deployments.values():
-        lines = deployment.message.strip().splitlines()
-        if lines and deployment.status not in ("HEALTHY", "UPDATING"):
-            return lines[-1]
-    return str(error)
+        asyncio.run(serve())
 
 
 def is_loopback(host: str) -> bool:
@@ -149,17 +98,20 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check_port(host: str, port: int) -> None:
-    """Raise ValueError when something is listening there already."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ValueError(
-                f"port {port} of {host} is taken ({error.strerror}); use another --port, or "
-                "--reload to let the endpoint there serve another model"
-            ) from error
+def bound(host: str, port: int) -> socket.socket:
+    """The socket of the endpoint.  Raises ValueError when something is listening there already."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    found = socket.socket(family, kind, protocol)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        found.bind(address)
+    except OSError as error:
+        found.close()
+        raise ValueError(
+            f"port {port} of {host} is taken ({error.strerror}); use another --port, or "
+            "--reload to let the endpoint there serve another model"
+        ) from error
+    return found
 
 
 def ask_to_reload(model: str, host: str, port: int) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Configuration of the endpoint: what is served, to whom, and how much of it."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
@@ -27,6 +29,7 @@ class ReplicaConfig(Config):
 class ServeConfig(Config):
     model: str  # a run folder, or a model folder for a student alone
     student: ReplicaConfig = ReplicaConfig()
+    runtime: Literal["auto", "torch", "onnx"] = "auto"  # of the student; auto: the faster one
     labeller: ReplicaConfig = ReplicaConfig()  # teacher and refiner; only of a run
     ingresses: int = Field(default=1, ge=1)  # processes that speak HTTP
     ingress_cpus: float = Field(default=1, ge=0)  # reserved for each

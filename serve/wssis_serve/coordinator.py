@@ -39,5 +39,8 @@ class Coordinator:
     async def cancel(self, job_id: str) -> dict[str, Any]:
         return await asyncio.to_thread(self.bulk.cancel, job_id)
 
+    async def retry(self, job_id: str) -> dict[str, Any]:
+        return await asyncio.to_thread(self.bulk.retry, job_id)
+
     async def result(self, job_id: str) -> str:
         return str(await asyncio.to_thread(self.bulk.result, job_id))

@@ -4,8 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI
 from ray import serve
-from ray.exceptions import RayActorError, RayTaskError
-from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.exceptions import RayError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from wssis_serve.backend import Backend
@@ -16,7 +16,7 @@ from wssis_serve.http.api import create_api
 AnyHandle = DeploymentHandle[Any]
 
 STUDENT, LABELLER, COORDINATOR = "Student", "Labeller", "Coordinator"  # deployments
-ATTEMPTS = 2  # when a replica dies, its pending requests are retried on another one
+ATTEMPTS = 3  # when a replica dies, its pending requests are retried on another one
 
 
 class Handle:
@@ -33,9 +33,9 @@ class Handle:
                 raise cause_of(error) from None
             except (BackPressureError, DeploymentUnavailableError) as error:
                 raise ApiError(503, "overloaded", "too many requests are waiting", 1) from error
-            except RayActorError as error:
+            except (RayError, RayServeException) as error:
                 if attempt == ATTEMPTS:
-                    raise ApiError(503, "overloaded", "a process died; try again", 1) from error
+                    raise died() from error
         raise AssertionError("the last attempt returns or raises")
 
     async def tell(self, method: str, *args: Any) -> list[Any]:
@@ -43,6 +43,12 @@ class Handle:
             return list(await self.handle.broadcast(method, *args).results_async())
         except RayTaskError as error:
             raise cause_of(error) from None
+        except (RayError, RayServeException) as error:
+            raise died() from error
+
+
+def died() -> ApiError:
+    return ApiError(503, "overloaded", "a process of the endpoint died; ask again", 2)
 
 
 def cause_of(error: RayTaskError) -> Exception:
@@ -74,4 +80,5 @@ class Ingress:
         self.takes_points = takes_points
 
     def __serve_build_asgi_app__(self) -> FastAPI:  # Ray Serve calls it by this name
-        return create_api(self.config, backend_of(self.config, self.takes_points))
+        backend = backend_of(self.config, self.takes_points)
+        return create_api(self.config, backend, behind_proxy=True)

@@ -5,6 +5,7 @@ they are.
 """
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -16,14 +17,22 @@ import torch
 
 from wssis_serve.backend import Replicas
 from wssis_serve.config import ReplicaConfig, ServeConfig
-from wssis_serve.engines.choice import StudentEngine, open_point_engine, open_student_engine
+from wssis_serve.engines.choice import (
+    StudentEngine,
+    hasten,
+    open_point_engine,
+    open_student_engine,
+)
 from wssis_serve.engines.images import Decoded
 from wssis_serve.engines.models import ServedModels, find_models
 from wssis_serve.engines.points import PointEngine
+from wssis_serve.errors import ApiError
 from wssis_serve.micro_batcher import MicroBatcher
 from wssis_serve.segmented import Mapped, PointQuery, Question, Segmented
 
 SIDE_THREADS = 4  # that decode and encode beside the network
+
+logger = logging.getLogger(__name__)
 
 Engine = TypeVar("Engine", StudentEngine, PointEngine)
 Result = TypeVar("Result")
@@ -45,6 +54,8 @@ class NetworkReplica(Generic[Engine]):
             SIDE_THREADS, initializer=torch.set_num_threads, initargs=(1,)
         )
         self.network = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
+        # Another model is loaded and tried while requests are answered by this one.
+        self.loading = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
 
     def load(self, models: ServedModels) -> Engine:
         raise NotImplementedError
@@ -54,14 +65,25 @@ class NetworkReplica(Generic[Engine]):
         self.engine: Engine = await self.read(await self.coordinator.ask("chosen"))
 
     async def read(self, model: str) -> Engine:
-        return await run(self.network, lambda: self.load(find_models(model)))
+        """Load a model and try it on an image.  Raises ValueError if it cannot answer."""
+
+        def work() -> Engine:
+            engine = self.load(find_models(model))
+            engine.attempt()
+            return engine
+
+        try:
+            return await run(self.loading, work)
+        except Exception as error:  # whatever a damaged file leads to
+            raise ValueError(f"{model} cannot be loaded: {found_wrong(error)}") from error
 
     async def prepare(self, model: str) -> None:
         """Load another model beside the one that is served.  Raises ValueError if it cannot be."""
-        try:
-            self.prepared = model, await self.read(model)
-        except (OSError, RuntimeError, KeyError, ValueError) as error:
-            raise ValueError(f"{model} cannot be loaded: {error}") from error
+        self.prepared = model, await self.read(model)
+
+    async def forget(self) -> None:
+        """Drop the prepared model: another replica cannot load it."""
+        self.prepared = None
 
     async def switch(self, model: str) -> None:
         """Serve the prepared model.  Images under way are finished with the old one."""
@@ -85,7 +107,17 @@ class Student(NetworkReplica[StudentEngine]):
         self.infer = MicroBatcher(self.infer_batch, config.student.batch_size)
 
     def load(self, models: ServedModels) -> StudentEngine:
-        return open_student_engine(models, self.config)
+        engine = open_student_engine(models, self.config)
+        if self.config.runtime == "onnx":
+            hasten(engine, "onnx")
+        return engine
+
+    async def hasten(self) -> None:
+        """Find out what runs the network fastest; requests are answered meanwhile."""
+        engine = self.engine
+        if self.config.runtime == "auto":
+            await run(self.loading, lambda: hasten(engine, "auto"))
+        logger.info("%s: %s", engine.name.hash, engine.runtime.why)
 
     async def segment(self, data: bytes, question: Question) -> Segmented | Mapped:
         """The answer for one image, given as the bytes of a file."""
@@ -138,6 +170,13 @@ class Labeller(NetworkReplica[PointEngine]):
             return drawn.timed(dict(zip(("wait", "model"), differences(clock), strict=True)), 1)
 
         return await run(self.network, work)
+
+
+def found_wrong(error: Exception) -> str:
+    """The error in words; one that is no sentence begins with its kind."""
+    if isinstance(error, OSError | RuntimeError | ValueError | ApiError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 async def run(threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:

@@ -5,6 +5,8 @@ from enum import StrEnum
 
 from ray_wssis.data.records import Category, Click
 
+UNDECIDED = "torch on cpu"  # what runs a network that was not tried in anything else
+
 
 class Kind(StrEnum):
     """The kinds of student that can be served: `kind` in the `config.json` of a model."""

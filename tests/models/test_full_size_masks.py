@@ -4,7 +4,7 @@ from torch.nn.functional import interpolate
 
 from ray_wssis.masks import decode
 from ray_wssis.models import full_size_masks
-from ray_wssis.models.full_size_masks import encode_full_size
+from ray_wssis.models.full_size_masks import encode_full_size, encode_in_boxes
 
 
 def blobs(num: int, h: int, w: int) -> torch.Tensor:
@@ -43,3 +43,23 @@ def test_a_mask_in_the_padding_only_is_none() -> None:
 
 def test_no_masks_none_back() -> None:
     assert encode_full_size(torch.zeros(0, 16, 24), (64, 96), (640, 960), 0.5) == []
+
+
+@pytest.mark.parametrize("original_size", [(75, 140), (300, 201), (61, 90), (640, 780)])
+@pytest.mark.parametrize("network_size", [(61, 90), (64, 96), (33, 96)])
+def test_masks_in_their_boxes_are_those_of_the_whole_image(
+    network_size: tuple[int, int], original_size: tuple[int, int]
+) -> None:
+    generator = torch.Generator().manual_seed(1)
+    masks = blobs(12, 16, 24)
+    masks[3] = 0.4
+    for i, (y, x) in enumerate(torch.randint(0, 12, (8, 2), generator=generator).tolist()):
+        masks[i + 4] = 0
+        masks[i + 4, y : y + 1 + i % 4, x : x + 1 + i % 5] = 0.3 + 0.09 * i
+    boxed = encode_in_boxes(masks, network_size, original_size, 0.5)
+    whole = encode_full_size(masks, network_size, original_size, 0.5)
+    assert [counts is None for counts in boxed] == [counts is None for counts in whole]
+    for ours, theirs in zip(boxed, whole, strict=True):
+        if ours is not None and theirs is not None:
+            differs = decode(ours, *original_size) != decode(theirs, *original_size)
+            assert differs.sum() <= 1e-5 * differs.size  # a tie with the threshold, rounded

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from wssis_serve.command import ask_to_reload, check_gpus, check_port, is_loopback, run
+from wssis_serve.command import ask_to_reload, bound, is_loopback, run
 from wssis_serve.config import TOKEN_VARIABLE, ReplicaConfig, ServeConfig
+from wssis_serve.one_machine.node import check_gpus
 
 
 @pytest.mark.parametrize(
@@ -36,8 +37,9 @@ def test_a_taken_port_is_reported() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match=f"port {port} of 127.0.0.1 is taken"):
-            check_port("127.0.0.1", port)
-    check_port("127.0.0.1", port)
+            bound("127.0.0.1", port)
+    with bound("127.0.0.1", port) as free:
+        assert free.getsockname() == ("127.0.0.1", port)
 
 
 def test_replicas_do_not_wait_for_gpus_that_are_not_there() -> None:

@@ -1,8 +1,11 @@
 import asyncio
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 from wssis_serve.config import ServeConfig
 from wssis_serve.coordinator import Coordinator
 from wssis_serve.engines.instance import InstanceEngine
@@ -82,3 +85,42 @@ def test_images_of_two_models_may_be_in_one_pass(
     first, second, third = asyncio.run(student.infer_batch(queries))
     assert first[0].scores.tolist() == third[0].scores.tolist() != second[0].scores.tolist()
     assert {size for _, _, size in (first, second, third)} == {3}
+
+
+def damaged(run: Path, part: str, change: Callable[[dict[str, Any]], None]) -> Path:
+    """The run after a change to the description of one of its models."""
+    file = run / part / "model/config.json"
+    values = json.loads(file.read_text())
+    change(values)
+    file.write_text(json.dumps(values))
+    return run
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda values: values["categories"][0].update(id="x"), "has the id 'x'"),
+        (lambda values: values["config"]["network"].update(grids=[0] * 5), "cannot be loaded"),
+        (lambda values: values["config"].update(shorter=0), "cannot be loaded"),
+    ],
+)
+def test_a_model_that_cannot_answer_is_refused(
+    run_folder: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], reason: str
+) -> None:
+    student = started(Student, run_folder)
+    before = student.engine
+    broken = damaged(write_run(tmp_path / "broken", seed=2), "student", change)
+    with pytest.raises(ValueError, match=reason):
+        asyncio.run(student.prepare(str(broken)))
+    assert student.engine is before and student.prepared is None
+
+
+def test_weights_that_are_no_numbers_are_refused(run_folder: Path, tmp_path: Path) -> None:
+    broken = write_run(tmp_path / "broken", seed=2)
+    file = broken / "teacher/model/model.safetensors"
+    weights = load_file(file)
+    weights["instance_head.class_out.bias"][0] = float("nan")
+    save_file(weights, file)
+    labeller = started(Labeller, run_folder)
+    with pytest.raises(ValueError, match=r"weights instance_head.class_out.bias hold values that"):
+        asyncio.run(labeller.prepare(str(broken)))

@@ -97,6 +97,19 @@ class Jobs:
                 self.settle(note, "cancelled")
         return self.get(job_id)
 
+    def retry(self, job_id: str) -> dict[str, Any]:
+        """Queue a job that has ended once more, for the images that failed.
+
+        A job that is queued or running, or of which no image failed, is left as it is.
+        """
+        with self.changed:
+            note = self.known(job_id)
+            is_whole = note.state == "done" and note.num_failed == 0
+            if note.state not in ("queued", "running") and not is_whole:
+                again = {"state": "queued", "finished": None, "error": None, "result": None}
+                self.save(note.model_copy(update=again | {"asked": now(), "retry_failed": True}))
+        return self.get(job_id)
+
     def result(self, job_id: str) -> UPath:
         """The COCO file of a finished job."""
         note = self.known(job_id)

@@ -30,5 +30,10 @@ def by_canvas(
 
 def canvas_of(image: Decoded) -> tuple[int, int]:
     """(height, width) of the canvas to which the network pads the image."""
-    height, width = (-(-side // PADDING_MULTIPLE) * PADDING_MULTIPLE for side in image.network_size)
+    return padded(*image.network_size)
+
+
+def padded(height: int, width: int) -> tuple[int, int]:
+    """The next (height, width) that the network accepts."""
+    height, width = (-(-side // PADDING_MULTIPLE) * PADDING_MULTIPLE for side in (height, width))
     return height, width

@@ -15,9 +15,12 @@ from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2_inference import Detections
 from wssis_serve.config import ServeConfig
+from wssis_serve.engines.attempt import check_categories, check_weights, example_image
 from wssis_serve.engines.canvas import by_canvas
 from wssis_serve.engines.images import Decoded, decode
 from wssis_serve.engines.models import ServedModels, described, metrics_of
+from wssis_serve.engines.runtime.graph import InstanceMaps, joined
+from wssis_serve.engines.runtime.runtime import Runtime
 from wssis_serve.errors import unprocessable
 from wssis_serve.segmented import Instance, Kind, ModelName, Question, Segmented
 
@@ -31,6 +34,9 @@ class InstanceEngine:
         folder = UPath(models.student)
         self.max_instances = config.max_instances
         self.segmenter = with_instances(Segmenter.load(folder, device), config.max_instances)
+        maps = InstanceMaps(self.segmenter.network)
+        self.runtime = Runtime(folder, maps, device)
+        self.segmenter.infer = lambda images, sizes: joined(self.runtime(images, sizes))
         self.name = ModelName(name="student", hash=short_hash(hash_model(folder)))
         self.metrics = metrics_of(models, "student/")
         self.max_megapixels = config.max_megapixels
@@ -38,6 +44,18 @@ class InstanceEngine:
     @property
     def categories(self) -> tuple[Category, ...]:
         return self.segmenter.categories
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """The shorter and the longest side of an image in the network, in pixels."""
+        return self.segmenter.config.sides
+
+    def attempt(self) -> None:
+        """Answer once.  Raises whatever keeps the networks from it."""
+        check_categories(self.categories)
+        check_weights(self.segmenter.network)
+        image = self.decode(example_image())
+        self.finish(image, self.infer([image])[0], Question())
 
     def check(self, question: Question) -> None:
         """Raise ApiError for a question that is about class maps."""
@@ -48,8 +66,7 @@ class InstanceEngine:
 
     def decode(self, data: bytes) -> Decoded:
         """The image at the network's size."""
-        sides = self.segmenter.config.sides
-        return decode(data, sides, needs_original=False, max_megapixels=self.max_megapixels)
+        return decode(data, self.sides, needs_original=False, max_megapixels=self.max_megapixels)
 
     def infer(self, images: Sequence[Decoded]) -> list[Detections]:
         """The detections of the network in each image."""
@@ -74,8 +91,8 @@ class InstanceEngine:
 
     def describe(self) -> dict[str, Any]:
         """The part of `GET /v1/models` that is about the student."""
-        sides = self.segmenter.config.sides
-        model = described(self.name, self.categories, sides, self.metrics)
+        model = described(self.name, self.categories, self.sides, self.metrics)
+        model["runtime"] = self.runtime.why
         return {"kind": Kind.SEGMENTER, "models": [model]}
 
 

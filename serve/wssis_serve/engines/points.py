@@ -24,6 +24,13 @@ from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.storage import read_json
 from wssis_serve.config import ServeConfig
+from wssis_serve.engines.attempt import (
+    HEIGHT,
+    WIDTH,
+    check_categories,
+    check_weights,
+    example_image,
+)
 from wssis_serve.engines.images import Decoded, decode, image_id_of
 from wssis_serve.engines.models import ServedModels, described, metrics_of
 from wssis_serve.errors import ApiError
@@ -77,6 +84,16 @@ class PointEngine:
     @property
     def categories(self) -> tuple[Category, ...]:
         return self.networks.teacher.categories
+
+    def attempt(self) -> None:
+        """Answer once.  Raises whatever keeps the networks from it."""
+        check_categories(self.categories)
+        check_weights(self.networks.teacher.network)
+        if self.networks.refiner is not None:
+            check_weights(self.networks.refiner.network)
+        point = PointQuery(x=WIDTH / 2, y=HEIGHT / 2, category=self.categories[0].name)
+        self.masks(example_image(), None, [point])
+        self.memory.clear()
 
     def masks(
         self, data: bytes | None, image_id: str | None, points: Sequence[PointQuery]
@@ -152,6 +169,11 @@ class ImageMemory:
         self.num_bytes = 0
         self.images: OrderedDict[str, Seen] = OrderedDict()
         self.lock = Lock()
+
+    def clear(self) -> None:
+        with self.lock:
+            self.images.clear()
+            self.num_bytes = 0
 
     def get(self, key: str) -> Seen | None:
         with self.lock:

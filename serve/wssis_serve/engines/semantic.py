@@ -22,9 +22,12 @@ from ray_wssis.semantic.segmenter import Drawn, SemanticSegmenter, draw_at
 from ray_wssis.semantic.segmenter_config import Views
 from wssis_serve.colours import hex_colors
 from wssis_serve.config import ServeConfig
+from wssis_serve.engines.attempt import check_categories, check_weights, example_image
 from wssis_serve.engines.canvas import by_canvas
 from wssis_serve.engines.images import Decoded, decode
 from wssis_serve.engines.models import ServedModels, described, metrics_of
+from wssis_serve.engines.runtime.graph import ClassMaps
+from wssis_serve.engines.runtime.runtime import Runtime
 from wssis_serve.errors import unprocessable
 from wssis_serve.segmented import Kind, Mapped, ModelName, Question, Shown
 
@@ -37,6 +40,8 @@ class SemanticEngine:
     def __init__(self, models: ServedModels, config: ServeConfig, device: torch.device) -> None:
         folder = UPath(models.student)
         self.segmenter = SemanticSegmenter.load(folder, device)
+        self.runtime = Runtime(folder, ClassMaps(self.segmenter.network), device)
+        self.segmenter.infer = lambda images, sizes: self.runtime(images, sizes)[0]
         self.name = ModelName(name="student", hash=short_hash(hash_model(folder)))
         self.metrics = metrics_of(models, f"{models.stage}/")
         self.max_megapixels = config.max_megapixels
@@ -44,6 +49,18 @@ class SemanticEngine:
     @property
     def categories(self) -> tuple[Category, ...]:
         return self.segmenter.categories
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """The shorter and the longest side of an image in the network, in pixels."""
+        return self.segmenter.config.sides
+
+    def attempt(self) -> None:
+        """Answer once.  Raises whatever keeps the networks from it."""
+        check_categories(self.categories)
+        check_weights(self.segmenter.network)
+        image = self.decode(example_image())
+        self.finish(image, self.infer([image])[0], Question())
 
     def check(self, question: Question) -> None:
         """Raise ApiError for a question about instances, or with a tag that is no class."""
@@ -57,8 +74,7 @@ class SemanticEngine:
 
     def decode(self, data: bytes) -> Decoded:
         """The image at the network's size."""
-        sides = self.segmenter.config.sides
-        return decode(data, sides, needs_original=False, max_megapixels=self.max_megapixels)
+        return decode(data, self.sides, needs_original=False, max_megapixels=self.max_megapixels)
 
     def infer(self, images: Sequence[Decoded]) -> list[Tensor]:
         """The logits of each image, [K, h, w], a quarter of its size in the network."""
@@ -83,12 +99,12 @@ class SemanticEngine:
 
     def describe(self) -> dict[str, Any]:
         """The part of `GET /v1/models` that is about the student."""
-        sides = self.segmenter.config.sides
-        model = described(self.name, self.categories, sides, self.metrics)
+        model = described(self.name, self.categories, self.sides, self.metrics)
         colors = hex_colors(len(self.categories))
         model["classes"] = [
             entry | {"color": color} for entry, color in zip(model["classes"], colors, strict=True)
         ]
+        model["runtime"] = self.runtime.why
         return {"kind": Kind.SEMANTIC, "models": [model]}
 
 

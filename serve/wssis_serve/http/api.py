@@ -2,7 +2,8 @@
 
 import importlib.metadata
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, Security
+from fastapi.security import HTTPBearer
 from fastapi.staticfiles import StaticFiles
 
 from ray_wssis.logs import begin, wants_json
@@ -13,19 +14,22 @@ from wssis_serve.http import health, jobs, models, page, segment
 from wssis_serve.http.access_log import AccessLog, counting
 from wssis_serve.http.errors import ERRORS, handle_errors
 from wssis_serve.http.guard import Guard
+from wssis_serve.http.parameters import check_query
 from wssis_serve.http.state import set_state
 from wssis_serve.label_studio import routes as label_studio
 
+TOKEN = HTTPBearer(auto_error=False, description="Where the server has a token")
 
-def create_api(config: ServeConfig, backend: Backend) -> FastAPI:
-    """The whole HTTP side of `backend`."""
+
+def create_api(config: ServeConfig, backend: Backend, *, behind_proxy: bool = False) -> FastAPI:
+    """The whole HTTP side of `backend`, which clients ask directly or through Ray's proxy."""
     if wants_json():
         begin(locate(config.model))
     api = bare_api()
     set_state(api, config, backend)
     api.mount("/page", StaticFiles(directory=page.PAGE))
     handle_errors(api)
-    api.add_middleware(Guard, config=config)
+    api.add_middleware(Guard, config=config, behind_proxy=behind_proxy)
     api.add_middleware(AccessLog, state=api.state)  # the last one is the outermost
     return api
 
@@ -41,6 +45,10 @@ def bare_api() -> FastAPI:
         redoc_url=None,
         lifespan=counting,
     )
-    for concern in (segment, jobs, models, health, page, label_studio):
+    for concern in (segment, jobs, models):
+        api.include_router(
+            concern.routes, responses=ERRORS, dependencies=[Depends(check_query), Security(TOKEN)]
+        )
+    for concern in (health, page, label_studio):
         api.include_router(concern.routes, responses=ERRORS)
     return api

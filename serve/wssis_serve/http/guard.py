@@ -25,6 +25,9 @@ from wssis_serve.errors import ApiError
 OPEN = ("/", "/healthz", "/readyz", "/health")  # and everything below /page/
 THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 MEGABYTE = 1_000_000
+MAX_JSON = 4.0  # megabytes
+SLOW_FOR = 10.0  # seconds in which a body may be as slow as it likes
+SLOWEST = 100_000  # bytes per second after that
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 MAX_CLIENTS = 10_000  # whose request rates are remembered
 SMOOTHING = 0.1  # weight of the last request in the mean duration
@@ -64,9 +67,15 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, config: ServeConfig, clock: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        config: ServeConfig,
+        clock: Callable[[], float] = time.monotonic,
+        behind_proxy: bool = True,
     ) -> None:
+        """`behind_proxy`: a request id that comes with a request is added to its answer there."""
         self.app = app
+        self.behind_proxy = behind_proxy
         self.config = config
         self.clock = clock
         self.token = read_token(config)
@@ -78,7 +87,8 @@ class Guard:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._answer(Exchange(scope, receive, send, self.config))
+            echoes = not self.behind_proxy
+            await self._answer(Exchange(scope, receive, send, self.config, echoes))
         else:
             await send({"type": "websocket.close", "code": 1008})  # nothing here uses them
 
@@ -160,22 +170,28 @@ class RateLimit:
 class Exchange:
     """One request and its answer on their way through the guard."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, config: ServeConfig) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, config: ServeConfig, echoes: bool
+    ) -> None:
         self.scope = scope
         self.config = config
         self.method: str = scope["method"]
         self.path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         self.headers = Headers(scope=scope)
         brought = self.headers.get("x-request-id", "")  # by the caller or a proxy
-        self.brought_id = REQUEST_ID.fullmatch(brought) is not None
-        self.id = brought if self.brought_id else uuid.uuid4().hex[:16]
+        is_id = REQUEST_ID.fullmatch(brought) is not None
+        self.id = brought if is_id else uuid.uuid4().hex[:16]
+        self.adds_id = echoes or not is_id
         scope.setdefault("state", {})["request_id"] = self.id
         self.client: str = scope["client"][0] if scope.get("client") else ""
         self.refusal: ApiError | None = None
-        self.max_bytes = int(config.max_megabytes * MEGABYTE)
+        megabytes = config.max_megabytes
+        if "json" in self.headers.get("content-type", ""):
+            megabytes = min(megabytes, MAX_JSON)  # it is parsed in the way of everybody else
+        self.megabytes, self.max_bytes = megabytes, int(megabytes * MEGABYTE)
         self._receive = receive
         self._send = send
-        self._deadline = asyncio.get_running_loop().time() + config.timeout_s
+        self._began = asyncio.get_running_loop().time()
         self._num_bytes = 0  # received
         self._whole = not ("content-length" in self.headers or "transfer-encoding" in self.headers)
         self._started = False  # the answer
@@ -203,10 +219,10 @@ class Exchange:
         if self._whole:
             return await self._receive()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self._began + self._seconds()):
                 message = await self._receive()
         except TimeoutError:
-            text = f"the request did not arrive within {self.config.timeout_s:g} s"
+            text = f"the request did not arrive within {self._seconds():.3g} s"
             self.refusal = ApiError(400, "bad_request", text)
             raise self.refusal from None
         self._num_bytes += len(message.get("body", b""))
@@ -215,6 +231,10 @@ class Exchange:
             raise self.refusal
         self._whole = not message.get("more_body", False)
         return message
+
+    def _seconds(self) -> float:
+        """The time that is left to a body: a slow one keeps others from a place."""
+        return min(self.config.timeout_s, SLOW_FOR + self._num_bytes / SLOWEST)
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer of the routes, unless the guard is going to answer."""
@@ -245,13 +265,13 @@ class Exchange:
 
     def _add_headers(self, headers: MutableHeaders) -> None:
         headers.update(HEADERS)
-        if not self.brought_id:  # otherwise whoever brought it adds it to the answer, too
+        if self.adds_id:  # otherwise whoever brought it adds it to the answer, too
             headers["X-Request-Id"] = self.id
         if self.path.startswith("/v1/"):
             headers["Cache-Control"] = "no-store"
 
     def _too_large(self) -> ApiError:
-        limit = f"{self.config.max_megabytes:g} MB"
+        limit = f"{self.megabytes:g} MB"
         return ApiError(413, "too_large", f"the request has more than {limit}, the limit here")
 
 

@@ -41,6 +41,12 @@ async def cancel_job(request: Request, job_id: str) -> Job:
     return Job.model_validate(await backend_of(request).cancel(job_id))
 
 
+@routes.post("/v1/jobs/{job_id}/retry", status_code=202)
+async def retry_job(request: Request, job_id: str) -> Job:
+    """Label the images that failed once more; what is labelled stays."""
+    return Job.model_validate(await backend_of(request).retry(job_id))
+
+
 @routes.get("/v1/jobs/{job_id}/result", response_class=StreamingResponse)
 async def read_result(request: Request, job_id: str) -> Response:
     """The COCO file with all masks."""

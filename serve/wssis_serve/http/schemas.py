@@ -211,6 +211,7 @@ class ModelOut(BaseModel):
     shorter: int | None = Field(description="Sides of images in the network, in pixels")
     longest: int | None
     metrics: dict[str, float | None] | None = Field(description="As measured by its run")
+    runtime: str | None = Field(None, description="What runs the student's network, and why")
 
 
 class ModelsOut(BaseModel):

@@ -14,6 +14,7 @@ from wssis_serve.http.access_log import remember
 from wssis_serve.http.answers import coco_answer, points_answer, segment_answer
 from wssis_serve.http.class_maps import class_map_answer, is_image, png
 from wssis_serve.http.forms import IMAGE_TYPES, checked, read_image
+from wssis_serve.http.parameters import check_fields
 from wssis_serve.http.schemas import (
     AnswerFormat,
     ClassMapOut,
@@ -54,6 +55,7 @@ async def segment(request: Request, query: Annotated[Wanted, Query()]) -> Respon
     palette, or a mask for each class; with `Accept: image/png` the answer is the PNG itself.
     """
     image, name, form = await read_image(request)
+    check_fields(form, Wanted.model_fields)
     wanted = joined(query, checked(Wanted, form))
     if image is None:
         raise ApiError(400, "bad_request", "the form has no file in the field `image`")
@@ -108,6 +110,7 @@ async def segment_points(request: Request) -> Response:
     """
     image, _, form = await read_image(request)
     config = config_of(request)
+    check_fields(form, WantedPoints.model_fields)
     wanted = checked(WantedPoints, form)
     if (image is None) == (wanted.image_id is None):
         raise ApiError(400, "bad_request", "give one of `image`, a file, and `image_id`")

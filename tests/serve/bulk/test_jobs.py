@@ -11,10 +11,11 @@ import ray
 from upath import UPath
 from wssis_serve.bulk import worker
 from wssis_serve.bulk.jobs import Jobs
+from wssis_serve.bulk.notes import Note
 from wssis_serve.bulk.worker import SHARD_SIZE, spare_workers
 from wssis_serve.config import ServeConfig
 from wssis_serve.errors import ApiError
-from wssis_serve.http.schemas import Job
+from wssis_serve.http.schemas import Job, JobState
 
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco.read import read_coco
@@ -227,3 +228,40 @@ def test_unknown_jobs_and_servers_that_take_none(
         without.submit(config.model, "images", "few.json")
     with pytest.raises(ApiError, match="takes no bulk jobs"):
         without.list()
+
+
+@pytest.mark.parametrize(
+    ("state", "num_failed", "repeats"),
+    [("done", 1, True), ("failed", 0, True), ("cancelled", 2, True), ("done", 0, False)],
+)
+def test_images_that_failed_are_tried_once_more(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, state: JobState, num_failed: int, repeats: bool
+) -> None:
+    done: list[Note] = []
+
+    def pretend(note: Note) -> str:
+        done.append(note)
+        return "pretended"
+
+    monkeypatch.setattr(jobs, "run", pretend)
+    job_id = "0123456789abcdef"
+    note = Note(
+        id=job_id,
+        state=state,
+        images="i",
+        points="p",
+        created="1",
+        run="r",
+        asked="1",
+        num_failed=num_failed,
+        error="before",
+    )
+    with jobs.changed:
+        jobs.save(note)
+    asked = jobs.retry(job_id)
+    if repeats:
+        wait_until(lambda: jobs.get(job_id)["error"] == "pretended", seconds=10)
+        (tried,) = done
+        assert tried.retry_failed and asked["created"] == "1"
+    else:
+        assert asked == note.public() and not done

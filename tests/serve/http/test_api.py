@@ -189,3 +189,32 @@ def test_health_is_told_to_everybody(make_api: MakeApi) -> None:
 def test_unknown_routes_and_methods_are_errors_of_the_same_form(client: httpx2.Client) -> None:
     assert error(client.get("/v1/nothing")) == (404, "not_found")
     assert error(client.get("/v1/segment")) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/v1/segment?treshold=0.5", "'treshold' is no parameter here; did you mean 'threshold'?"),
+        ("/v1/segment?zoom=1", "there are threshold, max_instances, tags, format"),
+        ("/v1/segment/points?format=png", "this route takes none in the query"),
+    ],
+)
+def test_a_misspelt_parameter_is_named(
+    client: httpx2.Client, image: bytes, path: str, hint: str
+) -> None:
+    answer = client.post(path, content=image, headers=PNG)
+    assert error(answer) == (422, "unprocessable")
+    assert hint in answer.json()["error"]["message"]
+
+
+def test_a_misspelt_field_of_a_form_is_named(client: httpx2.Client, image: bytes) -> None:
+    files = {"image": ("a.png", image)}
+    answer = client.post("/v1/segment", data={"treshold": "0.5"}, files=files)
+    assert error(answer) == (422, "unprocessable")
+    assert "did you mean 'threshold'?" in answer.json()["error"]["message"]
+    assert client.post("/v1/segment", data={"note": "a cat"}, files=files).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/models", "/v1/nothing", "/v1/segment"])
+def test_the_id_of_a_request_is_in_its_answer(client: httpx2.Client, path: str) -> None:
+    assert client.get(path, headers={"X-Request-Id": "a-1"}).headers["X-Request-Id"] == "a-1"

@@ -90,3 +90,21 @@ def test_the_guard_answers_for_a_body_that_broke_off() -> None:
     assert post(guard, form, 10 * b"x", b"\r\n--x--\r\n", **kind).body == b"10"
     answer = post(guard, form, 2000 * b"x", b"\r\n--x--\r\n", **kind)
     assert (answer.status, answer.code) == (413, "too_large")
+
+
+def test_a_body_of_json_is_small() -> None:
+    guard = Guard(length_of_body, config())
+    image = post(guard, b"x", content_length="1", content_type="image/jpeg")
+    assert image.status == 200
+    answer = post(guard, content_length="4000001", content_type="application/json")
+    assert (answer.status, answer.code) == (413, "too_large")
+    assert "more than 4 MB" in answer.message
+
+
+def test_an_upload_that_trickles_gives_its_place_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wssis_serve.http.guard.SLOW_FOR", 0.05)
+    guard = Guard(length_of_body, config(timeout_s=600))
+    answer = post(guard, b"x", content_length="100")
+    assert (answer.status, answer.code) == (400, "bad_request")
+    assert "did not arrive within 0.05 s" in answer.message
+    assert guard.num_open == 0
