@@ -47,7 +47,7 @@ class LabellerReplica(Labeller):
 
 
 class CoordinatorReplica(Coordinator):
-    """What a reload chose outlives it, in Ray's own store, while the same model is configured."""
+    """Remembers what a reload chose, in Ray's own store, while the same model is configured."""
 
     def __init__(self, config: ServeConfig, *networks: AnyHandle) -> None:
         """`networks` are deployed with it."""

@@ -80,7 +80,7 @@ def run(config: ServeConfig, host: str, port: int) -> None:
     from wssis_serve.one_machine.supervisor import Supervisor
 
     takes_points = find_models(config.model).teacher is not None
-    with bound(host, port) as listening:
+    with open_socket(host, port) as listening:
         typer.echo("starting Ray and the networks, which takes some 15 seconds")
 
         async def serve() -> None:
@@ -98,7 +98,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def bound(host: str, port: int) -> socket.socket:
+def open_socket(host: str, port: int) -> socket.socket:
     """The socket of the endpoint.  Raises ValueError when something is listening there already."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     found = socket.socket(family, kind, protocol)

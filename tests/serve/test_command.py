@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from wssis_serve.command import ask_to_reload, bound, is_loopback, run
+from wssis_serve.command import ask_to_reload, is_loopback, open_socket, run
 from wssis_serve.config import TOKEN_VARIABLE, ReplicaConfig, ServeConfig
 from wssis_serve.one_machine.node import check_gpus
 
@@ -37,8 +37,8 @@ def test_a_taken_port_is_reported() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ValueError, match=f"port {port} of 127.0.0.1 is taken"):
-            bound("127.0.0.1", port)
-    with bound("127.0.0.1", port) as free:
+            open_socket("127.0.0.1", port)
+    with open_socket("127.0.0.1", port) as free:
         assert free.getsockname() == ("127.0.0.1", port)
 
 

@@ -49,7 +49,7 @@ class Child:
         return cls(name, process)
 
     async def hear(self) -> dict[str, Any] | None:
-        """What the process says next; None when it has ended."""
+        """Return what the process says next; None when it has ended."""
         assert self.process.stdout is not None
         while line := await self.process.stdout.readline():
             if line.startswith(b"{"):

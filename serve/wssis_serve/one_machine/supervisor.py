@@ -17,7 +17,7 @@ from typing import Any
 
 from wssis_serve.config import ServeConfig
 from wssis_serve.one_machine.child import Child
-from wssis_serve.one_machine.door import Door
+from wssis_serve.one_machine.stopgap import Stopgap
 
 MOST_DEATHS = 5  # within DEATHS_WITHIN, then there is no use in starting again
 DEATHS_WITHIN = 120.0  # seconds
@@ -44,7 +44,7 @@ class Supervisor:
         self.takes_points = takes_points
         self.listening = listening
         self.say = say
-        self.door = Door(listening)
+        self.stopgap = Stopgap(listening)
         self.over = asyncio.Event()
         self.children: list[Child] = []
         self.deaths: list[float] = []
@@ -65,14 +65,14 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self.stop)
         self.listening.listen(1024)
-        await self.door.open("the endpoint is starting")
+        await self.stopgap.open("the endpoint is starting")
         try:
             while not self.over.is_set():
                 await self.serve_while_ray_lives()
         finally:
             for child in self.children[::-1]:  # HTTP first: it finishes the requests in progress
                 await child.stop(STOP_WITHIN)
-            self.door.close()
+            self.stopgap.close()
 
     async def serve_while_ray_lives(self) -> None:
         """Start Ray and the networks, and serve until they end."""
@@ -105,7 +105,7 @@ class Supervisor:
         over.cancel()
         if self.over.is_set():
             return  # `run` ends the children, the HTTP process first
-        await self.door.open("a process of the endpoint ended and is started again")
+        await self.stopgap.open("a process of the endpoint ended and is started again")
         if node.ended.done():
             web.send(signal.SIGUSR1)
             await web.stop(GIVE_UP_WITHIN)
@@ -119,7 +119,7 @@ class Supervisor:
         while (said := await web.hear()) is not None:
             match said:
                 case {"ready": _}:
-                    self.door.close()
+                    self.stopgap.close()
                     host, port = self.listening.getsockname()[:2]
                     self.say(f"http://{host}:{port}/ is ready; press Ctrl-C to stop")
                 case {"chosen": model}:  # for the next start of Ray

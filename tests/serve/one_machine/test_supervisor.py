@@ -85,13 +85,13 @@ def test_an_http_process_that_dies_is_started_again(monkeypatch: pytest.MonkeyPa
         await scene.next("node", **ADDRESS)
         web = await scene.next("web", ready=True)
         assert web.environment == {"RAY_AUTH_MODE": "token", "RAY_ADDRESS": "127.0.0.1:6379"}
-        assert scene.supervisor.door.server is None
+        assert scene.supervisor.stopgap.server is None
         web.die()
         second = await scene.next("web", runtime="torch; it is faster")
-        assert scene.supervisor.door.server is not None  # it answers until the second one does
+        assert scene.supervisor.stopgap.server is not None  # it answers until the second one does
         second.say(ready=True)
         await asyncio.sleep(0.01)
-        assert scene.supervisor.door.server is None
+        assert scene.supervisor.stopgap.server is None
         scene.supervisor.stop()
 
     lines = play(monkeypatch, plot)

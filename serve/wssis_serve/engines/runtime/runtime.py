@@ -1,4 +1,4 @@
-"""What runs the network of a student: torch, or onnxruntime where that is faster on this CPU."""
+"""The choice of what runs the network of a student: torch, or onnxruntime where that is faster."""
 
 import logging
 import statistics

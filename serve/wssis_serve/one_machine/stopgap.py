@@ -15,7 +15,7 @@ AGAIN_AFTER = 2.0  # seconds
 REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
-class Door:
+class Stopgap:
     """Holds the listening socket, and answers on it from `open` to `close`."""
 
     def __init__(self, listening: socket.socket) -> None:
