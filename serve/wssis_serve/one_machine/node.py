@@ -14,6 +14,7 @@ from wssis_serve.config import ReplicaConfig, ServeConfig
 from wssis_serve.one_machine.child import given, say
 
 NAME = "ray-wssis"
+ONE_TRY = {"RAY_SERVE_MAX_PER_REPLICA_RETRY_COUNT": "1"}  # a bad model is bad the next time too
 QUIET = {"log_level": "WARNING", "enable_access_log": False}
 LOOK_EVERY = 0.2  # seconds
 VITAL = ("raylet", "gcs_server")  # processes of Ray; without them no answer comes
@@ -53,13 +54,16 @@ def stop() -> None:
     from ray import serve
 
     if ray.is_initialized():
-        with suppress(Exception):  # it may not be there yet, or not any more
-            serve.delete(NAME)
+        if is_lent():  # a cluster of ours ends with this process, and all that is in it
+            with suppress(Exception):  # it may not be there yet, or not any more
+                serve.delete(NAME)
         ray.shutdown()
 
 
 def deploy(config: ServeConfig) -> None:
     """Start Ray and the replicas.  Raises ValueError or ConnectionError, with the reason."""
+    if not is_lent():
+        os.environ.update(ONE_TRY)  # Ray Serve reads it when it is imported, in its own processes
     connect()
     import ray
     from ray import serve
