@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from upath import UPath
 
@@ -18,6 +18,7 @@ from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco.read import Rejected, read_coco
 from ray_wssis.data.columns import lack_masks, lack_points
+from ray_wssis.data.images.folder import hash_listing
 from ray_wssis.data.images.shared import warn_of_shared_images
 from ray_wssis.data.mirrored_classes import mirrored_pairs
 from ray_wssis.data.points.clicked import LEAST_CLICKS, Floats, click_depths, with_clicked_points
@@ -35,7 +36,7 @@ from ray_wssis.data.split.cut import (
     split_records,
 )
 from ray_wssis.data.split.files import counts, split_name, write_split
-from ray_wssis.instance.split_config import CLICKED, DataConfig
+from ray_wssis.instance.split_config import CLICKED, UNANNOTATED, DataConfig
 from ray_wssis.instance.unlabelled import (
     Unlabelled,
     annotated_ones,
@@ -79,10 +80,13 @@ def split(run: Run, config: DataConfig) -> Artifact:
     `unlabelled.parquet`.
     """
     hashes = {file: hash_file(file) for file in config.files() if UPath(file).is_file()}
+    made_from: dict[str, Any] = {"data": config, "files": hashes}
+    if config.unlabelled not in (None, UNANNOTATED):
+        made_from["unlabelled"] = hash_listing(config.unlabelled)
     return run.stage(
         "split",
         "Split the data into masks and points",
-        {"data": config, "files": hashes},
+        made_from,
         lambda stage: write_parts(config, run.config.seed, stage),
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ray_wssis.artifacts import Artifact
+from ray_wssis.artifacts import Artifact, StaleArtifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.split import STRONG, UNLABELLED, VALIDATION, WEAK, WEAK_TRUTH, split
 from ray_wssis.instance.split_config import DataConfig, ShapesConfig
@@ -98,6 +98,17 @@ def test_a_folder_of_images_is_numbered_after_all_others(
     others = {number for part in (STRONG, WEAK, VALIDATION) for number in ids(made, part)}
     assert min(record.image_id for record in records) > max(others)
     assert "1 of 3 images cannot be read" in caplog.text
+
+
+def test_another_image_in_the_folder_makes_another_split(tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    more.mkdir()
+    Image.new("RGB", (20, 10)).save(more / "a.png")
+    config = DataConfig(shapes=SHAPES, percent=25, unlabelled=str(more))
+    assert len(ids(split(run_in(tmp_path / "run"), config), UNLABELLED)) == 1
+    Image.new("RGB", (20, 10)).save(more / "b.png")
+    with pytest.raises(StaleArtifact, match="unlabelled = "):
+        split(run_in(tmp_path / "run"), config)
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

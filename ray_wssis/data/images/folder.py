@@ -1,5 +1,6 @@
 """A folder of images, of which nothing else is known."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from posixpath import splitext
@@ -19,6 +20,12 @@ logger = logging.getLogger(__name__)
 def list_images(folder: str) -> list[str]:
     """List the paths of the images under a folder, sorted; hidden files are none."""
     return [name for name in list_files(folder) if _is_image(name)]
+
+
+def hash_listing(folder: Place) -> str:
+    """Return a SHA-256 over the names of the images under a folder."""
+    names = "\n".join(list_images(str(locate(folder))))
+    return hashlib.sha256(names.encode()).hexdigest()
 
 
 def read_images(folder: Place, categories: Sequence[Category], first_id: int) -> Records:

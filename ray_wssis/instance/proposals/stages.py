@@ -173,6 +173,11 @@ def report(figures: dict[str, Any]) -> None:
             "%d objects as background",
             *(audit["num_right"], audit["num_wrong"], audit["num_missed"], audit["num_objects"]),
         )
+    if figures["num_failed_images"]:
+        logger.warning(
+            "proposals: %d of %d images without labels cannot be read and are left out",
+            *(figures["num_failed_images"], figures["num_images"]),
+        )
     if not figures["are_used"]:
         logger.warning(
             "proposals: the %d images without labels are not used%s",
