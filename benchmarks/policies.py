@@ -1,13 +1,14 @@
 """Compares students whose poor pseudo masks are learnt from, ignored, or taken for background.
 
-    python -m benchmarks.policies runs/demo /tmp/policies --seeds 0 1 2
+    python -m benchmarks.policies runs/demo /tmp/policies --seeds 0 1 2 [--steps 300]
 
-Merges the labels of a finished run three times, with each value of `merge.below`, and trains a
-student on each, with every seed.  AP is on the validation images.
+Merges the labels of a finished run with each value of `merge.below`, and trains a student on
+each, with every seed.  AP is on the validation images.
 """
 
 import argparse
 import statistics
+from fractions import Fraction
 
 from upath import UPath
 
@@ -19,6 +20,7 @@ from ray_wssis.instance.label_config import MergeConfig
 from ray_wssis.instance.merge import MERGED, merge
 from ray_wssis.instance.split import VALIDATION
 from ray_wssis.instance.task import SegmenterTask
+from ray_wssis.recipes.point_wssis import started
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run import RESOLVED, Run
 from ray_wssis.session import configure
@@ -26,7 +28,12 @@ from ray_wssis.storage import locate
 from ray_wssis.training.metrics_log import read_metrics
 from ray_wssis.training.run import train
 
-POLICIES = {"keep": "learnt from", "ignore": "ignore regions", "drop": "background"}
+POLICIES = {
+    "keep": "learnt from",
+    "auto": "ignore regions where that is sure",
+    "ignore": "ignore regions",
+    "drop": "background",
+}
 
 
 def main() -> None:
@@ -34,10 +41,16 @@ def main() -> None:
     parser.add_argument("run", help="folder of a finished run")
     parser.add_argument("out", help="a folder to work in")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, help="of each student; as in the run unless given")
     options = parser.parse_args()
     configure()
     folder, out = locate(options.run), locate(options.out)
     config = load_config(PointWSSISConfig, folder / RESOLVED)
+    stage = started(config.student, read_artifact(folder / "teacher"))
+    if options.steps:
+        share = Fraction(options.steps, stage.training.steps)
+        stage = stage.model_copy(update={"training": stage.training.stretched(share)})
+    config = config.model_copy(update={"student": stage})
     found: dict[str, list[float]] = {policy: [] for policy in POLICIES}
     for seed in options.seeds:
         for policy in POLICIES:
