@@ -34,7 +34,6 @@ OWN_CLUSTER = {
     "OMP_WAIT_POLICY": "passive",
     "GOMP_SPINCOUNT": "20000",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",  # no node of ours is ever drained
-    "RAY_BACKEND_LOG_LEVEL": "fatal",  # every streaming pass would print a spurious error
 }
 LENT_CLUSTER = {
     "RAY_NUM_REDIS_GET_RETRIES": "2",  # tries, 40 s each, to hear from what may be no head node
