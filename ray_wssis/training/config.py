@@ -93,7 +93,7 @@ class TrainingWorkers(Config):
     loader_actors: int = Field(default=0, ge=0)  # of each, instead, on any node with CPUs
     patience: float = Field(default=1800, gt=0)  # seconds without room for the workers, in all;
     # nodes may be about to join
-    max_failures: int = Field(default=3, ge=-1)  # crashes after which workers restart
+    max_failures: int = Field(default=3, ge=-1)  # crashes without a new step
 
     @model_validator(mode="after")
     def check_range(self) -> "TrainingWorkers":

@@ -73,6 +73,10 @@ class Board:
     def reason(self) -> str:
         return self.why
 
+    def standing(self) -> tuple[str, int]:
+        """Return the reason of a stop, and the newest step that any worker has begun."""
+        return self.why, self.begun
+
     def ask_to_stop(self) -> None:
         if self.wished_at is None:
             self.wished_at = self.begun

@@ -111,6 +111,8 @@ def trainer(setup: Setup, workers: TrainingWorkers, gpu: bool, cpus: int) -> Tra
     place, file_system = storage(UPath(setup.folder))
     return Trainer(
         work,
+        board=setup.board,
+        name=setup.task.name,
         train_loop_config={"setup": ray.put(setup)},  # only the workers look inside
         scaling_config=ray.train.ScalingConfig(  # type: ignore[call-arg]  # mypy finds that of V1
             num_workers=numbers,  # type: ignore[arg-type]

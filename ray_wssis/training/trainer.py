@@ -10,16 +10,25 @@ from ray.train.backend import Backend, BackendConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from ray_wssis.session import is_lent
+from ray_wssis.training.retries import Retries
 
 DATASETS = "DatasetsCallback"  # starts an actor that hands out Ray Datasets; we have none
 CLEANER = "PlacementGroupCleanerCallback"  # starts one that tidies up after a dead controller
 
 
 class Trainer(DataParallelTrainer):
-    """Starts the controller, the workers and the actor that synchronises them."""
+    """Starts the controller, the workers and the actor that synchronises them.
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    `board` and `name` are those of the task, whose workers start again after failures.
+    """
+
+    def __init__(self, *args: Any, board: Any = None, name: str = "", **options: Any) -> None:
         super().__init__(*args, backend_config=ProcessGroupConfig(), **options)
+        self.board, self.name = board, name
+
+    def _initialize_and_run_controller(self, **parts: Any) -> Any:
+        parts["failure_policy"] = Retries(self.run_config.failure_config, self.board, self.name)
+        return super()._initialize_and_run_controller(**parts)
 
     def _create_default_callbacks(self) -> list[Any]:
         """Ray's own, without those that are not needed.
