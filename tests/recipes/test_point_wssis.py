@@ -157,7 +157,9 @@ def test_ctrl_c_in_training_and_the_same_command_again(
     run: dict[str, Artifact], folder_of_run: Path, tmp_path: Path
 ) -> None:
     folder = part_of(folder_of_run, tmp_path, ["split"])
-    more = ["teacher.training.steps=20", "teacher.training.save_every=20"]
+    more = [
+        f"teacher.training.{change}" for change in ("steps=20", "save_every=20", "batch_size=2")
+    ]
     log = folder / "teacher/metrics.jsonl"
     process = go(folder, *more)
     wait_for(lambda: log.exists() and log.stat().st_size > 0, process)

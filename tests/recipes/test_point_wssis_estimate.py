@@ -64,7 +64,9 @@ def test_a_run_says_how_long_it_will_take(
 ) -> None:
     monkeypatch.setattr("ray_wssis.training.run.train", train_here)  # after it was estimated
     caplog.set_level(logging.INFO, logger="ray_wssis")
-    make(load_config(PointWSSISConfig, "shapes", [*SMALL, "estimate=true"]), tmp_path, "teacher")
+    few = [f"{stage}.training.batch_size=2" for stage in ("teacher", "refiner", "student")]
+    changes = [*SMALL, *few, "teacher.training.steps=4", "estimate=true"]
+    make(load_config(PointWSSISConfig, "shapes", changes), tmp_path, "teacher")
     (record,) = [record for record in caplog.records if hasattr(record, "estimated_seconds")]
     stages = ["teacher", "rough_masks", "refiner", "labels", "student", "evaluation"]
     assert list(record.estimated_seconds) == stages
