@@ -9,6 +9,7 @@ from ray.train import WorkerGroupError
 from ray.train.v2._internal.execution.failure_handling import DefaultFailurePolicy, FailureDecision
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 60.0  # seconds; the first try comes at once
+ANSWERS_WITHIN = 60.0  # seconds; the board only counts
 
 
 class Retries(DefaultFailurePolicy):
@@ -28,7 +29,7 @@ class Retries(DefaultFailurePolicy):
         """Decide about a failure, and wait before a try that follows another in vain."""
         if not isinstance(training_failed_error, WorkerGroupError):
             return super().make_decision(training_failed_error)
-        standing: Any = ray.get(self.board.standing.remote())
+        standing: Any = ray.get(self.board.standing.remote(), timeout=ANSWERS_WITHIN)
         why, reached = standing
         if why:  # a worker said that no other try would help
             return FailureDecision.RAISE
