@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -119,15 +120,18 @@ def test_a_reload_loses_no_request(
             after = client.post("/v1/models/reload", json={"model": str(model)}).json()
             answer_more(statuses, 20)
     assert set(statuses) == {200}
-    assert [model["hash"] for model in after["models"]] != [
-        model["hash"] for model in before["models"]
-    ]
+    assert hashes(after) != hashes(before)
     for _ in range(8):  # whichever replica answers
         answer = client.post("/v1/segment", content=image, headers=PNG).json()
         assert answer["model"]["hash"] == after["models"][0]["hash"]
     broken = client.post("/v1/models/reload", json={"model": str(run_folder.parent)})
     assert broken.status_code == 422
-    assert client.get("/v1/models").json() == after
+    assert hashes(client.get("/v1/models").json()) == hashes(after)
+
+
+def hashes(models: dict[str, Any]) -> list[str]:
+    """What runs a network is chosen after the reload, so answers about it may differ."""
+    return [model["hash"] for model in models["models"]]
 
 
 def test_a_killed_replica_costs_at_most_its_pending_requests(

@@ -37,7 +37,7 @@ def board() -> Board:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds that were waited."""
     waited: list[float] = []
-    monkeypatch.setattr(ray, "get", lambda answer: answer)
+    monkeypatch.setattr(ray, "get", lambda answer, timeout: answer)
     monkeypatch.setattr("time.sleep", waited.append)
     return waited
 
