@@ -47,8 +47,8 @@ PROCESSES = {  # and words of their command lines
     "labeller": ":Labeller",
     "coordinator": ":Coordinator",
     "Serve's controller": "ray::ServeController",
-    "raylet": "raylet/raylet ",
-    "GCS": "gcs/gcs_server ",
+    "raylet": "raylet/raylet",
+    "GCS": "gcs/gcs_server",
     "the process that starts Ray": "one_machine.node",
 }
 SAMPLE_EVERY = 0.5  # seconds
