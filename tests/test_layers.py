@@ -46,7 +46,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         {"cli"},
     ],
     "wssis_serve": [
-        {"errors", "config", "segmented", "colours", "figures", "micro_batcher"},
+        {"errors", "request_id", "config", "segmented", "colours", "figures", "micro_batcher"},
         {"roots", "backend"},
         {"engines"},
         {"http", "label_studio"},

@@ -26,8 +26,13 @@ def is_drawn_here(run: UPath) -> bool:
 
     Only then does the expected IoU of its audit hold for what teacher and refiner draw.
     """
+    return labeller_of(run) == "point_wssis"
+
+
+def labeller_of(run: UPath) -> str:
+    """Name the labeller of the run."""
     labeller = settings(run).get("labeller") or {}
-    return bool(labeller.get("name", "point_wssis") == "point_wssis")
+    return str(labeller.get("name", "point_wssis"))
 
 
 def settings(run: UPath) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from ray_wssis.data.records import Record
 from ray_wssis.masks import area, contains, iou, pairwise_iou
 
 ROUGH, REFINED = "rough", "refined"  # columns of masks
@@ -35,6 +36,22 @@ SCHEMA = pa.schema(
         ("flags", pa.list_(pa.list_(pa.string()))),
     ]
 )
+
+
+def begin_row(record: Record) -> dict[str, Any]:
+    """Return what is known of an image and its points before anything is drawn; objects that nobody
+    pointed at are left out."""
+    pointed = [(obj, obj.point) for obj in record.objects if obj.point is not None]
+    return {
+        "image_id": record.image_id,
+        "file": record.file,
+        "width": record.width,
+        "height": record.height,
+        "annotation_id": [obj.annotation_id for obj, _ in pointed],
+        "label": [obj.label for obj, _ in pointed],
+        "x": [x for _, (x, _) in pointed],
+        "y": [y for _, (_, y) in pointed],
+    }
 
 
 def complete(row: dict[str, Any]) -> dict[str, Any]:

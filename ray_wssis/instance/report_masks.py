@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from ray_wssis.instance.advice import Facts, poor_policy
+from ray_wssis.instance.drawer import is_drawn_here, labeller_of
 from ray_wssis.instance.label_numbers import LabelNumbers
 from ray_wssis.report.charts import COLORS, finish, new_chart
 from ray_wssis.report.page import Section
@@ -23,7 +23,6 @@ def masks_section(
 ) -> Section:
     """Quality of the pseudo masks as a whole, by class and by pyramid level."""
     labels = run.stages.get("labels")
-    named = (yaml.safe_load(run.config) or {}).get("labeller") or {}
     html = render(
         "masks",
         HERE,
@@ -33,7 +32,7 @@ def masks_section(
         histogram=histogram(numbers),
         num_failed=len(labels.failed) if labels else 0,
         has_refiner=has_refiner,
-        zero_shot=None if named.get("name") in (None, "point_wssis") else named["name"],
+        zero_shot=None if is_drawn_here(run.folder) else labeller_of(run.folder),
     )
     return Section(anchor="masks", title="Pseudo masks", html=html)
 

@@ -52,8 +52,9 @@ def encode_in_boxes(
     threshold: float,
 ) -> list[bytes | None]:
     """Encode each mask as `encode_full_size`, resized only where it can exceed the threshold."""
+    masks = masks.cpu()  # all at once: they are small, and a device would wait for each
     inside = masks > threshold
-    rows, columns = inside.any(dim=2).cpu().numpy(), inside.any(dim=1).cpu().numpy()
+    rows, columns = inside.any(dim=2).numpy(), inside.any(dim=1).numpy()
     counts: list[bytes | None] = []
     for mask, in_rows, in_columns in zip(masks, rows, columns, strict=True):
         found = None
@@ -100,9 +101,9 @@ class Side:
             scale,
         )
 
-    def sources(self, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    def sources(self) -> tuple[Tensor, Tensor, Tensor]:
         """Two pixels of the part of the canvas for each original pixel; weight of the second."""
-        places = torch.arange(self.pixels.start, self.pixels.stop, device=device)
+        places = torch.arange(self.pixels.start, self.pixels.stop)
         place = ((places.double() + 0.5) * self.scale - 0.5).clamp(min=0).float()
         low = place.long().clamp(max=self.length - 1)
         weight = place - low
@@ -125,10 +126,10 @@ def encode_box(
     canvas = canvas[
         : rows.canvas.stop - rows.canvas.start, : columns.canvas.stop - columns.canvas.start
     ]
-    low, high, weight = columns.sources(mask.device)
+    low, high, weight = columns.sources()
     soft = torch.lerp(canvas[:, low], canvas[:, high], weight)
-    low, high, weight = rows.sources(mask.device)
-    hard = (torch.lerp(soft[low], soft[high], weight[:, None]) > threshold).cpu().numpy()
+    low, high, weight = rows.sources()
+    hard = (torch.lerp(soft[low], soft[high], weight[:, None]) > threshold).numpy()
     if not hard.any():
         return None
     (x0, x1), (y0, y1) = ((side.pixels.start, side.pixels.stop) for side in (columns, rows))

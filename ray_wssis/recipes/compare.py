@@ -16,6 +16,7 @@ from ray_wssis.data.records import Records
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.drawer import drawer_of
 from ray_wssis.instance.label import InstanceLabeller
+from ray_wssis.instance.report_labellers import RESULT
 from ray_wssis.instance.side_by_side import (
     Measured,
     columns_of,
@@ -35,8 +36,6 @@ from ray_wssis.run import RESOLVED, ROWS, Run, streamed_from
 from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.table import read_rows
 
-COMPARE = "compare"  # folder in that of the run
-RESULT = "compare.json"
 SPEED = "speed.json"
 PARTS = ("teacher", "student")  # networks of a run that draw without, and with, its refiner
 WALKER = "walker"  # colours alone
@@ -62,17 +61,17 @@ def compare(
     on, or a labeller cannot be used.
     """
     data = read_artifact(folder / "split")
-    if not (number := len(Records.read(data / AUDIT))):
+    truth = {record.image_id: record for record in Records.read(data / AUDIT)}
+    if not truth:
         raise ValueError(
             f"{folder} has no audit images, on which labellers are compared; make a run with "
             "data.audit above 0"
         )
     taught = Records.read(data / TAUGHT)
     rivals = find_rivals(Run(config, folder), config, names, taught)
-    truth = {record.image_id: record for record in Records.read(data / AUDIT)}
     measured, seconds = [], []
     for rival in rivals:
-        made = draw(Run(config, folder / COMPARE, redo=True), data, rival)
+        made = draw(Run(config, (folder / RESULT).parent, redo=True), data, rival)
         rows = read_rows(made / ROWS, columns_of(rival.labeller))
         measured.append(Measured.of(rows, truth, taught, rival.labeller.signals))
         speed = made / SPEED
@@ -82,12 +81,12 @@ def compare(
         for rival, found, took in zip(rivals, measured, seconds, strict=True)
     ]
     result = {
-        "num_images": number,
+        "num_images": len(truth),
         "price": price,
         "labellers": entries,
         "verdict": verdict(entries),
     }
-    write_json(folder / COMPARE / RESULT, result)
+    write_json(folder / RESULT, result)
     return result
 
 

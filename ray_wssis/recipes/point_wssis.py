@@ -68,18 +68,14 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     drawer = teacher
     for number in range(1, config.rounds):
         in_round = run.within(round_prefix(number))
-        labeller = PointLabeller.of(drawer.part("model"), refiner.part("model"))
-        proposer = proposer_of(config, drawer, refiner)
-        made = yield from make_round(in_round, config, data, TAUGHT, labeller, drawer, proposer)
+        made = yield from make_point_round(in_round, config, data, TAUGHT, drawer, refiner)
         earlier.append(made)
         again = PointLabeller.of(made.student.part("model"), refiner.part("model"))
         yield (verdict := judge(in_round, data, made.labels, again))
         if not is_taken(verdict.folder):
             break
         drawer = made.student
-    labeller = PointLabeller.of(drawer.part("model"), refiner.part("model"))
-    proposer = proposer_of(config, drawer, refiner)
-    last = yield from make_round(run, config, data, STRONG, labeller, drawer, proposer)
+    last = yield from make_point_round(run, config, data, STRONG, drawer, refiner)
     networks = {"teacher": teacher, "refiner": refiner}
     yield from measured(run, config, data, [*earlier, last], networks, drawer)
 
@@ -142,11 +138,22 @@ def make_round(
     return Round(labels=labels, judged=judged, student=student, proposals=proposals)
 
 
-def proposer_of(config: PointWSSISConfig, teacher: Artifact, refiner: Artifact) -> Proposer | None:
-    """Compose what proposes objects on images without any label; None if there are none."""
-    if not config.data.has_unlabelled:
-        return None
-    return Proposer.of(teacher.part("model"), refiner.part("model"), config.data.point_kind)
+def make_point_round(
+    run: Run,
+    config: PointWSSISConfig,
+    data: Artifact,
+    strong: str,
+    teacher: Artifact,
+    refiner: Artifact,
+) -> Generator[Artifact, None, Round]:
+    """Yield the stages of a round in which `teacher` and refiner draw, and propose where nobody
+    pointed."""
+    networks = teacher.part("model"), refiner.part("model")
+    proposer = None
+    if config.data.has_unlabelled:
+        proposer = Proposer.of(*networks, config.data.point_kind)
+    labeller = PointLabeller.of(*networks)
+    return (yield from make_round(run, config, data, strong, labeller, teacher, proposer))
 
 
 def measured(

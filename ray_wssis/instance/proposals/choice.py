@@ -24,19 +24,16 @@ class Choice:
     least_score: float  # class score below which a proposal is not even ignored
     model: QualityModel  # expects the IoU of masks of the right class
 
-    def learnt(self, rows: Sequence[Row]) -> NDArray[np.bool_]:
-        """Tell which proposals of all rows, in order, are learnt: (N,)."""
+    def decide(self, rows: Sequence[Row]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Tell which proposals of all rows, in order, are learnt, and which of the others have
+        regions that are ignored: (N,) each."""
         labels, expected = read_column(rows, "label", np.int64), self.model.expected_ious(rows)
         drawn = read_column(rows, "area") > 0
-        sure = read_column(rows, "class_score") >= limits(self.class_scores)[labels]
+        score = read_column(rows, "class_score")
+        sure = score >= limits(self.class_scores)[labels]
         good = np.isnan(expected) | (expected >= limits(self.expected_ious)[labels])
-        return np.asarray(drawn & sure & good)
-
-    def ignored(self, rows: Sequence[Row]) -> NDArray[np.bool_]:
-        """Tell which of the others have regions that are ignored: (N,)."""
-        drawn = read_column(rows, "area") > 0
-        likely = read_column(rows, "class_score") >= self.least_score
-        return np.asarray(drawn & likely & ~self.learnt(rows))
+        learnt = np.asarray(drawn & sure & good)
+        return learnt, np.asarray(drawn & (score >= self.least_score) & ~learnt)
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -70,7 +70,7 @@ def outcome(rows: Iterable[Row], truth: Mapping[int, Record], choice: Choice) ->
     ious: list[float] = []
     for row in rows:
         record = truth[row["image_id"]]
-        learnt, ignored = choice.learnt([row]), choice.ignored([row])
+        learnt, ignored = choice.decide([row])
         claims = taken(row, record, choice.model.masks)
         own = [claims[i] for i in np.flatnonzero(learnt).tolist() if i in claims]
         right = {number for number, _ in own if number != INVENTED}

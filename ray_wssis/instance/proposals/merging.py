@@ -32,17 +32,21 @@ class Proposed:
             row = self.rows.get(record.image_id)
             if row is None or row["error"] is not None:
                 continue
-            learnt, ignored = self.choice.learnt([row]), self.choice.ignored([row])
+            learnt, ignored = self.choice.decide([row])
             if learnt.any():
-                chosen = np.flatnonzero(learnt | ignored).tolist()
-                own = [self.turned(row, i, next(numbers), crowd=bool(ignored[i])) for i in chosen]
+                expected = self.choice.model.expected_iou(row)
+                own = [
+                    self.turned(row, i, next(numbers), expected[i], crowd=bool(ignored[i]))
+                    for i in np.flatnonzero(learnt | ignored).tolist()
+                ]
                 yield gathered(replace(record, annotated=None), own)
 
-    def turned(self, row: Row, i: int, number: int, *, crowd: bool) -> Learnt:
+    def turned(
+        self, row: Row, i: int, number: int, expected: float | None, *, crowd: bool
+    ) -> Learnt:
         """Turn proposal `i` into an object or an ignore region."""
         origin: dict[str, Any] = {**self.lineage, "proposed": round(row["class_score"][i], 4)}
         extra: dict[str, Any] = {"pseudo": origin}
-        expected = self.choice.model.expected_iou(row)[i]
         if expected is not None:
             extra["expected_iou"] = round(expected, 4)
         mask = row[self.choice.model.masks][i]

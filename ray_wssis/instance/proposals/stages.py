@@ -10,6 +10,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.records import Record, Records
+from ray_wssis.instance.audit import ROWS_AT_A_TIME
 from ray_wssis.instance.audit_figures import Audit
 from ray_wssis.instance.label import InstanceLabeller
 from ray_wssis.instance.label_config import ProposalsConfig
@@ -24,7 +25,6 @@ from ray_wssis.streaming.table import each_row, pieces, read_rows
 
 CHOICE = "choice.json"  # of a Choice
 FIGURES = "proposals.json"
-ROWS_AT_A_TIME = 1024
 
 logger = logging.getLogger(__name__)
 
@@ -138,9 +138,7 @@ def count_chosen(rows: UPath, choice: Choice, names: Sequence[str]) -> dict[str,
         num_failed += sum(row["error"] is not None for row in piece)
         labels = read_column(piece, "label", np.int64)
         drawn = read_column(piece, "area") > 0
-        for own, chosen in zip(
-            counts, (drawn, choice.learnt(piece), choice.ignored(piece)), strict=True
-        ):
+        for own, chosen in zip(counts, (drawn, *choice.decide(piece)), strict=True):
             own += np.bincount(labels[chosen], minlength=len(names))
     return {
         "num_images": num_images,

@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from upath import UPath
 
 from ray_wssis.data.records import Point, Record
+from ray_wssis.instance.label_row import begin_row
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.methods.point_wssis.point_segmenter import RoughMasks, draw_points
 from ray_wssis.methods.point_wssis.refined_mask import Answer
@@ -31,16 +32,7 @@ class Draft:
 
     def to_row(self) -> dict[str, Any]:
         """Convert to a row of labels that `labeller.finish_row` completes."""
-        objects, points = self.record.objects, points_of(self.record)
-        return {
-            "image_id": self.record.image_id,
-            "file": self.record.file,
-            "width": self.record.width,
-            "height": self.record.height,
-            "annotation_id": [obj.annotation_id for obj in objects],
-            "label": [obj.label for obj in objects],
-            "x": [x for x, _ in points],
-            "y": [y for _, y in points],
+        return begin_row(self.record) | {
             "rough": self.rough.masks,
             "level": self.rough.levels,
             "class_score": self.rough.class_scores,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ray_wssis.artifacts import short_hash
 from ray_wssis.instance.label_row import SCHEMA, complete
 from ray_wssis.methods.sam.candidates import enlarge
 from ray_wssis.methods.sam.weights import STRETCHES, SamWeights
@@ -55,7 +56,7 @@ class SamLabeller:
             weights=weights,
             negatives=negatives,
             made_from=f"{weights.family} {weights.digest} {negatives} negatives",
-            lineage={weights.family: weights.digest[:12]},
+            lineage={weights.family: short_hash(weights.digest)},
         )
 
     @property

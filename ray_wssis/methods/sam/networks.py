@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate, pad
 
 from ray_wssis.data.records import Point, Record
+from ray_wssis.instance.label_row import begin_row
 from ray_wssis.methods.sam.candidates import Candidate, cut_out
 from ray_wssis.methods.sam.prompts import Prompt, choose, chunks, expectations, prompts_of
 from ray_wssis.methods.sam.weights import CLASSES, STRETCHES, SamWeights
@@ -65,19 +66,8 @@ class SamNetworks:
 
     def row(self, record: Record, network_image: UInt8[NDArray[np.uint8], "h w 3"]) -> Row:
         objects = tuple(obj for obj in record.objects if obj.point is not None)
-        points = [obj.point for obj in objects if obj.point is not None]
         drawn = self.draw(replace(record, objects=objects), network_image) if objects else []
-        return {
-            "image_id": record.image_id,
-            "file": record.file,
-            "width": record.width,
-            "height": record.height,
-            "annotation_id": [obj.annotation_id for obj in objects],
-            "label": [obj.label for obj in objects],
-            "x": [x for x, _ in points],
-            "y": [y for _, y in points],
-            "drawn": drawn,
-        }
+        return begin_row(record) | {"drawn": drawn}
 
     @torch.inference_mode()
     def draw(

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from ray_wssis.instance.area_prior import AreaPrior
-from ray_wssis.instance.label_row import SCHEMA, complete
+from ray_wssis.instance.label_row import SCHEMA, begin_row, complete
 from ray_wssis.methods.walker.walk import walk
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row
@@ -46,15 +46,7 @@ class WalkerLabeller:
         radii = [self.radii[obj.label] for obj, _ in pointed]
         walked = walk(image.pixels, points, radii)
         masks, strengths = [one.mask for one in walked], [one.strength for one in walked]
-        return {
-            "image_id": record.image_id,
-            "file": record.file,
-            "width": record.width,
-            "height": record.height,
-            "annotation_id": [obj.annotation_id for obj, _ in pointed],
-            "label": [obj.label for obj, _ in pointed],
-            "x": [x for x, _ in points],
-            "y": [y for _, y in points],
+        return begin_row(record) | {
             "rough": masks,
             "refined": masks,
             "refined_score": strengths,

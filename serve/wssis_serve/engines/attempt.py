@@ -21,18 +21,16 @@ def example_image() -> bytes:
     return buffer.getvalue()
 
 
-def check_weights(network: nn.Module) -> None:
-    """Raise ValueError for a weight that is no number."""
-    for name, value in network.state_dict().items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ValueError(f"the weights {name} hold values that are not finite")
-
-
-def check_categories(categories: Sequence[Category]) -> None:
-    """Raise ValueError for ids and names that no answer can hold."""
+def check_model(categories: Sequence[Category], *networks: nn.Module) -> None:
+    """Raise ValueError for ids and names of classes that no answer can hold, and for a weight that
+    is no number."""
     for category in categories:
         if not isinstance(category.id, int) or not isinstance(category.name, str):
             raise ValueError(
                 f"the class {category.name!r} has the id {category.id!r}; wanted: a text and a "
                 "whole number"
             )
+    for network in networks:
+        for name, value in network.state_dict().items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise ValueError(f"the weights {name} hold values that are not finite")

@@ -15,7 +15,7 @@ from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2_inference import Detections
 from wssis_serve.config import ServeConfig
-from wssis_serve.engines.attempt import check_categories, check_weights, example_image
+from wssis_serve.engines.attempt import check_model, example_image
 from wssis_serve.engines.canvas import by_canvas
 from wssis_serve.engines.images import Decoded, decode
 from wssis_serve.engines.models import ServedModels, described, metrics_of
@@ -52,8 +52,7 @@ class InstanceEngine:
 
     def attempt(self) -> None:
         """Answer once.  Raises whatever keeps the networks from it."""
-        check_categories(self.categories)
-        check_weights(self.segmenter.network)
+        check_model(self.categories, self.segmenter.network)
         image = self.decode(example_image())
         self.finish(image, self.infer([image])[0], Question())
 

@@ -24,13 +24,7 @@ from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.storage import read_json
 from wssis_serve.config import ServeConfig
-from wssis_serve.engines.attempt import (
-    HEIGHT,
-    WIDTH,
-    check_categories,
-    check_weights,
-    example_image,
-)
+from wssis_serve.engines.attempt import HEIGHT, WIDTH, check_model, example_image
 from wssis_serve.engines.images import Decoded, decode, image_id_of
 from wssis_serve.engines.models import ServedModels, described, metrics_of
 from wssis_serve.errors import ApiError
@@ -87,10 +81,8 @@ class PointEngine:
 
     def attempt(self) -> None:
         """Answer once.  Raises whatever keeps the networks from it."""
-        check_categories(self.categories)
-        check_weights(self.networks.teacher.network)
-        if self.networks.refiner is not None:
-            check_weights(self.networks.refiner.network)
+        assert self.networks.refiner is not None
+        check_model(self.categories, self.networks.teacher.network, self.networks.refiner.network)
         point = PointQuery(x=WIDTH / 2, y=HEIGHT / 2, category=self.categories[0].name)
         self.masks(example_image(), None, [point])
         self.memory.clear()

@@ -22,7 +22,7 @@ from ray_wssis.semantic.segmenter import Drawn, SemanticSegmenter, draw_at
 from ray_wssis.semantic.segmenter_config import Views
 from wssis_serve.colours import hex_colors
 from wssis_serve.config import ServeConfig
-from wssis_serve.engines.attempt import check_categories, check_weights, example_image
+from wssis_serve.engines.attempt import check_model, example_image
 from wssis_serve.engines.canvas import by_canvas
 from wssis_serve.engines.images import Decoded, decode
 from wssis_serve.engines.models import ServedModels, described, metrics_of
@@ -57,8 +57,7 @@ class SemanticEngine:
 
     def attempt(self) -> None:
         """Answer once.  Raises whatever keeps the networks from it."""
-        check_categories(self.categories)
-        check_weights(self.segmenter.network)
+        check_model(self.categories, self.segmenter.network)
         image = self.decode(example_image())
         self.finish(image, self.infer([image])[0], Question())
 

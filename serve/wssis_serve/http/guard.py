@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
 from wssis_serve.errors import ApiError
+from wssis_serve.request_id import is_request_id
 
 OPEN = ("/", "/healthz", "/readyz", "/health")  # and everything below /page/
 THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
@@ -28,7 +29,6 @@ MEGABYTE = 1_000_000
 MAX_JSON = 4.0  # megabytes
 SLOW_FOR = 10.0  # seconds in which a body may be as slow as it likes
 SLOWEST = 100_000  # bytes per second after that
-REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 MAX_CLIENTS = 10_000  # whose request rates are remembered
 SMOOTHING = 0.1  # weight of the last request in the mean duration
 HEADERS = {
@@ -179,7 +179,7 @@ class Exchange:
         self.path: str = scope["path"].removeprefix(scope.get("root_path", ""))
         self.headers = Headers(scope=scope)
         brought = self.headers.get("x-request-id", "")  # by the caller or a proxy
-        is_id = REQUEST_ID.fullmatch(brought) is not None
+        is_id = is_request_id(brought)
         self.id = brought if is_id else uuid.uuid4().hex[:16]
         self.adds_id = echoes or not is_id
         scope.setdefault("state", {})["request_id"] = self.id

@@ -2,17 +2,16 @@
 
 import asyncio
 import json
-import re
 import socket
 from contextlib import suppress
 
 from wssis_serve.errors import ApiError
+from wssis_serve.request_id import is_request_id
 
 READ_WITHIN = 5.0  # seconds for a request
 MOST_BYTES = 64_000_000  # of a body, which is read so that the client hears the answer
 BLOCK = 1 << 16
 AGAIN_AFTER = 2.0  # seconds
-REQUEST_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class Stopgap:
@@ -57,7 +56,7 @@ async def skip_request(reader: asyncio.StreamReader) -> str | None:
     while left > 0 and (block := await reader.read(min(left, BLOCK))):
         left -= len(block)
     sent_id = headers.get("x-request-id", "")
-    return sent_id if REQUEST_ID.fullmatch(sent_id) else None
+    return sent_id if is_request_id(sent_id) else None
 
 
 def response(reason: str, sent_id: str | None) -> bytes:

@@ -94,10 +94,13 @@ def test_what_lies_in_a_crowd_counts_as_nothing() -> None:
 
 
 def test_class_and_mask_are_believed_in_by_thresholds_of_their_class() -> None:
-    assert choice(0.75, 0.2).learnt([FOUND]).tolist() == [True, True, False, True, False, False]
-    assert choice(0.75, 0.2).ignored([FOUND]).tolist() == [False, False, True, False, False, False]
-    assert choice(None, 0.0).learnt([FOUND]).tolist() == [False] * 3 + [True, True, False]
-    assert choice(None, 1.0, least=0).ignored([FOUND]).tolist() == [True] * 5 + [False]
+    learnt, ignored = choice(0.75, 0.2).decide([FOUND])
+    assert learnt.tolist() == [True, True, False, True, False, False]
+    assert ignored.tolist() == [False, False, True, False, False, False]
+    learnt, _ = choice(None, 0.0).decide([FOUND])
+    assert learnt.tolist() == [False] * 3 + [True, True, False]
+    _, ignored = choice(None, 1.0, least=0).decide([FOUND])
+    assert ignored.tolist() == [True] * 5 + [False]
 
 
 def test_a_choice_survives_its_file() -> None:
