@@ -54,11 +54,11 @@ def compare_command(
 
 def show_comparison(console: Console, result: dict[str, Any]) -> None:
     """Print the table, what its marks mean, and the verdict."""
+    has_price = result["price"] is not None
     table = Table(
         title=f"labellers on {result['num_images']} audit images",
-        caption="seconds and cost are of 1,000 images",
+        caption=f"seconds {'and cost ' if has_price else ''}are of 1,000 images",
     )
-    has_price = result["price"] is not None
     table.add_column(overflow="fold")
     for title in [*TITLES, *(["cost"] if has_price else [])]:
         table.add_column(title, justify="right", no_wrap=True)

@@ -52,6 +52,13 @@ def test_every_element_is_closed_and_every_id_is_there_once(page: str) -> None:
     assert len(ids) == len(set(ids))
 
 
+def test_there_is_a_space_between_sentences(page: str) -> None:
+    intros = re.findall(r'<p class="intro">(.*?)</p>', page, flags=re.DOTALL)
+    assert intros
+    for intro in intros:
+        assert not re.search(r"[a-z]\.[A-Z0-9]", re.sub(r"<[^>]+>", "", intro)), intro
+
+
 def test_links_within_the_page_lead_somewhere(page: str) -> None:
     elements = Elements(page)
     targets = [
