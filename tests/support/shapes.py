@@ -8,6 +8,7 @@ from jaxtyping import install_import_hook
 CHECKED = (
     "ray_wssis.models",
     "ray_wssis.metrics",
+    "ray_wssis.methods.irn",
     "ray_wssis.methods.point_wssis",
     "ray_wssis.instance.segmenter",
 )
