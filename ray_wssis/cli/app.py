@@ -7,6 +7,7 @@ import typer
 from ray_wssis.cli import config, data, model, pipeline
 from ray_wssis.cli.annotate import annotate
 from ray_wssis.cli.audit import audit_command
+from ray_wssis.cli.budget import budget_command
 from ray_wssis.cli.compare import compare_command
 from ray_wssis.cli.doctor import doctor
 from ray_wssis.cli.plan import plan_command
@@ -41,6 +42,7 @@ app.command("report", help="Write the page about it all.")(pipeline.run_until("r
 
 app.command("audit")(audit_command)
 app.command("compare")(compare_command)
+app.command("budget")(budget_command)
 app.command("annotate")(annotate)
 app.command("doctor")(doctor)
 app.command("import-checkpoint")(model.import_checkpoint)
