@@ -31,6 +31,7 @@ CANDIDATES = 10  # for each image wanted; the others are not looked at
 MOST_STRONG = 200  # images with masks that candidates are compared with
 SIDE = 16  # pixels of a thumbnail
 CELLS = 4  # on a side: of the grid that colours and edges are averaged in
+NUM_TRAITS = 4 * CELLS * CELLS
 SAME = 3.0  # gray levels, on average: closer thumbnails are of near duplicates
 READERS = 4  # threads
 
@@ -57,8 +58,8 @@ class Look:
 
     @classmethod
     def of(cls, small: Sequence[Thumbnail]) -> "Look":
-        traits = np.array([traits_of(pixels) for pixels in small])
-        spread = traits.std(0) if len(traits) else traits
+        traits = np.array([traits_of(pixels) for pixels in small]).reshape(len(small), NUM_TRAITS)
+        spread = traits.std(0) if len(traits) else np.ones(NUM_TRAITS)
         gray = [cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).ravel() for pixels in small]
         thumbnails = np.array(gray, np.float64)
         return cls(traits=traits / np.maximum(spread, 1e-3), thumbnails=thumbnails)
@@ -71,7 +72,7 @@ class Look:
 
 
 def traits_of(small: Thumbnail) -> Float64[Floats, " F"]:
-    """Average colours (CIE Lab) and edges in the cells of a grid: (4 * CELLS * CELLS,)."""
+    """Average colours (CIE Lab) and edges in the cells of a grid: (F,)."""
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.float64)
     gray = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     x, y = (cv2.Sobel(gray, cv2.CV_64F, *order) for order in ((1, 0), (0, 1)))

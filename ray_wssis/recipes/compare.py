@@ -97,8 +97,8 @@ def read_run_config(folder: UPath, overrides: Sequence[str] = ()) -> PointWSSISC
     config = load_recipe(folder / RESOLVED, overrides)
     if not isinstance(config, PointWSSISConfig):
         raise ValueError(
-            f"{folder} is a run of {config.recipe}; wanted: one of masks of objects, as point_wssis "
-            "makes them"
+            f"{folder} is a run of {config.recipe}; wanted: one of masks of objects, as "
+            "point_wssis makes them"
         )
     return config
 
