@@ -51,7 +51,7 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """How images look, one below the other."""
+    """Holds how images look, a row for each."""
 
     traits: Float64[Floats, "N F"]  # colours and edges, each about as telling as the others
     thumbnails: Float64[Floats, "N P"]  # gray levels
