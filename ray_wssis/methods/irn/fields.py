@@ -1,0 +1,74 @@
+"""A trained IRNet at work: boundaries and displacements of images.
+
+Legend: B images, h w cells, K classes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from upath import UPath
+
+from ray_wssis.data.records import Category
+from ray_wssis.methods.irn.config import KIND, IRNetModel
+from ray_wssis.methods.irn.network import CELL, IRNet
+from ray_wssis.models.canvas import pad_images
+from ray_wssis.models.evaluating import evaluating
+from ray_wssis.models.model_folder import describe, load_weights, read_description, save_model
+
+
+class Seen(NamedTuple):
+    """Fields of one image."""
+
+    boundary: Float[Tensor, "h w"]  # 0..1
+    displacement: Float[Tensor, "2 h w"]  # cells down and to the right, to the centroid
+
+
+class Fields:
+    def __init__(self, network: IRNet, model: IRNetModel) -> None:
+        self.network = network
+        self.model = model
+        self.device = network.mean.device
+
+    @classmethod
+    def load(cls, folder: UPath, device: torch.device) -> "Fields":
+        model = read_model(folder)
+        network = IRNet(model.network)
+        load_weights(folder, network)
+        return cls(network.to(device).eval(), model)
+
+    def save(self, folder: UPath, categories: tuple[Category, ...], card: str) -> None:
+        save_model(folder, self.network, describe(KIND, self.model, categories), card)
+
+    @torch.inference_mode()
+    def see(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Seen]:
+        """Compute the fields of images of network size.
+
+        Boundaries are the mean of an image and its mirror image.
+        """
+        both = [*images, *(image[:, ::-1] for image in images)]
+        canvas, shapes = pad_images([np.ascontiguousarray(image) for image in both])
+        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+        with evaluating(self.network), mixed:
+            output = self.network(canvas.to(self.device), shapes.to(self.device))
+        displacement = output.field.float() - self.network.mean_field[:, None, None]
+        found = []
+        for place, image in enumerate(images):
+            height, width = (-(-side // CELL) for side in image.shape[:2])
+            plain, mirrored = (
+                output.boundary[i, :height, :width].float() for i in (place, place + len(images))
+            )
+            boundary = ((plain + mirrored.flip(-1)) / 2).sigmoid()
+            found.append(Seen(boundary, displacement[place, :, :height, :width]))
+        return found
+
+
+def read_model(folder: UPath) -> IRNetModel:
+    """Return the configuration of a saved model, without a source of first backbone weights."""
+    model = IRNetModel.model_validate(read_description(folder, KIND)["config"])
+    backbone = model.network.backbone.model_copy(update={"weights": "none"})
+    network = model.network.model_copy(update={"backbone": backbone})
+    return model.model_copy(update={"network": network})
