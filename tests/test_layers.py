@@ -50,7 +50,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         {"roots", "backend"},
         {"engines"},
         {"http", "label_studio"},
-        {"replicas", "bulk"},
+        {"replicas", "bulk", "labelling"},
         {"coordinator", "ingress"},
         {"app"},
         {"one_machine"},

@@ -147,6 +147,10 @@ class Backend:
         """The COCO file of a finished bulk job."""
         return UPath(await self.within(self.coordinator.ask("result", job_id)))
 
+    async def queue(self, method: str, *args: Any) -> Any:
+        """What the images to label answer to `method` of `Queue`."""
+        return await self.within(self.coordinator.ask("queue", method, *args))
+
     async def count(self, ingress: str, requests: list[Any], num_open: int) -> None:
         """Add answered requests, and the number that `ingress` is still working on."""
         await self.within(self.coordinator.ask("count", ingress, requests, num_open))

@@ -38,6 +38,13 @@ def serve_command(
     jobs: Annotated[
         str | None, typer.Option(help="Folder for the work and the results of bulk jobs.")
     ] = None,
+    queue: Annotated[
+        str | None, typer.Option(help="Folder of images to label on the page, one by one.")
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="COCO file of these labels, read first; default QUEUE/labels.json."),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="A.B=C", help="Change one value of the ServeConfig."),
@@ -55,12 +62,17 @@ def serve_command(
     values: dict[str, Any] = ONE_MACHINE | {"model": str(locate(model))}
     values |= {"images": [str(locate(folder)) for folder in images or []]}
     values |= {"jobs": str(locate(jobs))} if jobs is not None else {}
+    values |= {"queue": queue, "labels": labels} if queue is not None else {}
     for override in overrides or []:
         apply_override(values, override)
     config = check_config(ServeConfig, values, "wssis serve")
     from wssis_serve.engines.models import find_models  # imports Arrow
 
     find_models(config.model)  # a wrong folder is reported before anything starts
+    if config.queue is not None:
+        from wssis_serve.labelling.queue import open_queue
+
+        open_queue(config)
     run(config, host, port)
 
 

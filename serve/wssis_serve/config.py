@@ -37,6 +37,8 @@ class ServeConfig(Config):
     # Places: paths or URIs.  No request reads or writes anywhere else.
     images: tuple[str, ...] = ()  # folders that jobs and annotation tools may read
     jobs: str | None = None  # folder for the work of bulk jobs; null: there are none
+    queue: str | None = None  # folder of images that people label on the page
+    labels: str | None = None  # COCO file of their labels; null: labels.json in `queue`
     models: tuple[str, ...] = ()  # folders that `reload` may read, besides that of `model`
     label_studio_files: str | None = None  # media folder of a Label Studio on this machine
 

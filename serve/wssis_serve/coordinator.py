@@ -1,11 +1,15 @@
-"""State that exists once, however many replicas: bulk jobs, figures, which model is served."""
+"""State that exists once, however many replicas: bulk jobs, figures, which model is served, and the
+labels of people.
+"""
 
 import asyncio
 from typing import Any
 
 from wssis_serve.bulk.jobs import Jobs
 from wssis_serve.config import ServeConfig
+from wssis_serve.errors import ApiError
 from wssis_serve.figures import Answered, Figures
+from wssis_serve.labelling.queue import open_queue
 
 
 class Coordinator:
@@ -13,6 +17,7 @@ class Coordinator:
         self.model = config.model
         self.counted = Figures()
         self.bulk = Jobs(config)
+        self.opened = open_queue(config)
 
     async def chosen(self) -> str:
         """The model that a replica serves when it starts."""
@@ -44,3 +49,14 @@ class Coordinator:
 
     async def result(self, job_id: str) -> str:
         return str(await asyncio.to_thread(self.bulk.result, job_id))
+
+    async def queue(self, method: str, *args: Any) -> Any:
+        """The answer of the images to label."""
+        if self.opened is None:
+            raise ApiError(
+                404,
+                "not_found",
+                "this server has no images to label; its operator can offer some with --queue "
+                "FOLDER",
+            )
+        return await asyncio.to_thread(getattr(self.opened, method), *args)

@@ -11,7 +11,13 @@ from upath import UPath
 
 from ray_wssis.data.records import Category
 from ray_wssis.instance.drawer import drawer_of, is_drawn_here
-from ray_wssis.models.model_folder import DESCRIPTION, METRICS, STUDENTS, find_model
+from ray_wssis.models.model_folder import (
+    DESCRIPTION,
+    METRICS,
+    STUDENTS,
+    categories_of,
+    find_model,
+)
 from ray_wssis.storage import Place, locate, read_json
 from wssis_serve.segmented import Kind, ModelName
 
@@ -68,6 +74,13 @@ def kind_of(model: UPath) -> Kind:
         raise ValueError(
             f"{model}: holds a {found}; only a segmenter or a semantic network can be served"
         ) from None
+
+
+def classes_of(models: ServedModels) -> tuple[Category, ...]:
+    """The classes of the student.  Raises ValueError for one that finds no objects."""
+    if models.kind is not Kind.SEGMENTER:
+        raise ValueError("objects are labelled on the page of a student that finds some, not here")
+    return categories_of(read_json(UPath(models.student) / DESCRIPTION))
 
 
 def metrics_of(models: ServedModels, prefix: str) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from wssis_serve.http.schemas import ErrorOut
 
 MOST_PROBLEMS = 3  # of a request that are named
 MOST_CHARACTERS = 1000  # of a message
-STATUSES = (400, 401, 404, 413, 415, 422, 429, 503)
+STATUSES = (400, 401, 404, 409, 413, 415, 422, 429, 503)
 ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorOut} for status in STATUSES}
 
 

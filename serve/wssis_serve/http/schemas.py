@@ -222,6 +222,66 @@ class ModelsOut(BaseModel):
     calibrated: bool = Field(description="True if masks of points have an expected IoU")
     takes_points: bool
     takes_jobs: bool
+    has_queue: bool = Field(description="True if there are images to label, see /v1/queue")
+
+
+LabelState = Literal["open", "done", "skipped"]
+Place = tuple[Coordinate, Coordinate]  # x, y
+
+
+class QueuedImage(BaseModel):
+    name: str
+    state: LabelState
+    num_objects: int
+
+
+class QueuedClass(BaseModel):
+    id: int
+    name: str
+
+
+class QueueOut(BaseModel):
+    id: str = Field(description="Of the labels, for copies of them")
+    classes: list[QueuedClass]
+    images: list[QueuedImage]
+
+
+class RunLengths(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    size: tuple[int, int] = Field(description="Height and width")
+    counts: str
+
+
+class LabelIn(BaseModel):
+    """An object of an image: an annotation as in a COCO file."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: Number | None = Field(None, description="If it has been saved before")
+    category_id: Number
+    point: Place | None = None
+    extra_points: list[Place] = []
+    negative_points: list[Place] = []
+    segmentation: RunLengths | None = None
+    score: Coordinate | None = None
+    expected_iou: Coordinate | None = None
+    flags: list[Annotated[str, Field(max_length=100)]] = []
+
+
+class LabelsIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    revision: str = Field(max_length=64, description="The one that was read")
+    state: LabelState
+    objects: list[LabelIn]
+    window: str = Field("", max_length=64, description="A name of whoever saves")
+
+
+class LabelsOut(BaseModel):
+    revision: str
+    state: LabelState
+    objects: list[dict[str, Any]] = Field(description="Annotations, masks as run lengths")
 
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]

@@ -8,12 +8,13 @@ import { Server } from "./server.js";
 const LOWEST_SCORE = 0.05; // that the student is asked for; the slider hides the lowest
 
 export class Asking {
-  #server = new Server(askToken);
+  server = new Server(askToken);
   #known = null; // the promise of the models, without which there are no classes
 
-  // `onModels()` is called once the models are known, `onChange()` after every answer.
-  constructor(session, { onModels, onChange }) {
-    Object.assign(this, { session, onModels, onChange });
+  // `onModels(hasQueue)` is called once the models are known, `onChange()` after every answer, and
+  // `onMasks(image)` after those about points.
+  constructor(session, { onModels, onChange, onMasks }) {
+    Object.assign(this, { session, onModels, onChange, onMasks });
   }
 
   knowModels() {
@@ -25,11 +26,12 @@ export class Asking {
   }
 
   async #askModels() {
-    const { kind, models, takes_points: takesPoints } = await this.#server.models();
+    const { kind, models, ...offers } = await this.server.models();
     if (kind !== "segmenter") location.reload(); // another model is served now, with its own page
-    const { classes } = models.find((model) => model.name === "student");
+    const { takes_points: takesPoints, has_queue: hasQueue } = offers;
+    const classes = models.find((model) => model.name === "student")?.classes ?? [];
     Object.assign(this.session, { models, classes, takesPoints });
-    this.onModels();
+    await this.onModels(hasQueue);
     if (!takesPoints) say("No teacher is served here: points are kept, but get no masks.");
   }
 
@@ -42,7 +44,8 @@ export class Asking {
     const { session } = this;
     try {
       await this.knowModels();
-      const answer = await this.#server.segment(image.file, LOWEST_SCORE);
+      if (!session.models.length) return; // nobody can find anything: people label from nothing
+      const answer = await this.server.segment(image.file, LOWEST_SCORE);
       checkSize(image, answer.image);
       image.suggestions = answer.instances.map(suggestion).sort(byScore);
       if (image === session.image) say(`The student found ${session.shown.length} objects.`);
@@ -59,10 +62,11 @@ export class Asking {
     image.isAsking = true;
     for (let objects; (objects = image.objects.filter(isPending)).length; this.onChange()) {
       try {
-        const answer = await this.#server.points(image.file, image.imageId, objects.map(question));
+        const answer = await this.server.points(image.file, image.imageId, objects.map(question));
         checkSize(image, answer.image);
         image.imageId = answer.image.id;
         objects.forEach((object, i) => take(object.answer, answer.instances[i]));
+        this.onMasks(image);
       } catch (error) {
         for (const { answer } of objects) Object.assign(answer, { state: "failed", mask: null });
         complain(`${image.name}: ${error.message}`);

@@ -13,7 +13,8 @@ export class Gallery {
   }
 
   async add(files) {
-    const { images } = this.session;
+    const { images, queue } = this.session;
+    if (queue) return complain("Images here come from a folder on the server: put more of them there.");
     for (const file of files) {
       if (images.some((image) => isSame(image.file, file))) {
         say(`${file.name} has already been added.`);
@@ -35,16 +36,50 @@ export class Gallery {
 
   async show(image) {
     this.#wanted = image;
-    const bitmap = await createImageBitmap(image.file);
+    const bitmap = await this.#open(image);
+    if (!bitmap) return;
     if (this.#wanted !== image) return bitmap.close(); // another one was chosen in the meantime
     await this.display(image, bitmap);
     await this.ask(image);
-    const next = this.#after(image, 1);
-    if (next) await this.ask(next);
+    await this.#prepareNext(image);
+  }
+
+  // Have the student look at the image that is probably next.
+  async #prepareNext(image) {
+    const { queue } = this.session;
+    const next = queue ? queue.nextOpen(image) : this.#after(image, 1);
+    if (!next || this.#wanted !== image) return;
+    queue?.forgetAllBut([image, next]);
+    try {
+      await queue?.load(next);
+    } catch {
+      return; // said when it is shown
+    }
+    await this.ask(next);
+  }
+
+  // The pixels of an image; one of the queue is read first.
+  async #open(image) {
+    const { queue } = this.session;
+    if (!queue) return createImageBitmap(image.file);
+    try {
+      await queue.load(image);
+    } catch (error) {
+      return complain(`${image.name}: ${error.message}`);
+    }
+    try {
+      const bitmap = await createImageBitmap(image.file);
+      const { width, height } = bitmap;
+      Object.assign(image, { width, height });
+      this.panels.strip.add(image, bitmap);
+      return bitmap;
+    } catch {
+      return complain(unreadable({ name: image.name, type: "image/" }));
+    }
   }
 
   showNext(step) {
-    const next = this.#after(this.session.image, step);
+    const next = this.#after(this.#wanted, step); // keys may be quicker than images
     if (next) this.show(next);
   }
 

@@ -4,6 +4,10 @@
 const KEYS = [
   [["arrowright"], "next", null, "→", "next image"],
   [["arrowleft"], "previous", null, "←", "previous image"],
+  [["d"], "finish", null, "d", "this image is done: go to the next one that is open"],
+  [["shift+d"], "reopen", null, "shift + d", "this image is not done after all"],
+  [["n"], "nextOpen", null, "n", "go to the next image that is open"],
+  [["shift+n"], "skip", null, "shift + n", "skip this image for now"],
   [["1", "2", "3", "4", "5", "6", "7", "8", "9"], "pick", Number, "1 – 9", "pick a class"],
   [["/"], "find", null, "/", "find a class by name"],
   [["c"], "giveClass", null, "c", "give the selected object the picked class"],

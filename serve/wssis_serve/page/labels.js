@@ -3,7 +3,7 @@
 // An object is never changed but replaced, so undo restores an earlier list of objects.  Its answer,
 // which the server fills in, belongs to the clicks that were asked about: it survives undo and redo.
 
-import { contains } from "./masks.js";
+import { contains, iou, readMask } from "./masks.js";
 
 export class LabelledImage {
   imageId = null; // the server's id of the image, once it was asked about points
@@ -31,6 +31,13 @@ export class LabelledImage {
     this.objects = objects;
   }
 
+  // Begin with objects that were stored; what was done before cannot be undone.
+  begin(objects) {
+    this.objects = objects;
+    this.#past = [];
+    this.#future = [];
+  }
+
   add(...objects) {
     this.change([...this.objects, ...objects]);
   }
@@ -56,8 +63,8 @@ export class LabelledImage {
     this.objects = from.pop();
   }
 
-  // The suggestions with at least this score that are no objects yet: they have not been accepted,
-  // and no point of their class is on them.  Of several around a point, the smallest is taken.
+  // The suggestions with at least this score that are no objects yet: none has been accepted,
+  // no object looks like them, and no point of their class is on them.  Of several around a point, the smallest is taken.
   open(threshold) {
     const open = new Set(this.suggestions.filter((suggestion) => suggestion.score >= threshold));
     for (const { suggestion } of this.objects) open.delete(suggestion);
@@ -67,8 +74,26 @@ export class LabelledImage {
       );
       open.delete(around.sort((one, other) => one.mask.area - other.mask.area)[0]);
     }
-    return [...open];
+    return [...open].filter((suggestion) => !this.objects.some((object) => shows(object, suggestion)));
   }
+}
+
+const [SAME, ANY_CLASS] = [0.5, 0.8]; // IoU of masks of one object, of a class or whatever the class
+
+// True if an object is what the student found.
+function shows({ categoryId, answer }, suggestion) {
+  if (!answer.mask) return false;
+  const least = categoryId === suggestion.categoryId ? SAME : ANY_CLASS;
+  return overlapOf(answer.mask, suggestion.mask) >= least;
+}
+
+const overlaps = new WeakMap(); // IoU by mask and mask: asked for with every frame
+
+function overlapOf(one, other) {
+  if (!overlaps.has(one)) overlaps.set(one, new WeakMap());
+  const known = overlaps.get(one);
+  if (!known.has(other)) known.set(other, iou(one, other));
+  return known.get(other);
 }
 
 let lastKey = 0;
@@ -84,6 +109,20 @@ export function acceptedObject(suggestion) {
   const answer = { state: "mask", mask, score, expectedIou: null, flags: [] };
   return { key: ++lastKey, categoryId, point: null, clicks: [], suggestion, answer };
 }
+
+// An object that the server stored.
+export function storedObject(entry) {
+  const { category_id: categoryId, point = null, segmentation, bbox, area, score } = entry;
+  const { extra_points: on = [], negative_points: off = [], expected_iou: iou, flags = [] } = entry;
+  const mask = readMask({ rle: segmentation, bbox, area });
+  const answer = mask
+    ? { state: "mask", mask, score: score ?? null, expectedIou: iou ?? null, flags }
+    : { state: "point", mask };
+  const clicks = [...on.map(clickAt(true)), ...off.map(clickAt(false))];
+  return { key: ++lastKey, categoryId, point, clicks, answer };
+}
+
+const clickAt = (positive) => ([x, y]) => ({ x, y, positive });
 
 // The changed object, to be asked about again.  Its old mask is shown until then.
 export function askedAgain(object, change) {
@@ -104,13 +143,16 @@ export function toCoco(images, classes, models) {
   return {
     info: { models: Object.fromEntries(models.map(({ name, hash }) => [name, hash])) },
     images: labelled.map(({ id, name, width, height }) => ({ id, file_name: name, width, height })),
-    annotations: objects.map(([image, object], i) => annotation(i + 1, image.id, object)),
+    annotations: objects.map(([image, object], i) => {
+      return { id: i + 1, image_id: image.id, iscrowd: 0, ...annotationOf(object) };
+    }),
     categories: classes.map(({ category_id, name }) => ({ id: category_id, name })),
   };
 }
 
-function annotation(id, imageId, { categoryId, point, clicks, answer }) {
-  const entry = { id, image_id: imageId, category_id: categoryId, iscrowd: 0 };
+// An object as an annotation of a COCO file, without ids.
+export function annotationOf({ categoryId, point, clicks, answer }) {
+  const entry = { category_id: categoryId };
   if (point) entry.point = point;
   const extra = (wanted) => clicks.filter((c) => c.positive === wanted).map(({ x, y }) => [x, y]);
   if (extra(true).length) entry.extra_points = extra(true);
@@ -118,7 +160,8 @@ function annotation(id, imageId, { categoryId, point, clicks, answer }) {
   if (answer.state !== "mask") return entry; // a mask of earlier clicks is no answer to these
   const { counts, height, width, bbox, area } = answer.mask;
   Object.assign(entry, { segmentation: { size: [height, width], counts }, bbox, area });
-  entry.score = answer.score;
+  if (answer.score !== null) entry.score = answer.score;
+  if (answer.flags.length) entry.flags = answer.flags;
   if (answer.expectedIou !== null) entry.expected_iou = answer.expectedIou;
   return entry;
 }

@@ -49,6 +49,23 @@ export function contains({ ends, height, width }, x, y) {
   return low % 2 === 1 && low < ends.length;
 }
 
+// Intersection over union of two masks of an image.
+export function iou(one, other) {
+  if (!boxesMeet(one.bbox, other.bbox)) return 0;
+  let [shared, i, j] = [0, 1, 1];
+  while (i < one.ends.length && j < other.ends.length) {
+    const end = Math.min(one.ends[i], other.ends[j]);
+    shared += Math.max(0, end - Math.max(one.ends[i - 1], other.ends[j - 1]));
+    if (one.ends[i] === end) i += 2;
+    else j += 2;
+  }
+  return shared / (one.area + other.area - shared);
+}
+
+function boxesMeet([x, y, width, height], [left, top, across, down]) {
+  return x < left + across && left < x + width && y < top + down && top < y + height;
+}
+
 // The pixels of the box of a mask row by row, 1 on the object.
 export function pixelsInBox({ ends, height, bbox: [left, top, width, rows] }) {
   const pixels = new Uint8Array(width * rows);

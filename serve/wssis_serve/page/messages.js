@@ -14,6 +14,20 @@ export function complain(text) {
   say(text, true);
 }
 
+// The promise of a choice between the labels of two people: true for those of this page.
+export function chooseLabels(text, numMine, numTheirs) {
+  const dialog = element("conflict");
+  element("conflict-text").textContent = text;
+  element("keep-mine").textContent = `Keep mine (${numMine} objects)`;
+  element("take-theirs").textContent = `Take theirs (${numTheirs} objects)`;
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.oncancel = (event) => event.preventDefault();
+    dialog.onclose = () => resolve(dialog.returnValue === "mine");
+  });
+}
+
 // The promise of a token.  `isFirst`: none has been refused yet.
 export function askToken(isFirst) {
   const dialog = element("token-dialog");

@@ -9,6 +9,7 @@ import { forgetTiles } from "./masks.js";
 import { complain, say } from "./messages.js";
 import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
+import { Queue } from "./queue.js";
 import { session } from "./session.js";
 import { View } from "./view.js";
 
@@ -19,11 +20,14 @@ const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
 
 const asking = new Asking(session, {
-  onModels: () => {
+  onModels: async (hasQueue) => {
+    if (hasQueue) await openQueue();
     panels.showClasses();
     pickClass(session.classes[0].category_id);
+    if (hasQueue) gallery.show(session.queue.nextOpen(null) ?? session.images[0]);
   },
   onChange: changed,
+  onMasks: (image) => session.queue?.changed(image),
 });
 const overlay = new Overlay(session);
 const view = new View(canvas, {
@@ -54,6 +58,39 @@ function display(image, bitmap) {
   forgetTiles();
   view.show(bitmap);
   changed();
+}
+
+// The images of a folder on the server
+
+async function openQueue() {
+  const queue = new Queue(session, asking.server, changed);
+  await queue.open();
+  session.queue = queue;
+  for (const id of ["choose", "empty"]) element(id).hidden = true;
+}
+
+function mark(state) {
+  const { queue, image } = session;
+  if (queue && image) queue.setState(image, state);
+}
+
+async function nextOpen() {
+  const { queue, image } = session;
+  if (!queue) return;
+  await queue.refresh().catch((error) => complain(error.message));
+  const next = queue.nextOpen(image);
+  if (next) gallery.show(next);
+  else say("All images are done.");
+}
+
+function finish() {
+  mark("done");
+  return nextOpen();
+}
+
+function skip() {
+  mark("skipped");
+  return nextOpen();
 }
 
 // Labels
@@ -170,13 +207,15 @@ function pickClass(id) {
 }
 
 function edited() {
-  session.isDownloaded = false;
+  session.isDownloaded = Boolean(session.queue);
+  session.queue?.changed(session.image);
   if (!session.object) session.selected = null;
   changed();
   asking.askForMasks(session.image);
 }
 
-function download() {
+async function download() {
+  if (session.queue) return saveAs("labels.json", [await session.queue.file()], "application/json");
   const coco = toCoco(session.images, session.classes, session.models);
   if (!coco.annotations.length) return;
   saveAs("labels.json", [JSON.stringify(coco)], "application/json");
@@ -230,6 +269,10 @@ function changed() {
 }
 
 const commands = {
+  finish,
+  reopen: () => mark("open"),
+  nextOpen,
+  skip,
   next: () => gallery.showNext(1),
   previous: () => gallery.showNext(-1),
   pick: (digit) => session.classes[digit - 1] && pickClass(session.classes[digit - 1].category_id),
@@ -274,7 +317,11 @@ function crosshairKey(event) {
 }
 
 function listen() {
-  for (const name of ["undo", "redo", "download", "fit", "help"]) element(name).onclick = commands[name];
+  for (const name of ["undo", "redo", "download", "fit", "help", "finish", "skip"]) {
+    element(name).onclick = () => commands[name]();
+  }
+  element("next-open").onclick = nextOpen;
+  element("done").onchange = ({ target }) => mark(target.checked ? "done" : "open");
   element("previous").onclick = commands.previous;
   element("next").onclick = commands.next;
   element("smaller").onclick = () => view.zoom(1 / 1.5);
@@ -287,7 +334,9 @@ function listen() {
   listenForFiles((files) => gallery.add(files));
   document.addEventListener("keydown", onKey);
   element("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
-  addEventListener("beforeunload", (event) => session.isDownloaded || event.preventDefault());
+  addEventListener("beforeunload", (event) => {
+    if (!session.isDownloaded || session.queue?.numUnsaved) event.preventDefault();
+  });
 }
 
 showKeys(element("key-list"));

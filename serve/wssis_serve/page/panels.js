@@ -47,7 +47,8 @@ export class Panels {
     if (place) [...place[0].children].at(Math.min(place[1], place[0].children.length - 1))?.firstChild.focus();
     this.#counts(objects, shown);
     this.#buttons(image, images);
-    this.strip.update(image, (labelled) => labelled.objects.length, "objects");
+    this.strip.update(images, image, numObjects, "objects");
+    this.#progress(image);
     this.mark();
   }
 
@@ -95,7 +96,8 @@ export class Panels {
     const { remove, select, askAgain } = this.actions;
     const row = this.#row(object, describe(object), () => select(object.key));
     row.firstChild.onfocus = () => select(object.key);
-    if (object.answer.state === "failed") row.append(small("Ask again", () => askAgain(object)));
+    const { state } = object.answer;
+    if (state === "failed" || (state === "point" && this.session.takesPoints)) row.append(small("Ask again", () => askAgain(object)));
     row.append(small("×", () => remove(object), "Remove"));
     return row;
   }
@@ -129,17 +131,36 @@ export class Panels {
     element("threshold-shown").textContent = this.session.threshold.toFixed(2);
   }
 
+  // How far the images are, and whether everything is saved.
+  #progress(image) {
+    const { queue, images } = this.session;
+    element("queue").hidden = !queue;
+    if (!queue) return;
+    const [numDone, numSkipped] = [queue.count("done"), queue.count("skipped")];
+    const skipped = numSkipped ? `, ${numSkipped} skipped` : "";
+    element("progress").textContent = `${numDone} of ${images.length} done${skipped}`;
+    Object.assign(element("progress-bar"), { max: images.length, value: numDone });
+    element("done").checked = image?.state === "done";
+    const { numUnsaved } = queue;
+    element("saved").textContent = numUnsaved ? `saving ${numUnsaved} …` : "all saved";
+    if (image?.problem) element("saved").textContent = "not saved";
+    element("saved").classList.toggle("error", Boolean(image?.problem));
+  }
+
   #buttons(image, images) {
     const place = images.indexOf(image);
     element("empty").hidden = images.length > 0;
     element("name").textContent = image ? `${place + 1} of ${images.length} · ${image.name}` : "";
     element("undo").disabled = !image?.canUndo;
     element("redo").disabled = !image?.canRedo;
-    element("download").disabled = !images.some((labelled) => labelled.objects.length);
+    element("download").disabled = !images.some(numObjects);
     element("previous").disabled = place <= 0;
     element("next").disabled = place === images.length - 1;
   }
 }
+
+// Of an image whose labels were not read yet, the number is all that is known.
+const numObjects = (image) => (image.revision || !image.numStored ? image.objects.length : image.numStored);
 
 function describe({ answer, point }) {
   const { state, score, expectedIou, flags } = answer;
@@ -147,9 +168,9 @@ function describe({ answer, point }) {
   if (state === "point") return "point";
   if (state === "nothing") return "no mask, kept as a point";
   if (state === "failed") return "failed, kept as a point";
-  const words = [`score ${score.toFixed(2)}`];
+  const words = score === null ? ["mask"] : [`score ${score.toFixed(2)}`];
   if (expectedIou !== null) words.push(`expected IoU ${expectedIou.toFixed(2)}`);
-  if (!point) words.push("by the student");
+  if (!point && score !== null) words.push("by the student");
   return [...words, ...flags].join(" · ");
 }
 

@@ -52,12 +52,41 @@ export class Server {
     return this.#ask("v1/segment/points", { image: file, ...fields });
   }
 
-  // The JSON of an answer.  Waits for a busy server, and asks for a token if one is needed.
+  // The images to label, and how far they are.
+  queue() {
+    return this.#ask("v1/queue");
+  }
+
+  // The file of an image to label.
+  async queuedImage(name) {
+    return (await this.#answer(`v1/queue/images/${inAddress(name)}`)).blob();
+  }
+
+  labels(name) {
+    return this.#ask(`v1/queue/labels/${inAddress(name)}`);
+  }
+
+  async saveLabels(name, labels) {
+    const type = "application/json";
+    const body = new Blob([JSON.stringify(labels)], { type });
+    return (await this.#answer(`v1/queue/labels/${inAddress(name)}`, body)).json();
+  }
+
+  // The COCO file of all labels.
+  async queuedFile() {
+    return (await this.#answer("v1/queue/file")).blob();
+  }
+
   async #ask(address, fields) {
+    return (await this.#answer(address, fields && form(fields))).json();
+  }
+
+  // An answer that is no error.  Waits for a busy server, and asks for a token if one is needed.
+  async #answer(address, body) {
     for (let tries = 1; ; ) {
       const token = sessionStorage.getItem(TOKEN_KEY);
-      const response = await send(address, fields, token);
-      if (response.ok) return response.json();
+      const response = await send(address, body, token);
+      if (response.ok) return response;
       if (response.status === 401) {
         await this.#newToken(token);
       } else if (![429, 503].includes(response.status) || tries++ === MOST_TRIES) {
@@ -77,12 +106,15 @@ export class Server {
   }
 }
 
-async function send(address, fields, token) {
-  let body;
-  if (fields) {
-    body = new FormData();
-    for (const [name, value] of Object.entries(fields)) body.append(name, value);
-  }
+const inAddress = (name) => name.split("/").map(encodeURIComponent).join("/");
+
+function form(fields) {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) body.append(name, value);
+  return body;
+}
+
+async function send(address, body, token) {
   const headers = token === null ? {} : { Authorization: `Bearer ${token}` };
   try {
     // Without credentials: otherwise the browser would ask for a password before the page does.

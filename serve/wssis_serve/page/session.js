@@ -5,6 +5,7 @@ export const session = {
   classes: [],
   takesPoints: false,
   images: [],
+  queue: null, // the images that the operator offers, see queue.js
   image: null, // the displayed one
   category: null, // id of the class of the next point
   selected: null, // key of an object

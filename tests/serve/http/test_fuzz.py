@@ -21,6 +21,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.api import create_api
+from wssis_serve.segmented import Kind
 
 from tests.serve.conftest import backend_here, listening
 from tests.serve.engines.test_images import REAL, with_checksums
@@ -39,6 +40,7 @@ IMAGE_TYPES = ["image/jpeg", "image/png", "image/webp", "image/tiff", "image/bmp
 ODD_TYPES = ["", "text/plain", "image/gif", "multipart/form-data", "application/json", "x" * 2000]
 NUM_PER_ROUTE = 60  # of each of two kinds: as the OpenAPI document says, and not
 NUM_IMAGES, NUM_POINTS, NUM_TASKS, NUM_PATHS, NUM_TAGS = 600, 500, 150, 100, 150
+NUM_LABELS = 300
 
 AS_JSON = {"content-type": "application/json"}
 
@@ -80,16 +82,18 @@ def caller(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def mapper(semantic_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A caller of a server that draws class maps."""
-    yield from calling(semantic_run, tmp_path_factory.mktemp("fuzzed"))
+    yield from calling(semantic_run, tmp_path_factory.mktemp("fuzzed"), Kind.SEMANTIC)
 
 
-def calling(run: Path, folder: Path) -> Iterator[Caller]:
-    (folder / "images").mkdir()
-    (folder / "images/a.png").write_bytes(REAL[4])
+def calling(run: Path, folder: Path, kind: Kind = Kind.SEGMENTER) -> Iterator[Caller]:
+    for name in ("images", "queue"):
+        (folder / name).mkdir()
+        (folder / name / "a.png").write_bytes(REAL[4])
     config = ServeConfig(
         model=str(run),
         images=(str(folder / "images"),),
         jobs=str(folder / "jobs"),
+        queue=str(folder / "queue") if kind is Kind.SEGMENTER else None,
         max_megabytes=0.2,
         max_megapixels=0.05,
         timeout_s=20,
@@ -254,6 +258,55 @@ def test_odd_points(caller: Caller) -> None:
         caller.send("POST", "/v1/segment/points", content=body, headers=headers)
     assert (caller.statuses - before).total() == NUM_POINTS
     assert (caller.statuses - before)[200] > 50
+
+
+def odd_labels(dice: random.Random, revision: str) -> str:
+    """JSON text of the labels of an image, some of them with wrong values."""
+    objects = []
+    for _ in range(dice.choice([0, 1, 1, 2])):
+        entry = {"category_id": "1", "point": "[1.5, 2]"}
+        for name in dice.sample(LABEL_KEYS, dice.choice([0, 0, 0, 1, 2])):
+            entry[name] = dice.choice(ODD_VALUES + ODD_MASKS)
+        objects.append("{" + ", ".join(f'"{key}": {value}' for key, value in entry.items()) + "}")
+    values = {
+        "revision": dice.choice([*9 * [json.dumps(revision)], '"old"']),
+        "state": dice.choice(['"open"', '"done"', '"skipped"']),
+        "objects": "[" + ", ".join(objects) + "]",
+        "window": '"w"',
+    }
+    if dice.random() < 0.2:
+        values[dice.choice([*values])] = dice.choice(ODD_VALUES)
+    text = "{" + ", ".join(f'"{key}": {value}' for key, value in values.items()) + "}"
+    return dice.choice([*8 * [text], text[:-1], dice.choice(ODD_VALUES)])
+
+
+LABEL_KEYS = ["id", "category_id", "point", "extra_points", "negative_points", "segmentation"]
+LABEL_KEYS += ["score", "expected_iou", "flags", "z"]
+ODD_MASKS = [
+    '{"size": [9, 9], "counts": "0"}',
+    '{"size": [16, 16], "counts": "zzz"}',
+    '{"size": [16, 16], "counts": "\\u00e9"}',
+    '{"size": [1e9, -1], "counts": ""}',
+    "[[1, 1, 5, 1, 5, 5]]",
+    "-9223372036854775808",
+    "[1e308, 2]",
+]
+
+
+def test_odd_labels_of_an_image(caller: Caller) -> None:
+    dice, before = random.Random(5), caller.statuses.copy()
+    route = "/v1/queue/labels/"
+    for _ in range(NUM_LABELS):
+        known = caller.client.get(route + "a.png").json()
+        name = dice.choice([*6 * ["a.png"], "b.png", "..%2fa.png", "%00", "x" * 3000, "a.png/"])
+        text = odd_labels(dice, known["revision"])
+        caller.send("POST", route + name, content=text.encode(), headers=AS_JSON)
+        caller.send("GET", f"/v1/queue/images/{name}")
+    found = caller.statuses - before
+    assert found.total() == 2 * NUM_LABELS
+    assert found[200] > NUM_LABELS / 2
+    assert found[422] > 20
+    assert found[409] > 2
 
 
 LABELS = (

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright import sync_api as playwright
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.api import create_api
 
+from ray_wssis.data.builtin.shapes import draw_image
 from tests.serve.conftest import backend_here, listening
 from tests.support.page import TOKEN, Page, drop, expect
 
@@ -42,8 +44,26 @@ def forgetful(run_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def queue_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight images to label, 160 x 160 pixels each."""
+    folder = tmp_path_factory.mktemp("queue")
+    for seed in range(8):
+        pixels = draw_image(seed, seed=0, size=160)[0]
+        Image.fromarray(pixels).save(folder / f"{seed} ü#?.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def queued(run_folder: Path, queue_folder: Path) -> Iterator[str]:
+    """The address of a server that offers these images."""
+    config = ServeConfig(model=str(run_folder), queue=str(queue_folder))
+    with listening(create_api(config, backend_here(config))) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def browser(
-    served: str, mapping: str, guarded: str, student_only: str, forgetful: str
+    served: str, mapping: str, guarded: str, student_only: str, forgetful: str, queued: str
 ) -> Iterator[Any]:
     """A headless browser; started after the servers, as no event loop can start while it runs."""
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)

@@ -44,7 +44,7 @@ export class Panels {
     element("download").disabled = !images.some(({ strokes, tags }) => strokes.length || tags.size);
     element("previous").disabled = place <= 0;
     element("next").disabled = place === images.length - 1;
-    this.strip.update(image, ({ strokes }) => strokes.length, "strokes");
+    this.strip.update(images, image, ({ strokes }) => strokes.length, "strokes");
     this.mark();
   }
 
