@@ -148,7 +148,7 @@ class Backend:
         return UPath(await self.within(self.coordinator.ask("result", job_id)))
 
     async def queue(self, method: str, *args: Any) -> Any:
-        """What the images to label answer to `method` of `Queue`."""
+        """The answer of `method` of the `Queue` of images to label."""
         return await self.within(self.coordinator.ask("queue", method, *args))
 
     async def count(self, ingress: str, requests: list[Any], num_open: int) -> None:

@@ -35,7 +35,7 @@ OWNED = {  # keys of an annotation that follow from its object
 
 
 class State(StrEnum):
-    """How far an image is labelled."""
+    """Progress with an image."""
 
     OPEN = "open"
     DONE = "done"

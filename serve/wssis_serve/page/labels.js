@@ -80,9 +80,9 @@ export class LabelledImage {
 
 const [SAME, ANY_CLASS] = [0.5, 0.8]; // IoU of masks of one object, of a class or whatever the class
 
-// True if an object is what the student found.
-function shows({ categoryId, answer }, suggestion) {
-  if (!answer.mask) return false;
+// True if an object that was not accepted here is what the student found.
+function shows({ categoryId, answer, suggestion: own }, suggestion) {
+  if (own || !answer.mask) return false;
   const least = categoryId === suggestion.categoryId ? SAME : ANY_CLASS;
   return overlapOf(answer.mask, suggestion.mask) >= least;
 }
