@@ -37,9 +37,11 @@ class SegmenterLearner(nn.Module):
 
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
         network = self.network
+        learnt = set(network.backbone.body.parameters())  # the rest of it begins at random
+        added = (each for each in network.backbone.parameters() if each not in learnt)
         return {
-            "backbone": network.backbone.parameters(),
-            "neck": network.pyramid.parameters(),
+            "backbone": network.backbone.body.parameters(),
+            "neck": chain(added, network.pyramid.parameters()),
             "head": chain(network.instance_head.parameters(), network.mask_head.parameters()),
         }
 

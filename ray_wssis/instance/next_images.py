@@ -64,7 +64,7 @@ class Look:
         thumbnails = np.array(gray, np.float64)
         return cls(traits=traits / np.maximum(spread, 1e-3), thumbnails=thumbnails)
 
-    def nearness(self, one: int) -> Float64[Floats, " N"]:
+    def distances(self, one: int) -> Float64[Floats, " N"]:
         """Return the distance of every image to this one; that of near duplicates is 0."""
         apart: Floats = np.linalg.norm(self.traits - self.traits[one], axis=1)
         differs = np.abs(self.thumbnails - self.thumbnails[one]).mean(1)
@@ -149,7 +149,7 @@ def choose(
     """
     nearest = np.full(len(gains), np.inf)
     for place in np.flatnonzero(is_taken):
-        nearest = np.minimum(nearest, look.nearness(int(place)))
+        nearest = np.minimum(nearest, look.distances(int(place)))
     usual = usual_distance(look)
     chosen: list[int] = []
     while len(chosen) < number:
@@ -159,7 +159,7 @@ def choose(
         if not len(worth) or worth[best] <= 0:
             break
         chosen.append(best)
-        nearest = np.minimum(nearest, look.nearness(best))
+        nearest = np.minimum(nearest, look.distances(best))
     return chosen
 
 

@@ -2,11 +2,13 @@
 
 Feature Pyramid Networks (arXiv:1612.03144): every scale of a classification network gets the
 semantics of the coarsest one by a top-down path with lateral connections.  The backbone is any
-convolutional network of timm that has features at strides 4, 8, 16 and 32.
+network of timm that has features at strides 4, 8, 16 and 32 for images of any size; plain vision
+transformers, which have one stride, are in `ray_wssis.models.vit_pyramid`.
 
 Legend: B images, H W padded input pixels.
 """
 
+import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,13 @@ from ray_wssis.models.vision import (
 
 FEATURE_STRIDES = (4, 8, 16, 32)
 OFFLINE_BACKBONE = "tf_efficientnet_lite0"
+THAT_WORK = (
+    "resnet50, convnext_tiny, convnext_tiny.dinov3_lvd1689m, efficientnet_b0, "
+    "mobilenetv3_large_100, regnety_032, swin_tiny_patch4_window7_224, or, as a backbone of "
+    "instances, vit_small_patch14_dinov2"
+)
+SWIN = ("swin_transformer", "swin_transformer_v2", "swin_transformer_v2_cr")  # modules of timm
+PROBE = (96, 160)  # pixels; multiples of 32, and of no larger number
 
 
 class Backbone(nn.Module):
@@ -41,28 +50,38 @@ class Backbone(nn.Module):
         if missing:
             raise ValueError(
                 f"backbone {config.name}: no features at stride {missing}, found "
-                f"{info.reduction()}; choose a network with strides {FEATURE_STRIDES}"
+                f"{info.reduction()}; choose another network, for instance {THAT_WORK}"
             )
         self.picked = [info.reduction().index(stride) for stride in FEATURE_STRIDES]
         self.num_channels = [info.channels()[index] for index in self.picked]
-        if config.frozen_stages:
-            freeze_up_to(self.body, info.module_name(self.picked[0]))
+        self.is_channels_last = probe(self.body, config.name, self.picked)
+        self.frozen = config.frozen
+        if config.frozen:
+            self.body.requires_grad_(False)
+        elif config.frozen_stages:
+            freeze_up_to(self.body, info.module_name(self.picked[0]), self.picked[0])
         if config.norm == "frozen":
             self.body = freeze_batch_norm_2d(self.body)
+
+    def train(self, mode: bool = True) -> "Backbone":
+        super().train(mode)
+        self.body.train(mode and not self.frozen)  # norms and dropped paths stand still too
+        return self
 
     def forward(self, pixels: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B _ _ _"]]:
         """Compute four maps, H / stride by W / stride, each with its own number of channels."""
         features = self.body(pixels)
-        return [features[index] for index in self.picked]
+        picked = [features[index] for index in self.picked]
+        return [each.permute(0, 3, 1, 2) for each in picked] if self.is_channels_last else picked
 
 
 class FeaturePyramid(nn.Module):
     """Backbone features -> p2..p6, all with the same number of channels."""
 
-    def __init__(self, backbone: Backbone, num_channels: int) -> None:
+    def __init__(self, in_channels: list[int], num_channels: int) -> None:
         super().__init__()
         self.fpn = FeaturePyramidNetwork(
-            backbone.num_channels,
+            in_channels,
             num_channels,
             extra_blocks=LastLevelMaxPool(),
         )
@@ -101,26 +120,66 @@ def create_timm(name: str, weights: str, **options: Any) -> Any:
     """
     if not timm.is_model(name):
         raise ValueError(f"backbone {name!r} is not a network of timm; near it: {near_names(name)}")
+    if timm.models.is_model_in_modules(name, SWIN):
+        options |= {"strict_img_size": False}
+    try:
+        network = timm.create_model(
+            name, pretrained=weights == "hub", features_only=True, **options
+        )
+    except (OSError, RuntimeError) as error:
+        if weights != "hub":
+            raise cannot_be_used(name, error) from error
+        raise ValueError(
+            f"backbone {name}: the weights could not be loaded from the hub ({error}); use "
+            f"weights: offline with name: {OFFLINE_BACKBONE}, a local file, or none"
+        ) from error
+    except (AssertionError, AttributeError, NotImplementedError, TypeError, ValueError) as error:
+        raise cannot_be_used(name, error) from error
     if weights in ("hub", "none"):
-        try:
-            network = timm.create_model(
-                name, pretrained=weights == "hub", features_only=True, **options
-            )
-        except (OSError, RuntimeError) as error:
-            raise ValueError(
-                f"backbone {name}: the weights could not be loaded from the hub ({error}); use "
-                f"weights: offline with name: {OFFLINE_BACKBONE}, a local file, or none"
-            ) from error
         return network
-    network = timm.create_model(name, features_only=True, **options)
     source = offline_weights(name) if weights == "offline" else Path(weights)
     load_backbone_weights(network, source, by_order=weights == "offline")
     return network
 
 
+def cannot_be_used(name: str, reason: object) -> ValueError:
+    """Say in a sentence that a network of timm is none for images of any size."""
+    why = str(reason).strip().rstrip(".").partition("\n")[0]
+    return ValueError(
+        f"backbone {name} cannot be used, it gives no features of images of any size ({why}); "
+        f"choose another network, for instance {THAT_WORK}"
+    )
+
+
+def probe(network: nn.Module, name: str, picked: list[int]) -> bool:
+    """Show a network an image, and tell whether its features have their channels last.
+
+    Raises ValueError if it does not take the image, or features do not have the size of their
+    stride.
+    """
+    info: Any = network.feature_info
+    mode = network.training
+    try:
+        with torch.no_grad():
+            features = network.eval()(torch.zeros(1, 3, *PROBE))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise cannot_be_used(name, error) from error
+    finally:
+        network.train(mode)
+    shapes = [tuple(features[index].shape[1:]) for index in picked]
+    sides = [tuple(side // info.reduction()[index] for side in PROBE) for index in picked]
+    channels = [info.channels()[index] for index in picked]
+    if shapes == [(number, *size) for number, size in zip(channels, sides, strict=True)]:
+        return False
+    if shapes == [(*size, number) for number, size in zip(channels, sides, strict=True)]:
+        return True
+    raise cannot_be_used(name, f"an image of {PROBE[0]} x {PROBE[1]} has features {shapes}")
+
+
 def near_names(name: str) -> str:
     """List networks of timm whose names are like `name`."""
-    return ", ".join(timm.list_models(f"*{name[:6]}*")[:5]) or "see timm.list_models()"
+    near = difflib.get_close_matches(name, timm.list_models(), n=5, cutoff=0.5)
+    return ", ".join(near or timm.list_models(f"*{name[:6]}*")[:5]) or f"none; {THAT_WORK} work"
 
 
 def offline_weights(name: str) -> Path:
@@ -198,10 +257,28 @@ def move_strides(network: nn.Module, name: str) -> None:
         block.conv1.stride, block.conv2.stride = block.conv2.stride, block.conv1.stride
 
 
-def freeze_up_to(network: nn.Module, module: str) -> None:
-    """Freeze all parameters up to and including those of `module`, in forward order."""
+def freeze_up_to(network: nn.Module, module: str, feature: int) -> None:
+    """Freeze all parameters up to and including those of `module`, in forward order.
+
+    In a network whose parameters are not named for its modules, freeze those that the feature is
+    made from.
+    """
     named = list(network.named_parameters())
     prefixes = (f"{module}.", f"{module.replace('.', '_')}.")
-    last = max(index for index, (name, _) in enumerate(named) if name.startswith(prefixes))
-    for _, parameter in named[: last + 1]:
+    places = [index for index, (name, _) in enumerate(named) if name.startswith(prefixes)]
+    if places:
+        used = [parameter for _, parameter in named[: places[-1] + 1]]
+    else:
+        used = made_from(network, feature)
+    for parameter in used:
         parameter.requires_grad_(False)
+
+
+def made_from(network: nn.Module, feature: int) -> list[nn.Parameter]:
+    """Return the parameters that a feature of an image depends on."""
+    mode, parameters = network.training, list(network.parameters())
+    total = network.eval()(torch.zeros(1, 3, *PROBE))[feature].sum()
+    network.train(mode)
+    found = torch.autograd.grad(total, parameters, allow_unused=True)
+    pairs = zip(parameters, found, strict=True)
+    return [parameter for parameter, slope in pairs if slope is not None]

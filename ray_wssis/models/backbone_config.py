@@ -9,9 +9,10 @@ PIXEL_STD = (0.229, 0.224, 0.225)
 
 
 class BackboneConfig(Config):
-    name: str = "resnet50"  # any convolutional network of timm
+    name: str = "resnet50"  # a network of timm; plain vision transformers for instances only
     weights: str = "hub"  # hub | offline | none | a file with a state dict
     frozen_stages: Literal[0, 1] = 1  # 1: nothing up to and including stride 4 is trained
+    frozen: bool = False  # true: only what is beyond the backbone is trained
     norm: Literal["frozen", "batch"] = "frozen"  # batch norm as learnt on ImageNet, or trained
     stride_in_1x1: bool = (
         False  # a bottleneck halves in its first convolution, as published weights

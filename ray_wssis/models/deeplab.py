@@ -20,7 +20,13 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from ray_wssis.models.aspp import AtrousPyramidPooling, conv_norm_relu
-from ray_wssis.models.backbone import create_timm, freeze_up_to, normalise, pixel_statistics
+from ray_wssis.models.backbone import (
+    create_timm,
+    freeze_up_to,
+    normalise,
+    pixel_statistics,
+    probe,
+)
 from ray_wssis.models.deeplab_config import DeepLabConfig
 from ray_wssis.models.vision import freeze_batch_norm_2d
 
@@ -52,8 +58,12 @@ class DeepLab(nn.Module):
             )
         self.low_level = info.reduction().index(LOW_LEVEL_STRIDE)
         channels = info.channels()
-        if backbone.frozen_stages:
-            freeze_up_to(self.backbone, info.module_name(self.low_level))
+        self.is_channels_last = probe(self.backbone, backbone.name, [self.low_level])
+        self.frozen = backbone.frozen
+        if backbone.frozen:
+            self.backbone.requires_grad_(False)
+        elif backbone.frozen_stages:
+            freeze_up_to(self.backbone, info.module_name(self.low_level), self.low_level)
         if backbone.norm == "frozen":
             self.backbone = freeze_batch_norm_2d(self.backbone)
         norm = config.norm
@@ -73,6 +83,11 @@ class DeepLab(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
 
+    def train(self, mode: bool = True) -> "DeepLab":
+        super().train(mode)
+        self.backbone.train(mode and not self.frozen)
+        return self
+
     @property
     def neck(self) -> list[nn.Module]:
         """The modules between the backbone and the heads."""
@@ -86,6 +101,8 @@ class DeepLab(nn.Module):
         `sizes` are height and width of the images.
         """
         levels = self.backbone(normalise(images, sizes, self.mean, self.std))
+        if self.is_channels_last:
+            levels = [level.permute(0, 3, 1, 2) for level in levels]
         low = self.reduce(levels[self.low_level])  # (B, ., h, w)
         coarse = upsample(self.aspp(levels[-1]), low.shape[-2:])  # (B, ., h, w)
         features = self.dropout(self.fuse(torch.cat([coarse, low], dim=1)))  # (B, D, h, w)

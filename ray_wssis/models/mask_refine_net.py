@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ray_wssis.models.aspp import AtrousPyramidPooling, conv_norm_relu
-from ray_wssis.models.backbone import create_timm
+from ray_wssis.models.backbone import cannot_be_used, create_timm, probe
 from ray_wssis.models.mask_refine_net_config import MaskRefineNetConfig
 from ray_wssis.models.vision import Conv2dSame, pad_same
 
@@ -52,6 +52,8 @@ class MaskRefineNet(nn.Module):
                 f"encoder {config.encoder}: features at strides {info.reduction()}, wanted "
                 f"{ENCODER_STRIDES}; choose another network, for instance resnet18"
             )
+        if probe(encoder, config.encoder, list(range(len(ENCODER_STRIDES)))):
+            raise cannot_be_used(config.encoder, "its channels come last")
         self.first = PromptedFirstLayer(take_first_conv(encoder), num_classes + 1)
         self.encoder = encoder
         skips = list(info.channels())

@@ -22,6 +22,7 @@ from torch.nn.functional import interpolate
 
 from ray_wssis.models.backbone import Backbone, FeaturePyramid, normalise, pixel_statistics
 from ray_wssis.models.solov2_config import SOLOv2Config
+from ray_wssis.models.vit_pyramid import ViTPyramid, is_vit
 
 MASK_STRIDE = 4  # input pixels per pixel of the mask features
 CLASS_PRIOR = 0.01  # every cell starts as background with this much doubt
@@ -46,8 +47,9 @@ class SOLOv2(nn.Module):
 
     def __init__(self, config: SOLOv2Config, num_classes: int) -> None:
         super().__init__()
-        self.backbone = Backbone(config.backbone)
-        self.pyramid = FeaturePyramid(self.backbone, config.pyramid_channels)
+        make = ViTPyramid if is_vit(config.backbone.name) else Backbone
+        self.backbone: Backbone | ViTPyramid = make(config.backbone)
+        self.pyramid = FeaturePyramid(self.backbone.num_channels, config.pyramid_channels)
         self.instance_head = InstanceHead(config, num_classes)
         self.mask_head = MaskHead(config)
         mean, std = pixel_statistics(config.backbone.name)

@@ -39,6 +39,7 @@ def without_compiler() -> Iterator[None]:
 with without_compiler():
     import timm
     from timm.layers.conv2d_same import Conv2dSame
+    from timm.layers.norm import LayerNorm2d
     from timm.layers.norm_act import freeze_batch_norm_2d
     from timm.layers.padding import pad_same
     from timm.models.eva import Eva
@@ -53,6 +54,7 @@ __all__ = [
     "Eva",
     "FeaturePyramidNetwork",
     "LastLevelMaxPool",
+    "LayerNorm2d",
     "VisionTransformer",
     "freeze_batch_norm_2d",
     "pad_same",

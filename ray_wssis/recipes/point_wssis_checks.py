@@ -6,6 +6,7 @@ from ray_wssis.instance.segmenter_config import BACKBONE, TEACHER
 from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.instance.split import ALL, VALIDATION, WEAK
 from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
+from ray_wssis.models.licence import say_licences
 from ray_wssis.models.model_folder import check_model, hash_start
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.storage import locate
@@ -14,8 +15,19 @@ from ray_wssis.storage import locate
 def check_what_comes_later(config: PointWSSISConfig, data: Artifact) -> None:
     """Raise ValueError for what the split shows to be impossible."""
     check_models(config, data)
+    say_licences(first_weights(config))
     if config.upper_bound:
         check_upper_bound(data)
+
+
+def first_weights(config: PointWSSISConfig) -> dict[str, tuple[str, str]]:
+    """Return the network whose weights each training starts from, and their source."""
+    refiner = config.refiner.model
+    found = {"refiner": (refiner.encoder, refiner.weights)}
+    for name, stage in (("teacher", config.teacher), ("student", config.student)):
+        backbone = stage.model.network.backbone
+        found[name] = backbone.name, backbone.weights
+    return {name: found[name] for name, stage in config.trainings().items() if stage.ready is None}
 
 
 def check_models(config: PointWSSISConfig, data: Artifact) -> None:

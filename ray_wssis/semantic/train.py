@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from ray_wssis.artifacts import Artifact, Part
+from ray_wssis.models.licence import say_licences
 from ray_wssis.run import Run
 from ray_wssis.semantic.segmenter_config import SemanticStage
 from ray_wssis.semantic.split import ALL, VALIDATION
@@ -29,6 +30,9 @@ def train(
         quotas = {"strong": strong_images, "pseudo": batch - strong_images}
     if name != "student":
         stage = stage.model_copy(update={"ready": None})
+    if stage.ready is None:
+        backbone = stage.model.network.backbone
+        say_licences({run.prefix + name: (backbone.name, backbone.weights)})
     task = SemanticTask.of(name, stage, images, quotas, validation)
     return run.train(name, says, task, stage)
 

@@ -26,7 +26,7 @@ def test_features_come_at_strides_4_to_32(name: str) -> None:
 
 def test_the_pyramid_adds_a_fifth_level_and_gives_all_the_same_width() -> None:
     backbone = make()
-    levels = FeaturePyramid(backbone, 16)(backbone(torch.zeros(1, 3, 64, 128)))
+    levels = FeaturePyramid(backbone.num_channels, 16)(backbone(torch.zeros(1, 3, 64, 128)))
     assert [tuple(level.shape) for level in levels] == [
         (1, 16, 64 // stride, 128 // stride) for stride in (4, 8, 16, 32, 64)
     ]
@@ -37,9 +37,50 @@ def test_an_unknown_name_is_refused_with_near_ones() -> None:
         make("resnet5")
 
 
-def test_a_network_without_stride_4_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"vit_tiny_patch16_224: no features at stride \[4, 8"):
-        make("vit_tiny_patch16_224")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("visformer_tiny", r"no features at stride \[4\], found \[8, 16, 32\]; choose"),
+        ("coat_lite_tiny", r"\(Input height \(96\) doesn't match model \(224\)\); choose"),
+        ("hiera_tiny_224", r"of images of any size \(The size of tensor a .*\); choose"),
+        ("inception_v3", r"\(an image of 96 x 160 has features \[\(192, 20, 36\).*\); choose"),
+    ],
+)
+def test_a_network_that_cannot_be_used_is_refused_with_some_that_can(name: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"backbone {name}.*{said} another network, .*resnet50"):
+        make(name)
+
+
+@pytest.mark.parametrize("name", ["mambaout_femto", "twins_svt_small"])
+def test_networks_of_other_forms_work_too(name: str) -> None:
+    """One has its channels last, the other names its parameters unlike its modules."""
+    backbone = make(name).eval()
+    features = backbone(torch.zeros(1, 3, 64, 96))
+    assert [feature.shape for feature in features] == [
+        (1, channels, 64 // stride, 96 // stride)
+        for channels, stride in zip(backbone.num_channels, (4, 8, 16, 32), strict=True)
+    ]
+    assert not features[0].requires_grad
+    assert all(feature.requires_grad for feature in features[1:])
+
+
+def test_a_frozen_backbone_stands_still() -> None:
+    backbone = make(frozen=True, norm="batch")
+    before = backbone.eval()(torch.ones(1, 3, 64, 64))
+    backbone.train()
+    assert not backbone.body.training
+    features = backbone(torch.randn(2, 3, 64, 64))
+    assert not any(feature.requires_grad for feature in features)
+    torch.testing.assert_close(backbone.eval()(torch.ones(1, 3, 64, 64)), before)
+
+
+def test_looking_at_a_network_leaves_it_as_it_was() -> None:
+    torch.manual_seed(0)
+    alone = timm.create_model("resnet18", features_only=True).state_dict()
+    looked_at = make("resnet18", norm="batch").body
+    assert looked_at.training
+    for key, value in looked_at.state_dict().items():
+        assert torch.equal(value, alone[key]), key
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", OFFLINE_BACKBONE])

@@ -10,7 +10,7 @@ from ray_wssis.config import ConfigError, check_config
 from ray_wssis.data.records import Category
 from ray_wssis.models.deeplab_config import DeepLabConfig
 from ray_wssis.models.dpt_config import DPTConfig
-from ray_wssis.models.licence import licence_line
+from ray_wssis.models.licence import licence_line, warn_of
 from ray_wssis.models.model_folder import DESCRIPTION
 from ray_wssis.models.semantic_network import create_network
 from ray_wssis.semantic.learner import SemanticLearner
@@ -110,5 +110,6 @@ def test_backbone_neck_and_head_have_rates_of_their_own(config: SemanticConfig) 
 def test_a_model_card_names_the_licence_of_the_weights(
     name: str, weights: str, said: str, warns: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
+    warn_of.cache_clear()
     assert licence_line(name, weights).startswith(said)
     assert ("read it before you publish" in caplog.text) is warns

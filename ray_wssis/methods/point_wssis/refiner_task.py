@@ -120,14 +120,15 @@ class RefinerTask:
 
     def card(self) -> str:
         """Describe the saved model for people."""
-        pairs = self.samples
+        from ray_wssis.models.licence import licence_line
+
+        pairs, config = self.samples, self.config
         names = ", ".join(category.name for category in pairs.records.categories)
         return (
-            f"# refiner: MaskRefineNet with {self.config.encoder}\n\n"
+            f"# refiner: MaskRefineNet with {config.encoder}\n\n"
             f"Trained by ray-wssis on {len(pairs)} rough masks of {len(pairs.records)} images.\n"
             f"\n"
             f"- classes: {names}\n"
-            f"- encoder weights before training: {self.config.weights} "
-            f"(their licence applies beside that of this model)\n"
-            f"- crops: {self.config.crop_size} pixels, {self.config.crop_scale} x the rough mask\n"
+            f"- encoder weights before training: {licence_line(config.encoder, config.weights)}\n"
+            f"- crops: {config.crop_size} pixels, {config.crop_scale} x the rough mask\n"
         )
