@@ -128,18 +128,29 @@ def create_timm(name: str, weights: str, **options: Any) -> Any:
         )
     except (OSError, RuntimeError) as error:
         if weights != "hub":
-            raise cannot_be_used(name, error) from error
+            raise cannot_be_made(name, error, options) from error
         raise ValueError(
             f"backbone {name}: the weights could not be loaded from the hub ({error}); use "
             f"weights: offline with name: {OFFLINE_BACKBONE}, a local file, or none"
         ) from error
     except (AssertionError, AttributeError, NotImplementedError, TypeError, ValueError) as error:
-        raise cannot_be_used(name, error) from error
+        raise cannot_be_made(name, error, options) from error
     if weights in ("hub", "none"):
         return network
     source = offline_weights(name) if weights == "offline" else Path(weights)
     load_backbone_weights(network, source, by_order=weights == "offline")
     return network
+
+
+def cannot_be_made(name: str, reason: object, options: dict[str, Any]) -> ValueError:
+    """Say in a sentence that timm does not make a network with these options."""
+    if "output_stride" not in options:
+        return cannot_be_used(name, reason)
+    return ValueError(
+        f"backbone {name}: its coarsest features cannot be at stride {options['output_stride']}; "
+        "set output_stride: 32, choose another network, for instance resnet50, or, for a vision "
+        "transformer, decoder: dpt"
+    )
 
 
 def cannot_be_used(name: str, reason: object) -> ValueError:

@@ -30,6 +30,31 @@ def test_logits_come_at_a_quarter_of_the_input(name: str, output_stride: int) ->
     assert tuple(output.features.shape) == (2, 16, 16, 24)
 
 
+@pytest.mark.parametrize("name", ["mambaout_femto", "vgg11", "vit_tiny_patch16_224"])
+def test_a_network_that_knows_no_dilation_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}: its coarsest features cannot be at stride 16"):
+        network(name)
+
+
+def test_a_network_with_its_channels_last_is_a_backbone_at_stride_32() -> None:
+    images = torch.randint(0, 255, (2, 3, 64, 96), dtype=torch.uint8)
+    found = network("mambaout_femto", output_stride=32)(images, torch.tensor([[64, 96], [50, 70]]))
+    assert tuple(found.logits[0].shape) == (2, 5, 16, 24)
+
+
+def test_a_frozen_backbone_stands_still_and_the_rest_learns() -> None:
+    backbone = BackboneConfig(name="resnet18", weights="none", frozen=True, norm="batch")
+    config = DeepLabConfig(
+        backbone=backbone, aspp_width=16, low_level_width=8, decoder_width=16, norm="group"
+    )
+    found = DeepLab(config, 5).train()
+    assert not found.backbone.training
+    images = torch.randint(0, 255, (2, 3, 64, 96), dtype=torch.uint8)
+    found(images, torch.tensor([[64, 96]] * 2)).logits[0].square().sum().backward()
+    for name, parameter in found.named_parameters():
+        assert (parameter.grad is None) == name.startswith("backbone."), name
+
+
 def test_two_heads_see_the_same_features() -> None:
     images = torch.randint(0, 255, (1, 3, 64, 64), dtype=torch.uint8)
     twice = network("resnet18", heads=2)
