@@ -42,10 +42,7 @@ class LPLConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_data(self) -> "LPLConfig":
-        if self.data.is_sparse:
-            raise ValueError(
-                "data: lpl needs images with class maps; recipe: agmm takes sparse ones"
-            )
+        self.data.need_class_maps()
         return self
 
     def stages(self) -> list[str]:

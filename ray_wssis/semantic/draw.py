@@ -15,8 +15,10 @@ def draw_audit(strong: Records, share: float, seed: int) -> tuple[Records, Recor
 
     The audit gets `share` (0 to 0.5) of the images, rounded down but at least one; fewer, perhaps
     none, if otherwise fewer than two images were left to learn from, or none with a class that the
-    strong images show.
+    strong images show.  With a share of 1 it gets them all.
     """
+    if share == 1:
+        return strong.select([]), strong
     labels = {place: record.tags or () for place, record in enumerate(strong)}
     able = [place for place, tags in labels.items() if tags]
     line = _in_line(strong, able, "audit", seed)

@@ -7,6 +7,7 @@ Legend: B images, K classes, H W pixels of the original image, S canvas pixels.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -202,12 +203,17 @@ def restrict(logits: Float[Tensor, "B K H W"], tags: Tensor) -> Float[Tensor, "B
     return logits.masked_fill(~tags[:, :, None, None], ABSENT)
 
 
-def network_image(
-    image: UInt8[np.ndarray, "_ _ 3"], config: SemanticConfig
-) -> UInt8[np.ndarray, "_ _ 3"]:
+class Sized(Protocol):
+    """The configuration of a network."""
+
+    @property
+    def sides(self) -> tuple[int, int]: ...  # shorter and longest, network pixels
+
+
+def network_image(image: UInt8[np.ndarray, "_ _ 3"], config: Sized) -> UInt8[np.ndarray, "_ _ 3"]:
     """Resize an image for the network; its aspect ratio stays."""
     height, width = image.shape[:2]
-    return resize_image(image, *shortest_edge_size(height, width, config.shorter, config.longest))
+    return resize_image(image, *shortest_edge_size(height, width, *config.sides))
 
 
 def resized(image: UInt8[np.ndarray, "_ _ 3"], scale: float) -> UInt8[np.ndarray, "_ _ 3"]:

@@ -1,8 +1,8 @@
 """The data of a semantic run: strong, weak and validation images, as records.
 
 Strong images have a class map, weak ones only tags: the labels of all classes that they may show,
-background included.  Some of the strong images are kept from training, to audit with.  With
-`data.sparse` all training images have sparse labels instead.
+background included.  Some of the strong images are kept from training, to audit with; all of them
+where tags alone teach.  With `data.sparse` all training images have sparse labels instead.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from ray_wssis.semantic.counts import counts
 from ray_wssis.semantic.draw import draw_audit
 from ray_wssis.semantic.sources import Gathered, deciding_files, deciding_folders, gather
 from ray_wssis.semantic.sparse import cut_sparse, sparse_counts
-from ray_wssis.semantic.split_checks import check_parts, check_sparse
+from ray_wssis.semantic.split_checks import check_parts, check_sparse, check_tags_alone
 from ray_wssis.semantic.split_config import SemanticDataConfig
 from ray_wssis.storage import hash_file, locate, write_json
 
@@ -95,7 +95,10 @@ def write_strong_and_weak(
     """Write images with class maps and images with tags, and what else is known."""
     strong, truth, validation = parts.strong, parts.weak, parts.validation
     weak = as_weak(truth, parts.said, config.tag_noise, seed)
-    check_parts(parts, weak)
+    if config.tags_alone:
+        check_tags_alone(weak, validation)
+    else:
+        check_parts(parts, weak)
     warn_of_shared_images({"strong": strong, "weak": weak, "validation": validation})
     taught, audit = draw_audit(strong, config.audit, seed)
     if config.audit and not len(audit):

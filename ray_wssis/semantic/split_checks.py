@@ -3,6 +3,7 @@
 import logging
 
 from ray_wssis.data.class_maps.png import UNKNOWN
+from ray_wssis.data.class_maps.tags import background_of
 from ray_wssis.data.records import Records
 from ray_wssis.semantic.counts import images_of_classes, num_pixels
 from ray_wssis.semantic.sources import Gathered
@@ -24,6 +25,23 @@ def check_parts(parts: Gathered, weak: Records) -> None:
     unseen = wanted - images_of_classes(parts.strong)
     in_vain = "are in weak or validation images and no strong image shows them"
     _warn_of_untaught(unseen, parts.strong, in_vain, "Try another seed, or more class maps")
+
+
+def check_tags_alone(weak: Records, validation: Records) -> None:
+    """Check the images of a split whose class maps teach nothing.
+
+    Raises ValueError if no weak image has the tag of a class, or no validation image shows one.
+    """
+    _check_shows("validation", validation, "there is nothing to validate on")
+    _warn_of_missing_tags(weak)
+    tagged = images_of_classes(weak)
+    if not set(tagged) - set(background_of(weak.categories)):
+        raise ValueError(
+            f"there is nothing to teach: none of the {len(weak)} weak images has the tag of a class"
+        )
+    in_vain = "are in validation images and no image has their tag"
+    unseen = images_of_classes(validation) - tagged
+    _warn_of_untaught(unseen, weak, in_vain, "Tag some images with them")
 
 
 def check_sparse(sparse: Records, validation: Records) -> None:

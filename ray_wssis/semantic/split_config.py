@@ -56,7 +56,9 @@ class SemanticDataConfig(Config):
     tag_noise: float = Field(default=0, ge=0, le=1)  # chance that a tag is left out, or one added
     sparse: SparseConfig | None = None  # drawn from the class maps, which training images lose
     sparse_labels: SparseLabelsConfig | None = None  # files of somebody, instead
-    audit: float = Field(default=0.1, ge=0, le=0.5)  # share of images with a map, not learnt from
+    # Share of the images with a class map that nothing learns from, up to a half; 1: all of them,
+    # and tags alone teach.
+    audit: float = Field(default=0.1, ge=0, le=1)
 
     @model_validator(mode="after")
     def check_source(self) -> "SemanticDataConfig":
@@ -94,10 +96,27 @@ class SemanticDataConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def check_audit(self) -> "SemanticDataConfig":
+        if 0.5 < self.audit < 1:
+            raise ValueError(
+                f"audit is {self.audit}: it is a share up to 0.5, or 1 to learn from tags alone"
+            )
+        if self.tags_alone and self.is_sparse:
+            raise ValueError("audit is 1: with sparse labels nothing could be learnt; give less")
+        return self
+
     def need_class_maps(self) -> None:
-        """Raise ValueError for sparse labels, which only some recipes learn from."""
+        """Raise ValueError for labels that only some recipes learn from."""
         if self.is_sparse:
             raise ValueError("data: sparse labels are for the recipe agmm; this one needs masks")
+        if self.tags_alone:
+            raise ValueError("data: audit: 1 is for the recipe cam; this one learns from masks too")
+
+    @property
+    def tags_alone(self) -> bool:
+        """Tell whether class maps are there to measure with, and nothing learns from them."""
+        return self.audit == 1
 
     @property
     def sparse_kind(self) -> str:

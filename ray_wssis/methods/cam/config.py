@@ -1,0 +1,76 @@
+"""Configuration of class activation maps: the classifier, and labels made of its maps."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ray_wssis.config import Config
+from ray_wssis.models.classifier_config import ClassifierConfig
+from ray_wssis.models.solov2_config import PADDING_MULTIPLE
+from ray_wssis.semantic.augment_config import SemanticAugment
+from ray_wssis.semantic.segmenter_config import Views
+from ray_wssis.training.config import ScaledTraining
+
+KIND = "classifier"  # in `config.json` of a model folder
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class ClassifierModel(Config):
+    """A classifier and the sizes it sees."""
+
+    network: ClassifierConfig = ClassifierConfig()
+    shorter: int = Field(default=512, ge=PADDING_MULTIPLE)  # network pixels
+    longest: int = Field(default=1024, ge=PADDING_MULTIPLE)
+
+    @model_validator(mode="after")
+    def check_sizes(self) -> Self:
+        if self.longest < self.shorter:
+            raise ValueError(f"longest is {self.longest}, less than shorter, {self.shorter}")
+        return self
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        return self.shorter, self.longest
+
+
+class ClassifierStage(Config):
+    """A stage that trains a classifier on tags, or adopts one."""
+
+    model: ClassifierModel
+    augment: SemanticAugment = SemanticAugment()
+    training: ScaledTraining
+    ready: str | None = None  # a model folder to use as it is: nothing is trained
+
+
+class PAMR(Config):
+    """Pixel-adaptive mask refinement (arXiv:2005.08104)."""
+
+    name: Literal["pamr"] = "pamr"
+    iterations: int = Field(default=10, ge=1)
+    dilations: tuple[Annotated[int, Field(ge=1)], ...] = (1, 2, 4, 8, 12, 24)  # network pixels
+
+
+class Policy(Config):
+    """The way from scores, 0..1, to labels."""
+
+    threshold: Share = 0.3  # score above which a pixel is of a class, not background
+    sure_background: Share = 0.05  # score up to which background is sure
+    sure_class: Share = 0.3  # score from which a class is sure
+
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        if not 0 < self.sure_background <= self.threshold <= self.sure_class < 1:
+            raise ValueError(
+                "0 < sure_background <= threshold <= sure_class < 1 must hold; they are "
+                f"{self.sure_background}, {self.threshold}, {self.sure_class}"
+            )
+        return self
+
+
+class CamLabels(Config):
+    """Labels that class activation maps become."""
+
+    views: Views = Views(scales=(0.5, 1.0, 1.5, 2.0), flip=True)  # whose maps are added up
+    refine: PAMR | None = PAMR()
+    policy: Policy = Policy()
+    max_failures: int | None = Field(default=None, ge=0)  # images; null: any number

@@ -1,0 +1,74 @@
+"""A classifier of images whose scores are means of maps: where a map is high, the class is seen.
+
+"Learning deep features for discriminative localization" (arXiv:1512.04150): with global average
+pooling before a linear classifier without bias, classifying every cell first and pooling afterwards
+is the same, and gives a class activation map (CAM) for every class.
+
+Legend: B images, K classes, D channels, H W canvas pixels, h w cells of the features.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor, nn
+
+from ray_wssis.models.backbone import create_timm, freeze_up_to, normalise, pixel_statistics
+from ray_wssis.models.classifier_config import ClassifierConfig
+from ray_wssis.models.vision import freeze_batch_norm_2d, timm
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierOutput:
+    maps: Float[Tensor, "B K h w"]  # scores of every cell
+    features: Float[Tensor, "B D h w"]  # what the head sees
+
+
+class Classifier(nn.Module):
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: ClassifierConfig, num_classes: int) -> None:
+        super().__init__()
+        backbone = config.backbone
+        options: dict[str, Any] = {"out_indices": levels_up_to(config)}
+        if config.output_stride != 32:
+            options["output_stride"] = config.output_stride
+        self.backbone = create_timm(backbone.name, backbone.weights, **options)
+        info: Any = self.backbone.feature_info
+        if backbone.frozen_stages:
+            freeze_up_to(self.backbone, info.module_name(info.reduction().index(4)))
+        if backbone.norm == "frozen":
+            self.backbone = freeze_batch_norm_2d(self.backbone)
+        self.head = nn.Conv2d(info.channels()[-1], num_classes, 1, bias=False)
+        mean, std = pixel_statistics(backbone.name)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def forward(
+        self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]
+    ) -> ClassifierOutput:
+        """Classify the cells of RGB canvases, H and W multiples of 32, images top left in them.
+
+        `sizes` are height and width of the images.
+        """
+        features = self.backbone(normalise(images, sizes, self.mean, self.std))[-1]  # (B, D, h, w)
+        return ClassifierOutput(maps=self.head(features), features=features)
+
+
+def levels_up_to(config: ClassifierConfig) -> tuple[int, ...]:
+    """Return the places of the backbone's features up to the last ones of the wanted stride.
+
+    Raises ValueError if it has none of that stride, or is no network of timm.
+    """
+    name = config.backbone.name
+    if not timm.is_model(name):
+        create_timm(name, "none")  # says which there are
+    with torch.device("meta"):
+        info: Any = timm.create_model(name, features_only=True).feature_info
+    strides = info.reduction()
+    wanted = strides[-1] if config.stride is None else config.stride
+    if wanted not in strides:
+        raise ValueError(f"backbone {name}: no features at stride {wanted}, found {strides}")
+    return tuple(range(len(strides) - strides[::-1].index(wanted)))
