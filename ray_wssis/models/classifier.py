@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ray_wssis.models.backbone import create_timm, freeze_up_to, normalise, pixel_statistics
 from ray_wssis.models.classifier_config import ClassifierConfig
-from ray_wssis.models.vision import freeze_batch_norm_2d, timm
+from ray_wssis.models.vision import freeze_batch_norm_2d
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,9 @@ class Classifier(nn.Module):
     def __init__(self, config: ClassifierConfig, num_classes: int) -> None:
         super().__init__()
         backbone = config.backbone
-        options: dict[str, Any] = {"out_indices": levels_up_to(config)}
-        if config.output_stride != 32:
-            options["output_stride"] = config.output_stride
-        self.backbone = create_timm(backbone.name, backbone.weights, **options)
+        options = {} if config.output_stride == 32 else {"output_stride": config.output_stride}
+        levels = levels_up_to(config.stride, backbone.name, options)
+        self.backbone = create_timm(backbone.name, backbone.weights, out_indices=levels, **options)
         info: Any = self.backbone.feature_info
         if backbone.frozen_stages:
             freeze_up_to(self.backbone, info.module_name(info.reduction().index(4)))
@@ -57,18 +56,15 @@ class Classifier(nn.Module):
         return ClassifierOutput(maps=self.head(features), features=features)
 
 
-def levels_up_to(config: ClassifierConfig) -> tuple[int, ...]:
-    """Return the places of the backbone's features up to the last ones of the wanted stride.
+def levels_up_to(stride: int | None, name: str, options: dict[str, Any]) -> tuple[int, ...]:
+    """Return the places of the backbone's features up to the last ones of a stride.
 
     Raises ValueError if it has none of that stride, or is no network of timm.
     """
-    name = config.backbone.name
-    if not timm.is_model(name):
-        create_timm(name, "none")  # says which there are
     with torch.device("meta"):
-        info: Any = timm.create_model(name, features_only=True).feature_info
+        info: Any = create_timm(name, "none", **options).feature_info
     strides = info.reduction()
-    wanted = strides[-1] if config.stride is None else config.stride
+    wanted = strides[-1] if stride is None else stride
     if wanted not in strides:
         raise ValueError(f"backbone {name}: no features at stride {wanted}, found {strides}")
     return tuple(range(len(strides) - strides[::-1].index(wanted)))

@@ -201,3 +201,33 @@ def test_configurations_that_make_no_sense_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=complaint):
         check_config(SemanticDataConfig, values, "here")
+
+
+def test_with_tags_alone_every_class_map_audits(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, images="abcdef", maps="abcd")
+    tags = tmp_path / "tags.csv"
+    tags.write_text("e.png,cat\nf.png,dog\n")
+    config = SemanticDataConfig(folder=folder, tags=str(tags), audit=1, validation_percent=25)
+    made = split(run_in(tmp_path / "run"), config)
+    sizes = {name: len(Records.read(made / name)) for name in (STRONG, TAUGHT, AUDIT, WEAK)}
+    assert sizes == {STRONG: 3, TAUGHT: 0, AUDIT: 3, WEAK: 2}
+
+
+def test_with_tags_alone_a_class_map_to_validate_on_is_enough(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path, images="abc", maps="a")
+    tags = tmp_path / "tags.csv"
+    tags.write_text("b.png,cat\nc.png,dog\n")
+    config = SemanticDataConfig(folder=folder, tags=str(tags), audit=1)
+    made = split(run_in(tmp_path / "run"), config)
+    assert not len(Records.read(made / AUDIT)) and len(Records.read(made / WEAK)) == 2
+
+
+def test_with_tags_alone_somebody_must_have_named_a_class(tmp_path: Path) -> None:
+    config = SemanticDataConfig(folder=write_folder(tmp_path, images="abc", maps="a"), audit=1)
+    with pytest.raises(ValueError, match="none of the 2 weak images has the tag of a class"):
+        split(run_in(tmp_path / "run"), config)
+
+
+def test_a_share_of_most_class_maps_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"audit is 0\.8: it is a share up to 0\.5, or 1"):
+        SemanticDataConfig(annotations="a.json", images="b", audit=0.8)

@@ -59,9 +59,9 @@ class DrawActivationMaps:
             drawn = maps_of.draw(shown, [record.tags for record in records], self.labels.views)
             rows: list[Row] = []
             for record, pixels, maps in zip(records, shown, drawn, strict=True):
-                if refiner is not None:
+                present = maps.flatten(1).amax(dim=1) > 0
+                if refiner is not None and present.any():
                     colours = torch.from_numpy(pixels).to(maps.device).permute(2, 0, 1).float()
-                    present = maps.flatten(1).amax(dim=1) > 0
                     maps[present] = refine(
                         maps[present], colours, refiner.iterations, refiner.dilations
                     )

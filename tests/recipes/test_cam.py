@@ -1,0 +1,96 @@
+"""Tags alone from end to end on a handful of images: every stage real, only Ray's workers stay
+out."""
+
+import numpy as np
+import pytest
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact
+from ray_wssis.config import ConfigError
+from ray_wssis.data.class_maps.png import UNKNOWN, decode
+from ray_wssis.data.records import Records
+from ray_wssis.recipes.catalogue import load_recipe
+from ray_wssis.run import ROWS
+from ray_wssis.semantic.merge import PSEUDO_LABELS
+from ray_wssis.semantic.split import AUDIT, TAUGHT, WEAK
+from ray_wssis.storage import read_json
+from ray_wssis.streaming.table import read_rows
+from tests.support.in_process import refuse_work, stream_here, train_here
+from tests.support.made import make
+from tests.support.tiny_cam import NETWORK as CLASSIFIER
+from tests.support.tiny_semantic import NETWORK
+
+FEW = [
+    "data.semantic_shapes={num_images: 12, num_validation_images: 3}",
+    "data.masks=4",
+    "baseline=true",
+    "merge.min_confidence=0.5",
+    *(
+        f"{stage}.{change}"
+        for stage, network in (("classifier", CLASSIFIER), ("student", NETWORK))
+        for change in (
+            f"model.network={network}",
+            "training.steps=2",
+            "training.batch_size=4",
+            "training.warmup_steps=0",
+        )
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ray_wssis.training.run.train", train_here)
+        patch.setattr("ray_wssis.streaming.stream.stream", stream_here)
+        return make(load_recipe("cam_shapes", FEW), tmp_path_factory.mktemp("cam") / "run")
+
+
+@pytest.mark.slow
+def test_every_stage_is_made_and_none_twice(
+    made: dict[str, Artifact], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_recipe("cam_shapes", FEW)
+    assert list(made) == config.stages()
+    refuse_work(monkeypatch)
+    again = make(config, made["split"].folder.parent)
+    assert {name: artifact.digest for name, artifact in again.items()} == {
+        name: artifact.digest for name, artifact in made.items()
+    }
+
+
+@pytest.mark.slow
+def test_class_maps_only_measure(made: dict[str, Artifact]) -> None:
+    assert len(Records.read(made["split"] / TAUGHT)) == 0
+    assert len(Records.read(made["split"] / AUDIT)) == 4
+    assert read_json(made["audit"] / "audit.json")["num_audit_images"] == 4
+    points = read_json(made["curve"] / "curve.json")["points"]
+    assert points[0][0] == 0 and points[-1][0] == 1
+    assert all(0 <= miou <= 100 for _, miou in points)
+
+
+@pytest.mark.slow
+def test_labels_are_tags_and_unsure_pixels_are_not_learnt(made: dict[str, Artifact]) -> None:
+    weak = {record.image_id: record for record in Records.read(made["split"] / WEAK)}
+    pseudo = {record.image_id: record for record in Records.read(made["merged"] / PSEUDO_LABELS)}
+    rows = read_rows(made["labels"] / ROWS, source=UPath(WEAK).stem)
+    assert sorted(row["image_id"] for row in rows) == sorted(weak) == sorted(pseudo)
+    for row in rows:
+        image = row["image_id"]
+        labels, confidence = decode(row["class_map"]), decode(row["confidence"])
+        assert set(np.unique(labels)) <= set(weak[image].tags or ())
+        assert set(np.unique(decode(row["classes"]))) <= set(weak[image].tags or ())
+        learnt = np.where(confidence < 127.5, UNKNOWN, labels)
+        assert (decode(pseudo[image].class_map or b"") == learnt).all()
+
+
+@pytest.mark.slow
+def test_the_page_shows_every_threshold(made: dict[str, Artifact]) -> None:
+    page = (made["report"] / "index.html").read_text()
+    assert "Background threshold" in page and "mIoU on audit images" in page
+
+
+def test_masks_that_teach_need_a_share_of_each_step() -> None:
+    with pytest.raises(ConfigError, match=r"student.strong_images.*give it unless"):
+        load_recipe("cam_shapes", ["data.audit=0.1"])
+    load_recipe("cam_shapes", ["data.audit=0.1", "student.strong_images=4"])
