@@ -14,7 +14,13 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor, nn
 
-from ray_wssis.models.backbone import create_timm, freeze_up_to, normalise, pixel_statistics
+from ray_wssis.models.backbone import (
+    create_timm,
+    freeze_up_to,
+    normalise,
+    pixel_statistics,
+    probe,
+)
 from ray_wssis.models.classifier_config import ClassifierConfig
 from ray_wssis.models.vision import freeze_batch_norm_2d
 
@@ -36,14 +42,24 @@ class Classifier(nn.Module):
         levels = levels_up_to(config.stride, backbone.name, options)
         self.backbone = create_timm(backbone.name, backbone.weights, out_indices=levels, **options)
         info: Any = self.backbone.feature_info
-        if backbone.frozen_stages:
-            freeze_up_to(self.backbone, info.module_name(info.reduction().index(4)))
+        self.is_channels_last = probe(self.backbone, backbone.name, [len(levels) - 1])
+        self.frozen = backbone.frozen
+        if backbone.frozen:
+            self.backbone.requires_grad_(False)
+        elif backbone.frozen_stages:
+            first = info.reduction().index(4)
+            freeze_up_to(self.backbone, info.module_name(first), first)
         if backbone.norm == "frozen":
             self.backbone = freeze_batch_norm_2d(self.backbone)
         self.head = nn.Conv2d(info.channels()[-1], num_classes, 1, bias=False)
         mean, std = pixel_statistics(backbone.name)
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> "Classifier":
+        super().train(mode)
+        self.backbone.train(mode and not self.frozen)
+        return self
 
     def forward(
         self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]
@@ -52,7 +68,9 @@ class Classifier(nn.Module):
 
         `sizes` are height and width of the images.
         """
-        features = self.backbone(normalise(images, sizes, self.mean, self.std))[-1]  # (B, D, h, w)
+        features = self.backbone(normalise(images, sizes, self.mean, self.std))[-1]
+        if self.is_channels_last:
+            features = features.permute(0, 3, 1, 2)  # (B, D, h, w)
         return ClassifierOutput(maps=self.head(features), features=features)
 
 
