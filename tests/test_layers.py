@@ -55,6 +55,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         {"app"},
         {"one_machine"},
         {"command"},
+        {"label_page"},
     ],
 }
 RANKS = {

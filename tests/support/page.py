@@ -36,11 +36,27 @@ def drop(page: Page, name: str, image: bytes, kind: str = "image/png") -> None:
 
 def click(page: Page, x: float, y: float, width: int = 160, **how: Any) -> None:
     """Click a point of an image that is `width` x 160 pixels and fitted into the canvas."""
+    place = dict(zip("xy", place_of(page, x, y, width), strict=True))
+    page.locator("#canvas").click(position=place, **how)
+
+
+def place_of(page: Page, x: float, y: float, width: int = 160) -> tuple[float, float]:
+    """The place of a point of such an image on the canvas."""
     box = page.locator("#canvas").bounding_box()
     scale = min(box["width"] / width, box["height"] / 160)
     left, top = (box["width"] - width * scale) / 2, (box["height"] - 160 * scale) / 2
-    place = {"x": left + x * scale, "y": top + y * scale}
-    page.locator("#canvas").click(position=place, **how)
+    return left + x * scale, top + y * scale
+
+
+def drag(page: Page, *points: tuple[float, float]) -> None:
+    """Draw a stroke through points of an image of 160 x 160 pixels."""
+    box = page.locator("#canvas").bounding_box()
+    for number, point in enumerate(points):
+        x, y = place_of(page, *point)
+        page.mouse.move(box["x"] + x, box["y"] + y, steps=4)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
 
 
 def wait_for_masks(page: Page, num_objects: int) -> None:

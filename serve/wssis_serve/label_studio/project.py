@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wssis_serve.errors import unprocessable
+from wssis_serve.errors import ApiError, unprocessable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +71,11 @@ def version_of(models: dict[str, Any]) -> str:
 
 
 def student_of(models: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = next(model for model in models["models"] if model["name"] == "student")
-    return found
+    for model in models["models"]:
+        if model["name"] == "student":
+            found: dict[str, Any] = model
+            return found
+    raise ApiError(404, "not_found", "this server has no model")
 
 
 def listed(names: Sequence[str]) -> str:

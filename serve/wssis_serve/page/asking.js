@@ -32,7 +32,7 @@ export class Asking {
     const classes = models.find((model) => model.name === "student")?.classes ?? [];
     Object.assign(this.session, { models, classes, takesPoints });
     await this.onModels(hasQueue);
-    if (!takesPoints) say("No teacher is served here: points are kept, but get no masks.");
+    if (!takesPoints && models.length) say("No teacher is served here: points are kept, but get no masks.");
   }
 
   // Ask the student about an image, once.

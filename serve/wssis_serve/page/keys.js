@@ -14,6 +14,12 @@ const KEYS = [
   [["q"], "mode", "new", "q", "a click adds a new object"],
   [["w"], "mode", "on", "w", "a click is on the selected object"],
   [["e"], "mode", "off", "e", "a click is off the selected object"],
+  [["b"], "mode", "brush", "b", "brush: a stroke adds to the selected object, or begins a new one"],
+  [["v"], "mode", "eraser", "v", "eraser: a stroke takes away from the selected object"],
+  [["l"], "mode", "outline", "l", "outline: a stroke around an object is filled"],
+  [["["], "resize", -1, "[", "a smaller brush"],
+  [["]"], "resize", 1, "]", "a larger brush"],
+  [["g"], "drawAgain", null, "g", "draw the selected object again from its clicks"],
   [["x"], "toggleCrosshair", null, "x", "a crosshair to point with: arrow keys (shift: fine steps), then Enter"],
   [["j"], "selectNext", 1, "j", "select the next object"],
   [["k"], "selectNext", -1, "k", "select the previous object"],
@@ -37,7 +43,8 @@ const CLICKS = [
   ["alt or ctrl + click", "add a point on the selected object"],
   ["shift + click, right click", "add a point off the selected object"],
   ["double click in the list", "accept the student's instance"],
-  ["drag", "move the image"],
+  ["drag", "move the image; with brush, eraser or outline: draw"],
+  ["middle button", "move the image, also while drawing"],
 ];
 
 // The command of a key event and its value; undefined if it has none, or belongs to a form.

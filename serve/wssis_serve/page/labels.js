@@ -110,6 +110,12 @@ export function acceptedObject(suggestion) {
   return { key: ++lastKey, categoryId, point: null, clicks: [], suggestion, answer };
 }
 
+// An object of which a person drew the mask; it keeps the point and the clicks that it had.
+export function drawnObject(old, categoryId, mask) {
+  const answer = { state: "mask", mask, score: null, expectedIou: null, flags: [] };
+  return old ? { ...old, answer } : { key: ++lastKey, categoryId, point: null, clicks: [], answer };
+}
+
 // An object that the server stored.
 export function storedObject(entry) {
   const { category_id: categoryId, point = null, segmentation, bbox, area, score } = entry;

@@ -80,29 +80,68 @@ export function pixelsInBox({ ends, height, bbox: [left, top, width, rows] }) {
   return pixels;
 }
 
-let tiles = new WeakMap(); // from a mask to its last tile of each colour
+// The mask of an image of (height, width) whose pixels in `box` are given row by row, 1 on the
+// object, and that is empty elsewhere; null without any pixel.
+export function maskOfPixels(pixels, [left, top, across, down], height, width) {
+  const ends = [];
+  let [area, x0, y0, x1, y1] = [0, Infinity, Infinity, 0, 0];
+  for (let x = 0; x < across; x++) {
+    for (let y = 0; y < down; y++) {
+      if (!pixels[y * across + x]) continue;
+      const place = (left + x) * height + top + y;
+      if (ends.at(-1) === place) ends[ends.length - 1] = place + 1;
+      else ends.push(place, place + 1);
+      area++;
+      [x0, x1] = [Math.min(x0, x), x + 1];
+      [y0, y1] = [Math.min(y0, y), Math.max(y1, y + 1)];
+    }
+  }
+  if (!area) return null;
+  if (ends.at(-1) < height * width) ends.push(height * width);
+  const bbox = [left + x0, top + y0, x1 - x0, y1 - y0];
+  return { height, width, counts: codeOf(ends), ends: Uint32Array.from(ends), bbox, area };
+}
+
+// The compressed code of runs that end there; see `runEnds`.
+export function codeOf(ends) {
+  const lengths = Array.from(ends, (end, i) => end - (i ? ends[i - 1] : 0));
+  let code = "";
+  for (const [i, length] of lengths.entries()) {
+    let rest = i > 2 ? length - lengths[i - 2] : length;
+    for (let isMore = true; isMore; ) {
+      const group = rest & 31;
+      rest >>= 5;
+      isMore = rest !== (group & 16 ? -1 : 0);
+      code += String.fromCharCode(48 + group + (isMore ? 32 : 0));
+    }
+  }
+  return code;
+}
+
+let tiles = new WeakMap(); // from a mask to its last tile of each look
 
 // To be called before other masks are drawn: tiles are large.
 export function forgetTiles() {
   tiles = new WeakMap();
 }
 
-// Draw a mask in a colour.  `context` draws in pixels of the image; `scale` is the number of pixels
+// Draw a mask in a colour, and its edge perhaps in another.  `context` draws in pixels of the image; `scale` is the number of pixels
 // of the screen in one of those.
-export function drawMask(context, mask, colour, scale) {
+export function drawMask(context, mask, colour, scale, edgeColour = colour) {
   const [left, top, width, height] = mask.bbox;
   const sharpest = Math.sqrt(MOST_TILE_PIXELS / (width * height));
   const wanted = Math.min(2 ** Math.ceil(Math.log2(scale)), sharpest);
   if (!tiles.has(mask)) tiles.set(mask, new Map());
   const ofMask = tiles.get(mask);
-  if (ofMask.get(colour)?.scale !== wanted) {
-    ofMask.set(colour, { scale: wanted, canvas: tile(mask, colour, wanted) });
+  const look = `${colour} ${edgeColour}`;
+  if (ofMask.get(look)?.scale !== wanted) {
+    ofMask.set(look, { scale: wanted, canvas: tile(mask, colour, edgeColour, wanted) });
   }
-  context.drawImage(ofMask.get(colour).canvas, left, top, width, height);
+  context.drawImage(ofMask.get(look).canvas, left, top, width, height);
 }
 
 // A canvas of the box of a mask: a translucent inside and an opaque edge.
-function tile(mask, colour, scale) {
+function tile(mask, colour, edgeColour, scale) {
   const [, , boxWidth, boxHeight] = mask.bbox;
   const width = Math.max(1, Math.round(boxWidth * scale));
   const height = Math.max(1, Math.round(boxHeight * scale));
@@ -111,6 +150,7 @@ function tile(mask, colour, scale) {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d");
   const tilePixels = context.createImageData(width, height);
+  const [ofEdge, ofInside] = [rgb(edgeColour), rgb(colour)];
   for (let y = 0, at = 0; y < height; y++) {
     for (let x = 0; x < width; x++, at++) {
       if (!inside[at]) continue;
@@ -119,14 +159,20 @@ function tile(mask, colour, scale) {
         !(inside[at - edge] && inside[at + edge] && inside[at - 1] && inside[at + 1]) ||
         !(inside[at - edge * width] && inside[at + edge * width]) ||
         !(inside[at - width] && inside[at + width]);
+      tilePixels.data.set(isEdge ? ofEdge : ofInside, 4 * at);
       tilePixels.data[4 * at + 3] = isEdge ? 255 : 255 * FILL_OPACITY;
     }
   }
   context.putImageData(tilePixels, 0, 0);
-  context.globalCompositeOperation = "source-in"; // keep the opacity, take the colour
-  context.fillStyle = colour;
-  context.fillRect(0, 0, width, height);
   return canvas;
+}
+
+// Red, green and blue of a colour of CSS.
+function rgb(colour) {
+  const context = new OffscreenCanvas(1, 1).getContext("2d");
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  return context.getImageData(0, 0, 1, 1).data.subarray(0, 3);
 }
 
 // The nearest pixel of `pixels` for each pixel of another size.

@@ -6,7 +6,11 @@ const MOST_NAMES = 40; // with more instances, only the one under the pointer sh
 const ON = "#ffffff";
 const OFF = "#ff5a4f";
 
-const COLOURS = ["#56b4e9", "#e69f00", "#00b486", "#f0e442", "#cc79a7", "#d55e00", "#9fb3ff"];
+// As far from each other as ten colours can be, also for people who see two primary colours only.
+const COLOURS = [
+  ...["#16f39b", "#c716f3", "#bebeef", "#cb0b0b", "#f3c716"],
+  ...["#21836f", "#cb0ba5", "#f58d47", "#c981f8", "#beefef"],
+];
 
 // The colour of the class number `index`: distinct for the first few, then around the circle.
 export function colourOf(index) {
@@ -55,16 +59,17 @@ export class Overlay {
     const isOpen = !thing.answer; // not accepted yet
     if (thing.answer?.state === "pending") context.globalAlpha = 0.4;
     else if (isOpen && !isMarked) context.globalAlpha = 0.8;
-    const colour = thing === object ? "#ffffff" : this.#colour(thing);
-    if (isMarked) drawMask(context, maskOf(thing), this.#colour(thing), view.scale * devicePixelRatio);
-    drawMask(context, maskOf(thing), colour, view.scale * devicePixelRatio);
+    const edge = thing === object ? "#ffffff" : this.#colour(thing);
+    const scale = view.scale * devicePixelRatio;
+    if (isMarked) drawMask(context, maskOf(thing), this.#colour(thing), scale);
+    drawMask(context, maskOf(thing), this.#colour(thing), scale, edge);
     context.globalAlpha = 1;
   }
 
   #name(context, view, thing, taken) {
     const [x, y] = view.toCanvas(maskOf(thing).bbox);
     const score = thing.score ?? thing.answer.score;
-    const text = `${this.session.classOf(thing.categoryId).name} ${score?.toFixed(2) ?? ""}`;
+    const text = `${this.session.classOf(thing.categoryId).name} ${score?.toFixed(2) ?? ""}`.trim();
     context.font = "600 12px system-ui, sans-serif";
     const width = context.measureText(text).width + 10;
     const left = Math.max(0, Math.min(x, view.canvas.clientWidth - width));

@@ -4,10 +4,11 @@ import { Asking } from "./asking.js";
 import { Gallery } from "./gallery.js";
 import { listenForFiles, saveAs } from "./incoming.js";
 import { commandOf, showKeys } from "./keys.js";
-import { LabelledImage, acceptedObject, askedAgain, pointedObject, toCoco } from "./labels.js";
+import { LabelledImage, acceptedObject, askedAgain, drawnObject, pointedObject, toCoco } from "./labels.js";
 import { forgetTiles } from "./masks.js";
 import { complain, say } from "./messages.js";
 import { Overlay } from "./overlay.js";
+import { Pen, TOOLS, drawn } from "./pen.js";
 import { Panels } from "./panels.js";
 import { Queue } from "./queue.js";
 import { session } from "./session.js";
@@ -22,6 +23,7 @@ const canvas = element("canvas");
 const asking = new Asking(session, {
   onModels: async (hasQueue) => {
     if (hasQueue) await openQueue();
+    element("of-student").hidden = !session.models.length;
     panels.showClasses();
     pickClass(session.classes[0].category_id);
     if (hasQueue) gallery.show(session.queue.nextOpen(null) ?? session.images[0]);
@@ -30,8 +32,13 @@ const asking = new Asking(session, {
   onMasks: (image) => session.queue?.changed(image),
 });
 const overlay = new Overlay(session);
+const pen = new Pen({ toolOf: mode, onStart: startStroke, onDrawn: finishStroke });
 const view = new View(canvas, {
-  paint: (context) => overlay.paint(context, view),
+  paint: (context) => {
+    overlay.paint(context, view);
+    pen.paint(context, view, session.colour, session.pointer);
+  },
+  stroke: pen.strokeOn(() => view),
   onClick: (point, event) => click(point, modeOf(event)),
   onHover: hover,
 });
@@ -98,11 +105,19 @@ function skip() {
 function modeOf({ shiftKey, altKey, ctrlKey, metaKey, button }) {
   if (shiftKey || button === 2) return "off";
   if (altKey || ctrlKey || metaKey) return "on";
+  return mode();
+}
+
+function mode() {
   return document.querySelector("[name=mode]:checked").value;
 }
 
 function click(point, mode) {
   const object = session.object;
+  if (TOOLS.includes(mode)) {
+    pen.onDrawn({ tool: mode, points: [point], width: pen.width / view.scale }); // by the crosshair
+    return;
+  }
   if (mode === "new") {
     const near = objectNear(point);
     if (near) return select(near.key);
@@ -121,6 +136,28 @@ function click(point, mode) {
   } else {
     return complain("This object has no point yet: alt + click it first.");
   }
+  edited();
+}
+
+// A stroke begins: true if there is something that it may change.
+function startStroke(tool) {
+  if (tool === "eraser" && !session.object?.answer.mask) complain("Select an object with a mask first.");
+  else if (!session.object && session.category === null) complain("No class is picked.");
+  else return true;
+  return false;
+}
+
+// A stroke changes the selected object, or begins one of the picked class.
+function finishStroke(stroke) {
+  const { object: old, image, category } = session;
+  if (stroke.tool === "eraser" && !old?.answer.mask) return;
+  const mask = drawn(old?.answer.mask ?? null, stroke, image);
+  if (!mask && !old) return;
+  if (!mask) return remove(old);
+  const object = drawnObject(old, category, mask);
+  if (old) image.replace(object);
+  else image.add(object);
+  session.selected = object.key;
   edited();
 }
 
@@ -243,6 +280,7 @@ function moveCrosshair(across, down, isFine) {
 }
 
 function hover(point) {
+  session.pointer = point;
   const found = point && overlay.topmost(point);
   canvas.classList.toggle("is-over", Boolean(point));
   pointAt(found ?? null);
@@ -279,6 +317,11 @@ const commands = {
   find: () => element("find").focus(),
   giveClass,
   mode: (value) => (document.querySelector(`[name=mode][value=${value}]`).checked = true),
+  resize: (step) => {
+    pen.resize(step);
+    view.redraw();
+  },
+  drawAgain: () => session.object?.point && session.takesPoints && revise(session.object, {}),
   accept: acceptPointedAt,
   acceptAll: () => accept(...session.shown),
   selectNext,

@@ -11,6 +11,7 @@ export const session = {
   selected: null, // key of an object
   pointedAt: null, // the suggestion or the object under the pointer
   threshold: 0.3,
+  pointer: null, // [x, y] of the pointer over the image
   crosshair: null, // [x, y] of the keyboard's pointer, while it is used
   areMasksHidden: false,
   isDownloaded: true,
@@ -23,6 +24,10 @@ export const session = {
   },
   get object() {
     return this.objects.find((object) => object.key === this.selected);
+  },
+  // The colour of what is drawn next.
+  get colour() {
+    return this.classOf(this.object?.categoryId ?? this.category)?.colour ?? "#ffffff";
   },
   classOf(id) {
     return this.classes.find((category) => category.category_id === id);

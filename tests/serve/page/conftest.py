@@ -11,6 +11,7 @@ from PIL import Image
 from playwright import sync_api as playwright
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.api import create_api
+from wssis_serve.label_page import label_page
 
 from ray_wssis.data.builtin.shapes import draw_image
 from tests.serve.conftest import backend_here, listening
@@ -62,8 +63,24 @@ def queued(run_folder: Path, queue_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def from_nothing(queue_folder: Path) -> Iterator[str]:
+    """The address of a server that has the same images and no model."""
+    labels = queue_folder / "from_nothing.json"
+    config = ServeConfig(model=str(queue_folder), queue=str(queue_folder), labels=str(labels))
+    api, _ = label_page(config, "cat,dog")
+    with listening(api) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def browser(
-    served: str, mapping: str, guarded: str, student_only: str, forgetful: str, queued: str
+    served: str,
+    mapping: str,
+    guarded: str,
+    student_only: str,
+    forgetful: str,
+    queued: str,
+    from_nothing: str,
 ) -> Iterator[Any]:
     """A headless browser; started after the servers, as no event loop can start while it runs."""
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)

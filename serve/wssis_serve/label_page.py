@@ -1,0 +1,113 @@
+"""`wssis label-page`: the page to label a folder with, from nothing, without any model or Ray."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wssis_serve.command import is_loopback, open_socket
+from wssis_serve.config import TOKEN_VARIABLE, ServeConfig
+from wssis_serve.errors import ApiError
+
+if TYPE_CHECKING:  # the command line must not take the time to import Arrow
+    from ray_wssis.data.records import Category
+
+
+def label_page_command(
+    images: Annotated[str, typer.Argument(help="Folder of the images to label.")],
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Names of the classes, with commas; needed to begin a file of labels."),
+    ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(help="COCO file of the labels, read first; default IMAGES/labels.json."),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all, which needs a token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+) -> None:
+    """Label images from nothing: points and masks, saved as a COCO file to train with."""
+    import uvicorn
+
+    from wssis_serve.http.guard import read_token
+    from wssis_serve.labelling.training import ready_to_train
+
+    config = ServeConfig(model=images, queue=images, labels=labels)  # of the model, nothing is read
+    if read_token(config) is None and not is_loopback(host):
+        raise ValueError(
+            f"--host {host} can be reached from other machines, and there is no token. Put one "
+            f"into the environment as {TOKEN_VARIABLE}"
+        )
+    api, queue = label_page(config, classes)
+    with open_socket(host, port) as listening:
+        listening.listen(128)
+        typer.echo(f"http://{host}:{port}/ shows the images; press Ctrl-C to stop")
+        server = uvicorn.Server(uvicorn.Config(api, http="h11", log_level="warning"))
+        with suppress(KeyboardInterrupt):
+            asyncio.run(server.serve(sockets=[listening]))
+    for line in ready_to_train(queue.labels, images):
+        typer.echo(line)
+
+
+def label_page(config: ServeConfig, classes: str | None) -> tuple[Any, Any]:
+    """The application, and the `Queue` in it.  Raises ValueError for what cannot be labelled."""
+    from ray_wssis.data.coco.read import read_categories
+    from wssis_serve.backend import Backend
+    from wssis_serve.http.api import create_api
+    from wssis_serve.labelling.queue import Queue, labels_file
+
+    assert config.queue is not None
+    file = labels_file(config.queue, config.labels)
+    known = read_categories(file) if file.exists() else ()
+    queue = Queue(config.queue, config.labels, named(classes, known))
+    alone = Alone(queue)
+    backend = Backend(student=alone, labeller=None, coordinator=alone, timeout_s=config.timeout_s)
+    return create_api(config, backend), queue
+
+
+def named(classes: str | None, known: Sequence["Category"]) -> list["Category"]:
+    """The classes of a file, and those of `classes`, names with commas, that it does not have.
+
+    Raises ValueError for names that repeat, and without any class.
+    """
+    from ray_wssis.data.records import Category
+
+    names = [name.strip() for name in (classes or "").split(",") if name.strip()]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--classes {classes}: a name occurs twice")
+    first = max((category.id for category in known), default=0) + 1
+    new = [name for name in names if name not in {category.name for category in known}]
+    found = [*known, *(Category(id=number, name=name) for number, name in enumerate(new, first))]
+    if not found:
+        raise ValueError("there are no classes yet; name them: --classes cat,dog")
+    return found
+
+
+class Alone:
+    """A server without networks: it keeps labels, and answers nothing else."""
+
+    def __init__(self, queue: Any) -> None:
+        self.opened = queue
+
+    async def ask(self, method: str, *args: Any) -> Any:
+        match method:
+            case "queue":
+                return await asyncio.to_thread(getattr(self.opened, args[0]), *args[1:])
+            case "describe":
+                return {"kind": "segmenter", "models": []}
+            case "figures":
+                return b""
+            case "count":
+                return None
+        raise ApiError(
+            404,
+            "not_found",
+            "this server has no model; `wssis serve RUN --queue FOLDER` labels with one",
+        )
+
+    async def tell(self, method: str, *args: Any) -> list[Any]:
+        return [await self.ask(method, *args)]

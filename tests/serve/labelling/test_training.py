@@ -1,0 +1,85 @@
+"""What was labelled from nothing can be trained on with the command that is printed."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from wssis_serve.config import ServeConfig
+from wssis_serve.label_page import label_page, named
+from wssis_serve.labelling.queue import Queue
+from wssis_serve.labelling.training import ready_to_train
+
+from ray_wssis.data.builtin.shapes import CATEGORIES, write_shapes
+from ray_wssis.data.check.coco import check_file
+from ray_wssis.data.coco.file import load_json
+from ray_wssis.data.records import Category, Records
+from ray_wssis.instance.split import STRONG, VALIDATION, WEAK, split
+from ray_wssis.instance.split_config import DataConfig
+from ray_wssis.recipes.plan.data import choose_data
+from tests.support.run_in import run_in
+
+NAMES = ",".join(category.name for category in CATEGORIES)
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> tuple[Queue, Path]:
+    """Twelve images of shapes: ten with masks, one with points, one that nobody looked at."""
+    truth = load_json(write_shapes(str(tmp_path), 12, seed=0, size=64))
+    images = tmp_path / "images"
+    _, queue = label_page(ServeConfig(model=str(images), queue=str(images)), NAMES)
+    for place, image in enumerate(truth["images"][:11]):
+        objects: list[dict[str, Any]] = []
+        for entry in truth["annotations"]:
+            if entry["image_id"] == image["id"]:
+                x, y, width, height = entry["bbox"]
+                point = [x + width / 2, y + height / 2]
+                what = {"point": point} if place == 10 else {"segmentation": entry["segmentation"]}
+                objects.append({"category_id": entry["category_id"]} | what)
+        name = image["file_name"].rpartition("/")[2]
+        wanted = {"revision": queue.get(name)["revision"], "state": "done", "window": ""}
+        queue.save(name, wanted | {"objects": objects})
+    return queue, images
+
+
+def test_the_printed_command_splits(labelled: tuple[Queue, Path], tmp_path: Path) -> None:
+    queue, images = labelled
+    first, command = ready_to_train(queue.labels, str(images))
+    assert first.startswith("11 images are done, with ")
+    assert "10 of them have a mask" in first
+    words = shlex.split(command.removeprefix("now train: "))
+    assert words[:4] == ["wssis", "run", "--out", str(tmp_path / "run")]
+    values: dict[str, Any] = {}
+    for word in words[5::2]:
+        key, _, value = word.removeprefix("data.").partition("=")
+        values[key] = value
+    for key in ("annotations", "validation"):
+        problems = check_file(values[key], str(images))
+        assert not [problem for problem in problems if problem.severity == "error"]
+    config = DataConfig(**values)
+    chosen = {key: decision.value for key, decision in choose_data(config).items()}
+    parts = split(run_in(tmp_path / "split"), DataConfig(**values | chosen))
+    assert [len(Records.read(parts / part)) for part in (STRONG, WEAK, VALIDATION)] == [8, 1, 2]
+    assert all(obj.mask for record in Records.read(parts / STRONG) for obj in record.objects)
+
+
+def test_without_masks_it_says_what_is_missing(labelled: tuple[Queue, Path]) -> None:
+    queue, images = labelled
+    for name in list(queue.labels.images)[:10]:
+        labels = queue.get(name)
+        queue.save(name, labels | {"state": "open", "window": ""})
+    lines = ready_to_train(queue.labels, str(images))
+    assert lines[0].startswith("1 images are done")
+    assert lines[1].startswith("10 images have objects and are not done")
+    assert "draw the masks of at least 2 images" in lines[2]
+    assert len(lines) == 3
+
+
+def test_classes_are_added_to_those_of_a_file() -> None:
+    known = (Category(id=3, name="cat"),)
+    assert named("dog, cat", known) == [Category(id=3, name="cat"), Category(id=4, name="dog")]
+    assert named(None, known) == list(known)
+    with pytest.raises(ValueError, match="there are no classes yet"):
+        named(None, ())
+    with pytest.raises(ValueError, match="a name occurs twice"):
+        named("cat,cat", ())
