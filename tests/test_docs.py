@@ -108,7 +108,9 @@ def command_named(words: list[str]) -> tuple[Any, list[str]]:
     """Return the command of `wssis` that the words begin with, and the words after its name."""
     command: Any = typer.main.get_command(app)
     while words and hasattr(command, "commands"):
-        assert words[0] in command.commands, f"there is no `wssis ... {words[0]}`"
+        assert words[0] in command.commands, (
+            f"there is no `wssis ... {words[0]}`; is `uv sync` due?"
+        )
         command, words = command.commands[words[0]], words[1:]
     return command, words
 
