@@ -39,14 +39,12 @@ def compare_command(
     begin(locate(run))
     configure()
     folder = lasting(run)
-    from ray_wssis.recipes.compare import PARTS, WALKER, compare, read_run_config  # imports torch
+    from ray_wssis.recipes.compare import compare, read_run_config, usual_names  # torch
 
     config = read_run_config(folder, overrides or [])  # no folder is made for what is no run
 
     names = [name.strip() for name in (labellers or "").split(",") if name.strip()]
-    if not names:
-        made = [name for name in PARTS if (folder / name / "manifest.json").exists()]
-        names = [*made, WALKER]
+    names = names or usual_names(folder, config)
     with alone_in(folder):
         result = compare(folder, config, names, price)
     show_comparison(Console(), result)

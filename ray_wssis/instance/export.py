@@ -16,8 +16,10 @@ from torch.export import ExportedProgram
 from upath import UPath
 
 from ray_wssis.data.images.read import shortest_edge_size
+from ray_wssis.instance.query_segmenter import QuerySegmenter, load_segmenter
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.canvas import pad_images
+from ray_wssis.models.eomt import QueryOutput, ranked_queries
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.export_file import Format, checked_shape, checked_target, write
 from ray_wssis.models.model_folder import find_model
@@ -32,7 +34,7 @@ OUTPUTS = ("masks", "labels", "scores")
 class Detector(nn.Module):
     """Maps the pixels of one image to its instances."""
 
-    def __init__(self, segmenter: Segmenter) -> None:
+    def __init__(self, segmenter: Segmenter | QuerySegmenter) -> None:
         super().__init__()
         self.network = segmenter.network
         self.config = segmenter.config.inference
@@ -44,6 +46,11 @@ class Detector(nn.Module):
         width of the image, which starts top left.  A row with the score 0 is no instance.
         """
         output = self.network(image, size[None])
+        if isinstance(output, QueryOutput):
+            masks, labels, scores = ranked_queries(output.class_logits[0], output.mask_logits[0])
+            most = self.config.max_instances
+            counted = scores >= self.config.min_score
+            return masks[:most], labels[:most], scores.where(counted, 0)[:most]
         scores, kernels, strides = join_levels(output)
         best, labels, cells = choose_cells(scores[0], self.config)
         found = draw_instances(
@@ -76,7 +83,7 @@ def export(
     extra is missing.
     """
     target, shape = checked_target(file, format), checked_shape(height, width)
-    segmenter = Segmenter.load(find_model(locate(model)), torch.device("cpu"))
+    segmenter = load_segmenter(find_model(locate(model)), torch.device("cpu"))
     segmenter.network.requires_grad_(False)  # its outputs need no detach
     program, canvas = trace(segmenter, *(shape or (1, 1)))
     about = {
@@ -92,7 +99,9 @@ def export(
     return write(program, target, INPUTS, OUTPUTS, about, translations)
 
 
-def trace(segmenter: Segmenter, height: int, width: int) -> tuple[ExportedProgram, list[int]]:
+def trace(
+    segmenter: Segmenter | QuerySegmenter, height: int, width: int
+) -> tuple[ExportedProgram, list[int]]:
     """Trace the detector, on the canvas for images of this shape; return that too."""
     config = segmenter.config
     size = shortest_edge_size(height, width, config.shorter, config.longest)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ray_wssis.data.images.read import read_image
 from ray_wssis.data.records import Records
+from ray_wssis.instance.query_segmenter import QuerySegmenter
 from ray_wssis.instance.samples import Batch
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.instance.segmenter_config import SegmenterConfig
@@ -46,7 +47,9 @@ class SegmenterLearner(nn.Module):
         }
 
 
-def segment_records(segmenter: Segmenter, records: Records) -> Iterator[Prediction]:
+def segment_records(
+    segmenter: Segmenter | QuerySegmenter, records: Records
+) -> Iterator[Prediction]:
     """Segment the images in batches; yield what is found in each."""
     for first in range(0, len(records), VALIDATION_BATCH):
         batch = list(records.select(range(first, min(len(records), first + VALIDATION_BATCH))))

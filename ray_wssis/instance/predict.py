@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from upath import UPath
 
+from ray_wssis.instance.query_segmenter import QuerySegmenter, load_segmenter
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.models.device import best_device
 from ray_wssis.streaming.decode import Image
@@ -13,7 +14,7 @@ from ray_wssis.streaming.labeller import Infer, Row
 def open_segmenters(models: Mapping[str, str], network_size: tuple[int, int]) -> Infer:
     """Load the models in these folders, by name; `network_size` is what images are decoded for."""
     device = best_device()
-    segmenters = {name: Segmenter.load(UPath(folder), device) for name, folder in models.items()}
+    segmenters = {name: load_segmenter(UPath(folder), device) for name, folder in models.items()}
 
     def infer(images: list[Image]) -> list[Row]:
         return [
@@ -25,7 +26,9 @@ def open_segmenters(models: Mapping[str, str], network_size: tuple[int, int]) ->
     return infer
 
 
-def predict(segmenter: Segmenter, images: list[Image], network_size: tuple[int, int]) -> list[Row]:
+def predict(
+    segmenter: Segmenter | QuerySegmenter, images: list[Image], network_size: tuple[int, int]
+) -> list[Row]:
     same_size = segmenter.config.sides == network_size
     found = segmenter.segment(
         [

@@ -57,6 +57,11 @@ class Segmenter:
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "Segmenter":
         config = read_config(folder)
+        if config.eomt is not None:
+            raise ValueError(
+                f"{folder}: holds {config.describe()}, which cannot be asked for the mask at a "
+                "point; wanted is a SOLOv2"
+            )
         categories = categories_of(read_description(folder, KIND))
         network = SOLOv2(config.network, len(categories))
         load_weights(folder, network)
@@ -93,14 +98,24 @@ class Segmenter:
     ) -> Found:
         """Bring detections to the original size, without those that vanish there."""
         threshold = self.config.inference.mask_threshold
-        masks = encode_full_size(detections.masks, network_size, original_size, threshold)
-        labels, scores = detections.labels.tolist(), detections.scores.tolist()
-        kept = [i for i, mask in enumerate(masks) if mask is not None]
-        return Found(
-            labels=[labels[i] for i in kept],
-            scores=[scores[i] for i in kept],
-            masks=[mask for mask in masks if mask is not None],
-        )
+        return full_size(detections, network_size, original_size, threshold)
+
+
+def full_size(
+    detections: Detections,
+    network_size: tuple[int, int],
+    original_size: tuple[int, int],
+    threshold: float,
+) -> Found:
+    """Bring detections to the original size, without those that vanish there."""
+    masks = encode_full_size(detections.masks, network_size, original_size, threshold)
+    labels, scores = detections.labels.tolist(), detections.scores.tolist()
+    kept = [i for i, mask in enumerate(masks) if mask is not None]
+    return Found(
+        labels=[labels[i] for i in kept],
+        scores=[scores[i] for i in kept],
+        masks=[mask for mask in masks if mask is not None],
+    )
 
 
 def network_image(

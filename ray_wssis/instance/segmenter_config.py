@@ -8,6 +8,7 @@ from upath import UPath
 from ray_wssis.config import Config
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.models.compat import Compat
+from ray_wssis.models.eomt_config import EoMTConfig
 from ray_wssis.models.model_folder import read_description
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE, InferenceConfig, SOLOv2Config
 from ray_wssis.training.config import ScaledTraining
@@ -20,6 +21,7 @@ ScaleRange = tuple[float, float]
 
 class SegmenterConfig(Config):
     network: SOLOv2Config = SOLOv2Config()
+    eomt: EoMTConfig | None = None  # of a student: EoMT in the place of SOLOv2
     scale_ranges: tuple[ScaleRange, ScaleRange, ScaleRange, ScaleRange, ScaleRange] = (
         OVERLAPPING_RANGES  # sqrt(width * height) in network pixels, from fine to coarse level
     )
@@ -34,10 +36,27 @@ class SegmenterConfig(Config):
     def check_sizes(self) -> Self:
         if self.longest < self.shorter:
             raise ValueError(f"longest is {self.longest}, less than shorter, {self.shorter}")
+        if self.eomt is not None and self.longest > self.eomt.side:
+            raise ValueError(
+                f"longest is {self.longest}, more than the side of eomt's canvas, {self.eomt.side}"
+            )
         for low, high in self.scale_ranges:
             if not 0 <= low < high:
                 raise ValueError(f"scale_ranges: [{low:g}, {high:g}] holds no size")
         return self
+
+    @property
+    def first_weights(self) -> tuple[str, str]:
+        """Name the network whose weights training starts from, and their source."""
+        if self.eomt is not None:
+            return "eomt", self.eomt.weights
+        return self.network.backbone.name, self.network.backbone.weights
+
+    def describe(self) -> str:
+        """Name the network for people."""
+        if self.eomt is not None:
+            return f"EoMT with {self.eomt.layers} layers of {self.eomt.width} channels"
+        return f"SOLOv2 with {self.network.backbone.name}"
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -55,10 +74,21 @@ class SegmenterStage(Config):
     start: str | None = None
     ready: str | None = None  # a model folder to use as it is: nothing is trained
 
+    @model_validator(mode="after")
+    def check_canvas(self) -> Self:
+        eomt = self.model.eomt
+        if eomt is not None and self.augment.longest > eomt.side:
+            raise ValueError(
+                f"augment.longest is {self.augment.longest}, more than the side of eomt's canvas, "
+                f"{eomt.side}"
+            )
+        return self
+
 
 def read_config(folder: UPath) -> SegmenterConfig:
     """The configuration of a saved model, without a source of initial backbone weights."""
     config = SegmenterConfig.model_validate(read_description(folder, KIND)["config"])
     backbone = config.network.backbone.model_copy(update={"weights": "none"})
     network = config.network.model_copy(update={"backbone": backbone})
-    return config.model_copy(update={"network": network})
+    eomt = config.eomt and config.eomt.model_copy(update={"weights": "none"})
+    return config.model_copy(update={"network": network, "eomt": eomt})

@@ -24,7 +24,10 @@ from ray_wssis.training.streams import Stream
 
 if TYPE_CHECKING:
     from ray_wssis.instance.learner import SegmenterLearner
+    from ray_wssis.instance.query_learner import QueryLearner
+    from ray_wssis.instance.query_segmenter import QuerySegmenter
     from ray_wssis.instance.samples import SegmenterSamples
+    from ray_wssis.instance.segmenter import Segmenter
 
 IMAGES = "images"  # the name of the only stream
 
@@ -82,42 +85,50 @@ class SegmenterTask:
     def streams(self) -> dict[str, Stream]:
         return {IMAGES: Stream(lambda: self.samples, self.batch_size)}
 
-    def learner(self) -> "SegmenterLearner":
+    def learner(self) -> "SegmenterLearner | QueryLearner":
         from ray_wssis.instance.learner import SegmenterLearner
+        from ray_wssis.instance.query_learner import QueryLearner
         from ray_wssis.models.start import load_start
 
-        learner = SegmenterLearner(self.config, len(self.samples.records.categories))
+        cls = SegmenterLearner if self.config.eomt is None else QueryLearner
+        learner = cls(self.config, len(self.samples.records.categories))
         if self.start is not None:
             load_start(learner.network, locate(self.start))
         return learner
 
-    def validate(self, learner: "SegmenterLearner") -> dict[str, float]:
-        """Measure the average precision, without any prompt, on the first validation images."""
-        from ray_wssis.instance.learner import segment_records
-        from ray_wssis.instance.segmenter import Segmenter
-
-        truth = Records.read(self.validation)
-        truth = truth.select(range(min(len(truth), self.max_validation_images)))
-        segmenter = Segmenter(learner.network, self.config, truth.categories)
-        found = segment_records(segmenter, truth)
-        return {f"val/{name}": value for name, value in average_precision(truth, found).items()}
-
-    def save(self, learner: "SegmenterLearner", folder: UPath) -> None:
+    def segmenter(self, learner: "SegmenterLearner | QueryLearner") -> "Segmenter | QuerySegmenter":
+        """Return the network of a learner at work."""
+        from ray_wssis.instance.learner import SegmenterLearner
+        from ray_wssis.instance.query_segmenter import QuerySegmenter
         from ray_wssis.instance.segmenter import Segmenter
 
         categories = self.samples.records.categories
-        Segmenter(learner.network, self.config, categories).save(folder, self.card())
+        if isinstance(learner, SegmenterLearner):
+            return Segmenter(learner.network, self.config, categories)
+        return QuerySegmenter(learner.network, self.config, categories)
+
+    def validate(self, learner: "SegmenterLearner | QueryLearner") -> dict[str, float]:
+        """Measure the average precision, without any prompt, on the first validation images."""
+        from ray_wssis.instance.learner import segment_records
+
+        truth = Records.read(self.validation)
+        truth = truth.select(range(min(len(truth), self.max_validation_images)))
+        found = segment_records(self.segmenter(learner), truth)
+        return {f"val/{name}": value for name, value in average_precision(truth, found).items()}
+
+    def save(self, learner: "SegmenterLearner | QueryLearner", folder: UPath) -> None:
+        self.segmenter(learner).save(folder, self.card())
 
     def card(self) -> str:
         """Describe the saved model for people."""
         from ray_wssis.models.licence import licence_line
 
         names = ", ".join(category.name for category in self.samples.records.categories)
-        backbone = self.config.network.backbone
+        name, weights = self.config.first_weights
         return (
-            f"# {self.name}: SOLOv2 with {backbone.name}\n\n"
+            f"# {self.name}: {self.config.describe()}\n\n"
             f"Trained by ray-wssis on {len(self.samples)} images.\n\n"
             f"- classes: {names}\n"
-            f"- backbone weights before training: {licence_line(backbone.name, backbone.weights)}\n"
+            f"- backbone weights before training: {licence_line(name, weights)}\n"
             f"- image size: shorter side {self.config.shorter}, longest {self.config.longest}\n"
         )

@@ -11,12 +11,13 @@ from typing import Any
 
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Workspace, read_artifact
+from ray_wssis.artifacts import MANIFEST, Artifact, Workspace, read_artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.drawer import drawer_of
 from ray_wssis.instance.label import InstanceLabeller
 from ray_wssis.instance.report_labellers import RESULT
+from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.instance.side_by_side import (
     Measured,
     columns_of,
@@ -155,9 +156,21 @@ def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller
         segmenter = read_artifact(run.folder / stage)
     except ValueError as error:
         raise ValueError(f"{run.folder} has no finished {stage} to compare: {error}") from error
+    if (network := read_config(segmenter / "model")).eomt is not None:
+        raise ValueError(
+            f"--labellers: the {stage} of {run.folder} is {network.describe()}, which cannot be "
+            "asked for the mask at a point; leave it out"
+        )
     has_refiner = with_refiner and (run.folder / "refiner/model").exists()
     refiner = read_artifact(run.folder / "refiner").part("model") if has_refiner else None
     return PointLabeller.of(segmenter.part("model"), refiner)
+
+
+def usual_names(folder: UPath, config: PointWSSISConfig) -> list[str]:
+    """Name the rivals of a run for which none are named: its networks, and colours alone."""
+    is_asked = {"teacher": True, "student": config.student.model.eomt is None}
+    made = [name for name in PARTS if is_asked[name] and (folder / name / MANIFEST).exists()]
+    return [*made, WALKER]
 
 
 def draw(run: Run, data: Artifact, rival: Rival) -> Artifact:

@@ -25,8 +25,7 @@ def first_weights(config: PointWSSISConfig) -> dict[str, tuple[str, str]]:
     refiner = config.refiner.model
     found = {"refiner": (refiner.encoder, refiner.weights)}
     for name, stage in (("teacher", config.teacher), ("student", config.student)):
-        backbone = stage.model.network.backbone
-        found[name] = backbone.name, backbone.weights
+        found[name] = stage.model.first_weights
     return {name: found[name] for name, stage in config.trainings().items() if stage.ready is None}
 
 

@@ -98,6 +98,27 @@ class PointWSSISConfig(RunConfig):
         return self
 
     @model_validator(mode="after")
+    def check_networks(self) -> Self:
+        if self.teacher.model.eomt is not None:
+            raise ValueError(
+                "teacher.model.eomt is given: only SOLOv2 can be asked for the mask at a point; "
+                "give student.model.eomt"
+            )
+        if self.student.model.eomt is None:
+            return self
+        if self.rounds > 1:
+            raise ValueError(
+                f"rounds is {self.rounds} and student.model.eomt is given: EoMT cannot be asked "
+                "for the mask at a point, so it draws none of another round; set rounds to 1"
+            )
+        if self.student.start == TEACHER:
+            raise ValueError(
+                "student.start is teacher and student.model.eomt is given: the teacher is another "
+                "network; set student.start to null"
+            )
+        return self
+
+    @model_validator(mode="after")
     def check_crops(self) -> Self:
         if not self.labeller.is_trained:
             return self

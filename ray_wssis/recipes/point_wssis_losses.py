@@ -28,12 +28,13 @@ def warn_of_lost_objects(run: Run, config: PointWSSISConfig, data: Artifact) -> 
 
 
 def losses(measured: Measured, config: PointWSSISConfig) -> dict[str, Lost]:
-    """Count what teacher and student lose, where they are trained."""
-    return {
-        name: count_lost(measured, stage)
+    """Count what teacher and student lose, where a SOLOv2 is trained."""
+    stages = {
+        name: stage
         for name, stage in config.trainings().items()
-        if isinstance(stage, SegmenterStage) and stage.ready is None
+        if isinstance(stage, SegmenterStage) and stage.ready is None and stage.model.eomt is None
     }
+    return {name: count_lost(measured, stage) for name, stage in stages.items()}
 
 
 def complaints(lost: Mapping[str, Lost]) -> list[str]:

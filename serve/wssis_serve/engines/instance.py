@@ -4,13 +4,14 @@ One engine is one set of weights.  Nothing here knows HTTP or Ray.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from upath import UPath
 
 from ray_wssis.artifacts import short_hash
 from ray_wssis.data.records import Category
+from ray_wssis.instance.query_segmenter import QuerySegmenter, load_segmenter
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2_inference import Detections
@@ -24,6 +25,8 @@ from wssis_serve.engines.runtime.runtime import Runtime
 from wssis_serve.errors import unprocessable
 from wssis_serve.segmented import Instance, Kind, ModelName, Question, Segmented
 
+AnySegmenter = TypeVar("AnySegmenter", bound=Segmenter | QuerySegmenter)
+
 THRESHOLD, MAX_INSTANCES = 0.3, 100  # where the caller says nothing
 
 
@@ -33,7 +36,7 @@ class InstanceEngine:
     def __init__(self, models: ServedModels, config: ServeConfig, device: torch.device) -> None:
         folder = UPath(models.student)
         self.max_instances = config.max_instances
-        self.segmenter = with_instances(Segmenter.load(folder, device), config.max_instances)
+        self.segmenter = with_instances(load_segmenter(folder, device), config.max_instances)
         maps = InstanceMaps(self.segmenter.network)
         self.runtime = Runtime(folder, maps, device)
         self.segmenter.infer = lambda images, sizes: joined(self.runtime(images, sizes))
@@ -95,7 +98,7 @@ class InstanceEngine:
         return {"kind": Kind.SEGMENTER, "models": [model]}
 
 
-def with_instances(segmenter: Segmenter, max_instances: int) -> Segmenter:
+def with_instances(segmenter: AnySegmenter, max_instances: int) -> AnySegmenter:
     """The same segmenter, which may find up to this number of instances."""
     inference = segmenter.config.inference.model_copy(update={"max_instances": max_instances})
     segmenter.config = segmenter.config.model_copy(update={"inference": inference})

@@ -11,12 +11,14 @@ writes one.  It is a process of its own, because tracing changes torch for all t
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from upath import UPath
 
-from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.query_segmenter import load_segmenter
+from ray_wssis.models.eomt import EoMT, QueryOutput
 from ray_wssis.models.export_file import onnx_bytes
 from ray_wssis.models.semantic_network import SemanticNetwork
 from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
@@ -30,20 +32,24 @@ NICENESS = 10  # requests are answered meanwhile
 
 
 class InstanceMaps(nn.Module):
-    """SOLOv2, with its output as a plain tuple."""
+    """SOLOv2 or EoMT, with its output as a plain tuple."""
 
-    def __init__(self, network: SOLOv2) -> None:
+    def __init__(self, network: SOLOv2 | EoMT) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, images: Tensor, sizes: Tensor) -> tuple[Tensor, ...]:
-        """Return the maps that `joined` takes; arguments are those of SOLOv2."""
+        """Return the maps that `joined` takes; arguments are those of the network."""
         output = self.network(images, sizes)
+        if isinstance(output, QueryOutput):
+            return output.class_logits, output.mask_logits
         return (*output.class_logits, *output.kernels, output.mask_features)
 
 
-def joined(maps: Sequence[Tensor]) -> SOLOv2Output:
-    """The output of SOLOv2 out of the maps of `InstanceMaps`."""
+def joined(maps: Sequence[Tensor]) -> Any:
+    """The output of the network, SOLOv2Output or QueryOutput, out of the maps of `InstanceMaps`."""
+    if len(maps) == 2:
+        return QueryOutput(class_logits=maps[0], mask_logits=maps[1])
     *levels, mask_features = maps
     half = len(levels) // 2
     return SOLOv2Output(
@@ -68,7 +74,7 @@ def maps_of(model: UPath) -> nn.Module:
     device = torch.device("cpu")
     if kind_of(model) is Kind.SEMANTIC:
         return ClassMaps(SemanticSegmenter.load(model, device).network)
-    return InstanceMaps(Segmenter.load(model, device).network)
+    return InstanceMaps(load_segmenter(model, device).network)
 
 
 def write_graph(maps: nn.Module, height: int, width: int, file: UPath) -> None:
