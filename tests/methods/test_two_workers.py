@@ -1,4 +1,5 @@
-"""Two workers that share each batch learn what one learns: methods for images without labels.
+"""Two workers that share each batch learn what one learns: methods for images without labels, and
+classifiers of tags.
 
 Changes that are drawn for each image are switched off, as each worker draws its own.
 """
@@ -10,6 +11,8 @@ import pytest
 import torch
 from torch import nn
 
+from ray_wssis.methods.cam.config import SEAM, Puzzle
+from ray_wssis.methods.cam.learner import TAGGED, ClassifierLearner
 from ray_wssis.methods.self_training.dynamic import DynamicLearner
 from ray_wssis.methods.semi_supervised import unimatch
 from ray_wssis.methods.semi_supervised.config import CPS, MeanTeacher, StrongView, UniMatch
@@ -17,6 +20,7 @@ from ray_wssis.methods.semi_supervised.cps import CPSLearner
 from ray_wssis.methods.semi_supervised.mean_teacher import MeanTeacherLearner
 from ray_wssis.methods.semi_supervised.unimatch import UniMatchLearner
 from ray_wssis.semantic.learner import SemanticLearner
+from tests.support.tiny_cam import with_regulariser
 from tests.support.tiny_semantic import WITHOUT_BATCH_NORM, batch
 from tests.support.two_workers import Learnt, check_two_learn_as_one, take_steps
 
@@ -33,6 +37,9 @@ LEARNERS: dict[str, Callable[[], nn.Module]] = {
     ),
     "threshold, cbst, dars": lambda: SemanticLearner(WITHOUT_BATCH_NORM, K),
     "dmt": lambda: DynamicLearner(WITHOUT_BATCH_NORM, 5, K),
+    "cam": lambda: ClassifierLearner(with_regulariser(None), K, 0),
+    "puzzle": lambda: ClassifierLearner(with_regulariser(Puzzle(ramp_steps=4)), K, 0),
+    "seam": lambda: ClassifierLearner(with_regulariser(SEAM()), K, 0),
 }
 
 
@@ -57,7 +64,10 @@ def learn(rank: int, world: int) -> Learnt:
             strong.class_maps[1, 9:] = 255  # the workers know different numbers of pixels
             more.class_maps[0, :5] = 255
             more.inside[2, 5:] = False
-            batches.append({"strong": strong, other: more})
+            more.is_tagged[2] = False
+            more.tags[1, 2] = False
+            given = {"strong": strong, other: more}
+            batches.append({TAGGED: more} if isinstance(learner, ClassifierLearner) else given)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(unimatch, "complementary", same_channels)
             found = take_steps(learner, batches, trained(learner)[-1], rank, world)

@@ -15,10 +15,69 @@ KIND = "classifier"  # in `config.json` of a model folder
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+class Puzzle(Config):
+    """Tiles and the whole image give the same maps (arXiv:2101.11253)."""
+
+    name: Literal["puzzle"] = "puzzle"
+    weight: float = Field(default=4, ge=0)  # of the difference
+    ramp_steps: int = Field(default=0, ge=0)  # until the whole weight counts
+
+
+class SEAM(Config):
+    """Maps of a small view, and refined by likeness, are the same (arXiv:2004.04581)."""
+
+    name: Literal["seam"] = "seam"
+    weight: float = Field(default=1, ge=0)  # of both differences
+    width: int = Field(default=64, ge=1)  # channels that tell what is alike
+    hardest: float = Field(default=0.2, gt=0, le=1)  # share of the cells that is learnt
+
+
+class DRS(Config):
+    """Activations are capped (arXiv:2103.07246)."""
+
+    name: Literal["drs"] = "drs"
+    share: float = Field(default=0.55, gt=0, le=1)  # of the highest value of a channel
+
+
+class Fickle(Config):
+    """Cells are hidden at random (arXiv:1902.10421)."""
+
+    name: Literal["fickle"] = "fickle"
+    hide: float = Field(default=0.9, ge=0, lt=1)  # chance that a neighbour is hidden
+    window: int = Field(default=3, ge=1)  # cells, both sides; odd
+    passes: int = Field(default=20, ge=1)  # random maps at work
+
+    @model_validator(mode="after")
+    def check_window(self) -> Self:
+        if self.window % 2 == 0:
+            raise ValueError(f"window is {self.window}, it must be odd to have a middle")
+        return self
+
+
+class ICD(Config):
+    """A direction for each class parts it from its background (CVPR 2020)."""
+
+    name: Literal["icd"] = "icd"
+    weight: float = Field(default=1, ge=0)  # of the branch that learns the sides
+    clear: float = Field(default=0.2, ge=0, lt=1)  # share of the largest score that tells a side
+    warmup_steps: int = Field(default=0, ge=0)  # before the branch learns
+
+
+class Group(Config):
+    """Images that share a class explain each other (arXiv:2012.05007)."""
+
+    name: Literal["group"] = "group"
+    width: int = Field(default=32, ge=1)  # channels that are compared
+
+
+Regulariser = Annotated[Puzzle | SEAM | DRS | Fickle | ICD | Group, Field(discriminator="name")]
+
+
 class ClassifierModel(Config):
     """A classifier and the sizes it sees."""
 
     network: ClassifierConfig = ClassifierConfig()
+    regulariser: Regulariser | None = None  # what it learns, or how it looks, beside the tags
     shorter: int = Field(default=512, ge=PADDING_MULTIPLE)  # network pixels
     longest: int = Field(default=1024, ge=PADDING_MULTIPLE)
 

@@ -15,8 +15,8 @@ from upath import UPath
 from ray_wssis.data.class_maps.tags import background_of
 from ray_wssis.data.records import Category
 from ray_wssis.methods.cam.config import KIND, ClassifierModel
+from ray_wssis.methods.cam.network import CamNetwork
 from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.classifier import Classifier
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.model_folder import categories_of, load_weights, read_description
 from ray_wssis.semantic.segmenter import resized
@@ -27,19 +27,20 @@ SMALL = 1e-5
 
 class ActivationMaps:
     def __init__(
-        self, network: Classifier, model: ClassifierModel, categories: tuple[Category, ...]
+        self, network: CamNetwork, model: ClassifierModel, categories: tuple[Category, ...]
     ) -> None:
         self.network = network
         self.model = model
         self.categories = categories
         self.background = next(iter(background_of(categories)), None)
-        self.device = network.mean.device
+        self.device = network.classifier.mean.device
 
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "ActivationMaps":
         model = read_model(folder)
         categories = categories_of(read_description(folder, KIND))
-        network = Classifier(model.network, len(categories))
+        background = next(iter(background_of(categories)), None)
+        network = CamNetwork(model, len(categories), background)
         load_weights(folder, network)
         return cls(network.to(device).eval(), model, categories)
 
@@ -78,7 +79,7 @@ class ActivationMaps:
         canvas, shapes = pad_images([np.ascontiguousarray(image) for image in images])
         mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
         with evaluating(self.network), mixed:
-            maps = self.network(canvas.to(self.device), shapes.to(self.device)).maps.float()
+            maps = self.network(canvas.to(self.device), shapes.to(self.device)).float()
         stride = canvas.shape[-1] // maps.shape[-1]
         return [
             own[:, : -(-image.shape[0] // stride), : -(-image.shape[1] // stride)]

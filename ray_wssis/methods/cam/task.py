@@ -78,7 +78,7 @@ class ClassifierTask:
                 for record, size in zip(records, sizes, strict=True)
             ]
             scores += [maps.mean(dim=(1, 2)).cpu().numpy() for maps in maps_of.seen(images)]
-        classes = [label for label, own in enumerate(learner.is_class) if own]
+        classes = list(learner.network.method.classes)
         figure = mean_average_precision(np.array(scores)[:, classes], shown[:, classes])
         return {"val/mAP": 100 * figure}
 
