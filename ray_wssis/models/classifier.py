@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ray_wssis.models.backbone import (
     create_timm,
     freeze_up_to,
+    made_from,
     normalise,
     pixel_statistics,
     probe,
@@ -43,6 +44,9 @@ class Classifier(nn.Module):
         self.backbone = create_timm(backbone.name, backbone.weights, out_indices=levels, **options)
         info: Any = self.backbone.feature_info
         self.is_channels_last = probe(self.backbone, backbone.name, [len(levels) - 1])
+        used = {id(parameter) for parameter in made_from(self.backbone, len(levels) - 1)}
+        for parameter in self.backbone.parameters():  # some networks keep deeper layers
+            parameter.requires_grad_(id(parameter) in used)
         self.frozen = backbone.frozen
         if backbone.frozen:
             self.backbone.requires_grad_(False)

@@ -26,10 +26,13 @@ def test_it_classifies_the_deepest_features_of_a_stride(
     assert output.features.shape == (2, channels, cells, cells)
 
 
-def test_nothing_beyond_the_wanted_features_is_there() -> None:
-    network = Classifier(ClassifierConfig(backbone=BACKBONE, stride=8), 3)
+@pytest.mark.parametrize("name", ["resnet18", "tf_efficientnet_lite0"])
+def test_nothing_beyond_the_wanted_features_learns(name: str) -> None:
+    backbone = BACKBONE.model_copy(update={"name": name})
+    network = Classifier(ClassifierConfig(backbone=backbone, stride=8, output_stride=32), 3)
     network(torch.zeros(2, 3, 64, 64, dtype=torch.uint8), SIZES).maps.sum().backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
+    for key, parameter in network.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, key
 
 
 def test_a_stride_that_the_backbone_lacks_is_named() -> None:
