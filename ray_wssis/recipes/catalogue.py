@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ray_wssis.config import ConfigError, apply_override, load_config, read_values
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.cam_config import CamConfig
+from ray_wssis.recipes.irn_config import IRNConfig
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.self_training_config import SelfTrainingConfig
@@ -25,6 +26,7 @@ CONFIGS: tuple[type[RunConfig], ...] = (  # the first is the default
     SemiSupervisedConfig,
     SelfTrainingConfig,
     CamConfig,
+    IRNConfig,
 )
 
 
@@ -81,4 +83,8 @@ def artifacts(run: "Run", config: RunConfig) -> "Iterator[Artifact]":
             from ray_wssis.recipes.cam import cam
 
             return cam(run, config)
+        case IRNConfig():
+            from ray_wssis.recipes.irn import irn
+
+            return irn(run, config)
     raise AssertionError(config.recipe)

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from upath import UPath
 
+from ray_wssis import masks
 from ray_wssis.data.builtin.png import stored_png
 from ray_wssis.data.builtin.shapes import SHAPES, place
 from ray_wssis.data.builtin.textures import Dice, ground, noise
+from ray_wssis.data.records import Object
 from ray_wssis.storage import Place
 
 Array = NDArray[np.float64]
@@ -75,22 +77,42 @@ def draw_image(
     index: int, seed: int, size: int, frequency: float = 1.0
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw image number `index` of a seed, [size, size, 3], and its class map, [size, size]."""
+    canvas, owner, labels = _draw(index, seed, size, frequency)
+    return canvas, np.array([0, *labels], np.uint8)[owner]
+
+
+def true_objects(index: int, seed: int, size: int, frequency: float = 1.0) -> tuple[Object, ...]:
+    """Return the objects that are seen in an image, numbered in the order in which they lie."""
+    _, owner, labels = _draw(index, seed, size, frequency)
+    return tuple(
+        Object(annotation_id=number, label=label, mask=masks.encode(owner == number))
+        for number, label in enumerate(labels, start=1)
+        if (owner == number).any()
+    )
+
+
+def _draw(
+    index: int, seed: int, size: int, frequency: float
+) -> tuple[NDArray[np.uint8], NDArray[np.intp], list[int]]:
+    """Draw an image; also return the number of the object of each pixel, from 1 on, and labels."""
     dice = Dice(seed, index)
     canvas = ground(dice, size)
-    class_map = np.zeros((size, size), np.uint8)
+    owner = np.zeros((size, size), np.intp)
+    labels: list[int] = []
     warm, cold = dice.below(2), dice.below(2)
     if frequency < 1 and cold == 1 and dice.uniform() >= frequency:
         cold = 0
     shown = WARM[warm], COLD[cold]
-    for _ in range(1 + dice.below(MOST_OBJECTS)):
+    for number in range(1, 2 + dice.below(MOST_OBJECTS)):
         kind = shown[dice.below(2)]
         new = place(dice, kind.outline, size)
         beneath = canvas[new.box]
         cover = new.cover[:, :, None] * (OPACITY + (1 - OPACITY) * dice.uniform())
         beneath += (_filling(dice, kind.hue, new.cover.shape) - beneath) * cover
-        class_map[new.mask] = 1 + KINDS.index(kind)
+        owner[new.mask] = number
+        labels.append(1 + KINDS.index(kind))
     canvas = np.clip(canvas + GRAIN * (dice.array(size, size, 3) - 0.5), 0, 255)
-    return canvas.astype(np.uint8), class_map
+    return canvas.astype(np.uint8), owner, labels
 
 
 def _filling(dice: Dice, mean_hue: float, shape: tuple[int, ...]) -> Array:

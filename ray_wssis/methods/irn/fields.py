@@ -13,11 +13,11 @@ from torch import Tensor
 from upath import UPath
 
 from ray_wssis.data.records import Category
-from ray_wssis.methods.irn.config import KIND, IRNetModel
+from ray_wssis.methods.irn.config import KIND, IRNetModel, read_config
 from ray_wssis.methods.irn.network import CELL, IRNet
 from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.evaluating import evaluating
-from ray_wssis.models.model_folder import describe, load_weights, read_description, save_model
+from ray_wssis.models.model_folder import describe, load_weights, save_model
 
 
 class Seen(NamedTuple):
@@ -35,7 +35,7 @@ class Fields:
 
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "Fields":
-        model = read_model(folder)
+        model = read_config(folder)
         network = IRNet(model.network)
         load_weights(folder, network)
         return cls(network.to(device).eval(), model)
@@ -64,11 +64,3 @@ class Fields:
             boundary = ((plain + mirrored.flip(-1)) / 2).sigmoid()
             found.append(Seen(boundary, displacement[place, :, :height, :width]))
         return found
-
-
-def read_model(folder: UPath) -> IRNetModel:
-    """Return the configuration of a saved model, without a source of first backbone weights."""
-    model = IRNetModel.model_validate(read_description(folder, KIND)["config"])
-    backbone = model.network.backbone.model_copy(update={"weights": "none"})
-    network = model.network.model_copy(update={"backbone": backbone})
-    return model.model_copy(update={"network": network})

@@ -1,7 +1,8 @@
-"""Candidates out of activation maps: each class cut by centroids, spread by the walk, and drawn.
+"""Class maps and instances out of activation maps, which the walk spreads.
 
-IRNet (arXiv:1904.05044, section 5).  Every pair of a class and a centroid is a candidate, whose
-scores walk on their own; pixels choose among candidates and the background.
+IRNet (arXiv:1904.05044, section 5).  For instances, each class is cut by centroids: every pair of
+both is a candidate, whose scores walk on their own.  Pixels choose among candidates, or classes,
+and the background.
 
 Differs from the paper: candidates whose scores never reach the background's are not walked;
 fragments are left out, where published code keeps them with a score of 0.
@@ -11,6 +12,7 @@ Legend: K classes, M candidates, h w cells, H W pixels of the image.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +23,8 @@ from torch.nn.functional import interpolate
 
 from ray_wssis.methods.irn.config import InstancesConfig
 from ray_wssis.methods.irn.walk import walk
+
+SMALL = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,29 +68,42 @@ def find_instances(
     `scores` of the classes `labels` are 0..1, and `groups` number the cells by their centroid.
     """
     parts, own = candidates(scores, labels, groups, config.background)
-    walked = walk(parts, chances, steps)
-    if not own or not float(walked.max()) > 0:
-        return []
-    best, choice = drawn(walked / walked.max(), size, config.background)
+    walked = highest_is_1(walk(parts, chances, steps))
+    pixels = choose(walked, size, config.background)
     found = []
-    for candidate in np.unique(choice[choice >= 0]).tolist():
-        for mask in pieces(choice == candidate, config.least_area):
-            score = float(best[mask].max())
+    for candidate in np.unique(pixels.choice[pixels.choice >= 0]).tolist():
+        for mask in pieces(pixels.choice == candidate, config.least_area):
+            score = float(pixels.best[mask].max())
             found.append(Instance(label=own[candidate], score=score, mask=mask))
     return sorted(found, key=lambda instance: -instance.score)
 
 
-def drawn(
-    scores: Float[Tensor, "M h w"], size: tuple[int, int], background: float
-) -> tuple[Float[np.ndarray, "H W"], Int[np.ndarray, "H W"]]:
-    """Return the highest score of each pixel and its candidate; -1 is the background."""
+class Pixels(NamedTuple):
+    """Choices of the pixels of an image."""
+
+    choice: Int[np.ndarray, "H W"]  # the candidate; -1: the background
+    best: Float[np.ndarray, "H W"]  # its score
+    share: Float[np.ndarray, "H W"]  # of the best in the sum of all scores, the background's too
+
+
+def choose(scores: Float[Tensor, "M h w"], size: tuple[int, int], background: float) -> Pixels:
+    """Choose for each pixel of an image of `size` (height, width) the candidate, or the background,
+    of the highest score."""
     best = torch.full(size, background, device=scores.device)
+    total = best.clone()
     choice = torch.full(size, -1, device=scores.device)
     for candidate, cells in enumerate(scores):  # one after the other: there may be many
         own = interpolate(cells[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
         choice[own > best] = candidate
         best = best.maximum(own)
-    return best.cpu().numpy(), choice.cpu().numpy()
+        total += own
+    share = best / total.clamp(min=SMALL)
+    return Pixels(choice.cpu().numpy(), best.cpu().numpy(), share.cpu().numpy())
+
+
+def highest_is_1(scores: Float[Tensor, "M h w"]) -> Float[Tensor, "M h w"]:
+    """Divide by the highest score of all; zeros stay."""
+    return scores / scores.max().clamp(min=SMALL) if len(scores) else scores
 
 
 def pieces(mask: Bool[np.ndarray, "H W"], least_area: float) -> list[Bool[np.ndarray, "H W"]]:

@@ -21,7 +21,13 @@ from torch.nn.functional import interpolate
 
 from ray_wssis.methods.irn.config import IRNetConfig
 from ray_wssis.models.aspp import conv_norm_relu
-from ray_wssis.models.backbone import create_timm, normalise, pixel_statistics
+from ray_wssis.models.backbone import (
+    create_timm,
+    freeze_up_to,
+    normalise,
+    pixel_statistics,
+    probe,
+)
 from ray_wssis.models.vision import freeze_batch_norm_2d
 
 CELL = 4  # pixels, both sides
@@ -51,9 +57,12 @@ class IRNet(nn.Module):
                 f"backbone {backbone.name}: features at strides {strides}, wanted one at {CELL} "
                 "and coarser ones; choose a convolutional network of timm"
             )
-        self.is_frozen = config.frozen
-        if config.frozen:
-            body.requires_grad_(requires_grad=False)
+        self.is_channels_last = probe(body, backbone.name, list(range(len(strides))))
+        self.is_frozen = backbone.frozen
+        if backbone.frozen:
+            body.requires_grad_(False)
+        elif backbone.frozen_stages:
+            freeze_up_to(body, info.module_name(strides.index(CELL)), strides.index(CELL))
         self.backbone = freeze_batch_norm_2d(body)
         self.grid = strides.index(CELL)
         self.coarse = [place for place, stride in enumerate(strides) if stride > CELL]
@@ -78,6 +87,11 @@ class IRNet(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.register_buffer("mean_field", torch.zeros(2))
 
+    def train(self, mode: bool = True) -> "IRNet":
+        super().train(mode)
+        self.backbone.train(mode and not self.is_frozen)
+        return self
+
     def forward(self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]) -> IRNetOutput:
         """Run the network on RGB canvases, H and W multiples of 32, with an image top left in each.
 
@@ -85,6 +99,8 @@ class IRNet(nn.Module):
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen):
             levels = self.backbone(normalise(images, sizes, self.mean, self.std))
+            if self.is_channels_last:
+                levels = [level.permute(0, 3, 1, 2) for level in levels]
         size = levels[self.grid].shape[-2:]
         seen = [reduce(level) for reduce, level in zip(self.boundary_levels, levels, strict=True)]
         boundary = self.boundary(torch.cat([resized(maps, size) for maps in seen], dim=1))

@@ -62,6 +62,8 @@ def walk(
 
     `steps_to` are the `chances` of each step.
     """
+    if not len(scores):
+        return scores
     found = scores.double().flatten(1).T.contiguous()  # (N, K)
     for _ in range(steps):
         found = steps_to @ found

@@ -19,7 +19,7 @@ from tests.support.tiny_semantic import batch
 
 TINY = IRNetModel(
     network=IRNetConfig(
-        backbone=BackboneConfig(name="resnet18", weights="none"),
+        backbone=BackboneConfig(name="resnet18", weights="none", frozen=True),
         boundary_width=16,
         displacement_width=32,
     ),
@@ -31,7 +31,8 @@ TINY = IRNetModel(
 
 def learner(**changes: object) -> IRNetLearner:
     torch.manual_seed(0)
-    network = TINY.network.model_copy(update=changes)
+    backbone = TINY.network.backbone.model_copy(update=changes)
+    network = TINY.network.model_copy(update={"backbone": backbone})
     return IRNetLearner(TINY.model_copy(update={"network": network}), 0)
 
 
@@ -59,7 +60,7 @@ def test_both_losses_fall_on_one_batch_and_the_backbone_stays() -> None:
 
 
 def test_a_backbone_that_is_not_frozen_learns() -> None:
-    model = learner(frozen=False).train()
+    model = learner(frozen=False, frozen_stages=0).train()
     torch.stack(list(model({IMAGES: batch(2, [[True, True]] * 2, 0)}).values())).sum().backward()
     assert all(value.grad is not None for value in model.parameters())
 
@@ -76,7 +77,8 @@ def test_a_cell_has_the_label_of_its_middle() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "stride"), [("resnet18", 16), ("tf_efficientnet_lite0", 16), ("convnext_atto", 32)]
+    ("name", "stride"),
+    [("resnet18", 16), ("tf_efficientnet_lite0", 16), ("swin_tiny_patch4_window7_224", 32)],
 )
 def test_backbones_of_timm_fit(name: str, stride: int) -> None:
     config = TINY.network.model_copy(
@@ -93,7 +95,9 @@ def test_backbones_of_timm_fit(name: str, stride: int) -> None:
 
 def test_a_backbone_without_fine_features_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     create = timm.create_model
-    monkeypatch.setattr(timm, "create_model", lambda *a, **k: create(*a, **k, out_indices=(2, 3)))
+    monkeypatch.setattr(
+        timm, "create_model", lambda *args, **named: create(*args, **named, out_indices=(2, 3))
+    )
     with pytest.raises(ValueError, match=r"strides \[8, 16\], wanted one at 4"):
         learner()
 

@@ -1,0 +1,89 @@
+"""True objects of the images, to measure with: nothing but an upper bound learns from them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from upath import UPath
+
+from ray_wssis.artifacts import Artifact, Workspace
+from ray_wssis.data.builtin.semantic_shapes import true_objects
+from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.data.coco.read import read_coco
+from ray_wssis.data.columns import lack_masks
+from ray_wssis.data.records import Category, Object, Record, Records
+from ray_wssis.run import Run
+from ray_wssis.semantic.split import ALL, AUDIT, VALIDATION, WEAK
+from ray_wssis.semantic.split_config import SemanticDataConfig
+from ray_wssis.storage import locate
+
+HIDDEN = "hidden.parquet"  # the images that nothing is known of but tags
+
+ObjectsOf = Callable[[Record], tuple[Object, ...]]
+
+
+def find_objects(run: Run, data: Artifact, config: SemanticDataConfig) -> Artifact:
+    """Write the true objects of the parts of a split, their classes without background.
+
+    `hidden.parquet` and `all.parquet`, of the images with tags alone and of all to learn from, are
+    there if the masks of all of them are known.  Raises ValueError for a validation image with an
+    object without a mask.
+    """
+
+    def make(stage: Workspace) -> None:
+        objects_of = source_of(config, run.config.seed)
+        audit, weak, validation = (
+            with_objects(Records.read(data / part), objects_of)
+            for part in (AUDIT, WEAK, VALIDATION)
+        )
+        if lack_masks(validation).any():
+            raise ValueError(
+                f"{int(lack_masks(validation).sum())} of {len(validation)} validation images have "
+                "an object without a mask; give validation images whose objects all have one"
+            )
+        audit.write(stage / AUDIT)
+        validation.write(stage / VALIDATION)
+        if not lack_masks(weak).any():
+            weak.write(stage / HIDDEN)
+            Records.from_rows([*audit, *weak], weak.categories).write(stage / ALL)
+
+    says = "Find the true objects, to measure with"
+    return run.stage("objects", says, {"split": data, "data": config}, make)
+
+
+def source_of(config: SemanticDataConfig, seed: int) -> ObjectsOf:
+    """Return a function from the record of an image to its true objects, labels of the split."""
+    if (shapes := config.semantic_shapes) is not None:
+        return lambda record: true_objects(
+            int(UPath(record.file).stem) - 1, seed, shapes.size, shapes.rare
+        )
+    assert config.annotations is not None and config.images is not None
+    folder = locate(config.images)
+    known = {
+        record.file: tuple(replace(obj, label=obj.label + 1) for obj in record.objects)
+        for record in read_coco(
+            config.annotations, folder, boxes_as_points=True, point_suffices=True
+        )
+    }
+    return lambda record: known[record.file]
+
+
+def with_objects(records: Records, objects_of: ObjectsOf) -> Records:
+    """Give records their objects, numbered from 1 on; class maps and tags are left out."""
+    categories, new_label = classes_of(records.categories)
+
+    def filled() -> Iterator[Record]:
+        number = 0
+        for record in records:
+            objects = []
+            for obj in objects_of(record):
+                number += 1
+                objects.append(replace(obj, annotation_id=number, label=new_label[obj.label]))
+            yield replace(record, objects=tuple(objects), class_map=None, tags=None)
+
+    return Records.from_rows(filled(), categories)
+
+
+def classes_of(categories: tuple[Category, ...]) -> tuple[list[Category], dict[int, int]]:
+    """Return the classes of objects, those but background, and their labels by old label."""
+    kept = [label for label in range(len(categories)) if label not in background_of(categories)]
+    return [categories[label] for label in kept], {old: new for new, old in enumerate(kept)}
