@@ -151,6 +151,10 @@ class Backend:
         """The answer of `method` of the `Queue` of images to label."""
         return await self.within(self.coordinator.ask("queue", method, *args))
 
+    async def review(self, method: str, *args: Any) -> Any:
+        """The answer of `method` of the `Review` of pseudo masks."""
+        return await self.within(self.coordinator.ask("review", method, *args))
+
     async def count(self, ingress: str, requests: list[Any], num_open: int) -> None:
         """Add answered requests, and the number that `ingress` is still working on."""
         await self.within(self.coordinator.ask("count", ingress, requests, num_open))

@@ -45,6 +45,10 @@ def serve_command(
         str | None,
         typer.Option(help="COCO file of these labels, read first; default QUEUE/labels.json."),
     ] = None,
+    review: Annotated[
+        bool,
+        typer.Option("--review", help="Show the worst pseudo masks of the run, to be corrected."),
+    ] = False,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="A.B=C", help="Change one value of the ServeConfig."),
@@ -63,6 +67,7 @@ def serve_command(
     values |= {"images": [str(locate(folder)) for folder in images or []]}
     values |= {"jobs": str(locate(jobs))} if jobs is not None else {}
     values |= {"queue": queue, "labels": labels} if queue is not None else {}
+    values |= {"review": True} if review else {}
     for override in overrides or []:
         apply_override(values, override)
     config = check_config(ServeConfig, values, "wssis serve")
@@ -73,6 +78,10 @@ def serve_command(
         from wssis_serve.labelling.queue import open_queue
 
         open_queue(config)
+    if config.review:
+        from wssis_serve.labelling.review import Review
+
+        typer.echo(f"corrections are learnt by: {Review(config.model).command}")
     run(config, host, port)
 
 

@@ -39,6 +39,7 @@ class ServeConfig(Config):
     jobs: str | None = None  # folder for the work of bulk jobs; null: there are none
     queue: str | None = None  # folder of images that people label on the page
     labels: str | None = None  # COCO file of their labels; null: labels.json in `queue`
+    review: bool = False  # people review the worst pseudo masks of the run `model` on the page
     models: tuple[str, ...] = ()  # folders that `reload` may read, besides that of `model`
     label_studio_files: str | None = None  # media folder of a Label Studio on this machine
 
@@ -56,3 +57,9 @@ class ServeConfig(Config):
     max_waiting: int = Field(default=32, ge=1)  # requests at a time and ingress, then 503
     timeout_s: float = Field(default=60, gt=0)  # for a request
     remember_megabytes: float = Field(default=512, ge=0)  # of images that are being clicked
+
+    @model_validator(mode="after")
+    def check_work(self) -> "ServeConfig":
+        if self.queue is not None and self.review:
+            raise ValueError("a page has one kind of work: give queue or review, not both")
+        return self

@@ -10,6 +10,7 @@ from wssis_serve.config import ServeConfig
 from wssis_serve.errors import ApiError
 from wssis_serve.figures import Answered, Figures
 from wssis_serve.labelling.queue import open_queue
+from wssis_serve.labelling.review import Review
 
 
 class Coordinator:
@@ -18,6 +19,7 @@ class Coordinator:
         self.counted = Figures()
         self.bulk = Jobs(config)
         self.opened = open_queue(config)
+        self.reviewed = Review(config.model) if config.review else None
 
     async def chosen(self) -> str:
         """The model that a replica serves when it starts."""
@@ -60,3 +62,14 @@ class Coordinator:
                 "FOLDER",
             )
         return await asyncio.to_thread(getattr(self.opened, method), *args)
+
+    async def review(self, method: str, *args: Any) -> Any:
+        """The answer of the masks to review."""
+        if self.reviewed is None:
+            raise ApiError(
+                404,
+                "not_found",
+                "this server has no masks to review; its operator can offer those of a run with "
+                "--review",
+            )
+        return await asyncio.to_thread(getattr(self.reviewed, method), *args)

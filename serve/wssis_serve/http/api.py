@@ -10,7 +10,7 @@ from ray_wssis.logs import begin, wants_json
 from ray_wssis.storage import locate
 from wssis_serve.backend import Backend
 from wssis_serve.config import ServeConfig
-from wssis_serve.http import health, jobs, models, page, queue, segment
+from wssis_serve.http import health, jobs, models, page, queue, review, segment
 from wssis_serve.http.access_log import AccessLog, counting
 from wssis_serve.http.errors import ERRORS, handle_errors
 from wssis_serve.http.guard import Guard
@@ -45,7 +45,7 @@ def bare_api() -> FastAPI:
         redoc_url=None,
         lifespan=counting,
     )
-    for concern in (segment, jobs, models, queue):
+    for concern in (segment, jobs, models, queue, review):
         api.include_router(
             concern.routes, responses=ERRORS, dependencies=[Depends(check_query), Security(TOKEN)]
         )

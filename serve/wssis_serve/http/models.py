@@ -17,8 +17,13 @@ async def list_models(request: Request) -> ModelsOut:
     """The served models: their classes, hashes and metrics."""
     known = await backend_of(request).models()
     takes_jobs = known["takes_points"] and config_of(request).jobs is not None
-    has_queue = config_of(request).queue is not None
-    return ModelsOut(**known, takes_jobs=takes_jobs, has_queue=has_queue)
+    config = config_of(request)
+    return ModelsOut(
+        **known,
+        takes_jobs=takes_jobs,
+        has_queue=config.queue is not None,
+        has_review=config.review,
+    )
 
 
 @routes.post("/v1/models/reload")

@@ -223,6 +223,7 @@ class ModelsOut(BaseModel):
     takes_points: bool
     takes_jobs: bool
     has_queue: bool = Field(description="True if there are images to label, see /v1/queue")
+    has_review: bool = Field(description="True if there are masks to review, see /v1/review")
 
 
 LabelState = Literal["open", "done", "skipped"]
@@ -282,6 +283,29 @@ class LabelsOut(BaseModel):
     revision: str
     state: LabelState
     objects: list[dict[str, Any]] = Field(description="Annotations, masks as run lengths")
+
+
+class SuspectOut(BaseModel):
+    name: str
+    state: Literal["open", "done", "deleted"]
+    revision: str
+    annotation: dict[str, Any] = Field(description="With `expected_iou` and `flags`")
+
+
+class ReviewOut(BaseModel):
+    id: str = Field(description="Of the corrections, for copies of them")
+    classes: list[QueuedClass]
+    masks: list[SuspectOut]
+    command: str = Field(description="What learns from the corrections")
+
+
+class DecisionIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    revision: str = Field(max_length=64, description="The one that was read")
+    decision: Literal["accept", "fix", "delete", "undo"]
+    category_id: Number | None = Field(None, description="Of a fixed mask")
+    segmentation: RunLengths | None = Field(None, description="Of a fixed mask")
 
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]

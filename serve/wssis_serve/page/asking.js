@@ -11,7 +11,7 @@ export class Asking {
   server = new Server(askToken);
   #known = null; // the promise of the models, without which there are no classes
 
-  // `onModels(hasQueue)` is called once the models are known, `onChange()` after every answer, and
+  // `onModels(offers)` is called once the models are known, `onChange()` after every answer, and
   // `onMasks(image)` after those about points.
   constructor(session, { onModels, onChange, onMasks }) {
     Object.assign(this, { session, onModels, onChange, onMasks });
@@ -28,10 +28,10 @@ export class Asking {
   async #askModels() {
     const { kind, models, ...offers } = await this.server.models();
     if (kind !== "segmenter") location.reload(); // another model is served now, with its own page
-    const { takes_points: takesPoints, has_queue: hasQueue } = offers;
+    const { takes_points: takesPoints } = offers;
     const classes = models.find((model) => model.name === "student")?.classes ?? [];
     Object.assign(this.session, { models, classes, takesPoints });
-    await this.onModels(hasQueue);
+    await this.onModels(offers);
     if (!takesPoints && models.length) say("No teacher is served here: points are kept, but get no masks.");
   }
 
@@ -44,7 +44,7 @@ export class Asking {
     const { session } = this;
     try {
       await this.knowModels();
-      if (!session.models.length) return; // nobody can find anything: people label from nothing
+      if (!session.findsObjects) return;
       const answer = await this.server.segment(image.file, LOWEST_SCORE);
       checkSize(image, answer.image);
       image.suggestions = answer.instances.map(suggestion).sort(byScore);

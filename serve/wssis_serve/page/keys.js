@@ -4,7 +4,7 @@
 const KEYS = [
   [["arrowright"], "next", null, "→", "next image"],
   [["arrowleft"], "previous", null, "←", "previous image"],
-  [["d"], "finish", null, "d", "this image is done: go to the next one that is open"],
+  [["d"], "finish", null, "d", "this image is done, or this mask is right: go to the next open one"],
   [["shift+d"], "reopen", null, "shift + d", "this image is not done after all"],
   [["n"], "nextOpen", null, "n", "go to the next image that is open"],
   [["shift+n"], "skip", null, "shift + n", "skip this image for now"],
@@ -23,7 +23,7 @@ const KEYS = [
   [["x"], "toggleCrosshair", null, "x", "a crosshair to point with: arrow keys (shift: fine steps), then Enter"],
   [["j"], "selectNext", 1, "j", "select the next object"],
   [["k"], "selectNext", -1, "k", "select the previous object"],
-  [["delete", "backspace"], "remove", null, "Delete", "remove the selected object"],
+  [["delete", "backspace"], "remove", null, "Delete", "remove the selected object; in a review: delete the mask, go to the next"],
   [["a"], "accept", null, "a", "accept the student's instance under the pointer"],
   [["shift+a"], "acceptAll", null, "shift + a", "accept all shown instances"],
   [["u", "ctrl+z"], "undo", null, "u, ctrl + z", "undo"],

@@ -16,10 +16,19 @@ export function complain(text) {
 
 // The promise of a choice between the labels of two people: true for those of this page.
 export function chooseLabels(text, numMine, numTheirs) {
+  return choose(text, `Keep mine (${numMine} objects)`, `Take theirs (${numTheirs} objects)`);
+}
+
+// The same of the decisions of two people about a mask.
+export function chooseDecision(text) {
+  return choose(text, "Keep my decision", "Take theirs");
+}
+
+function choose(text, mine, theirs) {
   const dialog = element("conflict");
   element("conflict-text").textContent = text;
-  element("keep-mine").textContent = `Keep mine (${numMine} objects)`;
-  element("take-theirs").textContent = `Take theirs (${numTheirs} objects)`;
+  element("keep-mine").textContent = mine;
+  element("take-theirs").textContent = theirs;
   dialog.returnValue = "";
   dialog.showModal();
   return new Promise((resolve) => {

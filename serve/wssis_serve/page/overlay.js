@@ -71,7 +71,7 @@ export class Overlay {
     const score = thing.score ?? thing.answer.score;
     const text = `${this.session.classOf(thing.categoryId).name} ${score?.toFixed(2) ?? ""}`.trim();
     context.font = "600 12px system-ui, sans-serif";
-    const width = context.measureText(text).width + 10;
+    const width = context.measureText(text).width + 24;
     const left = Math.max(0, Math.min(x, view.canvas.clientWidth - width));
     const top = Math.max(0, y - 18);
     const isFree = taken.every(([l, t, w]) => left > l + w || l > left + width || Math.abs(top - t) > 17);
@@ -82,7 +82,9 @@ export class Overlay {
     context.roundRect(left, top, width, 17, 4);
     context.fill();
     context.fillStyle = this.#colour(thing);
-    context.fillText(text, left + 5, top + 12.5);
+    context.fillRect(left + 5, top + 4, 9, 9);
+    context.fillStyle = "#ffffff";
+    context.fillText(text, left + 19, top + 12.5);
   }
 
   #points(context, view, object) {

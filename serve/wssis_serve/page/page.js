@@ -11,6 +11,7 @@ import { Overlay } from "./overlay.js";
 import { Pen, TOOLS, drawn } from "./pen.js";
 import { Panels } from "./panels.js";
 import { Queue } from "./queue.js";
+import { Review } from "./review.js";
 import { session } from "./session.js";
 import { View } from "./view.js";
 
@@ -21,12 +22,13 @@ const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
 
 const asking = new Asking(session, {
-  onModels: async (hasQueue) => {
-    if (hasQueue) await openQueue();
-    element("of-student").hidden = !session.models.length;
+  onModels: async ({ has_queue: hasQueue, has_review: hasReview }) => {
+    if (hasQueue) await openQueue(Queue);
+    if (hasReview) await openQueue(Review);
+    element("of-student").hidden = !session.findsObjects;
     panels.showClasses();
     pickClass(session.classes[0].category_id);
-    if (hasQueue) gallery.show(session.queue.nextOpen(null) ?? session.images[0]);
+    if (session.queue) gallery.show(session.queue.nextOpen(null) ?? session.images[0]);
   },
   onChange: changed,
   onMasks: (image) => session.queue?.changed(image),
@@ -64,15 +66,33 @@ function display(image, bitmap) {
   Object.assign(session, { image, selected: null, pointedAt: null, crosshair: null });
   forgetTiles();
   view.show(bitmap);
+  if (session.queue?.isReview) showMask(image);
   changed();
+}
+
+// A review has one object an image: clicks are on it, and it is accepted or deleted.
+function prepareReview() {
+  element("finish").textContent = "Accept, next";
+  Object.assign(element("skip"), { textContent: "Delete, next", title: "Delete" });
+  document.querySelector("[name=mode][value=new]").closest("label").hidden = true;
+  commands.mode("on");
+}
+
+// Of a review, select the mask and look at it closely.
+function showMask(image) {
+  const object = image.objects[0] ?? image.read;
+  session.selected = object.key;
+  pickClass(object.categoryId);
+  view.frame(object.answer.mask.bbox);
 }
 
 // The images of a folder on the server
 
-async function openQueue() {
-  const queue = new Queue(session, asking.server, changed);
+async function openQueue(Kind) {
+  const queue = new Kind(session, asking.server, changed);
   await queue.open();
   session.queue = queue;
+  if (queue.isReview) prepareReview();
   for (const id of ["choose", "empty"]) element(id).hidden = true;
 }
 
@@ -87,7 +107,7 @@ async function nextOpen() {
   await queue.refresh().catch((error) => complain(error.message));
   const next = queue.nextOpen(image);
   if (next) gallery.show(next);
-  else say("All images are done.");
+  else say(queue.command ? `All masks are judged. To learn from that: ${queue.command}` : "All images are done.");
 }
 
 function finish() {
@@ -96,6 +116,7 @@ function finish() {
 }
 
 function skip() {
+  if (session.queue?.isReview) return remove();
   mark("skipped");
   return nextOpen();
 }
@@ -113,7 +134,8 @@ function mode() {
 }
 
 function click(point, mode) {
-  const object = session.object;
+  const { object, queue } = session;
+  if (queue?.isReview && object && mode === "new") return click(point, "on");
   if (TOOLS.includes(mode)) {
     pen.onDrawn({ tool: mode, points: [point], width: pen.width / view.scale }); // by the crosshair
     return;
@@ -200,6 +222,7 @@ function remove(object = session.object) {
   session.image.remove(object.key);
   say("Removed.");
   edited();
+  if (session.queue?.isReview) finish(); // no object is left: it is deleted
 }
 
 function undo() {
@@ -252,7 +275,8 @@ function edited() {
 }
 
 async function download() {
-  if (session.queue) return saveAs("labels.json", [await session.queue.file()], "application/json");
+  const { queue } = session;
+  if (queue) return saveAs(queue.fileName, [await queue.file()], "application/json");
   const coco = toCoco(session.images, session.classes, session.models);
   if (!coco.annotations.length) return;
   saveAs("labels.json", [JSON.stringify(coco)], "application/json");
@@ -294,7 +318,7 @@ function pointAt(thing) {
 
 function back() {
   if (session.crosshair) session.crosshair = null;
-  else session.selected = null;
+  else if (!session.queue?.isReview) session.selected = null;
   panels.mark();
   view.redraw();
 }

@@ -140,7 +140,7 @@ export class Panels {
     const skipped = numSkipped ? `, ${numSkipped} skipped` : "";
     element("progress").textContent = `${numDone} of ${images.length} done${skipped}`;
     Object.assign(element("progress-bar"), { max: images.length, value: numDone });
-    element("done").checked = image?.state === "done";
+    element("done").checked = image && ["done", "deleted"].includes(image.state);
     const { numUnsaved } = queue;
     element("saved").textContent = numUnsaved ? `saving ${numUnsaved} …` : "all saved";
     if (image?.problem) element("saved").textContent = "not saved";

@@ -11,6 +11,7 @@ const SAVE_AFTER = 300; // milliseconds without a further change
 const TRY_AGAIN_AFTER = 3000;
 
 export class Queue {
+  fileName = "labels.json";
   #saving = new Map(); // from an image to the promise of its save
   #timers = new Map();
   #window = crypto.randomUUID?.() ?? String(Math.random()).slice(2); // no UUID without HTTPS

@@ -67,14 +67,30 @@ export class Server {
   }
 
   async saveLabels(name, labels) {
-    const type = "application/json";
-    const body = new Blob([JSON.stringify(labels)], { type });
-    return (await this.#answer(`v1/queue/labels/${inAddress(name)}`, body)).json();
+    return (await this.#answer(`v1/queue/labels/${inAddress(name)}`, asJson(labels))).json();
   }
 
   // The COCO file of all labels.
   async queuedFile() {
     return (await this.#answer("v1/queue/file")).blob();
+  }
+
+  // The masks to review, the worst first.
+  review() {
+    return this.#ask("v1/review");
+  }
+
+  async imageOfMask(number) {
+    return (await this.#answer(`v1/review/${number}/image`)).blob();
+  }
+
+  async decide(number, decision) {
+    return (await this.#answer(`v1/review/${number}`, asJson(decision))).json();
+  }
+
+  // The COCO file of all corrections.
+  async corrections() {
+    return (await this.#answer("v1/review/file")).blob();
   }
 
   async #ask(address, fields) {
@@ -107,6 +123,8 @@ export class Server {
 }
 
 const inAddress = (name) => name.split("/").map(encodeURIComponent).join("/");
+
+const asJson = (values) => new Blob([JSON.stringify(values)], { type: "application/json" });
 
 function form(fields) {
   const body = new FormData();

@@ -25,6 +25,10 @@ export const session = {
   get object() {
     return this.objects.find((object) => object.key === this.selected);
   },
+  // True if a student proposes objects: in a review, and without a model, none does.
+  get findsObjects() {
+    return this.models.length > 0 && !this.queue?.isReview;
+  },
   // The colour of what is drawn next.
   get colour() {
     return this.classOf(this.object?.categoryId ?? this.category)?.colour ?? "#ffffff";

@@ -35,6 +35,7 @@ export class Strip {
       const count = countOf(image);
       button.lastChild.textContent = count || "";
       button.classList.toggle("done", image.state === "done");
+      button.classList.toggle("deleted", image.state === "deleted");
       button.setAttribute("aria-current", image === current);
       button.setAttribute("aria-label", `${image.name}, ${count} ${what}`);
     }

@@ -1,6 +1,7 @@
 // The image on its canvas: fit, zoom and move, and the place of the pointer on it.
 
 const MOST_ZOOM = 40; // pixels of the screen for one of the image
+const SURROUNDINGS = 2.5; // sides of a box that are visible with it
 const DRAG = 6; // pixels that a pointer may move during a click
 
 export class View {
@@ -44,6 +45,19 @@ export class View {
       this.#left = (clientWidth - width * this.scale) / 2;
       this.#top = (clientHeight - height * this.scale) / 2;
     }
+    this.redraw();
+  }
+
+  // Show a box of the image, in pixels of the image, with some of its surroundings.
+  frame([x, y, width, height]) {
+    this.fit();
+    const { clientWidth, clientHeight } = this.canvas;
+    const scale = Math.min(clientWidth / width, clientHeight / height) / SURROUNDINGS;
+    if (!this.#bitmap || scale <= this.scale) return;
+    this.scale = Math.min(MOST_ZOOM, scale);
+    this.#isFitted = false;
+    this.#left = clientWidth / 2 - (x + width / 2) * this.scale;
+    this.#top = clientHeight / 2 - (y + height / 2) * this.scale;
     this.redraw();
   }
 

@@ -7,6 +7,7 @@ refusal is JSON with a reason, and no internals of the server are disclosed.
 import base64
 import json
 import random
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from wssis_serve.segmented import Kind
 
 from tests.serve.conftest import backend_here, listening
 from tests.serve.engines.test_images import REAL, with_checksums
+from tests.support.reviews import write_review
 
 pytestmark = [
     pytest.mark.slow,
@@ -83,6 +85,19 @@ def caller(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def mapper(semantic_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A caller of a server that draws class maps."""
     yield from calling(semantic_run, tmp_path_factory.mktemp("fuzzed"), Kind.SEMANTIC)
+
+
+@pytest.fixture(scope="module")
+def reviewer(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """A caller of a server of masks to review."""
+    run = shutil.copytree(run_folder, tmp_path_factory.mktemp("reviewed") / "run")
+    write_review(run, num_images=2)
+    config = ServeConfig(model=str(run), review=True)
+    with (
+        listening(create_api(config, backend_here(config))) as url,
+        httpx2.Client(base_url=url, timeout=60) as client,
+    ):
+        yield Caller(client, (str(run),))
 
 
 def calling(run: Path, folder: Path, kind: Kind = Kind.SEGMENTER) -> Iterator[Caller]:
@@ -342,6 +357,29 @@ def test_odd_tasks_of_an_annotation_tool(caller: Caller) -> None:
         caller.send("POST", "/predict", content=json.dumps(wanted), headers=AS_JSON)
     assert (caller.statuses - before).total() == NUM_TASKS
     assert (caller.statuses - before)[200] > 20
+
+
+def test_odd_decisions_of_a_review(reviewer: Caller) -> None:
+    dice, before = random.Random(6), reviewer.statuses.copy()
+    for _ in range(NUM_LABELS):
+        known = reviewer.client.get("/v1/review").json()["masks"][0]
+        number = dice.choice([*6 * [str(known["annotation"]["id"])], "-1", "9" * 30, "x", "%00"])
+        values = {
+            "revision": dice.choice([*9 * [json.dumps(known["revision"])], '"old"']),
+            "decision": dice.choice(['"accept"', '"fix"', '"delete"', '"undo"']),
+            "category_id": "1",
+            "segmentation": json.dumps(known["annotation"]["segmentation"]),
+        }
+        if dice.random() < 0.4:
+            values[dice.choice([*values])] = dice.choice(ODD_VALUES + ODD_MASKS)
+        text = "{" + ", ".join(f'"{key}": {value}' for key, value in values.items()) + "}"
+        reviewer.send("POST", f"/v1/review/{number}", content=text.encode(), headers=AS_JSON)
+        reviewer.send("GET", f"/v1/review/{number}/image")
+    found = reviewer.statuses - before
+    assert found.total() == 2 * NUM_LABELS
+    assert found[200] > NUM_LABELS / 2
+    assert found[422] > 20
+    assert found[409] > 2
 
 
 def test_odd_places_and_paths(caller: Caller) -> None:

@@ -16,6 +16,7 @@ from wssis_serve.label_page import label_page
 from ray_wssis.data.builtin.shapes import draw_image
 from tests.serve.conftest import backend_here, listening
 from tests.support.page import TOKEN, Page, drop, expect
+from tests.support.reviews import write_review
 
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 
@@ -73,6 +74,22 @@ def from_nothing(queue_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def reviewed(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with masks to review."""
+    run = shutil.copytree(run_folder, tmp_path_factory.mktemp("reviewed") / "run")
+    write_review(run, num_images=3, size=160)
+    return run
+
+
+@pytest.fixture(scope="module")
+def reviewing(reviewed: Path) -> Iterator[str]:
+    """The address of a server of these masks."""
+    config = ServeConfig(model=str(reviewed), review=True)
+    with listening(create_api(config, backend_here(config))) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def browser(
     served: str,
     mapping: str,
@@ -81,6 +98,7 @@ def browser(
     forgetful: str,
     queued: str,
     from_nothing: str,
+    reviewing: str,
 ) -> Iterator[Any]:
     """A headless browser; started after the servers, as no event loop can start while it runs."""
     program = next((found for name in BROWSERS if (found := shutil.which(name))), None)

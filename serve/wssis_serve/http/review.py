@@ -1,0 +1,47 @@
+"""Routes of the pseudo masks that people review on the page."""
+
+import asyncio
+
+from fastapi import APIRouter, Request, Response
+
+from ray_wssis.data.images.read import ImageError
+from wssis_serve.errors import unprocessable
+from wssis_serve.http.queue import shown
+from wssis_serve.http.schemas import DecisionIn, ReviewOut, SuspectOut
+from wssis_serve.http.state import backend_of
+
+routes = APIRouter()
+
+
+@routes.get("/v1/review")
+async def list_masks(request: Request) -> ReviewOut:
+    """The pseudo masks to look at, the worst first."""
+    return ReviewOut.model_validate(await backend_of(request).review("overview"))
+
+
+@routes.get("/v1/review/file", response_class=Response)
+async def read_corrections_file(request: Request) -> Response:
+    """The corrections so far, as a COCO file for `merge.corrections`."""
+    data = await backend_of(request).review("whole")
+    return Response(data, media_type="application/json")
+
+
+@routes.get("/v1/review/{number}/image", response_class=Response)
+async def read_image_of_mask(request: Request, number: int) -> Response:
+    """The image of a mask, in a format that browsers show."""
+    file = await backend_of(request).review("image", number)
+    try:
+        data, kind = await asyncio.to_thread(shown, file)
+    except ImageError as error:
+        raise unprocessable(f"the image of mask {number}: {error.found}; {error.wanted}") from error
+    return Response(data, media_type=kind)
+
+
+@routes.post("/v1/review/{number}")
+async def decide(request: Request, number: int, wanted: DecisionIn) -> SuspectOut:
+    """Accept, fix or delete a mask, or undo that.  It is on disk when this answers.
+
+    409 if the mask has another `revision` by now: somebody else decided in the meantime.
+    """
+    values = wanted.model_dump(mode="json", exclude_none=True)
+    return SuspectOut.model_validate(await backend_of(request).review("decide", number, values))

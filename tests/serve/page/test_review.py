@@ -1,0 +1,58 @@
+"""The worst masks of a run in a browser: accept, fix, delete, next, by one key each."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.page import Page, drag, expect
+
+pytestmark = pytest.mark.slow
+
+
+def test_masks_are_judged_by_one_key_each(empty: Page, reviewing: str, reviewed: Path) -> None:
+    page, name = empty, empty.locator("#name")
+    page.goto(reviewing)
+    listed = json.loads((reviewed / "audit/review.json").read_text())["annotations"]
+    worst = [entry["id"] for entry in listed]
+    expect(name).to_contain_text(f"1 of {len(worst)}")
+    expect(page.locator("#objects")).to_contain_text("expected IoU 0.11 · ring")
+    expect(page.locator("#of-student")).to_be_hidden()
+    page.keyboard.press("d")
+    expect(name).to_contain_text(f"2 of {len(worst)}")
+    page.keyboard.press("Delete")
+    expect(name).to_contain_text(f"3 of {len(worst)}")
+    page.keyboard.press("0")  # all of the image
+    page.keyboard.press("b")
+    drag(page, (100, 20), (140, 20))
+    page.keyboard.press("d")
+    expect(name).to_contain_text(f"4 of {len(worst)}")
+    expect(page.locator("#progress")).to_contain_text("3 of")
+    expect(page.locator("#saved")).to_have_text("all saved")
+    corrections = json.loads((reviewed / "corrections.json").read_text())["annotations"]
+    accepted, deleted, fixed = corrections
+    assert [entry["id"] for entry in corrections] == worst[:3]
+    assert accepted["corrected"] is fixed["corrected"] is True
+    assert accepted["segmentation"] == listed[0]["segmentation"]
+    assert deleted["deleted"] is True
+    assert fixed["area"] > listed[2]["area"]
+
+    page.reload()
+    expect(name).to_contain_text(f"4 of {len(worst)}")
+    page.keyboard.press("ArrowLeft")
+    expect(name).to_contain_text(f"3 of {len(worst)}")
+    page.keyboard.press("Shift+D")  # not after all
+    expect(page.locator("#progress")).to_contain_text("2 of")
+    expect(page.locator("#saved")).to_have_text("all saved")
+    corrections = json.loads((reviewed / "corrections.json").read_text())["annotations"]
+    assert [entry["id"] for entry in corrections] == worst[:2]
+
+
+def test_a_click_draws_the_mask_again(empty: Page, reviewing: str, reviewed: Path) -> None:
+    empty.goto(reviewing)
+    expect(empty.locator("#objects li")).to_have_count(1)
+    with empty.expect_response("**/v1/segment/points") as drawn:
+        empty.locator("#canvas").click()  # on the object, not a new one
+    assert drawn.value.ok
+    expect(empty.locator("#objects li")).to_have_count(1)
+    expect(empty.locator("#objects")).not_to_contain_text("asking")
