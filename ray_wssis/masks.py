@@ -185,6 +185,12 @@ def union(parts: Sequence[bytes], height: int, width: int) -> bytes:
     return bytes(coco_mask.merge(rles)["counts"])
 
 
+def intersection(counts_a: bytes, counts_b: bytes, height: int, width: int) -> bytes:
+    """Return the counts of the pixels that belong to both masks."""
+    both = [_rle(counts_a, height, width), _rle(counts_b, height, width)]
+    return bytes(coco_mask.merge(both, intersect=True)["counts"])
+
+
 def overlap(counts_a: bytes, counts_b: bytes, height: int, width: int) -> int:
     """Count the pixels that belong to both masks."""
     both = [_rle(counts_a, height, width), _rle(counts_b, height, width)]

@@ -4,18 +4,22 @@ A labeller adds columns of its own to `SCHEMA`.  Its networks draw in actors; `c
 CPU processes that import no torch.
 """
 
-from itertools import combinations
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ray_wssis.data.records import Record
+from ray_wssis.instance.tidy import tidied
+from ray_wssis.instance.tidy_config import AS_DRAWN, TidyConfig
 from ray_wssis.masks import area, contains, iou, pairwise_iou
 
 ROUGH, REFINED = "rough", "refined"  # columns of masks
-DUPLICATE = "duplicate"  # a flag
+DUPLICATE, NESTED = "duplicate", "nested"  # flags
 WHOLE_IMAGE = 0.95  # share of the image that no object covers
 DUPLICATE_IOU = 0.8  # of two masks of one image
+NESTED_SHARE = 0.9  # of the smaller of two masks
 
 SCHEMA = pa.schema(
     [
@@ -54,48 +58,83 @@ def begin_row(record: Record) -> dict[str, Any]:
     }
 
 
-def complete(row: dict[str, Any]) -> dict[str, Any]:
-    """Add agreement, point_inside, area and flags to a row with rough and refined masks."""
+def complete(row: dict[str, Any], tidy: TidyConfig = AS_DRAWN) -> dict[str, Any]:
+    """Add agreement, point_inside, area and flags to a row with rough and refined masks.
+
+    Masks are made tidy where that is wanted; agreement, and flags of masks that are too alike, are
+    of those that were drawn.
+    """
     size = row["height"], row["width"]
+    pairs = list(zip(row["rough"], row["refined"], strict=True))
+    agreement = [0.0 if a is None or b is None else iou(a, b, *size) for a, b in pairs]
+    alike = find_alike(row["refined"], areas_of(row["refined"], size), row.get("label"), size)
+    if tidy.changes:
+        row = row | {name: tidied(row[name], tidy, *size) for name in (ROUGH, REFINED)}
     refined: list[bytes | None] = row["refined"]
     points = list(zip(row["x"], row["y"], strict=True))
-    pairs = list(zip(row["rough"], refined, strict=True))
-    areas = [0 if mask is None else area(mask, *size) for mask in refined]
+    areas = areas_of(refined, size)
     inside = [
         mask is not None and contains(mask, *size, point)
         for mask, point in zip(refined, points, strict=True)
     ]
     return row | {
-        "agreement": [0.0 if a is None or b is None else iou(a, b, *size) for a, b in pairs],
+        "agreement": agreement,
         "point_inside": inside,
         "area": areas,
-        "flags": find_flags(refined, areas, inside, size),
+        "flags": find_flags(refined, areas, inside, size, alike),
     }
 
 
+def areas_of(drawn: Sequence[bytes | None], size: tuple[int, int]) -> list[int]:
+    return [0 if mask is None else area(mask, *size) for mask in drawn]
+
+
 def find_flags(
-    masks: list[bytes | None], areas: list[int], inside: list[bool], size: tuple[int, int]
+    masks: Sequence[bytes | None],
+    areas: Sequence[int],
+    inside: Sequence[bool],
+    size: tuple[int, int],
+    alike: Mapping[int, str] | None = None,
 ) -> list[list[str]]:
-    """Return the doubts about each mask."""
+    """Return the doubts about each mask; `alike` are those about masks that resemble others, by
+    place, and are looked for if they are not given."""
     flags: list[list[str]] = [[] for _ in masks]
-    twins = duplicates(masks, size)
+    alike = find_alike(masks, areas, None, size) if alike is None else alike
     for i, (mask, pixels, is_inside) in enumerate(zip(masks, areas, inside, strict=True)):
         if mask is None:
             flags[i].append("empty")
             continue
         if pixels > WHOLE_IMAGE * size[0] * size[1]:
             flags[i].append("whole image")
-        if i in twins:
-            flags[i].append(DUPLICATE)
+        if i in alike:
+            flags[i].append(alike[i])
         if not is_inside:
             flags[i].append("point outside")
     return flags
 
 
-def duplicates(masks: list[bytes | None], size: tuple[int, int]) -> set[int]:
-    """Return the places of the masks that are nearly the same as another one."""
+def find_alike(
+    masks: Sequence[bytes | None],
+    areas: Sequence[int],
+    labels: Sequence[int] | None,
+    size: tuple[int, int],
+) -> dict[int, str]:
+    """Return, by place, the masks that are nearly the same as another one, as duplicates, and those
+    that lie in another one of their class, as nested."""
     places = [i for i, mask in enumerate(masks) if mask is not None]
     drawn = [mask for mask in masks if mask is not None]
     overlaps = pairwise_iou(drawn, drawn, *size)
-    pairs = combinations(range(len(places)), 2)
-    return {places[k] for pair in pairs if overlaps[pair] > DUPLICATE_IOU for k in pair}
+    found: dict[int, str] = {}
+    for a, b in zip(*np.nonzero(np.triu(overlaps, 1)), strict=True):
+        first, second, value = places[a], places[b], float(overlaps[a, b])
+        shared = value / (1 + value) * (areas[first] + areas[second])  # pixels
+        smaller = min(first, second, key=lambda place: areas[place])
+        if value > DUPLICATE_IOU:
+            found |= {first: DUPLICATE, second: DUPLICATE}
+        elif labels is not None and labels[first] != labels[second]:
+            continue  # as a tie on its wearer
+        elif max(areas[first], areas[second]) > WHOLE_IMAGE * size[0] * size[1]:
+            continue  # which is a flag of its own
+        elif shared > NESTED_SHARE * areas[smaller]:
+            found.setdefault(smaller, NESTED)
+    return found

@@ -19,7 +19,7 @@ from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Category, Record, Records, named
 from ray_wssis.data.split.cut import as_weak
 from ray_wssis.instance.audit import CALIBRATION, ratio
-from ray_wssis.instance.drawer import drawer_of, is_drawn_here
+from ray_wssis.instance.drawer import drawer_of, is_drawn_here, settings
 from ray_wssis.instance.label import SUMMARY, THROUGHPUT, check_coverage, summarise
 from ray_wssis.instance.label_config import LabelLimits
 from ray_wssis.instance.label_row import REFINED
@@ -32,6 +32,7 @@ from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
 from ray_wssis.one_command import alone_in
+from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.run import ROWS
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
 from ray_wssis.streaming.config import LabellingWorkers
@@ -85,7 +86,8 @@ class Annotate:
         teacher, refiner = (
             Part(path=networks[name], digest=self.drawn_by[name]) for name in NETWORKS
         )
-        self.labeller = PointLabeller.of(teacher, refiner)
+        self.tidy = LabellerConfig.model_validate(settings(folder).get("labeller") or {}).tidy
+        self.labeller = PointLabeller.of(teacher, refiner, tidy=self.tidy)
 
     @cached_property
     def made_from(self) -> dict[str, Any]:
@@ -94,6 +96,7 @@ class Annotate:
             "calibration": hash_file(self.calibration) if self.is_calibrated else None,
             "points": hash_file(self.file),
             "images": str(self.images),
+            **({"tidy": self.tidy} if self.tidy.changes else {}),
         }
 
     @cached_property

@@ -14,7 +14,7 @@ from upath import UPath
 from ray_wssis.artifacts import MANIFEST, Artifact, Workspace, read_artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.area_prior import AreaPrior
-from ray_wssis.instance.drawer import drawer_of
+from ray_wssis.instance.drawer import drawer_of, settings
 from ray_wssis.instance.label import InstanceLabeller
 from ray_wssis.instance.report_labellers import RESULT
 from ray_wssis.instance.segmenter_config import read_config
@@ -163,7 +163,8 @@ def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller
         )
     has_refiner = with_refiner and (run.folder / "refiner/model").exists()
     refiner = read_artifact(run.folder / "refiner").part("model") if has_refiner else None
-    return PointLabeller.of(segmenter.part("model"), refiner)
+    tidy = LabellerConfig.model_validate(settings(run.folder).get("labeller") or {}).tidy
+    return PointLabeller.of(segmenter.part("model"), refiner, tidy=tidy)
 
 
 def usual_names(folder: UPath, config: PointWSSISConfig) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
+from ray_wssis.instance.tidy_config import TidyConfig
 
 POINT_WSSIS: Final = "point_wssis"  # a teacher and a refiner, trained on the strong images
 Name = Literal["point_wssis", "sam2", "sam", "sam_hq", "edgetam"]
@@ -17,6 +18,7 @@ class LabellerConfig(Config):
     weights: str | None = (
         None  # a folder that all nodes can read, or a name on the Hugging Face hub
     )
+    tidy: TidyConfig = TidyConfig()  # what becomes of its masks
     negatives: int = Field(default=2, ge=0)  # nearest points of other objects: "not this one"
 
     @model_validator(mode="before")

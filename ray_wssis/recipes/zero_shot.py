@@ -12,4 +12,5 @@ def find_labeller(config: LabellerConfig) -> SamLabeller | None:
     """
     if config.is_trained:
         return None
-    return SamLabeller.of(SamWeights.find(config.name, config.weights), config.negatives)
+    weights = SamWeights.find(config.name, config.weights)
+    return SamLabeller.of(weights, config.negatives, tidy=config.tidy)

@@ -10,6 +10,7 @@ import pyarrow as pa
 from ray_wssis.artifacts import Part, short_hash
 from ray_wssis.instance.label_row import SCHEMA, complete
 from ray_wssis.instance.segmenter_config import read_config
+from ray_wssis.instance.tidy_config import AS_DRAWN, TidyConfig
 from ray_wssis.methods.point_wssis.refined_mask import apply_answer
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.streaming.labeller import Infer, Row
@@ -23,6 +24,7 @@ class PointLabeller:
     lineage: dict[str, str]  # short hashes of the models, which every mask carries
     network_size: tuple[int, int]
     canvas_multiple: int
+    tidy: TidyConfig = AS_DRAWN
 
     needs_original = True  # the refiner looks at crops of it
     signals = (
@@ -50,16 +52,19 @@ class PointLabeller:
     )
 
     @classmethod
-    def of(cls, teacher: Part, refiner: Part | None) -> "PointLabeller":
+    def of(
+        cls, teacher: Part, refiner: Part | None, *, tidy: TidyConfig = AS_DRAWN
+    ) -> "PointLabeller":
         """Compose it of two model folders.  Raises ValueError if they are none."""
         models = {"teacher": teacher} | ({} if refiner is None else {"refiner": refiner})
         return cls(
             teacher=str(teacher.path),
             refiner=None if refiner is None else str(refiner.path),
-            made_from=" ".join(model.digest for model in models.values()),
+            made_from=" ".join(model.digest for model in models.values()) + tidy.made_from,
             lineage={name: short_hash(model.digest) for name, model in models.items()},
             network_size=read_config(teacher.path).sides,
             canvas_multiple=PADDING_MULTIPLE,
+            tidy=tidy,
         )
 
     def open(self) -> Infer:
@@ -68,10 +73,10 @@ class PointLabeller:
         return PointNetworks.load(self.teacher, self.refiner).rows
 
     def finish(self, row: Row) -> Row:
-        return finish_row(row)
+        return finish_row(row, self.tidy)
 
 
-def finish_row(row: Row) -> Row:
+def finish_row(row: Row, tidy: TidyConfig = AS_DRAWN) -> Row:
     """Complete a drafted row with refined masks and all that follows from them.
 
     It comes with `answers`, one per point: the output of the refiner, or None.
@@ -83,4 +88,4 @@ def finish_row(row: Row) -> Row:
         if rough is not None and answer is not None:
             improved = apply_answer(rough, answer, *size)
             refined[i], scores[i] = improved.mask, improved.score
-    return complete(row | {"refined": refined, "refined_score": scores})
+    return complete(row | {"refined": refined, "refined_score": scores}, tidy)

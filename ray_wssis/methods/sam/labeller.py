@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from ray_wssis.artifacts import short_hash
 from ray_wssis.instance.label_row import SCHEMA, complete
+from ray_wssis.instance.tidy_config import AS_DRAWN, TidyConfig
 from ray_wssis.methods.sam.candidates import enlarge
 from ray_wssis.methods.sam.weights import STRETCHES, SamWeights
 from ray_wssis.streaming.labeller import Infer, Row
@@ -27,6 +28,7 @@ class SamLabeller:
     negatives: int  # nearest points of other objects that say "not this one"
     made_from: str
     lineage: dict[str, str]  # what draws, in short, which every mask carries
+    tidy: TidyConfig = AS_DRAWN
 
     needs_original = False  # the networks see a canvas of fixed size
     signals = (
@@ -51,12 +53,15 @@ class SamLabeller:
     )
 
     @classmethod
-    def of(cls, weights: SamWeights, negatives: int = 2) -> "SamLabeller":
+    def of(
+        cls, weights: SamWeights, negatives: int = 2, *, tidy: TidyConfig = AS_DRAWN
+    ) -> "SamLabeller":
         return cls(
             weights=weights,
             negatives=negatives,
-            made_from=f"{weights.family} {weights.digest} {negatives} negatives",
+            made_from=f"{weights.family} {weights.digest} {negatives} negatives{tidy.made_from}",
             lineage={weights.family: short_hash(weights.digest)},
+            tidy=tidy,
         )
 
     @property
@@ -88,5 +93,6 @@ class SamLabeller:
                 "predicted_iou": ious,
                 "stability": [0.0 if one is None else one.stability for one in drawn],
                 "choice_margin": [0.0 if one is None else one.margin for one in drawn],
-            }
+            },
+            self.tidy,
         )
