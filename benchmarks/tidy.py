@@ -1,4 +1,4 @@
-"""What tidying does to the masks of a finished run whose hidden masks are known.
+"""Measures what tidying does to the masks of a finished run whose hidden masks are known.
 
     python -m benchmarks.tidy runs/demo
 

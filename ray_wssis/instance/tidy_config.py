@@ -1,4 +1,4 @@
-"""How masks are made tidy after they are drawn."""
+"""Settings for what becomes of masks after they are drawn."""
 
 from pydantic import Field
 
@@ -6,9 +6,7 @@ from ray_wssis.config import Config
 
 
 class TidyConfig(Config):
-    specks: float = Field(
-        default=0, ge=0, lt=0.5
-    )  # share of its mask; smaller islands and holes go
+    specks: float = Field(default=0, ge=0, lt=0.5)  # islands and holes below this share go
     exclusive: bool = False  # no pixel belongs to two masks of an image
 
     @property
@@ -18,7 +16,7 @@ class TidyConfig(Config):
 
     @property
     def made_from(self) -> str:
-        """Stand for it in what a labeller is made from; empty if nothing changes."""
+        """Return what stands for it in what a labeller is made from; empty if nothing changes."""
         return f" specks {self.specks:g} exclusive {self.exclusive}" if self.changes else ""
 
 
