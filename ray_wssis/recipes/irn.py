@@ -51,7 +51,7 @@ def irn(run: Run, config: IRNConfig) -> Iterator[Artifact]:
     yield (labels := label(run, data, labeller, config.labelling.max_failures))
     yield (judged := audit(run, data, labels, config.audit))
     yield (found := gather(run, data, labels, config.data.name))
-    yield (measured := measure(run, data, objects, labels))
+    yield (measured := measure(run, data, objects, labels, sure))
 
     # 4. The student learns from the instances, and needs no tags.
     stage, truth = config.student, objects.part(VALIDATION)

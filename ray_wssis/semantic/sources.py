@@ -127,7 +127,7 @@ def read_source(config: SemanticDataConfig, seed: int, folder: UPath) -> Source:
         settle(problems)
     else:
         assert config.annotations is not None and config.images is not None
-        images = read_painted(config.annotations, config.images, _other_files(config))
+        images = read_painted(config.annotations, config.images, other_files(config))
     validation = None if config.validation is None else _listed(config.validation, images)
     if config.cityscapes is not None:
         validation = [i for i, record in enumerate(images) if is_validation(record.file)]
@@ -136,7 +136,7 @@ def read_source(config: SemanticDataConfig, seed: int, folder: UPath) -> Source:
     )
 
 
-def _other_files(config: SemanticDataConfig) -> list[str]:
+def other_files(config: SemanticDataConfig) -> list[str]:
     """List the COCO files besides `annotations`: sparse labels, and lists of images."""
     files = [] if config.sparse_labels is None else coco_files(config.sparse_labels)
     lists = [file for file in (config.strong, config.validation) if file is not None]

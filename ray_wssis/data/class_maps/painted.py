@@ -41,7 +41,8 @@ def _read(annotations: str, images: Place) -> Records:
             f"{annotations}: {len(records.categories)} classes; a class map holds at most "
             f"{MOST_CLASSES - 1} and the background"
         )
-    return labelled(records, annotations)
+    tagged = {record.image_id for record in records if record.tags is not None}
+    return labelled(records, annotations, tagged)
 
 
 def _joined(records: Records, added: Records, first: str, file: str) -> Records:
@@ -62,7 +63,8 @@ def painted(records: Records) -> Records:
     """Turn objects into class maps.
 
     Tags are those of the image where it has some; otherwise the classes of its objects and of its
-    crowd regions, and background.  An image with an object without a mask gets no map.
+    crowd regions, and background.  An image with an object without a mask gets no map, and neither
+    does one with tags of classes and without any object, which nobody has drawn yet.
     """
     lowest = min((category.id for category in records.categories), default=1)
     background = Category(id=min(0, lowest - 1), name=BACKGROUND)
@@ -73,7 +75,8 @@ def painted(records: Records) -> Records:
 def _painted(record: Record) -> Record:
     """Paint an image; labels of objects become higher by one."""
     given = None if record.tags is None else (0, *(label + 1 for label in record.tags))
-    if any(obj.mask is None for obj in record.objects):
+    is_tagged = bool(record.tags) and not record.objects
+    if is_tagged or any(obj.mask is None for obj in record.objects):
         tags = tuple(sorted({0, *(obj.label + 1 for obj in record.objects)}))
         return replace(record, objects=(), tags=given or tags)
     class_map = paint(record, {obj.label: obj.label + 1 for obj in record.objects}, 0)

@@ -53,7 +53,7 @@ class RefinedMaps:
             drawn = maps_of.draw(shown, tags, self.views)
             if refiner is None:
                 return drawn
-            colours = [torch.from_numpy(image).permute(2, 0, 1).float() for image in shown]
+            colours = [torch.tensor(image).permute(2, 0, 1).float() for image in shown]
             return [
                 refine(maps, image.to(maps.device), refiner.iterations, refiner.dilations)
                 for maps, image in zip(drawn, colours, strict=True)

@@ -39,7 +39,9 @@ def draw(
     """
     height, width = seen.boundary.shape
     own = [label for label, of_class in enumerate(maps) if float(of_class.max()) > 0]
-    scores = to_size(maps[own], (height, width)) * (1 - seen.boundary) if own else maps[own]
+    scores = maps.new_zeros((0, height, width))
+    if own:
+        scores = to_size(maps[own], (height, width)) * (1 - seen.boundary)
     settings = config.walk
     affinity = boundary_affinity(seen.boundary, settings.radius)
     steps_to = chances(affinity, height, width, settings.radius, settings.power)

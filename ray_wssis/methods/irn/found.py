@@ -17,7 +17,8 @@ from ray_wssis.metrics.coco_ap import Prediction, measure_precision
 from ray_wssis.metrics.confusion import SAME_IOU
 from ray_wssis.metrics.separation import Separation
 from ray_wssis.run import ROWS, Run
-from ray_wssis.semantic.split import AUDIT, WEAK
+from ray_wssis.semantic.evaluate import label_figures
+from ray_wssis.semantic.split import AUDIT, WEAK, WEAK_TRUTH
 from ray_wssis.storage import write_json
 from ray_wssis.streaming.table import RowsById, each_row
 
@@ -84,22 +85,33 @@ def learnt(weak: Records, rows: RowsById) -> Iterator[tuple[Record, list[float]]
         )
 
 
-def measure(run: Run, data: Artifact, objects: Artifact, labels: Artifact) -> Artifact:
+def measure(
+    run: Run, data: Artifact, objects: Artifact, labels: Artifact, earlier: Artifact
+) -> Artifact:
     """Measure the instances of audit images, and of weak ones if their masks are known:
-    `instances.json`.  Nothing is chosen by it."""
+    `instances.json`.  Nothing is chosen by it.
+
+    Of the weak images, the class maps are measured too, and those of the `earlier` labels.
+    """
 
     def make(stage: Workspace) -> None:
-        _, new_label = classes_of(Records.read(data / WEAK).categories)
-        figures = {}
+        categories = Records.read(data / WEAK).categories
+        _, new_label = classes_of(categories)
+        figures: dict[str, Any] = {}
         for part, source in ((AUDIT, AUDIT), (HIDDEN, WEAK)):
             if (objects / part).exists():
                 rows = each_row(labels / ROWS, source=UPath(source).stem)
                 truth = Records.read(objects / part)
                 figures[UPath(part).stem] = figures_of(truth, rows, new_label)
+        if (data / WEAK_TRUTH).exists():
+            truth, names = Records.read(data / WEAK_TRUTH), [known.name for known in categories]
+            for key, drawn in (("class_maps_mIoU", labels), ("earlier_mIoU", earlier)):
+                found = label_figures(truth, drawn, UPath(WEAK).stem, names)
+                figures["hidden"][key] = round(found["pseudo/mIoU"], 4)
         write_json(stage / FIGURES, figures)
 
     says = "Measure the instances by images whose masks are known"
-    made_from = {"objects": objects, "labels": labels}
+    made_from = {"objects": objects, "labels": labels, "earlier": earlier}
     return run.stage("instances_audit", says, made_from, make, follows_retry=True)
 
 

@@ -9,10 +9,10 @@ from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.builtin.semantic_shapes import true_objects
 from ray_wssis.data.class_maps.tags import background_of
 from ray_wssis.data.coco.read import read_coco
-from ray_wssis.data.columns import lack_masks
 from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.run import Run
-from ray_wssis.semantic.split import ALL, AUDIT, VALIDATION, WEAK
+from ray_wssis.semantic.sources import other_files
+from ray_wssis.semantic.split import ALL, AUDIT, VALIDATION, WEAK, WEAK_TRUTH
 from ray_wssis.semantic.split_config import SemanticDataConfig
 from ray_wssis.storage import locate
 
@@ -25,8 +25,7 @@ def find_objects(run: Run, data: Artifact, config: SemanticDataConfig) -> Artifa
     """Write the true objects of the parts of a split, their classes without background.
 
     `hidden.parquet` and `all.parquet`, of the images with tags alone and of all to learn from, are
-    there if the masks of all of them are known.  Raises ValueError for a validation image with an
-    object without a mask.
+    there if the masks of all of them are known.
     """
 
     def make(stage: Workspace) -> None:
@@ -35,14 +34,9 @@ def find_objects(run: Run, data: Artifact, config: SemanticDataConfig) -> Artifa
             with_objects(Records.read(data / part), objects_of)
             for part in (AUDIT, WEAK, VALIDATION)
         )
-        if lack_masks(validation).any():
-            raise ValueError(
-                f"{int(lack_masks(validation).sum())} of {len(validation)} validation images have "
-                "an object without a mask; give validation images whose objects all have one"
-            )
         audit.write(stage / AUDIT)
         validation.write(stage / VALIDATION)
-        if not lack_masks(weak).any():
+        if (data / WEAK_TRUTH).exists():
             weak.write(stage / HIDDEN)
             Records.from_rows([*audit, *weak], weak.categories).write(stage / ALL)
 
@@ -60,9 +54,8 @@ def source_of(config: SemanticDataConfig, seed: int) -> ObjectsOf:
     folder = locate(config.images)
     known = {
         record.file: tuple(replace(obj, label=obj.label + 1) for obj in record.objects)
-        for record in read_coco(
-            config.annotations, folder, boxes_as_points=True, point_suffices=True
-        )
+        for file in (*other_files(config), config.annotations)  # the last one counts
+        for record in read_coco(file, folder, boxes_as_points=True, point_suffices=True)
     }
     return lambda record: known[record.file]
 

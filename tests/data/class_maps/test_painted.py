@@ -65,6 +65,15 @@ def test_tags_of_the_file_are_kept(tmp_path: Path) -> None:
     assert record.tags == (0, 1)
 
 
+def test_a_tagged_image_without_objects_has_no_map(tmp_path: Path) -> None:
+    (record,) = read(tmp_path, [], tags=["cat"])
+    assert record.class_map is None
+    assert record.tags == (0, 1)
+    (empty,) = read(tmp_path, [], tags=[])
+    assert empty.class_map is not None
+    assert (decode(empty.class_map) == 0).all()
+
+
 def test_objects_without_masks_are_tags(tmp_path: Path) -> None:
     (record,) = read(tmp_path, [{"category_id": 8, "bbox": [1, 1, 2, 2]}])
     assert record.class_map is None and record.tags == (0, 2)
