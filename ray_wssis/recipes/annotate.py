@@ -86,8 +86,8 @@ class Annotate:
         teacher, refiner = (
             Part(path=networks[name], digest=self.drawn_by[name]) for name in NETWORKS
         )
-        self.tidy = LabellerConfig.model_validate(settings(folder).get("labeller") or {}).tidy
-        self.labeller = PointLabeller.of(teacher, refiner, tidy=self.tidy)
+        self.drawing = LabellerConfig.model_validate(settings(folder).get("labeller") or {})
+        self.labeller = PointLabeller.of(teacher, refiner, **self.drawing.ways)
 
     @cached_property
     def made_from(self) -> dict[str, Any]:
@@ -96,7 +96,8 @@ class Annotate:
             "calibration": hash_file(self.calibration) if self.is_calibrated else None,
             "points": hash_file(self.file),
             "images": str(self.images),
-            **({"tidy": self.tidy} if self.tidy.changes else {}),
+            **({"tidy": self.drawing.tidy} if self.drawing.tidy.changes else {}),
+            **({"tile": self.drawing.tile} if self.drawing.tile else {}),
         }
 
     @cached_property

@@ -163,8 +163,8 @@ def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller
         )
     has_refiner = with_refiner and (run.folder / "refiner/model").exists()
     refiner = read_artifact(run.folder / "refiner").part("model") if has_refiner else None
-    tidy = LabellerConfig.model_validate(settings(run.folder).get("labeller") or {}).tidy
-    return PointLabeller.of(segmenter.part("model"), refiner, tidy=tidy)
+    ways = LabellerConfig.model_validate(settings(run.folder).get("labeller") or {}).ways
+    return PointLabeller.of(segmenter.part("model"), refiner, **ways)
 
 
 def usual_names(folder: UPath, config: PointWSSISConfig) -> list[str]:

@@ -70,8 +70,9 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
         in_round = run.within(round_prefix(number))
         made = yield from make_point_round(in_round, config, data, TAUGHT, drawer, refiner)
         earlier.append(made)
-        tidy = config.labeller.tidy
-        again = PointLabeller.of(made.student.part("model"), refiner.part("model"), tidy=tidy)
+        again = PointLabeller.of(
+            made.student.part("model"), refiner.part("model"), **config.labeller.ways
+        )
         yield (verdict := judge(in_round, data, made.labels, again))
         if not is_taken(verdict.folder):
             break
@@ -153,7 +154,7 @@ def make_point_round(
     proposer = None
     if config.data.has_unlabelled:
         proposer = Proposer.of(*networks, config.data.point_kind)
-    labeller = PointLabeller.of(*networks, tidy=config.labeller.tidy)
+    labeller = PointLabeller.of(*networks, **config.labeller.ways)
     return (yield from make_round(run, config, data, strong, labeller, teacher, proposer))
 
 

@@ -11,7 +11,9 @@ from ray_wssis.artifacts import Part, short_hash
 from ray_wssis.instance.label_row import SCHEMA, complete
 from ray_wssis.instance.segmenter_config import read_config
 from ray_wssis.instance.tidy_config import AS_DRAWN, TidyConfig
+from ray_wssis.instance.tile_config import TileConfig
 from ray_wssis.methods.point_wssis.refined_mask import apply_answer
+from ray_wssis.methods.point_wssis.tiles import rows_of
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.streaming.labeller import Infer, Row
 
@@ -25,6 +27,7 @@ class PointLabeller:
     network_size: tuple[int, int]
     canvas_multiple: int
     tidy: TidyConfig = AS_DRAWN
+    tile: TileConfig | None = None  # null: every image is seen at once
 
     needs_original = True  # the refiner looks at crops of it
     signals = (
@@ -53,24 +56,36 @@ class PointLabeller:
 
     @classmethod
     def of(
-        cls, teacher: Part, refiner: Part | None, *, tidy: TidyConfig = AS_DRAWN
+        cls,
+        teacher: Part,
+        refiner: Part | None,
+        *,
+        tidy: TidyConfig = AS_DRAWN,
+        tile: TileConfig | None = None,
     ) -> "PointLabeller":
         """Compose it of two model folders.  Raises ValueError if they are none."""
         models = {"teacher": teacher} | ({} if refiner is None else {"refiner": refiner})
         return cls(
             teacher=str(teacher.path),
             refiner=None if refiner is None else str(refiner.path),
-            made_from=" ".join(model.digest for model in models.values()) + tidy.made_from,
+            made_from=" ".join(model.digest for model in models.values())
+            + tidy.made_from
+            + ("" if tile is None else tile.made_from),
             lineage={name: short_hash(model.digest) for name, model in models.items()},
             network_size=read_config(teacher.path).sides,
             canvas_multiple=PADDING_MULTIPLE,
             tidy=tidy,
+            tile=tile,
         )
 
     def open(self) -> Infer:
         from ray_wssis.methods.point_wssis.drafts import PointNetworks  # imports torch
 
-        return PointNetworks.load(self.teacher, self.refiner).rows
+        draft = PointNetworks.load(self.teacher, self.refiner).rows
+        tile, sides = self.tile, self.network_size
+        if tile is None:
+            return draft
+        return lambda images: rows_of(images, tile, sides, draft)
 
     def finish(self, row: Row) -> Row:
         return finish_row(row, self.tidy)
