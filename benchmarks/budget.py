@@ -24,10 +24,11 @@ from ray_wssis.data.coco.write import write_coco
 from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Record, Records
 from ray_wssis.data.split.cut import as_weak
+from ray_wssis.instance.next_images import LABELS
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.metrics.learning_curve import LearningCurve
 from ray_wssis.models.model_folder import METRICS
-from ray_wssis.recipes.labelling_budget.budget import AP, FOLDER, NEXT, learning_curve, suggest
+from ray_wssis.recipes.labelling_budget.budget import AP, learning_curve, suggest
 from ray_wssis.recipes.point_wssis import point_wssis
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run import Run, carry_out
@@ -103,10 +104,9 @@ class Bench:
 
     def choices(self) -> list[str]:
         before = self.run("base", self.strong, self.weak)
-        suggest(self.out / "base", PICKED)
-        listed = load_json(self.out / "base" / FOLDER / NEXT)["images"]
+        listed = load_json(suggest(self.out / "base", PICKED) / LABELS)["images"]
         names = {entry["file_name"] for entry in listed}
-        picked = [record for record in self.weak if record.file in names]
+        picked = [record for record in self.weak if UPath(record.file).name in names]
         drawn = random.Random(self.seed).sample(self.weak, PICKED)
         taught = {"picked": picked, "random": drawn}
         aps = {

@@ -12,7 +12,7 @@ from ray_wssis.cli.options import Overrides
 from ray_wssis.logs import begin
 from ray_wssis.one_command import alone_in
 from ray_wssis.session import configure, lasting
-from ray_wssis.storage import locate
+from ray_wssis.storage import locate, read_json
 
 
 def budget_command(
@@ -43,8 +43,7 @@ def budget_command(
     folder = lasting(run)
     from ray_wssis.recipes.compare import read_run_config  # imports torch
     from ray_wssis.recipes.labelling_budget.budget import (
-        FOLDER,
-        NEXT,
+        LISTED,
         learning_curve,
         suggest,
         worth,
@@ -54,9 +53,11 @@ def budget_command(
     console = Console()
     with alone_in(folder):
         if number:
-            listed = suggest(folder, number)
+            listed = suggest(folder, number).folder
+            found = read_json(listed / LISTED)["num_images"]
             console.print(
-                f"{listed} images to draw masks for next: {folder / FOLDER / NEXT}",
+                f"{found} images to draw masks for next: {listed}. On the page: wssis serve {run} "
+                f"--queue {listed}",
                 soft_wrap=True,
                 highlight=False,
             )

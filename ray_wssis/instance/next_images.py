@@ -6,6 +6,7 @@ the nearer the image is to one that was chosen before, or that has true masks al
 duplicates of those are left out.  How near is told by colours and edges of a thumbnail.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,14 +20,16 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.coco.write import CocoWriter
-from ray_wssis.data.images.read import ImageError, read_image
-from ray_wssis.data.records import Object, Record, Records
+from ray_wssis.data.images.read import ImageError, read_bytes, read_image
+from ray_wssis.data.records import Category, Object, Record, Records
 from ray_wssis.instance.merging import incomplete, pseudo
 from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.split import REJECTED, STRONG, WEAK
+from ray_wssis.masks import nowhere
 from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import RowsById, each_row
 
+LABELS = "labels.json"  # beside the images
 CANDIDATES = 10  # for each image wanted; the others are not looked at
 MOST_STRONG = 200  # images with masks that candidates are compared with
 SIDE = 16  # pixels of a thumbnail
@@ -172,28 +175,51 @@ def usual_distance(look: Look) -> float:
     return max(float(np.median(between)) if len(between) else 1.0, 1e-6)
 
 
-def write_next(file: UPath, chosen: Sequence[Candidate], records: Records, masks: str) -> None:
-    """Write a COCO file of the images, the first one first, with their pseudo masks (of the column
-    `masks` of the labels) to be corrected, and `rank` and `expected_gain` of each image's objects.
+def write_next(
+    folder: UPath, chosen: Sequence[Candidate], categories: Sequence[Category], masks: str
+) -> None:
+    """Write copies of the images and `labels.json`, a COCO file about them, the first one first.
+
+    It holds their pseudo masks, of the column `masks` of the labels, to be corrected, and `rank`
+    and `expected_gain` of each image with its objects.  Nobody has looked at the images.
     """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = names_of([each.row["file"] for each in chosen])
+    for each, name in zip(chosen, names, strict=True):
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(read_bytes(each.row["file"]))
     info = {"description": "images to draw masks for next; rank 1 is worth most"}
-    with CocoWriter(file, records.categories, info) as coco:
-        for rank, each in enumerate(chosen, start=1):
+    with CocoWriter(folder / LABELS, categories, info) as coco:
+        for rank, (each, name) in enumerate(zip(chosen, names, strict=True), start=1):
             more = [
                 pseudo({}, each.row, i, iou) | {"rank": rank, "expected_gain": round(each.gain, 4)}
                 for i, iou in enumerate(each.expected)
             ]
-            coco.add(drawn(each.row, masks), more)
+            coco.add(drawn(each.row, name, masks), more)
 
 
-def drawn(row: Row, masks: str) -> Record:
-    """Make the record of an image with its pseudo masks; objects without one keep their point."""
+def names_of(files: Sequence[str]) -> list[str]:
+    """Name copies of files as these are, in numbered folders where names are the same."""
+    seen: Counter[str] = Counter()
+    names = []
+    for file in files:
+        name = UPath(file).name
+        seen[name] += 1
+        names.append(name if seen[name] == 1 else f"{seen[name]}/{name}")
+    return names
+
+
+def drawn(row: Row, file: str, masks: str) -> Record:
+    """Make the record of an image that nobody has looked at with its pseudo masks; objects without
+    one keep their point."""
     columns = zip(row["annotation_id"], row["label"], row[masks], row["x"], row["y"], strict=True)
     return Record(
         image_id=row["image_id"],
-        file=row["file"],
+        file=file,
         width=row["width"],
         height=row["height"],
+        annotated=nowhere(row["height"], row["width"]),
         objects=tuple(
             Object(annotation_id=number, label=label, mask=mask, point=(x, y))
             for number, label, mask, x, y in columns

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from upath import UPath
+from wssis_serve.labelling.queue import Queue
 
 from ray_wssis.artifacts import Artifact, Workspace, open_stage
 from ray_wssis.data.coco.file import load_json
@@ -17,6 +18,7 @@ from ray_wssis.instance.next_images import (
     Thumbnail,
     choose,
     gain_of,
+    names_of,
     next_images,
     write_next,
 )
@@ -69,16 +71,25 @@ def test_the_file_is_a_coco_file_of_pseudo_masks(
     model = QualityModel(signals=("refined_score",), prior=prior, regression=None)
     chosen = next_images(data, labels, model, number=3)
     assert len(chosen) == 3
-    records = Records.read(data / WEAK_TRUTH)
-    file = UPath(tmp_path / "next.json")
-    write_next(file, chosen, records, model.masks)
-    read = read_coco(file, "", point_suffices=True)
-    assert read.categories == records.categories
+    categories = Records.read(data / WEAK_TRUTH).categories
+    folder = UPath(tmp_path / "next")
+    write_next(folder, chosen, categories, model.masks)
+    read = read_coco(folder / "labels.json", folder, point_suffices=True)
+    assert read.categories == categories
     assert [record.image_id for record in read] == [each.row["image_id"] for each in chosen]
     for record, each in zip(read, chosen, strict=True):
         assert [obj.mask for obj in record.objects] == each.row["refined"]
-    ranks = [each["rank"] for each in load_json(file)["annotations"]]
+        assert UPath(record.file).read_bytes() == UPath(each.row["file"]).read_bytes()
+    ranks = [each["rank"] for each in load_json(folder / "labels.json")["annotations"]]
     assert ranks == sorted(ranks) and set(ranks) == {1, 2, 3}
+    seen = Queue(str(folder), None, categories).overview()["images"]  # on the page of the endpoint
+    assert [image["state"] for image in seen] == ["open"] * 3
+    assert sum(image["num_objects"] for image in seen) == len(ranks)
+
+
+def test_copies_keep_their_names_and_none_is_overwritten() -> None:
+    files = ["s3://b/a/1.png", "s3://b/c/1.png", "/d/2.png", "/e/1.png"]
+    assert names_of(files) == ["1.png", "2/1.png", "2.png", "3/1.png"]
 
 
 def test_images_that_are_gone_are_not_chosen(data: Artifact, labels: Artifact) -> None:

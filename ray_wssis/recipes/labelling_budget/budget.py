@@ -12,11 +12,11 @@ from typing import Any
 
 from upath import UPath
 
-from ray_wssis.artifacts import read_artifact
+from ray_wssis.artifacts import Artifact, StaleArtifact, open_stage, read_artifact
 from ray_wssis.data.records import Records
-from ray_wssis.instance.audit import read_quality
-from ray_wssis.instance.next_images import next_images, write_next
-from ray_wssis.instance.split import WEAK
+from ray_wssis.instance.audit import CALIBRATION, read_quality
+from ray_wssis.instance.next_images import LABELS, next_images, write_next
+from ray_wssis.instance.split import REJECTED, STRONG, WEAK
 from ray_wssis.metrics.learning_curve import Gain, LearningCurve
 from ray_wssis.models.model_folder import METRICS
 from ray_wssis.recipes.labelling_budget.cells import CELLS, Cell, amounts, cell_config, cut
@@ -27,7 +27,8 @@ from ray_wssis.storage import read_json, write_json
 
 FOLDER = "budget"  # in that of the run
 RESULT = "budget.json"
-NEXT = "next_images.json"
+NEXT = "next_images"  # a folder in it
+LISTED = "listed.json"
 AP = "student/val/AP"
 
 logger = logging.getLogger(__name__)
@@ -44,17 +45,33 @@ class Trained:
     ap: float
 
 
-def suggest(folder: UPath, number: int) -> int:
-    """Write the images to draw masks for next, `budget/next_images.json`; return their number.
+def suggest(folder: UPath, number: int) -> Artifact:
+    """Write the images to draw masks for next: `labels.json` and copies of them, in
+    `budget/next_images`, or in `next_images_2` if the labels have changed since, and so on.
 
-    Raises ValueError if the run has no labels yet.
+    What people draw there stays.  Raises ValueError if the run has no labels yet.
     """
     data, labels, audit = (read_artifact(folder / name) for name in ("split", "labels", "audit"))
-    model = read_quality(audit)
-    chosen = next_images(data, labels, model, number)
-    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    write_next(folder / FOLDER / NEXT, chosen, Records.read(data / WEAK), model.masks)
-    return len(chosen)
+    made_from = {
+        "split": {part: data.part(part) for part in (STRONG, WEAK, REJECTED)},
+        "labels": labels,
+        "calibration": audit.part(CALIBRATION),
+        "number": number,
+    }
+    for place in range(1, 1000):
+        name = NEXT if place == 1 else f"{NEXT}_{place}"
+        try:
+            made = open_stage(folder / FOLDER / name, made_from, says="List images to label next")
+        except StaleArtifact:
+            continue  # perhaps somebody's work
+        if isinstance(made, Artifact):
+            return made
+        model = read_quality(audit)
+        chosen = next_images(data, labels, model, number)
+        write_next(made.folder, chosen, Records.read(data / WEAK).categories, model.masks)
+        write_json(made / LISTED, {"num_images": len(chosen)})
+        return made.finish(logs=[LABELS])
+    raise ValueError(f"{folder / FOLDER} holds a thousand lists; remove some")
 
 
 def learning_curve(

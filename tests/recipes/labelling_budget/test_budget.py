@@ -16,10 +16,14 @@ from ray_wssis.cli.budget import show_budget
 from ray_wssis.config import load_config
 from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.records import Records
-from ray_wssis.instance.split import STRONG, WEAK, split
+from ray_wssis.instance.audit import audit
+from ray_wssis.instance.label_config import AuditConfig
+from ray_wssis.instance.split import STRONG, WEAK, WEAK_TRUTH, split
+from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.metrics.learning_curve import Gain, LearningCurve
 from ray_wssis.recipes.labelling_budget.budget import (
     learning_curve,
+    suggest,
     verdict,
     worth,
 )
@@ -28,6 +32,7 @@ from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.run import Run
 from ray_wssis.storage import read_json, write_json
 from tests.recipes.test_zero_shot import TINY
+from tests.support.drawn_labels import label_row, write_rows
 from tests.support.run_in import run_in
 
 SHARE = Fraction(1, 2)
@@ -72,6 +77,21 @@ def test_a_run_is_asked_what_more_labels_are_worth(folder: UPath) -> None:
     console = Console(record=True, width=100)
     show_budget(console, result)
     assert "more masks are worth about +4.0 AP" in console.export_text()
+
+
+def test_what_people_draw_in_a_list_stays(folder: UPath) -> None:
+    data = read_artifact(folder / "split")
+    labels = open_stage(folder / "labels", {"by": "hand"})
+    assert isinstance(labels, Workspace)
+    weak = Records.read(data / WEAK_TRUTH)
+    write_rows([label_row(record) for record in weak], labels / "rows/0.parquet")
+    audit(run_in(folder), data, labels.finish(), PointLabeller.signals, AuditConfig())
+    listed = suggest(folder, 3)
+    assert listed.folder.name == "next_images"
+    (listed / "labels.json").write_text("drawn on")
+    assert suggest(folder, 3).folder == listed.folder
+    assert suggest(folder, 2).folder.name == "next_images_2"
+    assert (listed / "labels.json").read_text() == "drawn on"
 
 
 def test_trainings_that_are_finished_are_not_made_again(folder: UPath) -> None:
