@@ -126,10 +126,31 @@ class Policy(Config):
         return self
 
 
+class Walker(Config):
+    """A random walker from the pixels that are sure (PAMI 2006)."""
+
+    name: Literal["walker"] = "walker"
+
+
+class Graph(Config):
+    """A graph network that learns from the sure pixels of each image (arXiv:2103.16762)."""
+
+    name: Literal["graph"] = "graph"
+    surest: float = Field(default=0.3, gt=0, le=1)  # share of a class's sure pixels that teach
+    hidden: int = Field(default=16, ge=1)  # channels
+    drop: float = Field(default=0.3, ge=0, lt=1)  # of the channels' values, while it learns
+    steps: int = Field(default=250, ge=1)  # for an image
+    rate: float = Field(default=0.01, gt=0)
+    entropy: float = Field(default=10, ge=0)  # weight of being sure elsewhere
+
+
+Refinement = Annotated[PAMR | Walker | Graph, Field(discriminator="name")]
+
+
 class CamLabels(Config):
     """Labels that class activation maps become."""
 
     views: Views = Views(scales=(0.5, 1.0, 1.5, 2.0), flip=True)  # whose maps are added up
-    refine: PAMR | None = PAMR()
+    refine: Refinement | None = PAMR()
     policy: Policy = Policy()
     max_failures: int | None = Field(default=None, ge=0)  # images; null: any number

@@ -45,12 +45,12 @@ class DrawActivationMaps:
         import torch
 
         from ray_wssis.methods.cam.maps import ActivationMaps
-        from ray_wssis.methods.cam.pamr import refine
+        from ray_wssis.methods.cam.refiners.refine import refine
         from ray_wssis.models.device import best_device
         from ray_wssis.semantic.segmenter import to_size
 
         maps_of = ActivationMaps.load(UPath(self.model), best_device())
-        refiner = self.labels.refine
+        how = self.labels.refine
 
         @torch.inference_mode()
         def infer(images: list[Image]) -> list[Row]:
@@ -60,11 +60,8 @@ class DrawActivationMaps:
             rows: list[Row] = []
             for record, pixels, maps in zip(records, shown, drawn, strict=True):
                 present = maps.flatten(1).amax(dim=1) > 0
-                if refiner is not None and present.any():
-                    colours = torch.from_numpy(pixels).to(maps.device).permute(2, 0, 1).float()
-                    maps[present] = refine(
-                        maps[present], colours, refiner.iterations, refiner.dilations
-                    )
+                if how is not None and present.any():
+                    maps[present] = refine(maps[present], pixels, how, self.labels.policy)
                 maps[maps_of.may_show(record.tags) == 0] = -1  # never the best
                 scores, classes = to_size(maps, (record.height, record.width)).max(dim=0)
                 levels = (255 * scores.clamp(min=0)).round()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ray_wssis.methods.cam.pamr import SHARPNESS, SMALL, refine
+from ray_wssis.methods.cam.refiners.pamr import SHARPNESS, SMALL, refine
 
 DILATIONS = (1, 3)
 
