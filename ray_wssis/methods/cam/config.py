@@ -136,12 +136,13 @@ class Graph(Config):
     """A graph network that learns from the sure pixels of each image (arXiv:2103.16762)."""
 
     name: Literal["graph"] = "graph"
+    cell: int = Field(default=4, ge=1)  # network pixels, a side of a node
     surest: float = Field(default=0.3, gt=0, le=1)  # share of a class's sure pixels that teach
     hidden: int = Field(default=16, ge=1)  # channels
     drop: float = Field(default=0.3, ge=0, lt=1)  # of the channels' values, while it learns
     steps: int = Field(default=250, ge=1)  # for an image
     rate: float = Field(default=0.01, gt=0)
-    entropy: float = Field(default=10, ge=0)  # weight of being sure elsewhere
+    entropy: float = Field(default=1, ge=0)  # weight of being sure elsewhere
 
 
 Refinement = Annotated[PAMR | Walker | Graph, Field(discriminator="name")]
