@@ -46,7 +46,8 @@ def irn(run: Run, config: IRNConfig) -> Iterator[Artifact]:
     yield (irnet := run.train("irnet", says, task, config.irnet))
 
     # 3. Activation maps walk within boundaries, and centroids cut them into instances.
-    walking = RefinedMaps.of(classifier.part("model"), config.maps.views, config.maps.refine)
+    how = config.maps.views, config.maps.refine, config.cam.policy
+    walking = RefinedMaps.of(classifier.part("model"), *how)
     labeller = DrawInstances.of(walking, irnet.part("model"), config.labelling)
     yield (labels := label(run, data, labeller, config.labelling.max_failures))
     yield (judged := audit(run, data, labels, config.audit))

@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from ray_wssis.config import Config
 from ray_wssis.instance.segmenter_config import SegmenterStage
-from ray_wssis.methods.cam.config import PAMR, CamLabels, ClassifierStage
+from ray_wssis.methods.cam.config import CamLabels, ClassifierStage, Refinement
 from ray_wssis.methods.irn.config import IRNetLabels, IRNetStage
 from ray_wssis.run_config import RunConfig
 from ray_wssis.semantic.label_config import AuditConfig, MergeConfig
@@ -18,7 +18,7 @@ class WalkingMaps(Config):
     """Activation maps that walk."""
 
     views: Views = Views(scales=(0.5, 1.0, 1.5, 2.0), flip=True)  # whose maps are added up
-    refine: PAMR | None = None
+    refine: Refinement | None = None
 
 
 class IRNConfig(RunConfig):

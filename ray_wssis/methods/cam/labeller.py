@@ -1,15 +1,17 @@
 """The labeller of class activation maps: a class map for every image from its tags alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
-from upath import UPath
 
 from ray_wssis.artifacts import Part
 from ray_wssis.data.class_maps.png import encode
-from ray_wssis.methods.cam.config import KIND, CamLabels, ClassifierModel
+from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.methods.cam.config import KIND, CamLabels, Policy
 from ray_wssis.methods.cam.policy import confidence_of, labels_of
-from ray_wssis.models.model_folder import read_description
+from ray_wssis.methods.cam.refined_maps import RefinedMaps
+from ray_wssis.models.model_folder import categories_of, read_description
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.semantic.label_row import SCHEMA, complete
 from ray_wssis.streaming.decode import Image
@@ -18,10 +20,10 @@ from ray_wssis.streaming.labeller import Infer, Row
 
 @dataclass(frozen=True, kw_only=True)
 class DrawActivationMaps:
-    model: str  # a model folder
-    labels: CamLabels
+    maps: RefinedMaps
+    policy: Policy
+    background: int | None  # label
     made_from: str
-    network_size: tuple[int, int]
 
     canvas_multiple = PADDING_MULTIPLE
     needs_original = False
@@ -32,37 +34,29 @@ class DrawActivationMaps:
     @classmethod
     def of(cls, model: Part, labels: CamLabels) -> "DrawActivationMaps":
         """Compose it of a model folder.  Raises ValueError if it is none."""
-        found = ClassifierModel.model_validate(read_description(model.path, KIND)["config"])
-        how = labels.model_dump_json(exclude={"max_failures"})
-        return cls(
-            model=str(model.path),
-            labels=labels,
-            made_from=f"{model.digest} {how}",
-            network_size=found.sides,
-        )
+        maps = RefinedMaps.of(model, labels.views, labels.refine, labels.policy)
+        categories = categories_of(read_description(model.path, KIND))
+        background = next(iter(background_of(categories)), None)
+        return cls(maps=maps, policy=labels.policy, background=background, made_from=maps.made_from)
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        return self.maps.network_size
 
     def open(self) -> Infer:
         import torch
 
-        from ray_wssis.methods.cam.maps import ActivationMaps
-        from ray_wssis.methods.cam.refiners.refine import refine
-        from ray_wssis.models.device import best_device
         from ray_wssis.semantic.segmenter import to_size
 
-        maps_of = ActivationMaps.load(UPath(self.model), best_device())
-        how = self.labels.refine
+        draw = self.maps.open()
 
         @torch.inference_mode()
         def infer(images: list[Image]) -> list[Row]:
             records = [image.record for image in images]
-            shown = [image.network_image for image in images]
-            drawn = maps_of.draw(shown, [record.tags for record in records], self.labels.views)
+            drawn = draw([image.network_image for image in images], [r.tags for r in records])
             rows: list[Row] = []
-            for record, pixels, maps in zip(records, shown, drawn, strict=True):
-                present = maps.flatten(1).amax(dim=1) > 0
-                if how is not None and present.any():
-                    maps[present] = refine(maps[present], pixels, how, self.labels.policy)
-                maps[maps_of.may_show(record.tags) == 0] = -1  # never the best
+            for record, maps in zip(records, drawn, strict=True):
+                maps[self.never_best(record.tags, len(maps))] = -1
                 scores, classes = to_size(maps, (record.height, record.width)).max(dim=0)
                 levels = (255 * scores.clamp(min=0)).round()
                 rows.append(
@@ -73,7 +67,6 @@ class DrawActivationMaps:
                         "height": record.height,
                         "tags": record.tags,
                         "annotated": None,
-                        "background": maps_of.background,
                         "drawn_classes": classes.to(torch.uint8).cpu().numpy(),
                         "drawn_scores": levels.to(torch.uint8).cpu().numpy(),
                     }
@@ -82,9 +75,13 @@ class DrawActivationMaps:
 
         return infer
 
+    def never_best(self, tags: Sequence[int] | None, num_classes: int) -> list[int]:
+        """List the labels that no pixel has, whatever the scores: background, and no tags."""
+        every = range(num_classes)
+        return [k for k in every if k == self.background or (tags is not None and k not in tags)]
+
     def finish(self, row: Row) -> Row:
         classes, scores = row.pop("drawn_classes"), row.pop("drawn_scores")
-        policy = self.labels.policy
-        row["drawn_labels"] = labels_of(classes, scores, policy, row.pop("background"))
-        row["drawn_confidence"] = confidence_of(scores, policy)
+        row["drawn_labels"] = labels_of(classes, scores, self.policy, self.background)
+        row["drawn_confidence"] = confidence_of(scores, self.policy)
         return complete(row) | {"classes": encode(classes), "scores": encode(scores)}

@@ -1,4 +1,5 @@
-"""Activation maps of a trained classifier, refined, for what another method makes of them."""
+"""Activation maps of a trained classifier, refined, for labels or what another method makes of
+them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,8 @@ from jaxtyping import UInt8
 from upath import UPath
 
 from ray_wssis.artifacts import Part
-from ray_wssis.methods.cam.config import PAMR
+from ray_wssis.methods.cam.config import KIND, ClassifierModel, Policy, Refinement
+from ray_wssis.models.model_folder import read_description
 from ray_wssis.semantic.segmenter_config import Views
 
 if TYPE_CHECKING:
@@ -23,40 +25,50 @@ Tags = Sequence[Sequence[int] | None]
 class RefinedMaps:
     model: str  # a model folder
     views: Views
-    refiner: PAMR | None
+    refinement: Refinement | None
+    policy: Policy  # tells what is sure
     made_from: str
+    network_size: tuple[int, int]
 
     @classmethod
-    def of(cls, model: Part, views: Views, refiner: PAMR | None) -> "RefinedMaps":
-        how = "as they are" if refiner is None else refiner.model_dump_json()
-        made_from = f"{model.digest} {views.model_dump_json()} {how}"
-        return cls(model=str(model.path), views=views, refiner=refiner, made_from=made_from)
+    def of(
+        cls, model: Part, views: Views, refinement: Refinement | None, policy: Policy
+    ) -> "RefinedMaps":
+        """Compose it of a model folder.  Raises ValueError if it is none."""
+        found = ClassifierModel.model_validate(read_description(model.path, KIND)["config"])
+        how = "as they are" if refinement is None else refinement.model_dump_json()
+        return cls(
+            model=str(model.path),
+            views=views,
+            refinement=refinement,
+            policy=policy,
+            made_from=f"{model.digest} {views.model_dump_json()} {how} {policy.model_dump_json()}",
+            network_size=found.sides,
+        )
 
     def open(self) -> "Callable[[Images, Tags], list[Tensor]]":
         """Load the classifier; return a function from images of any size and their tags to scores.
 
-        Those are 0..1, (K, H, W) at the size that the classifier sees.
+        Those are 0..1, (K, H, W) at the size that the classifier sees; of classes that are no tag,
+        and of background, 0.
         """
         import torch
 
         from ray_wssis.methods.cam.maps import ActivationMaps
-        from ray_wssis.methods.cam.pamr import refine
+        from ray_wssis.methods.cam.refiners.refine import refine
         from ray_wssis.models.device import best_device
         from ray_wssis.semantic.segmenter import network_image
 
         maps_of = ActivationMaps.load(UPath(self.model), best_device())
-        refiner = self.refiner
 
         @torch.inference_mode()
         def draw(images: Images, tags: Tags) -> "list[Tensor]":
             shown = [network_image(image, maps_of.model) for image in images]
             drawn = maps_of.draw(shown, tags, self.views)
-            if refiner is None:
-                return drawn
-            colours = [torch.tensor(image).permute(2, 0, 1).float() for image in shown]
-            return [
-                refine(maps, image.to(maps.device), refiner.iterations, refiner.dilations)
-                for maps, image in zip(drawn, colours, strict=True)
-            ]
+            for image, maps in zip(shown, drawn, strict=True):
+                present = maps.flatten(1).amax(dim=1) > 0
+                if self.refinement is not None and present.any():
+                    maps[present] = refine(maps[present], image, self.refinement, self.policy)
+            return drawn
 
         return draw

@@ -19,13 +19,11 @@ from numpy.typing import NDArray
 
 from ray_wssis.data.records import Point
 from ray_wssis.masks import encode_in_box
+from ray_wssis.models.random_walker import passages, solve
 
 GRID = 48  # cells
 WINDOW = 2.0  # half a window's side, in radii of a usual object
 SEED = 1.5  # cells around a point that are its object's
-CONTRAST = 1.0  # how much a walker shuns a difference in colour, relative to the mean square
-LEAST = 1e-4  # of a passage, relative to one between equal colours
-STEPS = 150  # of conjugate gradients
 LEVELS = np.linspace(0.1, 0.9, 17, dtype=np.float32)  # of probability, at one of which it is cut
 
 Floats = NDArray[np.float32]
@@ -75,19 +73,6 @@ def window(
     return colours, np.asarray(beside[0][:, None] | beside[1][None])
 
 
-def passages(
-    colours: Float32[Floats, "G G 3"], outside: Bool[NDArray[np.bool_], "G G"]
-) -> tuple[Float32[Floats, "G G-1"], Float32[Floats, "G-1 G"]]:
-    """Return how easily a walker passes to the next cell across, and to the next one down; nobody
-    leaves the image."""
-    across, down = ((np.diff(colours, axis=axis) ** 2).sum(axis=2) for axis in (1, 0))
-    mean = max(float(across.mean() + down.mean()) / 2, 1e-6)
-    across, down = (np.exp(-CONTRAST * each / mean) for each in (across, down))
-    across[outside[:, 1:] | outside[:, :-1]] = 0
-    down[outside[1:] | outside[:-1]] = 0
-    return across + LEAST, down + LEAST
-
-
 def seeds_of(
     point: Point,
     others: list[Point],
@@ -105,45 +90,6 @@ def seeds_of(
         away = np.hypot(columns - (x - corner[0]) / cell, rows - (y - corner[1]) / cell)
         seeds[away < SEED] = value
     return seeds
-
-
-def solve(
-    across: Float32[Floats, "G G-1"],
-    down: Float32[Floats, "G-1 G"],
-    seeds: Float32[Floats, "G G"],
-) -> Float32[Floats, "G G"]:
-    """Return the probability that a walker from each cell meets the object's point first: by
-    conjugate gradients on what flows in and out of the cells without a seed."""
-    free = np.isnan(seeds)
-    x = np.where(free, 0, seeds).astype(np.float64)
-    degree = outflow(np.ones_like(x), across, down, diagonal=True)
-    rest = np.where(free, -outflow(x, across, down), 0)
-    direction = scaled = rest / degree
-    power = float((rest * scaled).sum())
-    for _ in range(STEPS):
-        if power < 1e-12:
-            break
-        flow = np.where(free, outflow(direction, across, down), 0)
-        length = power / float((direction * flow).sum())
-        x, rest = x + length * direction, rest - length * flow
-        scaled = rest / degree
-        power, before = float((rest * scaled).sum()), power
-        direction = scaled + power / before * direction
-    return x.astype(np.float32)
-
-
-def outflow(
-    x: NDArray[np.float64], across: Floats, down: Floats, *, diagonal: bool = False
-) -> NDArray[np.float64]:
-    """Return the Laplacian of the grid times x, or its diagonal times x."""
-    flow = np.zeros_like(x)
-    for passage, first, second in (
-        (across, np.s_[:, :-1], np.s_[:, 1:]),
-        (down, np.s_[:-1], np.s_[1:]),
-    ):
-        flow[first] += passage * (x[first] if diagonal else x[first] - x[second])
-        flow[second] += passage * (x[second] if diagonal else x[second] - x[first])
-    return flow
 
 
 def best_cut(

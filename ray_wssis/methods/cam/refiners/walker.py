@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 
 from ray_wssis.methods.cam.config import Policy
-from ray_wssis.methods.walker.walk import passages, solve
+from ray_wssis.models.random_walker import passages, solve
 
 Floats = NDArray[np.float32]
 
