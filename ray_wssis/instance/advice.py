@@ -80,8 +80,13 @@ class Facts:
 
 
 def advise(folder: UPath) -> list[Advice]:
-    """Give advice on the run in `folder`: what guards said first, then single figures."""
+    """Give advice on the run in `folder`: what guards said first, then single figures.
+
+    Nothing is advised about a run that did not turn points into masks.
+    """
     facts = Facts.read(RunFolder.read(folder))
+    if facts.setting("recipe") not in (None, "point_wssis"):
+        return []
     return [
         *labeller(facts),
         *student(facts),

@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+import torch
 from upath import UPath
 
 from ray_wssis.artifacts import Artifact
+from ray_wssis.cli.closing_table import print_results
 from ray_wssis.config import ConfigError
 from ray_wssis.data.class_maps.png import UNKNOWN, decode
 from ray_wssis.data.records import Records
 from ray_wssis.instance.merge import MERGED
+from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.masks import area
 from ray_wssis.methods.irn.found import FIGURES
+from ray_wssis.models.model_folder import find_model
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.run import ROWS
 from ray_wssis.semantic.merge import PSEUDO_LABELS
@@ -128,3 +132,12 @@ def test_figures_are_there_and_on_the_page(made: dict[str, Artifact]) -> None:
     page = (made["report"] / "index.html").read_text()
     assert "From tags alone" in page
     assert "Instances from tags" in page
+
+
+@pytest.mark.slow
+def test_the_student_is_what_is_served(made: dict[str, Artifact]) -> None:
+    run = made["student"].folder.parent
+    assert find_model(run) == made["student"] / "model"
+    served = Segmenter.load(find_model(run), torch.device("cpu"))
+    assert [category.name for category in served.categories][:2] == ["red disc", "orange square"]
+    print_results(run)
