@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ray_wssis.methods.cam.config import CamLabels, ClassifierStage
-from ray_wssis.run_config import RunConfig
+from ray_wssis.run_config import RunConfig, round_prefix
 from ray_wssis.semantic.label_config import AuditConfig, MergeConfig
 from ray_wssis.semantic.segmenter_config import SemanticStage, Views
 from ray_wssis.semantic.split_config import SemanticDataConfig
@@ -23,6 +23,8 @@ class CamConfig(RunConfig):
     audit: AuditConfig = AuditConfig()
     merge: MergeConfig = MergeConfig()
     student: StudentStage
+    rounds: int = Field(default=1, ge=1, le=9)  # beyond 1: a better student labels for another one
+    student_views: Views = Views()  # of the images that it labels
     evaluation: Views = Views()  # measured beside the plain view
     baseline: bool = False  # train on the strong images alone, audit ones included, too
     upper_bound: bool = False  # train on all true class maps too, where they are known
@@ -38,8 +40,22 @@ class CamConfig(RunConfig):
             )
         return self
 
+    @model_validator(mode="after")
+    def check_rounds(self) -> "CamConfig":
+        if self.rounds > 1 and self.student.ready is not None:
+            raise ValueError(
+                f"rounds is {self.rounds} and student.ready is given: each round trains a student; "
+                "leave one of the two out"
+            )
+        return self
+
     def stages(self) -> list[str]:
         models = {"baseline": self.baseline, "upper_bound": self.upper_bound}
         extra = [name for name, wanted in models.items() if wanted]
-        first = ["split", "classifier", "labels", "curve", "audit", "merged", "student"]
-        return [*first, *extra, "evaluation", "report"]
+        prefixes = [*map(round_prefix, range(1, self.rounds)), ""]
+        stages = ["split", "classifier"]
+        for prefix in prefixes:
+            stages += [prefix + name for name in ("labels", "audit", "merged", "student")]
+            stages += ["curve"] if prefix == prefixes[0] else []
+            stages += [f"{prefix}verdict"] if prefix else []
+        return [*stages, *extra, "evaluation", "report"]

@@ -1,6 +1,8 @@
 """Tags alone from end to end on a handful of images: every stage real, only Ray's workers stay
 out."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from upath import UPath
@@ -88,6 +90,25 @@ def test_labels_are_tags_and_unsure_pixels_are_not_learnt(made: dict[str, Artifa
 def test_the_page_shows_every_threshold(made: dict[str, Artifact]) -> None:
     page = (made["report"] / "index.html").read_text()
     assert "Background threshold" in page and "mIoU on audit images" in page
+
+
+@pytest.mark.slow
+def test_a_student_labels_for_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ray_wssis.training.run.train", train_here)
+    monkeypatch.setattr("ray_wssis.streaming.stream.stream", stream_here)
+    config = load_recipe("cam_shapes", [*FEW, "rounds=2", "baseline=false"])
+    folders = make(config, tmp_path / "run")
+    assert list(folders) == config.stages()
+    verdict = read_json(folders["round_1_verdict"] / "verdict.json")
+    assert verdict["num_audit_images"] == 4
+    assert verdict["is_taken"] == (verdict["after"] >= verdict["before"])
+    first, last = (
+        read_rows(folders[name] / ROWS, source=UPath(WEAK).stem)
+        for name in ("round_1_labels", "labels")
+    )
+    assert ("scores" in last[0]) == (not verdict["is_taken"]) and "scores" in first[0]
+    page = (folders["report"] / "index.html").read_text()
+    assert "The student of a round labels the images of the next one" in page
 
 
 def test_masks_that_teach_need_a_share_of_each_step() -> None:
