@@ -111,6 +111,22 @@ def checked(counts: bytes, height: int, width: int) -> bytes:
     return counts
 
 
+def placed(
+    counts: bytes, size: tuple[int, int], corner: tuple[int, int], whole: tuple[int, int]
+) -> bytes:
+    """Return the counts of the mask of a tile in its image.
+
+    `size` and `whole` are (height, width) of the tile and of the image, `corner` is (y, x) of the
+    tile's upper left pixel.
+    """
+    x0, y0, x1, y1 = bounding_box(counts, *size)
+    if x0 == x1:
+        return nowhere(*whole)
+    y, x = corner
+    part = decode(counts, *size)[y0:y1, x0:x1]
+    return encode_in_box(part, (x0 + x, y0 + y, x1 + x, y1 + y), *whole)
+
+
 def run_lengths(counts: bytes) -> NDArray[np.int64]:
     """Return the lengths of the runs, background first, down the columns.
 

@@ -98,13 +98,15 @@ def evaluate(
 
 def find_instances(models: Mapping[str, Part]) -> FindInstances:
     """Compose the labeller of model folders; images are decoded once, for the first of them."""
-    sides = [read_config(model.path).sides for model in models.values()]
+    configs = [read_config(model.path) for model in models.values()]
+    sides = [config.sides for config in configs]
+    by_tiles = any(config.tile is not None for config in configs)
     return FindInstances(
         models={name: str(model.path) for name, model in models.items()},
         made_from=" ".join(model.digest for model in models.values()),
         network_size=sides[0],
         canvas_multiple=PADDING_MULTIPLE,
-        needs_original=len(set(sides)) > 1,
+        needs_original=len(set(sides)) > 1 or by_tiles,
     )
 
 

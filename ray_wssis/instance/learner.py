@@ -9,6 +9,7 @@ from ray_wssis.data.images.read import read_image
 from ray_wssis.data.records import Records
 from ray_wssis.instance.query_segmenter import QuerySegmenter
 from ray_wssis.instance.samples import Batch
+from ray_wssis.instance.seams import segment_all
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.instance.segmenter_config import SegmenterConfig
 from ray_wssis.instance.task import IMAGES
@@ -53,10 +54,9 @@ def segment_records(
     """Segment the images in batches; yield what is found in each."""
     for first in range(0, len(records), VALIDATION_BATCH):
         batch = list(records.select(range(first, min(len(records), first + VALIDATION_BATCH))))
-        images = [
-            network_image(read_image(record.file, (record.height, record.width)), segmenter.config)
-            for record in batch
-        ]
         sizes = [(record.height, record.width) for record in batch]
-        for record, found in zip(batch, segmenter.segment(images, sizes), strict=True):
-            yield Prediction(image_id=record.image_id, **vars(found))
+        pixels = [read_image(record.file, size) for record, size in zip(batch, sizes, strict=True)]
+        small = [network_image(image, segmenter.config) for image in pixels]
+        found = segment_all(segmenter, sizes, small.__getitem__, pixels.__getitem__)
+        for record, instances in zip(batch, found, strict=True):
+            yield Prediction(image_id=record.image_id, **vars(instances))

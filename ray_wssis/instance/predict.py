@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from upath import UPath
 
 from ray_wssis.instance.query_segmenter import QuerySegmenter, load_segmenter
+from ray_wssis.instance.seams import RGB, segment_all
 from ray_wssis.instance.segmenter import Segmenter, network_image
 from ray_wssis.models.device import best_device
 from ray_wssis.streaming.decode import Image
@@ -29,14 +30,15 @@ def open_segmenters(models: Mapping[str, str], network_size: tuple[int, int]) ->
 def predict(
     segmenter: Segmenter | QuerySegmenter, images: list[Image], network_size: tuple[int, int]
 ) -> list[Row]:
-    same_size = segmenter.config.sides == network_size
-    found = segmenter.segment(
-        [
-            image.network_image if same_size else network_image(image.pixels, segmenter.config)
-            for image in images
-        ],
-        [(image.record.height, image.record.width) for image in images],
-    )
+    config = segmenter.config
+
+    def small(place: int) -> RGB:
+        if config.sides == network_size:
+            return images[place].network_image
+        return network_image(images[place].pixels, config)
+
+    sizes = [(image.record.height, image.record.width) for image in images]
+    found = segment_all(segmenter, sizes, small, lambda place: images[place].pixels)
     return [
         {
             "image_id": image.record.image_id,

@@ -39,6 +39,11 @@ class Found:
     scores: list[float]
     masks: list[bytes]
 
+    def best(self, threshold: float, at_most: int) -> "Found":
+        """Return the instances of at least this score, no more than `at_most`."""
+        kept = min(at_most, sum(score >= threshold for score in self.scores))
+        return Found(labels=self.labels[:kept], scores=self.scores[:kept], masks=self.masks[:kept])
+
 
 class Segmenter:
     def __init__(

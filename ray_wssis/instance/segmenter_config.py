@@ -7,6 +7,7 @@ from upath import UPath
 
 from ray_wssis.config import Config
 from ray_wssis.data.augment_config import AugmentConfig
+from ray_wssis.instance.tile_config import TileConfig
 from ray_wssis.models.compat import Compat
 from ray_wssis.models.eomt_config import EoMTConfig
 from ray_wssis.models.model_folder import read_description
@@ -29,6 +30,7 @@ class SegmenterConfig(Config):
         default=800, ge=PADDING_MULTIPLE
     )  # network pixels, when labelling and evaluating
     longest: int = Field(default=1333, ge=PADDING_MULTIPLE)
+    tile: TileConfig | None = None  # of huge images; null: they are seen at once
     inference: InferenceConfig = InferenceConfig()
     compat: Compat = "fixed"  # which points get a mask
 

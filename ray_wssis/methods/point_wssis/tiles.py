@@ -1,8 +1,9 @@
 """Huge images, labelled tile by tile: a row of drafts for each, as if it were seen at once.
 
 Beyond the paper.  A point belongs to the tile in whose middle it lies most, and its mask is drawn
-there alone; so nothing has to be joined at the seams, and an object no larger than half of what
-neighbours have in common is seen whole.  One tile is in the networks at a time.
+there alone; so nothing has to be joined at the seams, and an object that reaches no farther from
+its point than half of what neighbours have in common is seen whole.  One tile is in the networks at
+a time.
 """
 
 from collections import defaultdict
@@ -10,14 +11,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ray_wssis.data.images.read import resize_image, shortest_edge_size
-from ray_wssis.data.records import Click, Object, Record
+from ray_wssis.data.records import Click, Object
 from ray_wssis.instance.label_row import begin_row
 from ray_wssis.instance.tile_config import Corner, TileConfig
-from ray_wssis.masks import bounding_box, decode, encode_in_box
+from ray_wssis.masks import placed
 from ray_wssis.methods.point_wssis.refined_mask import Answer
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Row
@@ -45,7 +43,7 @@ def rows_of(
 
 def row_of(image: Image, config: TileConfig, sides: tuple[int, int], draft: Drafts) -> Row:
     """Draft the masks of one image by its tiles."""
-    record = image.record
+    record, size = image.record, (image.record.height, image.record.width)
     pointed = [obj for obj in record.objects if obj.point is not None]
     corners = config.corners(record.height, record.width)
     own: dict[int, list[int]] = defaultdict(list)
@@ -61,7 +59,9 @@ def row_of(image: Image, config: TileConfig, sides: tuple[int, int], draft: Draf
             for name in OF_OBJECTS:
                 found[name][place] = row[name][item]
             x0, y0 = corners[tile][1], corners[tile][0]
-            found["rough"][place] = moved_mask(row["rough"][item], cut.record, x0, y0, record)
+            if (mask := row["rough"][item]) is not None:
+                own_size = cut.record.height, cut.record.width
+                found["rough"][place] = placed(mask, own_size, (y0, x0), size)
             found["answers"][place] = moved_answer(row["answers"][item], x0, y0)
     return begin_row(record) | found
 
@@ -102,16 +102,6 @@ def moved_object(obj: Object, x0: int, y0: int) -> Object:
     assert obj.point is not None
     clicks = tuple(Click(click.x - x0, click.y - y0, click.positive) for click in obj.clicks)
     return replace(obj, point=(obj.point[0] - x0, obj.point[1] - y0), clicks=clicks, mask=None)
-
-
-def moved_mask(mask: bytes | None, tile: Record, x0: int, y0: int, whole: Record) -> bytes | None:
-    """Move a mask from a tile to its place in the image."""
-    if mask is None:
-        return None
-    left, top, right, bottom = bounding_box(mask, tile.height, tile.width)
-    part: NDArray[np.bool_] = decode(mask, tile.height, tile.width)[top:bottom, left:right]
-    box = left + x0, top + y0, right + x0, bottom + y0
-    return encode_in_box(part, box, whole.height, whole.width)
 
 
 def moved_answer(answer: Answer | None, x0: int, y0: int) -> Answer | None:

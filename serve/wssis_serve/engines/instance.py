@@ -12,7 +12,8 @@ from upath import UPath
 from ray_wssis.artifacts import short_hash
 from ray_wssis.data.records import Category
 from ray_wssis.instance.query_segmenter import QuerySegmenter, load_segmenter
-from ray_wssis.instance.segmenter import Segmenter
+from ray_wssis.instance.seams import segment_huge
+from ray_wssis.instance.segmenter import Found, Segmenter
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2_inference import Detections
 from wssis_serve.config import ServeConfig
@@ -68,19 +69,33 @@ class InstanceEngine:
 
     def decode(self, data: bytes) -> Decoded:
         """The image at the network's size."""
-        return decode(data, self.sides, needs_original=False, max_megapixels=self.max_megapixels)
+        by_tiles = self.segmenter.config.tile is not None
+        return decode(data, self.sides, needs_original=by_tiles, max_megapixels=self.max_megapixels)
 
-    def infer(self, images: Sequence[Decoded]) -> list[Detections]:
-        """The detections of the network in each image."""
-        return by_canvas(images, self.segmenter.detect)
+    def infer(self, images: Sequence[Decoded]) -> list[Any]:
+        """The detections of the network in each image; of a huge one, what is in its tiles."""
+        tile = self.segmenter.config.tile
+        huge = [tile is not None and tile.cuts(*image.size) for image in images]
+        others = [image for image, is_huge in zip(images, huge, strict=True) if not is_huge]
+        seen = iter(by_canvas(others, self.segmenter.detect))
+        return [
+            segment_huge(self.segmenter, image.pixels, tile)
+            if is_huge and tile is not None
+            else next(seen)
+            for image, is_huge in zip(images, huge, strict=True)
+        ]
 
-    def finish(self, image: Decoded, detections: Detections, question: Question) -> Segmented:
+    def finish(
+        self, image: Decoded, detections: Detections | Found, question: Question
+    ) -> Segmented:
         """The best of the detections, as masks of the original size."""
         threshold = THRESHOLD if question.threshold is None else question.threshold
         number = min(question.max_instances or MAX_INSTANCES, self.max_instances)
-        found = self.segmenter.full_size(
-            detections.best(threshold, number), image.network_size, image.size
-        )
+        if isinstance(detections, Found):
+            found = detections.best(threshold, number)
+        else:
+            best = detections.best(threshold, number)
+            found = self.segmenter.full_size(best, image.network_size, image.size)
         return Segmented(
             model=self.name,
             image=image.info,

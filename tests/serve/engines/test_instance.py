@@ -10,7 +10,10 @@ from wssis_serve.errors import ApiError
 from wssis_serve.segmented import Instance, Question
 
 from ray_wssis.data.images.read import decode_image
-from ray_wssis.instance.segmenter import Segmenter, network_image
+from ray_wssis.instance.seams import segment_huge
+from ray_wssis.instance.segmenter import Found, Segmenter, network_image
+from ray_wssis.instance.tile_config import TileConfig
+from ray_wssis.models.solov2_inference import Detections
 from tests.support.noise import noise
 
 CPU = torch.device("cpu")
@@ -80,3 +83,16 @@ def test_what_a_caller_does_not_say_has_a_default(student: InstanceEngine, image
 def test_tags_are_not_for_instances(student: InstanceEngine) -> None:
     with pytest.raises(ApiError, match="this server finds instances"):
         student.check(Question(tags=("circle",)))
+
+
+def test_a_huge_image_is_seen_by_its_tiles(run_folder: Path) -> None:
+    engine = InstanceEngine(find_models(run_folder), ServeConfig(model=str(run_folder)), CPU)
+    tile = TileConfig(size=96)
+    engine.segmenter.config = engine.segmenter.config.model_copy(update={"tile": tile})
+    small, huge = (engine.decode(noise(*size)) for size in ((90, 96), (150, 100)))
+    first, second = engine.infer([small, huge])
+    assert isinstance(first, Detections) and isinstance(second, Found)
+    found = engine.finish(huge, second, asked(0.0, 1000)).instances
+    expected = segment_huge(engine.segmenter, huge.pixels, tile)
+    assert [each.mask for each in found] == expected.masks and len(found) > 3
+    assert engine.finish(small, first, asked(0.0, 1000)).instances
