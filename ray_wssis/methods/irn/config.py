@@ -18,8 +18,10 @@ KIND = "irnet"  # in `config.json` of a model folder
 class IRNetConfig(Config):
     backbone: BackboneConfig = BackboneConfig(frozen=True)
     output_stride: Literal[8, 16, 32] = 16  # input pixels per pixel of the coarsest features
-    boundary_width: int = Field(default=32, ge=16)  # channels of each level
-    displacement_width: int = Field(default=256, ge=32)  # channels where levels come together
+    boundary_width: int = Field(default=32, ge=8, multiple_of=8)  # channels of each level
+    displacement_width: int = Field(
+        default=256, ge=16, multiple_of=16
+    )  # channels where levels come together
 
 
 class IRNetModel(Config):

@@ -99,9 +99,9 @@ def measure(
         _, new_label = classes_of(categories)
         figures: dict[str, Any] = {}
         for part, source in ((AUDIT, AUDIT), (HIDDEN, WEAK)):
-            if (objects / part).exists():
+            truth = Records.read(objects / part) if (objects / part).exists() else ()
+            if truth:
                 rows = each_row(labels / ROWS, source=UPath(source).stem)
-                truth = Records.read(objects / part)
                 figures[UPath(part).stem] = figures_of(truth, rows, new_label)
         if (data / WEAK_TRUTH).exists():
             truth, names = Records.read(data / WEAK_TRUTH), [known.name for known in categories]
@@ -126,7 +126,8 @@ def figures_of(
     """
     found = {row["image_id"]: row for row in rows if row["error"] is None}
     predictions, separation = [], Separation()
-    best, num_found, num_right = [0.0] * 0, 0, 0
+    best: list[float] = []
+    num_found = num_right = 0
     for record in truth:
         row = found.get(record.image_id, {})
         masks, labels = row.get("instance_mask", []), row.get("instance_label", [])
