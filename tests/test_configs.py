@@ -12,6 +12,7 @@ from ray_wssis.instance.segmenter_config import SegmenterStage
 from ray_wssis.methods.self_training.config import CBST
 from ray_wssis.methods.semi_supervised.config import CPS, UniMatch
 from ray_wssis.recipes.agmm_config import AGMMConfig
+from ray_wssis.recipes.cam_config import CamConfig
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
@@ -300,3 +301,17 @@ def test_unimatch_has_the_published_schedule_of_voc() -> None:
     assert training.rate_factors == {"neck": 40, "head": 40}
     assert stage.method == UniMatch(threshold=0.95, decay=0.996, cutmix=0.5)
     assert stage.model.network.backbone.name == "vit_small_patch14_dinov2"
+
+
+def test_cam_has_the_published_schedule_of_voc() -> None:
+    loaded = load_config(CamConfig, "cam_voc")
+    stage, training = loaded.classifier, loaded.classifier.training
+    assert loaded.data.tags_alone and loaded.data.masks == 100
+    assert training.steps == pytest.approx(5 * (10_582 - 100) / 16, abs=1)
+    assert (training.learning_rate, training.weight_decay) == (0.1, 1e-4)
+    assert (training.rate_factors, training.schedule) == ({"head": 10}, "poly")
+    assert stage.augment.crop == 512
+    assert [scale * 500 for scale in stage.augment.scale] == [320, 640]
+    assert loaded.labelling.views.scales == (0.5, 1.0, 1.5, 2.0)
+    policy = loaded.labelling.policy
+    assert (policy.threshold, policy.sure_background, policy.sure_class) == (0.15, 0.05, 0.3)

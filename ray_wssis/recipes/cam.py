@@ -11,9 +11,11 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from ray_wssis.artifacts import Artifact
+from ray_wssis.data.records import Records
 from ray_wssis.methods.cam.curve import measure_curve
 from ray_wssis.methods.cam.labeller import DrawActivationMaps
 from ray_wssis.methods.cam.report import curve_section, rounds_section
+from ray_wssis.methods.cam.saliency import check_saliency
 from ray_wssis.methods.cam.task import ClassifierTask
 from ray_wssis.methods.cam.verdict import judge
 from ray_wssis.recipes.cam_config import CamConfig
@@ -25,7 +27,7 @@ from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.label import label
 from ray_wssis.semantic.merge import PSEUDO_LABELS, merge
 from ray_wssis.semantic.report import semantic_sections
-from ray_wssis.semantic.split import STRONG, TAUGHT, VALIDATION, WEAK, split
+from ray_wssis.semantic.split import AUDIT, STRONG, TAUGHT, VALIDATION, WEAK, split
 from ray_wssis.semantic.train import train, train_upper_bound
 from ray_wssis.streaming.labeller import Labeller
 from ray_wssis.verdict import is_taken
@@ -34,6 +36,9 @@ from ray_wssis.verdict import is_taken
 def cam(run: Run, config: CamConfig) -> Iterator[Artifact]:
     yield (data := split(run, config.data))
     validation = data.part(VALIDATION)
+    if config.labelling.saliency is not None:
+        for part in (WEAK, AUDIT):
+            check_saliency(config.labelling.saliency, Records.read(data / part))
 
     # 1. A classifier learns the tags; where it looks are the objects.
     task = ClassifierTask.of(config.classifier, data.part(WEAK), validation)

@@ -17,6 +17,7 @@ from ray_wssis.semantic.merge import PSEUDO_LABELS
 from ray_wssis.semantic.split import AUDIT, TAUGHT, WEAK
 from ray_wssis.storage import read_json
 from ray_wssis.streaming.table import read_rows
+from tests.support.class_maps import write_voc
 from tests.support.in_process import refuse_work, stream_here, train_here
 from tests.support.made import make
 from tests.support.tiny_cam import NETWORK as CLASSIFIER
@@ -109,6 +110,27 @@ def test_a_student_labels_for_the_next_one(tmp_path: Path, monkeypatch: pytest.M
     assert ("scores" in last[0]) == (not verdict["is_taken"]) and "scores" in first[0]
     page = (folders["report"] / "index.html").read_text()
     assert "The student of a round labels the images of the next one" in page
+
+
+@pytest.mark.slow
+def test_the_published_configuration_takes_its_steps_on_a_voc_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_voc(tmp_path / "data/VOCdevkit/VOC2012", strong="12", weak="3456", validation="7")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ray_wssis.training.run.train", train_here)
+    monkeypatch.setattr("ray_wssis.streaming.stream.stream", stream_here)
+    small = [
+        f"{stage}.{change}"
+        for stage in ("classifier", "student")
+        for change in ("model.shorter=32", "model.longest=64", "augment.crop=32")
+    ]
+    stages = [change for change in FEW if change.startswith(("classifier", "student"))]
+    folders = make(load_recipe("cam_voc", ["data.masks=2", *stages, *small]), tmp_path / "run")
+    assert len(Records.read(folders["split"] / AUDIT)) == 2
+    assert len(Records.read(folders["merged"] / PSEUDO_LABELS)) == 4
+    figures = read_json(folders["evaluation"] / "metrics.json")
+    assert 0 <= figures["student/val/mIoU@views"] <= 100
 
 
 def test_masks_that_teach_need_a_share_of_each_step() -> None:

@@ -154,4 +154,6 @@ class CamLabels(Config):
     views: Views = Views(scales=(0.5, 1.0, 1.5, 2.0), flip=True)  # whose maps are added up
     refine: Refinement | None = PAMR()
     policy: Policy = Policy()
+    # Folder of gray images, named as the others but for the ending: how salient each pixel is.
+    saliency: str | None = None
     max_failures: int | None = Field(default=None, ge=0)  # images; null: any number

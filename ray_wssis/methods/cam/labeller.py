@@ -11,9 +11,11 @@ from ray_wssis.data.class_maps.tags import background_of
 from ray_wssis.methods.cam.config import KIND, CamLabels, Policy
 from ray_wssis.methods.cam.policy import confidence_of, labels_of
 from ray_wssis.methods.cam.refined_maps import RefinedMaps
+from ray_wssis.methods.cam.saliency import read_saliency, with_saliency
 from ray_wssis.models.model_folder import categories_of, read_description
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.semantic.label_row import SCHEMA, complete
+from ray_wssis.semantic.split import listing
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row
 
@@ -23,6 +25,7 @@ class DrawActivationMaps:
     maps: RefinedMaps
     policy: Policy
     background: int | None  # label
+    saliency: str | None  # folder of maps
     made_from: str
 
     canvas_multiple = PADDING_MULTIPLE
@@ -37,7 +40,16 @@ class DrawActivationMaps:
         maps = RefinedMaps.of(model, labels.views, labels.refine, labels.policy)
         categories = categories_of(read_description(model.path, KIND))
         background = next(iter(background_of(categories)), None)
-        return cls(maps=maps, policy=labels.policy, background=background, made_from=maps.made_from)
+        if labels.saliency is not None and background is None:
+            raise ValueError("labelling.saliency: it tells background, and these data have none")
+        brought = "" if labels.saliency is None else f" saliency {listing(labels.saliency)}"
+        return cls(
+            maps=maps,
+            policy=labels.policy,
+            background=background,
+            saliency=labels.saliency,
+            made_from=maps.made_from + brought,
+        )
 
     @property
     def network_size(self) -> tuple[int, int]:
@@ -82,6 +94,12 @@ class DrawActivationMaps:
 
     def finish(self, row: Row) -> Row:
         classes, scores = row.pop("drawn_classes"), row.pop("drawn_scores")
-        row["drawn_labels"] = labels_of(classes, scores, self.policy, self.background)
-        row["drawn_confidence"] = confidence_of(scores, self.policy)
+        labels = labels_of(classes, scores, self.policy, self.background)
+        confidence = confidence_of(scores, self.policy)
+        if self.saliency is not None and self.background is not None:
+            saliency = read_saliency(self.saliency, row["file"], scores.shape)
+            labels, confidence = with_saliency(
+                labels, confidence, scores, saliency, self.background
+            )
+        row["drawn_labels"], row["drawn_confidence"] = labels, confidence
         return complete(row) | {"classes": encode(classes), "scores": encode(scores)}
