@@ -20,6 +20,7 @@ from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.methods.point_wssis.drafts import PointNetworks
 from ray_wssis.methods.point_wssis.labeller import finish_row
 from ray_wssis.methods.point_wssis.refiner import Refiner
+from ray_wssis.methods.walker.obey import obeyed
 from ray_wssis.models.model_folder import hash_model
 from ray_wssis.models.solov2 import SOLOv2Output
 from ray_wssis.storage import read_json
@@ -92,6 +93,8 @@ class PointEngine:
     ) -> Segmented:
         """The mask of each point, in order: refined, unless the audit found the rough ones better.
 
+        Further clicks change the mask where they contradict it (`methods/walker/obey.py`).
+
         An image that was seen a little while ago is known by its id, and is not inferred again.
         Raises ApiError for a class or a place that does not exist, or an id that is not known.
         """
@@ -103,7 +106,13 @@ class PointEngine:
             seen.output, 0, record_of(image, points, labels), image.pixels, image.network_size
         )
         row = finish_row(draft.to_row())
-        masks = row[REFINED if self.quality is None else self.quality.masks]
+        drawn = row[REFINED if self.quality is None else self.quality.masks]
+        masks = [
+            obeyed(image.pixels, mask, (point.x, point.y), point.clicks)
+            if point.clicks and mask is not None
+            else mask
+            for mask, point in zip(drawn, points, strict=True)
+        ]
         expected = [None] * len(points) if self.quality is None else self.quality.expected_iou(row)
         return Segmented(
             model=self.names[0],
@@ -214,7 +223,10 @@ def check_places(points: Sequence[PointQuery], image: Decoded) -> None:
 
 
 def record_of(image: Decoded, points: Sequence[PointQuery], labels: Sequence[int]) -> Record:
-    """The points as the record that the labeller works on."""
+    """The points as the record that the labeller works on.
+
+    Further clicks are not in it: the networks hardly obey them, and draw other objects instead.
+    """
     return Record(
         image_id=0,
         file=image.id,
@@ -225,7 +237,6 @@ def record_of(image: Decoded, points: Sequence[PointQuery], labels: Sequence[int
                 annotation_id=place,
                 label=label,
                 point=(point.x, point.y),
-                clicks=tuple(point.clicks),
             )
             for place, (point, label) in enumerate(zip(points, labels, strict=True))
         ),

@@ -87,6 +87,15 @@ function shows({ categoryId, answer, suggestion: own }, suggestion) {
   return overlapOf(answer.mask, suggestion.mask) >= least;
 }
 
+// The suggestions without those that show an object of a better one under another class.
+export function withoutDoubles(suggestions) {
+  const kept = [];
+  for (const suggestion of suggestions) {
+    if (!kept.some((better) => overlapOf(better.mask, suggestion.mask) >= ANY_CLASS)) kept.push(suggestion);
+  }
+  return kept;
+}
+
 const overlaps = new WeakMap(); // IoU by mask and mask: asked for with every frame
 
 function overlapOf(one, other) {
@@ -144,11 +153,14 @@ export function question({ categoryId, point: [x, y], clicks }) {
 // The COCO instance file of all images that have objects.  A point without a mask stays a point: a
 // weak label.
 export function toCoco(images, classes, models) {
-  const labelled = images.filter((image) => image.objects.length);
+  const labelled = images.filter((image) => image.objects.length || image.state === "done");
   const objects = labelled.flatMap((image) => image.objects.map((object) => [image, object]));
   return {
     info: { models: Object.fromEntries(models.map(({ name, hash }) => [name, hash])) },
-    images: labelled.map(({ id, name, width, height }) => ({ id, file_name: name, width, height })),
+    images: labelled.map(({ id, name, width, height, state }) => {
+      const entry = { id, file_name: name, width, height };
+      return state === "done" ? { ...entry, annotated: true } : entry; // also of an empty image
+    }),
     annotations: objects.map(([image, object], i) => {
       return { id: i + 1, image_id: image.id, iscrowd: 0, ...annotationOf(object) };
     }),

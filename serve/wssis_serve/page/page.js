@@ -1,55 +1,70 @@
 // The page: images come in, a person points, the server draws masks, labels go out.
 
 import { Asking } from "./asking.js";
+import { Edits } from "./edits.js";
 import { Gallery } from "./gallery.js";
 import { listenForFiles, saveAs } from "./incoming.js";
 import { commandOf, showKeys } from "./keys.js";
-import { LabelledImage, acceptedObject, askedAgain, drawnObject, pointedObject, toCoco } from "./labels.js";
+import { LabelledImage, toCoco } from "./labels.js";
 import { forgetTiles } from "./masks.js";
 import { complain, say } from "./messages.js";
 import { Overlay } from "./overlay.js";
-import { Pen, TOOLS, drawn } from "./pen.js";
 import { Panels } from "./panels.js";
-import { Queue } from "./queue.js";
-import { Review } from "./review.js";
+import { Pen } from "./pen.js";
 import { session } from "./session.js";
 import { View } from "./view.js";
+import { Work } from "./work.js";
 
-const MARKER_REACH = 9; // CSS pixels: a click this near to a point selects its object
 const [STEP, FINE_STEP] = [12, 1]; // CSS pixels of the crosshair
 
 const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
 
 const asking = new Asking(session, {
-  onModels: async ({ has_queue: hasQueue, has_review: hasReview }) => {
-    if (hasQueue) await openQueue(Queue);
-    if (hasReview) await openQueue(Review);
+  onModels: async (offers) => {
+    await work.open(offers);
     element("of-student").hidden = !session.findsObjects;
     panels.showClasses();
     pickClass(session.classes[0].category_id);
     if (session.queue) gallery.show(session.queue.nextOpen(null) ?? session.images[0]);
   },
   onChange: changed,
-  onMasks: (image) => session.queue?.changed(image),
+  onMasks: (image) => work.keep(image),
+});
+const work = new Work(session, {
+  server: asking.server,
+  show: (image) => gallery.show(image),
+  showNext: () => gallery.showNext(1),
+  onChange: changed,
+});
+const edits = new Edits(session, {
+  view: () => view,
+  pen: () => pen,
+  onEdit: edited,
+  onRemove: () => session.queue?.isReview && work.finish(), // no object is left: it is deleted
+  onSelect: select,
 });
 const overlay = new Overlay(session);
-const pen = new Pen({ toolOf: mode, onStart: startStroke, onDrawn: finishStroke });
+const pen = new Pen({
+  toolOf: mode,
+  onStart: (tool) => edits.startStroke(tool),
+  onDrawn: (stroke) => edits.finishStroke(stroke),
+});
 const view = new View(canvas, {
   paint: (context) => {
     overlay.paint(context, view);
     pen.paint(context, view, session.colour, session.pointer);
   },
   stroke: pen.strokeOn(() => view),
-  onClick: (point, event) => click(point, modeOf(event)),
+  onClick: (point, event) => edits.click(point, modeOf(event)),
   onHover: hover,
 });
 const panels = new Panels(session, {
-  accept,
-  askAgain: (object) => revise(object, {}),
+  accept: (suggestion) => edits.accept(suggestion),
+  askAgain: (object) => edits.revise(object, {}),
   pickClass,
   point: pointAt,
-  remove,
+  remove: (object) => edits.remove(object),
   select,
   show: (image) => gallery.show(image),
 });
@@ -57,7 +72,7 @@ const panels = new Panels(session, {
 // Images
 
 const gallery = new Gallery(session, panels, {
-  create: (file, name, bitmap) => new LabelledImage(session.images.length + 1, file, name, bitmap),
+  create: (file, name, bitmap) => work.restore(new LabelledImage(session.images.length + 1, file, name, bitmap)),
   display,
   ask: (image) => asking.suggest(image),
 });
@@ -70,55 +85,12 @@ function display(image, bitmap) {
   changed();
 }
 
-// A review has one object an image: clicks are on it, and it is accepted or deleted.
-function prepareReview() {
-  element("finish").textContent = "Accept, next";
-  Object.assign(element("skip"), { textContent: "Delete, next", title: "Delete" });
-  document.querySelector("[name=mode][value=new]").closest("label").hidden = true;
-  commands.mode("on");
-}
-
 // Of a review, select the mask and look at it closely.
 function showMask(image) {
   const object = image.objects[0] ?? image.read;
   session.selected = object.key;
   pickClass(object.categoryId);
   view.frame(object.answer.mask.bbox);
-}
-
-// The images of a folder on the server
-
-async function openQueue(Kind) {
-  const queue = new Kind(session, asking.server, changed);
-  await queue.open();
-  session.queue = queue;
-  if (queue.isReview) prepareReview();
-  for (const id of ["choose", "empty"]) element(id).hidden = true;
-}
-
-function mark(state) {
-  const { queue, image } = session;
-  if (queue && image) queue.setState(image, state);
-}
-
-async function nextOpen() {
-  const { queue, image } = session;
-  if (!queue) return;
-  await queue.refresh().catch((error) => complain(error.message));
-  const next = queue.nextOpen(image);
-  if (next) gallery.show(next);
-  else say(queue.command ? `All masks are judged. To learn from that: ${queue.command}` : "All images are done.");
-}
-
-function finish() {
-  mark("done");
-  return nextOpen();
-}
-
-function skip() {
-  if (session.queue?.isReview) return remove();
-  mark("skipped");
-  return nextOpen();
 }
 
 // Labels
@@ -131,120 +103,6 @@ function modeOf({ shiftKey, altKey, ctrlKey, metaKey, button }) {
 
 function mode() {
   return document.querySelector("[name=mode]:checked").value;
-}
-
-function click(point, mode) {
-  const { object, queue } = session;
-  if (queue?.isReview && object && mode === "new") return click(point, "on");
-  if (TOOLS.includes(mode)) {
-    pen.onDrawn({ tool: mode, points: [point], width: pen.width / view.scale }); // by the crosshair
-    return;
-  }
-  if (mode === "new") {
-    const near = objectNear(point);
-    if (near) return select(near.key);
-    if (session.category === null) return complain("No class is picked.");
-    const added = withoutServer(pointedObject(session.category, point));
-    session.image.add(added);
-    session.selected = added.key;
-  } else if (!object) {
-    return complain("Select an object first: click its point, or its row in the list.");
-  } else if (object.point) {
-    const [x, y] = point;
-    const clicks = [...object.clicks, { x, y, positive: mode === "on" }];
-    return revise(object, { clicks });
-  } else if (mode === "on") {
-    return revise(object, { point }); // found by the student, and now pointed at
-  } else {
-    return complain("This object has no point yet: alt + click it first.");
-  }
-  edited();
-}
-
-// A stroke begins: true if there is something that it may change.
-function startStroke(tool) {
-  if (tool === "eraser" && !session.object?.answer.mask) complain("Select an object with a mask first.");
-  else if (!session.object && session.category === null) complain("No class is picked.");
-  else return true;
-  return false;
-}
-
-// A stroke changes the selected object, or begins one of the picked class.
-function finishStroke(stroke) {
-  const { object: old, image, category } = session;
-  if (stroke.tool === "eraser" && !old?.answer.mask) return;
-  const mask = drawn(old?.answer.mask ?? null, stroke, image);
-  if (!mask && !old) return;
-  if (!mask) return remove(old);
-  const object = drawnObject(old, category, mask);
-  if (old) image.replace(object);
-  else image.add(object);
-  session.selected = object.key;
-  edited();
-}
-
-function objectNear(point) {
-  const [x, y] = view.toCanvas(point);
-  return session.objects.findLast((object) => {
-    if (!object.point) return false;
-    const [left, top] = view.toCanvas(object.point);
-    return Math.hypot(x - left, y - top) <= MARKER_REACH;
-  });
-}
-
-// Change an object and ask for its mask again.
-function revise(object, change) {
-  session.image.replace(withoutServer(askedAgain(object, change)));
-  edited();
-}
-
-// If no teacher is served, the point is all that can be known.
-function withoutServer(object) {
-  if (!session.takesPoints) object.answer = { state: "point", mask: null };
-  return object;
-}
-
-function accept(...suggestions) {
-  if (!suggestions.length) return;
-  session.image.add(...suggestions.map(acceptedObject));
-  session.selected = session.objects.at(-1).key;
-  session.pointedAt = null;
-  say(suggestions.length === 1 ? "Accepted." : `${suggestions.length} accepted.`);
-  edited();
-}
-
-function acceptPointedAt() {
-  if (session.shown.includes(session.pointedAt)) accept(session.pointedAt);
-}
-
-function remove(object = session.object) {
-  if (!object) return;
-  session.image.remove(object.key);
-  say("Removed.");
-  edited();
-  if (session.queue?.isReview) finish(); // no object is left: it is deleted
-}
-
-function undo() {
-  if (!session.image?.canUndo) return;
-  session.image.undo();
-  say("Undone.");
-  edited();
-}
-
-function redo() {
-  if (!session.image?.canRedo) return;
-  session.image.redo();
-  say("Redone.");
-  edited();
-}
-
-function giveClass() {
-  const { object, category } = session;
-  if (!object || object.categoryId === category) return;
-  if (object.point) return revise(object, { categoryId: category });
-  session.image.replace({ ...object, categoryId: category }); // its mask does not depend on the class
-  edited();
 }
 
 function select(key) {
@@ -268,7 +126,7 @@ function pickClass(id) {
 
 function edited() {
   session.isDownloaded = Boolean(session.queue);
-  session.queue?.changed(session.image);
+  work.keep(session.image);
   if (!session.object) session.selected = null;
   changed();
   asking.askForMasks(session.image);
@@ -278,7 +136,7 @@ async function download() {
   const { queue } = session;
   if (queue) return saveAs(queue.fileName, [await queue.file()], "application/json");
   const coco = toCoco(session.images, session.classes, session.models);
-  if (!coco.annotations.length) return;
+  if (!coco.images.length) return;
   saveAs("labels.json", [JSON.stringify(coco)], "application/json");
   session.isDownloaded = true;
   say(`${coco.annotations.length} objects in ${coco.images.length} images downloaded.`);
@@ -331,27 +189,27 @@ function changed() {
 }
 
 const commands = {
-  finish,
-  reopen: () => mark("open"),
-  nextOpen,
-  skip,
+  finish: () => work.finish(),
+  reopen: () => work.mark("open"),
+  nextOpen: () => work.nextOpen(),
+  skip: () => (session.queue?.isReview ? edits.remove() : work.skip()),
   next: () => gallery.showNext(1),
   previous: () => gallery.showNext(-1),
   pick: (digit) => session.classes[digit - 1] && pickClass(session.classes[digit - 1].category_id),
   find: () => element("find").focus(),
-  giveClass,
+  giveClass: () => edits.giveClass(),
   mode: (value) => (document.querySelector(`[name=mode][value=${value}]`).checked = true),
   resize: (step) => {
     pen.resize(step);
     view.redraw();
   },
-  drawAgain: () => session.object?.point && session.takesPoints && revise(session.object, {}),
-  accept: acceptPointedAt,
-  acceptAll: () => accept(...session.shown),
+  drawAgain: () => edits.drawAgain(),
+  accept: () => edits.acceptPointedAt(),
+  acceptAll: () => edits.acceptAll(),
   selectNext,
-  remove: () => remove(),
-  undo,
-  redo,
+  remove: () => edits.remove(),
+  undo: () => edits.undo(),
+  redo: () => edits.redo(),
   back,
   toggleCrosshair,
   hide: () => {
@@ -379,7 +237,7 @@ function crosshairKey(event) {
   const { key } = event;
   const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   if (moves[key]) moveCrosshair(...moves[key], event.shiftKey);
-  else if (key === "Enter") click(session.crosshair, modeOf(event));
+  else if (key === "Enter") edits.click(session.crosshair, modeOf(event));
   return key === "Enter" || key in moves;
 }
 
@@ -387,8 +245,8 @@ function listen() {
   for (const name of ["undo", "redo", "download", "fit", "help", "finish", "skip"]) {
     element(name).onclick = () => commands[name]();
   }
-  element("next-open").onclick = nextOpen;
-  element("done").onchange = ({ target }) => mark(target.checked ? "done" : "open");
+  element("next-open").onclick = commands.nextOpen;
+  element("done").onchange = ({ target }) => work.mark(target.checked ? "done" : "open");
   element("previous").onclick = commands.previous;
   element("next").onclick = commands.next;
   element("smaller").onclick = () => view.zoom(1 / 1.5);

@@ -153,7 +153,7 @@ export class Panels {
     element("name").textContent = image ? `${place + 1} of ${images.length} · ${image.name}` : "";
     element("undo").disabled = !image?.canUndo;
     element("redo").disabled = !image?.canRedo;
-    element("download").disabled = !images.some(numObjects);
+    element("download").disabled = !images.some((each) => numObjects(each) || each.state === "done");
     element("previous").disabled = place <= 0;
     element("next").disabled = place === images.length - 1;
   }

@@ -12,9 +12,11 @@ from wssis_serve.segmented import PointQuery
 from ray_wssis.data.images.read import decode_image
 from ray_wssis.data.records import Click
 from ray_wssis.instance.segmenter import Segmenter, network_image
+from ray_wssis.masks import contains
 from ray_wssis.methods.point_wssis.drafts import PointNetworks
 from ray_wssis.methods.point_wssis.labeller import finish_row
 from ray_wssis.methods.point_wssis.refiner import Refiner
+from ray_wssis.methods.walker.obey import obeyed
 from tests.support.noise import noise
 from tests.support.tiny_run import QUALITY
 
@@ -45,7 +47,11 @@ def test_points_get_the_masks_that_labelling_would_give_them(
     draft = networks.draft_of(output, 0, record, pixels, small.shape[:2])
     row = finish_row(draft.to_row())
     drawn = pointer.masks(image, None, queries).instances
-    assert [instance.mask for instance in drawn] == row["refined"]
+    assert record.objects[1].clicks == ()  # which change the mask afterwards
+    first, second = row["refined"]
+    corrected = obeyed(pixels, second, (20.0, 120.0), queries[1].clicks)
+    assert [instance.mask for instance in drawn] == [first, corrected]
+    assert corrected is None or not contains(corrected, 160, 160, (30.0, 120.0))
     assert [instance.point for instance in drawn] == [(80.0, 80.0), (20.0, 120.0)]
     assert [instance.expected_iou for instance in drawn] == QUALITY.expected_iou(row)
     assert any(instance.mask is not None for instance in drawn)

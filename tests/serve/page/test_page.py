@@ -251,3 +251,33 @@ def test_nothing_is_wider_than_the_screen(
     click(filled, 50, 60)
     wait_for_masks(filled, 1)
     assert filled.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_labels_of_a_dropped_image_come_back_with_it_after_a_reload(
+    filled: Page, image: bytes, tmp_path: Path
+) -> None:
+    filled.evaluate("Object.defineProperty(File.prototype, 'lastModified', { value: 7 })")
+    drop(filled, "again.png", image)
+    filled.keyboard.press("ArrowRight")
+    expect(filled.locator("#name")).to_contain_text("2 of 2")
+    click(filled, 50.5, 60)
+    wait_for_masks(filled, 1)
+    filled.on("dialog", lambda dialog: dialog.accept())
+    filled.reload()
+    expect(filled.locator("#classes label")).to_have_count(6)
+    filled.evaluate("Object.defineProperty(File.prototype, 'lastModified', { value: 7 })")
+    drop(filled, "again.png", image)
+    wait_for_masks(filled, 1)
+    _, [record] = downloaded(filled, tmp_path)
+    assert record.objects[0].point == pytest.approx((50.5, 60), abs=0.2)
+    assert record.objects[0].mask is not None
+
+
+def test_an_image_without_objects_is_exported_once_it_is_done(
+    filled: Page, image: bytes, tmp_path: Path
+) -> None:
+    expect(filled.locator("#download")).to_be_disabled()
+    filled.keyboard.press("d")
+    data, [record] = downloaded(filled, tmp_path)
+    assert data["images"][0]["annotated"] is True
+    assert record.objects == ()
