@@ -33,19 +33,25 @@ def solve(
     across: Float32[Floats, "H _"],
     down: Float32[Floats, "_ W"],
     seeds: Float32[Floats, "H W"],
+    prior: Floats | float = 0.0,
+    stop: float = 0.0,
 ) -> Float32[Floats, "H W"]:
     """Return the probability that a walker from each cell meets seeds of 1 first: by
-    conjugate gradients on what flows in and out of the cells without a seed."""
+    conjugate gradients on what flows in and out of the cells without a seed.
+
+    In every cell it stops with a chance `stop`, relative to a passage between equal colours, and is
+    then counted with the `prior` of the cell.
+    """
     free = np.isnan(seeds)
-    x = np.where(free, 0, seeds).astype(np.float64)
-    degree = outflow(np.ones_like(x), across, down, diagonal=True)
-    rest = np.where(free, -outflow(x, across, down), 0)
+    x = np.where(free, prior, seeds).astype(np.float64)
+    degree = outflow(np.ones_like(x), across, down, diagonal=True) + stop
+    rest = np.where(free, stop * (prior - x) - outflow(x, across, down), 0)
     direction = scaled = rest / degree
     power = float((rest * scaled).sum())
     for _ in range(STEPS):
         if power < 1e-12:
             break
-        flow = np.where(free, outflow(direction, across, down), 0)
+        flow = np.where(free, outflow(direction, across, down) + stop * direction, 0)
         length = power / float((direction * flow).sum())
         x, rest = x + length * direction, rest - length * flow
         scaled = rest / degree

@@ -17,15 +17,8 @@ from numpy.typing import NDArray
 
 from ray_wssis import masks
 from ray_wssis.data.records import Click, Point
-from ray_wssis.methods.walker.walk import (
-    GRID,
-    SEED,
-    STEPS,
-    Floats,
-    outflow,
-    passages,
-    window,
-)
+from ray_wssis.methods.walker.walk import GRID, SEED, Floats, window
+from ray_wssis.models.random_walker import passages, solve
 
 SURROUNDINGS = 0.25  # of the longer side of mask and clicks, on each side of the window
 LEAST_SIDE = 24  # pixels of the window
@@ -51,7 +44,7 @@ def obeyed(
     colours, outside = window(pixels, left, top, side)
     before = shrunk(whole, left, top, side)
     seeds = clicked(wanted, (left, top), side / GRID)
-    after = walked(*passages(colours, outside), before, seeds) > 0.5
+    after = solve(*passages(colours, outside), seeds, before, STOP) > 0.5
     after = np.where(np.isnan(seeds), after, seeds > 0.5)
     changed = near_clicks(after != (before > 0.5), wanted, (left, top), side / GRID)
     return pasted(whole, changed, after, (left, top), side)
@@ -89,31 +82,6 @@ def away(click: Click, corner: tuple[int, int], cell: float) -> Floats:
     rows, columns = np.mgrid[:GRID, :GRID] + 0.5
     x, y = (click.x - corner[0]) / cell, (click.y - corner[1]) / cell
     return np.asarray(np.hypot(columns - x, rows - y), np.float32)
-
-
-def walked(across: Floats, down: Floats, prior: Floats, seeds: Floats) -> Floats:
-    """Return the probability that a walker from each cell is counted as the object's, by conjugate
-    gradients: [G, G]."""
-    free = np.isnan(seeds)
-
-    def flow(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.where(free, outflow(x, across, down) + STOP * x, 0)
-
-    x = np.where(free, prior, seeds).astype(np.float64)
-    degree = outflow(np.ones_like(x), across, down, diagonal=True) + STOP
-    rest = np.where(free, STOP * prior, 0) - flow(x)
-    direction = scaled = rest / degree
-    power = float((rest * scaled).sum())
-    for _ in range(STEPS):
-        if power < 1e-12:
-            break
-        ahead = flow(direction)
-        length = power / float((direction * ahead).sum())
-        x, rest = x + length * direction, rest - length * ahead
-        scaled = rest / degree
-        power, before = float((rest * scaled).sum()), power
-        direction = scaled + power / before * direction
-    return x.astype(np.float32)
 
 
 def near_clicks(
