@@ -50,10 +50,10 @@ export class Gallery {
     const next = queue ? queue.nextOpen(image) : this.#after(image, 1);
     if (!next || this.#wanted !== image) return;
     queue?.forgetAllBut([image, next]);
-    try {
-      await queue?.load(next);
-    } catch {
-      return; // said when it is shown
+    if (queue) {
+      const bitmap = await this.#open(next); // its size is compared with that on the server
+      if (!bitmap) return;
+      bitmap.close();
     }
     await this.ask(next);
   }

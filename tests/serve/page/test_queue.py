@@ -42,7 +42,9 @@ def annotations(file: Path, name: str) -> list[Json]:
 def test_images_are_labelled_one_after_the_other_and_saved_at_once(
     empty: Page, queued: str, labels: Path, queue_folder: Path
 ) -> None:
-    page = opened(empty, queued, 1)
+    with empty.expect_response("**/v1/segment"), empty.expect_response("**/v1/segment"):
+        page = opened(empty, queued, 1)  # the student looks at this image and the next one
+    expect(page.locator("#message")).not_to_contain_text("undefined")
     page.keyboard.press("3")
     click(page, 50, 60)
     wait_until_saved(page)
