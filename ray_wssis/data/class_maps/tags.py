@@ -34,6 +34,11 @@ def background_of(categories: Sequence[Category]) -> tuple[int, ...]:
     return tuple(label for label, entry in enumerate(categories) if entry.name == BACKGROUND)
 
 
+def background_label(categories: Sequence[Category]) -> int | None:
+    """Return the label of the class named `background`; None if there is none."""
+    return next(iter(background_of(categories)), None)
+
+
 def with_noise(record: Record, categories: Sequence[Category], rate: float, seed: int) -> Record:
     """Return a record whose tags have mistakes, as people make them.
 

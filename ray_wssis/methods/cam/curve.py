@@ -9,7 +9,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Artifact, Workspace
 from ray_wssis.data.class_maps.png import decode
-from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.data.class_maps.tags import background_label
 from ray_wssis.data.records import Records
 from ray_wssis.methods.cam.policy import LEVELS, confusion_at, count_levels
 from ray_wssis.metrics.miou import Counts
@@ -32,7 +32,7 @@ def measure_curve(run: Run, data: Artifact, labels: Artifact, threshold: float) 
 
     def make(stage: Workspace) -> None:
         truth = Records.read(data / AUDIT)
-        background = next(iter(background_of(truth.categories)), None)
+        background = background_label(truth.categories)
         number = len(truth.categories)
         counts = np.zeros((number, number, LEVELS), np.int64)
         columns = ["image_id", "class_map", "classes", "scores", "error"]

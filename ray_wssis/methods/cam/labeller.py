@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from ray_wssis.artifacts import Part
 from ray_wssis.data.class_maps.png import encode
-from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.data.class_maps.tags import background_label
 from ray_wssis.methods.cam.config import KIND, CamLabels, Policy
 from ray_wssis.methods.cam.policy import confidence_of, labels_of
 from ray_wssis.methods.cam.refined_maps import RefinedMaps
@@ -39,7 +39,7 @@ class DrawActivationMaps:
         """Compose it of a model folder.  Raises ValueError if it is none."""
         maps = RefinedMaps.of(model, labels.views, labels.refine, labels.policy)
         categories = categories_of(read_description(model.path, KIND))
-        background = next(iter(background_of(categories)), None)
+        background = background_label(categories)
         if labels.saliency is not None and background is None:
             raise ValueError("labelling.saliency: it tells background, and these data have none")
         brought = "" if labels.saliency is None else f" saliency {listing(labels.saliency)}"

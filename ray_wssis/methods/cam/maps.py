@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from upath import UPath
 
-from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.data.class_maps.tags import background_label
 from ray_wssis.data.records import Category
 from ray_wssis.methods.cam.config import KIND, ClassifierModel
 from ray_wssis.methods.cam.network import CamNetwork
@@ -32,14 +32,14 @@ class ActivationMaps:
         self.network = network
         self.model = model
         self.categories = categories
-        self.background = next(iter(background_of(categories)), None)
+        self.background = background_label(categories)
         self.device = network.classifier.mean.device
 
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "ActivationMaps":
         model = read_model(folder)
         categories = categories_of(read_description(folder, KIND))
-        background = next(iter(background_of(categories)), None)
+        background = background_label(categories)
         network = CamNetwork(model, len(categories), background)
         load_weights(folder, network)
         return cls(network.to(device).eval(), model, categories)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from ray_wssis.artifacts import Part
-from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.data.class_maps.tags import background_label
 from ray_wssis.data.records import Records
 from ray_wssis.methods.cam.config import KIND, ClassifierStage
 from ray_wssis.models.model_folder import check_model, describe, save_model
@@ -52,7 +52,7 @@ class ClassifierTask:
         from ray_wssis.methods.cam.learner import ClassifierLearner
 
         categories = Records.read(self.validation).categories
-        background = next(iter(background_of(categories)), None)
+        background = background_label(categories)
         return ClassifierLearner(self.stage, len(categories), background)
 
     def validate(self, learner: "ClassifierLearner") -> dict[str, float]:

@@ -1,19 +1,18 @@
 """Affinities of near cells: how likely both belong to the same thing.
 
 IRNet ("Weakly Supervised Learning of Instance Segmentation with Inter-pixel Relations",
-arXiv:1904.05044, section 4.2) looks for a boundary on the way from one to the other; AffinityNet
-("Learning Pixel-level Semantic Affinity", arXiv:1803.10464, section 3.2) compares their features.
+arXiv:1904.05044, section 4.2) looks for a boundary on the way from one to the other.
 
-Differs from the papers: pairs at the border of an image count too.
+Differs from the paper: pairs at the border of an image count too.
 
-Legend: B images, C channels, h w cells, P pairs.
+Legend: B images, h w cells, P pairs.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ray_wssis.methods.irn.pairs import ends, offsets, path, seen_from
+from ray_wssis.methods.irn.pairs import offsets, path, seen_from
 
 
 def boundary_affinity(boundary: Float[Tensor, "*B h w"], radius: int) -> Float[Tensor, "*B P"]:
@@ -23,9 +22,3 @@ def boundary_affinity(boundary: Float[Tensor, "*B h w"], radius: int) -> Float[T
         on_path = [seen_from(boundary, offset, step) for step in path(offset)]
         strongest.append(torch.stack(on_path).amax(dim=0).flatten(-2))
     return 1 - torch.cat(strongest, dim=-1)
-
-
-def feature_affinity(features: Float[Tensor, "*B C h w"], radius: int) -> Float[Tensor, "*B P"]:
-    """Return exp of less the mean difference of the features of the two cells."""
-    first, second = ends(features, radius)
-    return (first - second).abs().mean(dim=-2).neg().exp()

@@ -38,7 +38,7 @@ def draw(
     `background` is a label; without such a class every pixel gets one of the others.
     """
     height, width = seen.boundary.shape
-    own = [label for label, of_class in enumerate(maps) if float(of_class.max()) > 0]
+    own = (maps.flatten(1).amax(dim=1) > 0).nonzero().flatten().tolist()
     scores = maps.new_zeros((0, height, width))
     if own:
         scores = to_size(maps[own], (height, width)) * (1 - seen.boundary)

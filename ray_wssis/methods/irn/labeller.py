@@ -12,7 +12,7 @@ import pyarrow as pa
 from upath import UPath
 
 from ray_wssis.artifacts import Part
-from ray_wssis.data.class_maps.tags import background_of
+from ray_wssis.data.class_maps.tags import background_label
 from ray_wssis.masks import encode
 from ray_wssis.methods.irn.config import KIND, IRNetLabels, read_config
 from ray_wssis.models.model_folder import categories_of, read_description
@@ -76,7 +76,7 @@ class DrawInstances:
 
         maps_of, fields = self.maps.open(), Fields.load(UPath(self.irnet), best_device())
         categories = categories_of(read_description(UPath(self.irnet), KIND))
-        background = next(iter(background_of(categories)), None)
+        background = background_label(categories)
 
         @torch.inference_mode()
         def infer(images: list[Image]) -> list[Row]:

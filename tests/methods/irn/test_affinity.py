@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ray_wssis.methods.irn.affinity import boundary_affinity, feature_affinity
+from ray_wssis.methods.irn.affinity import boundary_affinity
 from ray_wssis.methods.irn.pairs import ends, path
 
 
@@ -25,13 +25,3 @@ def test_a_wall_parts_the_cells_on_both_sides() -> None:
     first, second = (column % 7 for column in ends(torch.arange(42).view(6, 7), 5))
     apart = (torch.minimum(first, second) <= 3) & (torch.maximum(first, second) >= 3)
     assert torch.equal(affinity, (~apart).float())
-
-
-def test_alike_features_are_near() -> None:
-    features = torch.rand(3, 4, 4, generator=torch.Generator().manual_seed(1))
-    found = feature_affinity(features, 2)
-    first, second = ends(torch.arange(16).view(4, 4), 2)
-    flat = features.flatten(1)
-    for place, (i, j) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
-        wanted = torch.exp(-(flat[:, i] - flat[:, j]).abs().sum() / 3)
-        assert found[place] == pytest.approx(wanted.item(), abs=1e-6)
