@@ -91,6 +91,7 @@ def test_labels_are_tags_and_unsure_pixels_are_not_learnt(made: dict[str, Artifa
 def test_the_page_shows_every_threshold(made: dict[str, Artifact]) -> None:
     page = (made["report"] / "index.html").read_text()
     assert "Background threshold" in page and "mIoU on audit images" in page
+    assert "and no class map; 4 class maps only measure the labels" in page
 
 
 @pytest.mark.slow
