@@ -1,4 +1,4 @@
-"""The section of the page about the background threshold."""
+"""Sections of the page about the background threshold, and about rounds."""
 
 from upath import UPath
 
