@@ -14,9 +14,8 @@ from upath import UPath
 from ray_wssis.data.records import Category
 from ray_wssis.instance.segmenter import Found, Segmenter, full_size
 from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, read_config
-from ray_wssis.models.canvas import pad_images
+from ray_wssis.models.at_work import run_on_images
 from ray_wssis.models.eomt import EoMT, QueryOutput, detect_queries
-from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.model_folder import (
     categories_of,
     describe,
@@ -55,10 +54,7 @@ class QuerySegmenter:
     @torch.inference_mode()
     def forward(self, images: Images) -> QueryOutput:
         """Run the network on RGB images of network size."""
-        canvas, sizes = pad_images(images)
-        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-        with evaluating(self.network), mixed:
-            return self.infer(canvas.to(self.device), sizes.to(self.device))
+        return run_on_images(self.infer, self.network, images, self.device)
 
     def segment(self, images: Images, original_sizes: list[tuple[int, int]]) -> list[Found]:
         """Find all instances of each image.  `original_sizes` are (height, width) for the masks."""

@@ -17,8 +17,7 @@ from upath import UPath
 from ray_wssis.data.images.read import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
 from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, read_config
-from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.evaluating import evaluating
+from ray_wssis.models.at_work import run_on_images
 from ray_wssis.models.full_size_masks import encode_full_size
 from ray_wssis.models.model_folder import (
     categories_of,
@@ -78,10 +77,7 @@ class Segmenter:
     @torch.inference_mode()
     def forward(self, images: list[UInt8[np.ndarray, "_ _ 3"]]) -> SOLOv2Output:
         """Run the network on RGB images of network size (see `network_image`)."""
-        canvas, sizes = pad_images(images)
-        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-        with evaluating(self.network), mixed:
-            return self.infer(canvas.to(self.device), sizes.to(self.device))
+        return run_on_images(self.infer, self.network, images, self.device)
 
     def segment(
         self, images: list[UInt8[np.ndarray, "_ _ 3"]], original_sizes: list[tuple[int, int]]

@@ -8,6 +8,7 @@ from upath import UPath
 from ray_wssis.config import Config
 from ray_wssis.data.augment_config import AugmentConfig
 from ray_wssis.instance.tile_config import TileConfig
+from ray_wssis.models.backbone_config import as_saved
 from ray_wssis.models.compat import Compat
 from ray_wssis.models.eomt_config import EoMTConfig
 from ray_wssis.models.model_folder import read_description
@@ -90,7 +91,5 @@ class SegmenterStage(Config):
 def read_config(folder: UPath) -> SegmenterConfig:
     """The configuration of a saved model, without a source of initial backbone weights."""
     config = SegmenterConfig.model_validate(read_description(folder, KIND)["config"])
-    backbone = config.network.backbone.model_copy(update={"weights": "none"})
-    network = config.network.model_copy(update={"backbone": backbone})
     eomt = config.eomt and config.eomt.model_copy(update={"weights": "none"})
-    return config.model_copy(update={"network": network, "eomt": eomt})
+    return config.model_copy(update={"network": as_saved(config.network), "eomt": eomt})

@@ -1,6 +1,6 @@
 """Configuration of a backbone."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from ray_wssis.config import Config
 
@@ -17,3 +17,9 @@ class BackboneConfig(Config):
     stride_in_1x1: bool = (
         False  # a bottleneck halves in its first convolution, as published weights
     )
+
+
+def as_saved(network: Any) -> Any:
+    """Return the configuration of a network without a source of first weights: they are saved."""
+    backbone = network.backbone.model_copy(update={"weights": "none"})
+    return network.model_copy(update={"backbone": backbone})

@@ -55,6 +55,7 @@ class Classifier(nn.Module):
             freeze_up_to(self.backbone, info.module_name(first), first)
         if backbone.norm == "frozen":
             self.backbone = freeze_batch_norm_2d(self.backbone)
+        self.stride: int = info.reduction()[-1]  # pixels of a cell, both sides
         self.head = nn.Conv2d(info.channels()[-1], num_classes, 1, bias=False)
         mean, std = pixel_statistics(backbone.name)
         self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)

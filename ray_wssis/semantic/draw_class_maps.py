@@ -11,7 +11,7 @@ from upath import UPath
 
 from ray_wssis.artifacts import Part
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
-from ray_wssis.semantic.label_row import SCHEMA, WITH_CERTAINTY, complete
+from ray_wssis.semantic.label_row import SCHEMA, WITH_CERTAINTY, begin_row, complete
 from ray_wssis.semantic.segmenter_config import Views, read_config
 from ray_wssis.semantic.split import SPARSE
 from ray_wssis.streaming.decode import Image
@@ -66,12 +66,8 @@ class DrawClassMaps:
                 self.views,
             )
             return [
-                {
-                    "image_id": record.image_id,
-                    "file": record.file,
-                    "width": record.width,
-                    "height": record.height,
-                    "tags": record.tags if self.tags else None,
+                begin_row(record, record.tags if self.tags else None)
+                | {
                     "drawn_labels": seen.class_map,
                     "drawn_confidence": seen.confidence,
                     "drawn_certainty": seen.certainty if self.certainty else None,

@@ -3,12 +3,14 @@
 Networks draw in actors; `complete` runs in CPU processes that import no torch.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ray_wssis.data.class_maps.png import UNKNOWN, decode, encode
+from ray_wssis.data.records import Record
 
 PER_HALVING = 12  # levels of certainty, each time that the chance of a mistake is halved
 UNSURE = 0.7  # probability below which a pixel counts as unsure
@@ -34,6 +36,18 @@ SCHEMA = pa.schema(
 WITH_CERTAINTY = SCHEMA.append(
     pa.field("certainty", pa.binary())  # PNG [height, width], -PER_HALVING log2(1 - probability)
 )
+
+
+def begin_row(record: Record, tags: Sequence[int] | None) -> dict[str, Any]:
+    """Begin the row of an image whose tags were given to the network, or None."""
+    return {
+        "image_id": record.image_id,
+        "file": record.file,
+        "width": record.width,
+        "height": record.height,
+        "tags": tags,
+        "annotated": None,
+    }
 
 
 def complete(row: dict[str, Any]) -> dict[str, Any]:

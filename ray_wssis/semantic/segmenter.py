@@ -18,8 +18,7 @@ from upath import UPath
 
 from ray_wssis.data.images.read import resize_image, shortest_edge_size
 from ray_wssis.data.records import Category
-from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.evaluating import evaluating
+from ray_wssis.models.at_work import run_on_images
 from ray_wssis.models.model_folder import (
     categories_of,
     describe,
@@ -114,10 +113,7 @@ class SemanticSegmenter:
     def seen_at_once(
         self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]
     ) -> list[Float[Tensor, "K _ _"]]:
-        canvas, shapes = pad_images([np.ascontiguousarray(image) for image in images])
-        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-        with evaluating(self.network), mixed:
-            logits = self.infer(canvas.to(self.device), shapes.to(self.device))
+        logits = run_on_images(self.infer, self.network, images, self.device)
         return [
             maps[:, : quarter(image.shape[0]), : quarter(image.shape[1])]
             for maps, image in zip(logits.float(), images, strict=True)

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from upath import UPath
 
 from ray_wssis.config import Config
+from ray_wssis.models.backbone_config import as_saved
 from ray_wssis.models.deeplab_config import DeepLabConfig
 from ray_wssis.models.model_folder import read_description
 from ray_wssis.models.semantic_network_config import NetworkConfig
@@ -54,6 +55,4 @@ class SemanticStage(Config):
 def read_config(folder: UPath) -> SemanticConfig:
     """The configuration of a saved model, without a source of initial backbone weights."""
     config = SemanticConfig.model_validate(read_description(folder, KIND)["config"])
-    backbone = config.network.backbone.model_copy(update={"weights": "none"})
-    network = config.network.model_copy(update={"backbone": backbone})
-    return config.model_copy(update={"network": network})
+    return config.model_copy(update={"network": as_saved(config.network)})

@@ -14,7 +14,7 @@ from ray_wssis.methods.cam.refined_maps import RefinedMaps
 from ray_wssis.methods.cam.saliency import read_saliency, with_saliency
 from ray_wssis.models.model_folder import categories_of, read_description
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
-from ray_wssis.semantic.label_row import SCHEMA, complete
+from ray_wssis.semantic.label_row import SCHEMA, begin_row, complete
 from ray_wssis.semantic.split import listing
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row
@@ -72,13 +72,8 @@ class DrawActivationMaps:
                 scores, classes = to_size(maps, (record.height, record.width)).max(dim=0)
                 levels = (255 * scores.clamp(min=0)).round()
                 rows.append(
-                    {
-                        "image_id": record.image_id,
-                        "file": record.file,
-                        "width": record.width,
-                        "height": record.height,
-                        "tags": record.tags,
-                        "annotated": None,
+                    begin_row(record, record.tags)
+                    | {
                         "drawn_classes": classes.to(torch.uint8).cpu().numpy(),
                         "drawn_scores": levels.to(torch.uint8).cpu().numpy(),
                     }

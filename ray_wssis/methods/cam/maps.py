@@ -16,8 +16,8 @@ from ray_wssis.data.class_maps.tags import background_label
 from ray_wssis.data.records import Category
 from ray_wssis.methods.cam.config import KIND, ClassifierModel
 from ray_wssis.methods.cam.network import CamNetwork
-from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.evaluating import evaluating
+from ray_wssis.models.at_work import run_on_images
+from ray_wssis.models.backbone_config import as_saved
 from ray_wssis.models.model_folder import categories_of, load_weights, read_description
 from ray_wssis.semantic.segmenter import resized
 from ray_wssis.semantic.segmenter_config import Views
@@ -76,14 +76,11 @@ class ActivationMaps:
     @torch.inference_mode()
     def seen(self, images: Sequence[UInt8[np.ndarray, "_ _ 3"]]) -> list[Float[Tensor, "K _ _"]]:
         """Compute the maps of each image as it is."""
-        canvas, shapes = pad_images([np.ascontiguousarray(image) for image in images])
-        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-        with evaluating(self.network), mixed:
-            maps = self.network(canvas.to(self.device), shapes.to(self.device)).float()
-        stride = canvas.shape[-1] // maps.shape[-1]
+        maps: Tensor = run_on_images(self.network, self.network, images, self.device)
+        stride = self.network.classifier.stride
         return [
             own[:, : -(-image.shape[0] // stride), : -(-image.shape[1] // stride)]
-            for own, image in zip(maps, images, strict=True)
+            for own, image in zip(maps.float(), images, strict=True)
         ]
 
     def may_show(self, tags: Sequence[int] | None) -> Float[Tensor, " K"]:
@@ -104,6 +101,4 @@ def normalised(maps: Float[Tensor, "K H W"]) -> Float[Tensor, "K H W"]:
 def read_model(folder: UPath) -> ClassifierModel:
     """Return the configuration of a saved model, without a source of first backbone weights."""
     model = ClassifierModel.model_validate(read_description(folder, KIND)["config"])
-    backbone = model.network.backbone.model_copy(update={"weights": "none"})
-    network = model.network.model_copy(update={"backbone": backbone})
-    return model.model_copy(update={"network": network})
+    return model.model_copy(update={"network": as_saved(model.network)})

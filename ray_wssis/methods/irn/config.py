@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 from upath import UPath
 
 from ray_wssis.config import Config
-from ray_wssis.models.backbone_config import BackboneConfig
+from ray_wssis.models.backbone_config import BackboneConfig, as_saved
 from ray_wssis.models.model_folder import read_description
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.semantic.augment_config import SemanticAugment
@@ -76,6 +76,4 @@ class IRNetLabels(Config):
 def read_config(folder: UPath) -> IRNetModel:
     """Return the configuration of a saved model, without a source of first backbone weights."""
     model = IRNetModel.model_validate(read_description(folder, KIND)["config"])
-    backbone = model.network.backbone.model_copy(update={"weights": "none"})
-    network = model.network.model_copy(update={"backbone": backbone})
-    return model.model_copy(update={"network": network})
+    return model.model_copy(update={"network": as_saved(model.network)})

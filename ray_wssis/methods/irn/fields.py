@@ -14,9 +14,8 @@ from upath import UPath
 
 from ray_wssis.data.records import Category
 from ray_wssis.methods.irn.config import KIND, IRNetModel, read_config
-from ray_wssis.methods.irn.network import CELL, IRNet
-from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.evaluating import evaluating
+from ray_wssis.methods.irn.network import CELL, IRNet, IRNetOutput
+from ray_wssis.models.at_work import run_on_images
 from ray_wssis.models.model_folder import describe, load_weights, save_model
 
 
@@ -50,10 +49,7 @@ class Fields:
         Boundaries are the mean of an image and its mirror image.
         """
         both = [*images, *(image[:, ::-1] for image in images)]
-        canvas, shapes = pad_images([np.ascontiguousarray(image) for image in both])
-        mixed = torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
-        with evaluating(self.network), mixed:
-            output = self.network(canvas.to(self.device), shapes.to(self.device))
+        output: IRNetOutput = run_on_images(self.network, self.network, both, self.device)
         displacement = output.field.float() - self.network.mean_field[:, None, None]
         found = []
         for place, image in enumerate(images):

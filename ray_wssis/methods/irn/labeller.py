@@ -17,7 +17,7 @@ from ray_wssis.masks import encode
 from ray_wssis.methods.irn.config import KIND, IRNetLabels, read_config
 from ray_wssis.models.model_folder import categories_of, read_description
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
-from ray_wssis.semantic.label_row import SCHEMA, complete
+from ray_wssis.semantic.label_row import SCHEMA, begin_row, complete
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row
 
@@ -87,13 +87,8 @@ class DrawInstances:
             for record, own, seen in zip(records, maps, fields.see(shown), strict=True):
                 drawn = draw(own, seen, (record.height, record.width), background, self.labels)
                 rows.append(
-                    {
-                        "image_id": record.image_id,
-                        "file": record.file,
-                        "width": record.width,
-                        "height": record.height,
-                        "tags": record.tags,
-                        "annotated": None,
+                    begin_row(record, record.tags)
+                    | {
                         "drawn_labels": drawn.class_map,
                         "drawn_confidence": drawn.confidence,
                         "instance_label": [found.label for found in drawn.instances],

@@ -30,11 +30,7 @@ async def list_images(request: Request) -> QueueOut:
 async def read_queued_image(request: Request, name: str) -> Response:
     """An image to label, in a format that browsers show."""
     file = await backend_of(request).queue("image", name)
-    try:
-        data, kind = await asyncio.to_thread(shown, file)
-    except ImageError as error:
-        raise unprocessable(f"{name}: {error.found}; {error.wanted}") from error
-    return Response(data, media_type=kind)
+    return await image_response(file, name)
 
 
 @routes.get("/v1/queue/labels/{name:path}")
@@ -59,6 +55,15 @@ async def read_file(request: Request) -> Response:
     """The COCO file with all labels."""
     data = await backend_of(request).queue("whole")
     return Response(data, media_type="application/json")
+
+
+async def image_response(file: str, name: str) -> Response:
+    """The answer that shows an image of this name; ApiError if it cannot be read."""
+    try:
+        data, kind = await asyncio.to_thread(shown, file)
+    except ImageError as error:
+        raise unprocessable(f"{name}: {error.found}; {error.wanted}") from error
+    return Response(data, media_type=kind)
 
 
 def shown(file: str) -> tuple[bytes, str]:

@@ -1,12 +1,8 @@
 """Routes of the pseudo masks that people review on the page."""
 
-import asyncio
-
 from fastapi import APIRouter, Request, Response
 
-from ray_wssis.data.images.read import ImageError
-from wssis_serve.errors import unprocessable
-from wssis_serve.http.queue import shown
+from wssis_serve.http.queue import image_response
 from wssis_serve.http.schemas import DecisionIn, ReviewOut, SuspectOut
 from wssis_serve.http.state import backend_of
 
@@ -30,11 +26,7 @@ async def read_corrections_file(request: Request) -> Response:
 async def read_image_of_mask(request: Request, number: int) -> Response:
     """The image of a mask, in a format that browsers show."""
     file = await backend_of(request).review("image", number)
-    try:
-        data, kind = await asyncio.to_thread(shown, file)
-    except ImageError as error:
-        raise unprocessable(f"the image of mask {number}: {error.found}; {error.wanted}") from error
-    return Response(data, media_type=kind)
+    return await image_response(file, f"the image of mask {number}")
 
 
 @routes.post("/v1/review/{number}")
