@@ -29,7 +29,7 @@ from ray_wssis.semantic.split import ALL, VALIDATION, WEAK, split
 
 def irn(run: Run, config: IRNConfig) -> Iterator[Artifact]:
     yield (data := split(run, config.data))
-    yield (objects := find_objects(run, data, config.data))
+    yield (objects := find_objects(run, data, config.data, clicks=config.clicks))
     validation = data.part(VALIDATION)
 
     # 1. A classifier learns the tags; where it looks, and where it does not, some pixels are sure.
@@ -51,7 +51,7 @@ def irn(run: Run, config: IRNConfig) -> Iterator[Artifact]:
     labeller = DrawInstances.of(walking, irnet.part("model"), config.labelling)
     yield (labels := label(run, data, labeller, config.labelling.max_failures))
     yield (judged := audit(run, data, labels, config.audit))
-    yield (found := gather(run, data, labels, config.data.name))
+    yield (found := gather(run, data, objects, labels, config.data.name))
     yield (measured := measure(run, data, objects, labels, sure))
 
     # 4. The student learns from the instances, and needs no tags.

@@ -30,6 +30,7 @@ class IRNConfig(RunConfig):
     irnet: IRNetStage
     maps: WalkingMaps = WalkingMaps()
     labelling: IRNetLabels = IRNetLabels()
+    clicks: bool = False  # points of objects choose among the instances
     audit: AuditConfig = AuditConfig()
     student: SegmenterStage
     upper_bound: bool = False  # train a student on all true masks too, where they are known

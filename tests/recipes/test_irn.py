@@ -13,7 +13,8 @@ from ray_wssis.data.records import Records
 from ray_wssis.instance.merge import MERGED
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.masks import area
-from ray_wssis.methods.irn.found import FIGURES
+from ray_wssis.methods.irn.clicks import pick, read_clicks
+from ray_wssis.methods.irn.found import FIGURES, OF_CLICKS
 from ray_wssis.models.model_folder import find_model
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.run import ROWS
@@ -28,6 +29,7 @@ FEW = [
     "data.semantic_shapes={num_images: 10, num_validation_images: 3}",
     "data.masks=3",
     "upper_bound=true",
+    "clicks=true",
     "cam.views={scales: [1.0], flip: false}",
     "maps.views={scales: [1.0], flip: false}",
     "labelling.walk.steps=4",
@@ -94,8 +96,16 @@ def test_rows_hold_class_maps_and_instances_of_the_tags(made: dict[str, Artifact
 
 
 @pytest.mark.slow
-def test_the_student_learns_the_instances_and_no_true_mask(made: dict[str, Artifact]) -> None:
-    rows = read_rows(made["labels"] / ROWS, source=UPath(WEAK).stem)
+def test_the_student_learns_the_clicked_instances_and_no_true_mask(
+    made: dict[str, Artifact],
+) -> None:
+    clicks = read_clicks(made["objects"])
+    rows = [
+        pick(row, clicks[row["image_id"]])
+        for row in read_rows(made["labels"] / ROWS, source=UPath(WEAK).stem)
+    ]
+    counted = read_json(made["instances"] / OF_CLICKS)
+    assert counted["lost_clicks"] == sum(row["lost_clicks"] for row in rows) < counted["clicks"]
     learnt = Records.read(made["instances"] / MERGED)
     assert learnt.categories[0].name == "red disc"
     assert {record.image_id: [obj.mask for obj in record.objects] for record in learnt} == {
@@ -131,7 +141,7 @@ def test_figures_are_there_and_on_the_page(made: dict[str, Artifact]) -> None:
     assert {"student/val/AP", "upper_bound/val/AP"} <= set(measured)
     page = (made["report"] / "index.html").read_text()
     assert "From tags alone" in page
-    assert "Instances from tags" in page
+    assert "Instances from tags" in page and "hit no instance and teach nothing" in page
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Instances that were found become images to learn from, and are measured beside true objects."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from ray_wssis.data.coco.write import CocoWriter
 from ray_wssis.data.records import Object, Record, Records, RecordsWriter
 from ray_wssis.instance.merge import MERGED
 from ray_wssis.masks import pairwise_iou
+from ray_wssis.methods.irn.clicks import CLICKED, COUNTED, Clicks, pick, read_clicks
 from ray_wssis.methods.irn.objects import HIDDEN, classes_of
 from ray_wssis.metrics.coco_ap import Prediction, measure_precision
 from ray_wssis.metrics.confusion import SAME_IOU
@@ -23,19 +25,22 @@ from ray_wssis.storage import write_json
 from ray_wssis.streaming.table import RowsById, each_row
 
 FIGURES = "instances.json"
+OF_CLICKS = "clicks.json"  # beside the instances that clicks chose
 
 logger = logging.getLogger(__name__)
 
 
-def gather(run: Run, data: Artifact, labels: Artifact, name: str) -> Artifact:
+def gather(run: Run, data: Artifact, objects: Artifact, labels: Artifact, name: str) -> Artifact:
     """Turn the instances of weak images into records to learn from, `train.parquet`, and the COCO
-    file `NAME_tags.json`, with a score for each.
+    file `NAME_tags.json`, with a score for each.  Clicks, if the run has some, choose among them,
+    and are counted in `clicks.json`.
 
     Images on which none was found would teach nothing but background, and are left out.
     """
 
     def make(stage: Workspace) -> None:
         weak, rows = Records.read(data / WEAK), RowsById(labels / ROWS, UPath(WEAK).stem)
+        clicks, counts = read_clicks(objects), Counter[str]()
         categories, _ = classes_of(weak.categories)
         info = {"description": "instances found from tags", "labels": labels.digest[:12]}
         num_used = 0
@@ -43,7 +48,7 @@ def gather(run: Run, data: Artifact, labels: Artifact, name: str) -> Artifact:
             CocoWriter(stage / f"{name}_tags.json", categories, info) as coco,
             RecordsWriter(stage / MERGED, categories) as records,
         ):
-            for record, scores in learnt(weak, rows):
+            for record, scores in learnt(weak, rows, clicks, counts):
                 coco.add(record, [{"score": round(score, 4)} for score in scores])
                 records.add(record)
                 num_used += 1
@@ -55,19 +60,30 @@ def gather(run: Run, data: Artifact, labels: Artifact, name: str) -> Artifact:
         if num_used < len(weak):
             unused = (len(weak) - num_used, len(weak))
             logger.warning("%d of %d images are left out: no instance was found there", *unused)
+        if clicks:
+            write_json(stage / OF_CLICKS, dict(counts))
+            lost = (counts["lost_clicks"], counts["clicks"])
+            logger.info("%d of %d clicks hit no instance, and teach nothing", *lost)
 
     made_from = {"weak": data.part(WEAK), "labels": labels, "name": name}
+    made_from |= {"clicks": objects.part(CLICKED)} if (objects / CLICKED).exists() else {}
     says = "Turn instances into a training set"
     return run.stage("instances", says, made_from, make, follows_retry=True)
 
 
-def learnt(weak: Records, rows: RowsById) -> Iterator[tuple[Record, list[float]]]:
-    """Yield the images with instances, and the scores of these."""
+def learnt(
+    weak: Records, rows: RowsById, clicks: Clicks, counts: Counter[str]
+) -> Iterator[tuple[Record, list[float]]]:
+    """Yield the images with instances, and the scores of these; add to the counts of clicks."""
     _, new_label = classes_of(weak.categories)
     number = 0
     for record in weak:
         row = rows.get(record.image_id)
-        if row is None or row["error"] is not None or not row["instance_mask"]:
+        if row is None or row["error"] is not None:
+            continue
+        row = pick(row, clicks.get(record.image_id, ()))
+        counts.update({name: row[name] for name in COUNTED if name in row})
+        if not row["instance_mask"]:
             continue
         objects = []
         for label, mask in zip(row["instance_label"], row["instance_mask"], strict=True):
@@ -88,8 +104,8 @@ def learnt(weak: Records, rows: RowsById) -> Iterator[tuple[Record, list[float]]
 def measure(
     run: Run, data: Artifact, objects: Artifact, labels: Artifact, earlier: Artifact
 ) -> Artifact:
-    """Measure the instances of audit images, and of weak ones if their masks are known:
-    `instances.json`.  Nothing is chosen by it.
+    """Measure the instances of audit images, and of weak ones if their masks are known, those that
+    clicks chose if the run has some: `instances.json`.  Nothing is chosen by it.
 
     Of the weak images, the class maps are measured too, and those of the `earlier` labels.
     """
@@ -97,11 +113,14 @@ def measure(
     def make(stage: Workspace) -> None:
         categories = Records.read(data / WEAK).categories
         _, new_label = classes_of(categories)
-        figures: dict[str, Any] = {}
+        clicks, figures = read_clicks(objects), dict[str, Any]()
         for part, source in ((AUDIT, AUDIT), (HIDDEN, WEAK)):
             truth = Records.read(objects / part) if (objects / part).exists() else ()
             if truth:
-                rows = each_row(labels / ROWS, source=UPath(source).stem)
+                rows = (
+                    pick(row, clicks.get(row["image_id"], ()))
+                    for row in each_row(labels / ROWS, source=UPath(source).stem)
+                )
                 figures[UPath(part).stem] = figures_of(truth, rows, new_label)
         if (data / WEAK_TRUTH).exists():
             truth, names = Records.read(data / WEAK_TRUTH), [known.name for known in categories]

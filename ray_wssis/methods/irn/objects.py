@@ -10,6 +10,7 @@ from ray_wssis.data.builtin.semantic_shapes import true_objects
 from ray_wssis.data.class_maps.tags import background_of
 from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.records import Category, Object, Record, Records
+from ray_wssis.methods.irn.clicks import CLICKED, only_points
 from ray_wssis.run import Run
 from ray_wssis.semantic.sources import other_files
 from ray_wssis.semantic.split import ALL, AUDIT, VALIDATION, WEAK, WEAK_TRUTH
@@ -21,11 +22,14 @@ HIDDEN = "hidden.parquet"  # the images that nothing is known of but tags
 ObjectsOf = Callable[[Record], tuple[Object, ...]]
 
 
-def find_objects(run: Run, data: Artifact, config: SemanticDataConfig) -> Artifact:
+def find_objects(
+    run: Run, data: Artifact, config: SemanticDataConfig, *, clicks: bool = False
+) -> Artifact:
     """Write the true objects of the parts of a split, their classes without background.
 
     `hidden.parquet` and `all.parquet`, of the images with tags alone and of all to learn from, are
-    there if the masks of all of them are known.
+    there if the masks of all of them are known; `clicked.parquet` is there if `clicks` are wanted.
+    Raises ValueError if they are, and no image with tags alone has one.
     """
 
     def make(stage: Workspace) -> None:
@@ -36,12 +40,30 @@ def find_objects(run: Run, data: Artifact, config: SemanticDataConfig) -> Artifa
         )
         audit.write(stage / AUDIT)
         validation.write(stage / VALIDATION)
+        if clicks:
+            write_clicks(data, objects_of, stage)
         if (data / WEAK_TRUTH).exists():
             weak.write(stage / HIDDEN)
             Records.from_rows([*audit, *weak], weak.categories).write(stage / ALL)
 
     says = "Find the true objects, to measure with"
-    return run.stage("objects", says, {"split": data, "data": config}, make)
+    made_from = {"split": data, "data": config, **({"clicks": clicks} if clicks else {})}
+    return run.stage("objects", says, made_from, make)
+
+
+def write_clicks(data: Artifact, objects_of: ObjectsOf, stage: Workspace) -> None:
+    """Write the points of the objects of audit and weak images, and nothing else of them."""
+    audit, weak = (Records.read(data / part) for part in (AUDIT, WEAK))
+    clicked, also = (
+        [only_points(replace(record, objects=objects_of(record))) for record in part]
+        for part in (weak, audit)
+    )
+    if not any(record.objects for record in clicked):
+        raise ValueError(
+            f"clicks is true, but none of the {len(weak)} images to learn from has an object with "
+            "a point; give points in data.annotations, or leave clicks out"
+        )
+    Records.from_rows([*clicked, *also], weak.categories).write(stage / CLICKED)
 
 
 def source_of(config: SemanticDataConfig, seed: int) -> ObjectsOf:

@@ -22,7 +22,7 @@ from ray_wssis.instance.report import (
     HERE as INSTANCE,
 )
 from ray_wssis.instance.report_classes import read_confusion
-from ray_wssis.methods.irn.found import FIGURES
+from ray_wssis.methods.irn.found import FIGURES, OF_CLICKS
 from ray_wssis.report.page import Section
 from ray_wssis.report.run_folder import RunFolder, read_counts, read_json
 from ray_wssis.report.template import render
@@ -46,7 +46,8 @@ def instances_sections(folder: UPath, models: Mapping[str, str]) -> list[Section
     accuracy = render(
         "accuracy", INSTANCE, rows=ap_rows(run, models), columns=AP_COLUMNS, bound=result["bound"]
     )
-    found = render("instances", HERE, figures=figures)
+    clicks = read_json(folder / "instances" / OF_CLICKS)
+    found = render("instances", HERE, figures=figures, clicks=clicks)
     return [
         Section(anchor="accuracy", title="Accuracy", html=accuracy, headline=headline),
         Section(anchor="instances", title="Instances from tags", html=found),

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ray_wssis.data.builtin.png import stored_png
 from ray_wssis.data.records import Records
 from ray_wssis.masks import area
+from ray_wssis.methods.irn.clicks import CLICKED
 from ray_wssis.methods.irn.objects import HIDDEN, find_objects
 from ray_wssis.semantic.split import AUDIT, VALIDATION, WEAK, split
 from ray_wssis.semantic.split_config import SemanticDataConfig
@@ -75,3 +77,24 @@ def test_images_with_tags_alone_hide_nothing(tmp_path: Path) -> None:
     objects = find_objects(run, data, config)
     assert len(Records.read(objects / AUDIT)) == 2
     assert not (objects / HIDDEN).exists()
+
+
+def test_clicks_are_points_and_nothing_else(tmp_path: Path) -> None:
+    config = write(tmp_path, tagged=False)
+    run = run_in(tmp_path / "run")
+    data = split(run, config)
+    clicked = Records.read(find_objects(run, data, config, clicks=True) / CLICKED)
+    assert {record.image_id for record in clicked} == {
+        record.image_id for part in (AUDIT, WEAK) for record in Records.read(data / part)
+    }
+    for record in clicked:
+        assert [(obj.label, obj.mask) for obj in record.objects] == [(1, None), (2, None)]
+        assert all(obj.point is not None for obj in record.objects)
+        assert record.class_map is None
+
+
+def test_clicks_that_are_wanted_must_be_there(tmp_path: Path) -> None:
+    config = write(tmp_path, tagged=True)
+    run = run_in(tmp_path / "run")
+    with pytest.raises(ValueError, match="none of the 2 images to learn from has an object"):
+        find_objects(run, split(run, config), config, clicks=True)
