@@ -9,11 +9,13 @@ import timm
 
 from ray_wssis.config import load_config, shipped_configs, to_yaml
 from ray_wssis.instance.segmenter_config import SegmenterStage
+from ray_wssis.methods.irn.config import InstancesConfig, WalkConfig
 from ray_wssis.methods.self_training.config import CBST
 from ray_wssis.methods.semi_supervised.config import CPS, UniMatch
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.cam_config import CamConfig
 from ray_wssis.recipes.catalogue import load_recipe
+from ray_wssis.recipes.irn_config import IRNConfig
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.self_training_config import SelfTrainingConfig
@@ -315,3 +317,17 @@ def test_cam_has_the_published_schedule_of_voc() -> None:
     assert loaded.labelling.views.scales == (0.5, 1.0, 1.5, 2.0)
     policy = loaded.labelling.policy
     assert (policy.threshold, policy.sure_background, policy.sure_class) == (0.15, 0.05, 0.3)
+
+
+def test_irn_has_the_published_schedule_of_voc() -> None:
+    loaded = load_config(IRNConfig, "irn_voc")
+    training, images = loaded.irnet.training, 10_582 - 100
+    assert loaded.classifier.training.steps == pytest.approx(5 * images / 16, abs=1)
+    assert training.steps == pytest.approx(3 * images / 32, abs=1)
+    assert (training.batch_size, training.learning_rate, training.weight_decay) == (32, 0.1, 1e-4)
+    assert loaded.irnet.model.radius == 10
+    assert loaded.irnet.model.network.backbone.frozen
+    policy, labels = loaded.cam.policy, loaded.labelling
+    assert (policy.sure_background, policy.sure_class) == (0.05, 0.3)
+    assert labels.walk == WalkConfig(radius=5, power=10, steps=256, background=0.25)
+    assert labels.instances == InstancesConfig(short=2.5, background=0.25, least_area=0.01)

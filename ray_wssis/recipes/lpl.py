@@ -7,6 +7,7 @@
 from collections.abc import Iterator
 
 from ray_wssis.artifacts import Artifact
+from ray_wssis.methods.lpl.first_labels import add_first_labels
 from ray_wssis.methods.lpl.task import LPLTask
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.run import Run
@@ -22,17 +23,21 @@ from ray_wssis.semantic.train import train, train_upper_bound
 
 def lpl(run: Run, config: LPLConfig) -> Iterator[Artifact]:
     yield (data := split(run, config.data))
-    validation, strong = data.part(VALIDATION), data.part(STRONG)
+    validation, strong, weak = data.part(VALIDATION), data.part(STRONG), data.part(WEAK)
+    if config.first_labels is not None:
+        yield (first := add_first_labels(run, data, config.first_labels))
+        weak = first.part(WEAK)
 
     # 1. Two networks learn from class maps and tags, and from each other.
     stage = config.hybrid
     task = LPLTask.of(
         stage,
         data.part(TAUGHT),
-        data.part(WEAK),
+        weak,
         stage.weak_augment,
         stage.strong_images,
         validation,
+        has_first_labels=config.first_labels is not None,
     )
     yield (hybrid := run.train("hybrid", "Train two networks on class maps and tags", task, stage))
 

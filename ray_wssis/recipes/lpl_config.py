@@ -31,6 +31,7 @@ class StudentStage(SemanticStage):
 class LPLConfig(RunConfig):
     recipe: Literal["lpl"] = "lpl"
     data: SemanticDataConfig
+    first_labels: str | None = None  # folder of a run whose labels teach until others are trusted
     hybrid: HybridStage
     labelling: LabelConfig = LabelConfig()
     audit: AuditConfig = AuditConfig()
@@ -48,5 +49,6 @@ class LPLConfig(RunConfig):
     def stages(self) -> list[str]:
         extra = [*(["baseline"] if self.baseline else [])]
         extra += ["upper_bound"] if self.upper_bound else []
-        first = ["split", "hybrid", "labels", "audit", "merged", "student"]
+        begun = [] if self.first_labels is None else ["first_labels"]
+        first = ["split", *begun, "hybrid", "labels", "audit", "merged", "student"]
         return [*first, *extra, "evaluation", "report"]

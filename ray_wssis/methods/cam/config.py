@@ -145,7 +145,20 @@ class Graph(Config):
     entropy: float = Field(default=1, ge=0)  # weight of being sure elsewhere
 
 
-Refinement = Annotated[PAMR | Walker | Graph, Field(discriminator="name")]
+class CRF(Config):
+    """A conditional random field within a window (arXiv:1805.04777)."""
+
+    name: Literal["crf"] = "crf"
+    reach: int = Field(default=5, ge=1)  # network pixels, half a side of the window
+    iterations: int = Field(default=10, ge=1)
+    near: float = Field(default=3, ge=0)  # weight of neighbours of any colour
+    near_pixels: float = Field(default=3, gt=0)  # deviation of their distance
+    alike: float = Field(default=10, ge=0)  # weight of neighbours of like colour
+    alike_pixels: float = Field(default=80, gt=0)  # deviation of their distance
+    alike_levels: float = Field(default=13, gt=0)  # deviation of their colour, of 255
+
+
+Refinement = Annotated[PAMR | Walker | Graph | CRF, Field(discriminator="name")]
 
 
 class CamLabels(Config):

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ray_wssis.methods.irn.pairs import offsets, path, seen_from
+from ray_wssis.models.cell_pairs import offsets, path, seen_from
 
 
 def boundary_affinity(boundary: Float[Tensor, "*B h w"], radius: int) -> Float[Tensor, "*B P"]:

@@ -16,7 +16,7 @@ from ray_wssis.methods.irn.centroids import grouped
 from ray_wssis.methods.irn.config import IRNetLabels
 from ray_wssis.methods.irn.fields import Seen
 from ray_wssis.methods.irn.instances import Instance, choose, find_instances, highest_is_1
-from ray_wssis.methods.irn.walk import chances, walk
+from ray_wssis.models.affinity_walk import chances, walk
 from ray_wssis.semantic.segmenter import FULL_CONFIDENCE, to_size
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ray_wssis.methods.irn.config import InstancesConfig
-from ray_wssis.methods.irn.walk import walk
+from ray_wssis.models.affinity_walk import walk
 
 SMALL = 1e-12
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from ray_wssis.methods.irn.affinity import boundary_affinity
 from ray_wssis.methods.irn.config import IRNetModel
-from ray_wssis.methods.irn.losses import affinity_loss, displacement_loss, kinds_of
+from ray_wssis.methods.irn.losses import displacement_loss
 from ray_wssis.methods.irn.network import CELL, IRNet
+from ray_wssis.models.pair_loss import affinity_loss, kinds_of
 from ray_wssis.semantic.samples import Batch
 
 IMAGES = "images"  # stream

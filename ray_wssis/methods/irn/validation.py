@@ -11,8 +11,8 @@ from ray_wssis.data.records import Record, Records
 from ray_wssis.methods.irn.affinity import boundary_affinity
 from ray_wssis.methods.irn.config import IRNetModel
 from ray_wssis.methods.irn.fields import Fields
-from ray_wssis.methods.irn.losses import kinds_of
 from ray_wssis.methods.irn.network import IRNet
+from ray_wssis.models.pair_loss import kinds_of
 
 AT_ONCE = 8  # images
 ALIKE = 0.5  # affinity

@@ -12,6 +12,9 @@ half precision; what lies beyond an image is never learnt; strong images are not
 time as weak ones, from which their true class maps would leak into *pseudo*; the multi-label loss
 covers every class that has tags, the background included.
 
+On request weak images begin with labels that something else drew, for instance class activation
+maps: they teach *hybrid* as far as *pseudo* is not trusted.
+
 Legend: B images, n of them strong, K classes, h w pixels of the logits, H W of the labels.
 """
 
@@ -37,13 +40,17 @@ POWER = 8  # of the IoU of the worst class of an image
 
 
 class LPLLearner(nn.Module):
-    """Maps a batch of strong and one of weak images to the four losses of the paper."""
+    """Maps a batch of strong and one of weak images to the four losses of the paper, and a fifth if
+    weak images begin with labels."""
 
-    def __init__(self, config: SemanticConfig, num_classes: int) -> None:
+    def __init__(
+        self, config: SemanticConfig, num_classes: int, *, has_first_labels: bool = False
+    ) -> None:
         super().__init__()
         self.hybrid = create_network(config.network, num_classes)
         self.pseudo = create_network(config.network, num_classes)
         self.judge = Judge(num_classes)
+        self.has_first_labels = has_first_labels
 
     def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
         strong, weak = batches[STRONG], batches[WEAK]
@@ -58,7 +65,7 @@ class LPLLearner(nn.Module):
         mine, theirs = restrict(hybrid, tags), restrict(pseudo, tags)
         self.judge.count(choices(theirs[:n], strong.class_maps.shape[-2:]), strong.class_maps)
         size, trust = weak.inside.shape[-2:], self.judge.trust(weak.tags)
-        return {
+        losses = {
             "strong": pixel_cross_entropy(mine[:n], strong.class_maps),
             "teach": pixel_cross_entropy(theirs[n:], masked(choices(mine[n:], size), weak.inside)),
             "tags": tag_loss(hybrid, tags, is_tagged),
@@ -66,6 +73,9 @@ class LPLLearner(nn.Module):
                 mine[n:], masked(choices(theirs[n:], size), weak.inside), trust
             ),
         }
+        if self.has_first_labels:
+            losses["first"] = pixel_cross_entropy(mine[n:], weak.class_maps, 1 - trust)
+        return losses
 
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
         return parameter_groups([self.hybrid, self.pseudo])

@@ -24,6 +24,7 @@ class LPLTask:
     validation: str
     max_validation_images: int
     made_from: dict[str, Any]
+    has_first_labels: bool = False  # the weak images
 
     name = "hybrid"
     best_metric = "val/mIoU@tags"  # as it is used
@@ -37,6 +38,8 @@ class LPLTask:
         weak_augment: SemanticAugment,
         strong_images: int,
         validation: Part,
+        *,
+        has_first_labels: bool = False,
     ) -> "LPLTask":
         weak_images = stage.training.batch_size - strong_images
         return cls(
@@ -55,6 +58,7 @@ class LPLTask:
                 "augment": [stage.augment, weak_augment],
                 "strong_images": strong_images,
             },
+            has_first_labels=has_first_labels,
         )
 
     def accept(self, folder: UPath) -> None:
@@ -67,7 +71,8 @@ class LPLTask:
     def learner(self) -> "LPLLearner":
         from ray_wssis.methods.lpl.learner import LPLLearner
 
-        return LPLLearner(self.config, len(Records.read(self.validation).categories))
+        num_classes = len(Records.read(self.validation).categories)
+        return LPLLearner(self.config, num_classes, has_first_labels=self.has_first_labels)
 
     def validate(self, learner: "LPLLearner") -> dict[str, float]:
         of = (learner.hybrid, self.config, self.validation, self.max_validation_images)

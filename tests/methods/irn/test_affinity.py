@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from ray_wssis.methods.irn.affinity import boundary_affinity
-from ray_wssis.methods.irn.pairs import ends, path
+from ray_wssis.models.cell_pairs import ends, path
 
 
 @pytest.mark.parametrize(("radius", "size"), [(5, (9, 7)), (10, (12, 14)), (5, (3, 3))])

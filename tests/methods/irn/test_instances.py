@@ -8,7 +8,7 @@ from ray_wssis.methods.irn.affinity import boundary_affinity
 from ray_wssis.methods.irn.centroids import follow, grouped
 from ray_wssis.methods.irn.config import InstancesConfig
 from ray_wssis.methods.irn.instances import candidates, find_instances, pieces
-from ray_wssis.methods.irn.walk import chances
+from ray_wssis.models.affinity_walk import chances
 
 HEIGHT, WIDTH, RADIUS = 24, 40, 8
 CENTRES = ((12, 11), (12, 28))  # 17 cells apart: the discs touch

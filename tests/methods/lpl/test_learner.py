@@ -193,6 +193,26 @@ def test_the_pseudo_network_never_learns_from_class_maps() -> None:
     assert any(parameter.grad is not None for parameter in learner.pseudo.parameters())
 
 
+def test_first_labels_teach_as_far_as_nothing_else_is_trusted() -> None:
+    torch.manual_seed(0)
+    learner = LPLLearner(TINY, 3, has_first_labels=True).eval()
+    learner.judge.counts.copy_(1e5 * torch.tensor([[9, 8, 7], [9, 8, 7], [8.5, 7.9, 6]]))
+    strong = batch(2, [[True, True, False]] * 2, 0)
+    weak = batch(2, [[True, True, True], [True, True, False]], 1, slice(0, 24))
+    with torch.no_grad():
+        found = learner({"strong": strong, "weak": weak})["first"].item()
+        images = torch.cat([strong.images, weak.images])
+        logits = learner.hybrid(images, torch.tensor([[32, 32]] * 4)).logits[0][2:]
+    full = interpolate(logits, (32, 32), mode="bilinear").double().numpy()
+    tags, maps = weak.tags.numpy(), weak.class_maps.numpy()
+    alone = [
+        class_aware_cross_entropy(full[i : i + 1], tags[i : i + 1], maps[i : i + 1]) for i in (0, 1)
+    ]
+    rest = 1 - learner.judge.trust(weak.tags).numpy()
+    assert 0 < rest[1] < rest[0] < 1
+    assert found == pytest.approx(float(np.mean(alone * rest)), abs=1e-4)
+
+
 def test_labels_are_chosen_among_the_tags_and_not_beyond_the_image() -> None:
     logits = torch.randn(2, 3, 8, 8)
     tags = torch.tensor([[True, False, True], [False, True, False]])

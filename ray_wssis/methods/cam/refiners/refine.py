@@ -5,8 +5,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from ray_wssis.methods.cam.config import PAMR, Graph, Policy, Refinement
-from ray_wssis.methods.cam.refiners import graph, pamr, walker
+from ray_wssis.methods.cam.config import CRF, PAMR, Graph, Policy, Refinement, Walker
+from ray_wssis.methods.cam.refiners import crf, graph, pamr, walker
 
 
 def refine(
@@ -16,10 +16,14 @@ def refine(
     policy: Policy,
 ) -> Float[Tensor, "K H W"]:
     """Refine the maps of the classes that an image may show."""
-    if not isinstance(how, PAMR | Graph):
-        refined = walker.refine(maps.cpu().numpy(), image, policy)
-        return torch.from_numpy(refined).to(maps.device)
     colours = torch.from_numpy(image).to(maps.device).permute(2, 0, 1).float()
-    if isinstance(how, Graph):
-        return graph.refine(maps, colours, how, policy)
-    return pamr.refine(maps, colours, how.iterations, how.dilations)
+    match how:
+        case PAMR():
+            return pamr.refine(maps, colours, how.iterations, how.dilations)
+        case Graph():
+            return graph.refine(maps, colours, how, policy)
+        case CRF():
+            return crf.refine(maps, colours, how, policy.threshold)
+        case Walker():
+            refined = walker.refine(maps.cpu().numpy(), image, policy)
+            return torch.from_numpy(refined).to(maps.device)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ray_wssis.methods.irn.pairs import differences, ends, offsets, path
+from ray_wssis.models.cell_pairs import differences, ends, offsets, path
 
 
 @pytest.mark.parametrize(("radius", "size"), [(2, (3, 4)), (3, (5, 2)), (5, (7, 9)), (5, (1, 3))])

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ray_wssis.methods.irn.affinity import boundary_affinity
-from ray_wssis.methods.irn.pairs import ends
-from ray_wssis.methods.irn.walk import chances, walk
+from ray_wssis.models.affinity_walk import chances, walk
+from ray_wssis.models.cell_pairs import ends
 
 
 def dense_chances(

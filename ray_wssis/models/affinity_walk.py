@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ray_wssis.methods.irn.pairs import ends
+from ray_wssis.models.cell_pairs import ends
 
 POWER = 10  # of the affinity
 STEPS = 256
