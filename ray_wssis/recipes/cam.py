@@ -10,8 +10,10 @@ run; a folder that is finished is not made again.
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
-from ray_wssis.artifacts import Artifact
+from ray_wssis.artifacts import Artifact, Part
 from ray_wssis.data.records import Records
+from ray_wssis.methods.cam.affinity.task import AffinityTask
+from ray_wssis.methods.cam.config import AffinityStage
 from ray_wssis.methods.cam.curve import measure_curve
 from ray_wssis.methods.cam.labeller import DrawActivationMaps
 from ray_wssis.methods.cam.report import curve_section, rounds_section
@@ -25,6 +27,7 @@ from ray_wssis.semantic.audit import audit
 from ray_wssis.semantic.draw_class_maps import DrawClassMaps
 from ray_wssis.semantic.evaluate import evaluate
 from ray_wssis.semantic.label import label
+from ray_wssis.semantic.label_config import MergeConfig
 from ray_wssis.semantic.merge import PSEUDO_LABELS, merge
 from ray_wssis.semantic.report import semantic_sections
 from ray_wssis.semantic.split import AUDIT, STRONG, TAUGHT, VALIDATION, WEAK, split
@@ -47,8 +50,11 @@ def cam(run: Run, config: CamConfig) -> Iterator[Artifact]:
 
     # 2. Its activation maps, refined, become labels, and a student learns from them; until the last
     # round not from audit images, which tell whether it labels better.
-    labelling, curve = config.labelling, None
-    drawer: Labeller = DrawActivationMaps.of(classifier.part("model"), labelling)
+    labelling, curve, affinity = config.labelling, None, None
+    if config.affinity is not None:
+        learns = learn_affinity(run, config, config.affinity, data, classifier.part("model"))
+        affinity = yield from learns
+    drawer: Labeller = DrawActivationMaps.of(classifier.part("model"), labelling, affinity)
     models = {}
     for number in range(1, config.rounds):
         in_round = run.within(round_prefix(number))
@@ -84,6 +90,22 @@ def cam(run: Run, config: CamConfig) -> Iterator[Artifact]:
             *rounds_section(run.folder),
         ],
     )
+
+
+def learn_affinity(
+    run: Run, config: CamConfig, stage: AffinityStage, data: Artifact, classifier: Part
+) -> Generator[Artifact, None, Part]:
+    """Yield the stages of a network that learns which cells are alike, from those that are sure."""
+    changes = {"refine": stage.refine, "policy": stage.policy}
+    labels, in_sure = config.labelling.model_copy(update=changes), run.within("sure_")
+    drawer = DrawActivationMaps.of(classifier, labels)
+    yield (sure := label(in_sure, data, drawer, labels.max_failures))
+    yield (merged := merge(in_sure, data, sure, MergeConfig(min_confidence=0.5)))
+    learns, validation = merged.part(PSEUDO_LABELS), data.part(VALIDATION)
+    task = AffinityTask.of(stage, config.classifier.model, learns, validation)
+    says = "Train a network on pairs of sure pixels"
+    yield (affinity := run.train("affinity", says, task, stage))
+    return affinity.part("model")
 
 
 @dataclass(frozen=True, kw_only=True)

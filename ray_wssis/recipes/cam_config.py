@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from ray_wssis.methods.cam.config import CamLabels, ClassifierStage
+from ray_wssis.methods.cam.config import AffinityStage, CamLabels, ClassifierStage, Walk
 from ray_wssis.run_config import RunConfig, round_prefix
 from ray_wssis.semantic.label_config import AuditConfig, MergeConfig
 from ray_wssis.semantic.segmenter_config import SemanticStage, Views
@@ -20,6 +20,7 @@ class CamConfig(RunConfig):
     data: SemanticDataConfig  # `audit: 1`: class maps, if there are any, only measure
     classifier: ClassifierStage
     labelling: CamLabels = CamLabels()
+    affinity: AffinityStage | None = None  # trained for labelling.refine: {name: walk}
     audit: AuditConfig = AuditConfig()
     merge: MergeConfig = MergeConfig()
     student: StudentStage
@@ -41,6 +42,15 @@ class CamConfig(RunConfig):
         return self
 
     @model_validator(mode="after")
+    def check_walk(self) -> "CamConfig":
+        if isinstance(self.labelling.refine, Walk) != (self.affinity is not None):
+            raise ValueError(
+                "labelling.refine: {name: walk} and affinity, the network that leads the walk, go "
+                "together: give both or none"
+            )
+        return self
+
+    @model_validator(mode="after")
     def check_rounds(self) -> "CamConfig":
         if self.rounds > 1 and self.student.ready is not None:
             raise ValueError(
@@ -54,6 +64,7 @@ class CamConfig(RunConfig):
         extra = [name for name, wanted in models.items() if wanted]
         prefixes = [*map(round_prefix, range(1, self.rounds)), ""]
         stages = ["split", "classifier"]
+        stages += [] if self.affinity is None else ["sure_labels", "sure_merged", "affinity"]
         for prefix in prefixes:
             stages += [prefix + name for name in ("labels", "audit", "merged", "student")]
             stages += ["curve"] if prefix == prefixes[0] else []

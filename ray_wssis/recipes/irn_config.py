@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from ray_wssis.config import Config
 from ray_wssis.instance.segmenter_config import SegmenterStage
-from ray_wssis.methods.cam.config import CamLabels, ClassifierStage, Refinement
+from ray_wssis.methods.cam.config import CamLabels, ClassifierStage, Refinement, Walk
 from ray_wssis.methods.irn.config import IRNetLabels, IRNetStage
 from ray_wssis.run_config import RunConfig
 from ray_wssis.semantic.label_config import AuditConfig, MergeConfig
@@ -47,6 +47,16 @@ class IRNConfig(RunConfig):
                 "data: irn validates instances, so give annotations and images, a COCO file with "
                 "the masks of the validation images, or semantic_shapes"
             )
+        return self
+
+    @model_validator(mode="after")
+    def check_walk(self) -> Self:
+        for place, refine in (("cam", self.cam.refine), ("maps", self.maps.refine)):
+            if isinstance(refine, Walk):
+                raise ValueError(
+                    f"{place}.refine: walk needs a network that only the recipe cam trains; irn "
+                    "walks by boundaries anyway, so choose another one"
+                )
         return self
 
     @model_validator(mode="after")

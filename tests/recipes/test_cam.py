@@ -138,3 +138,37 @@ def test_masks_that_teach_need_a_share_of_each_step() -> None:
     with pytest.raises(ConfigError, match=r"student.strong_images.*give it unless"):
         load_recipe("cam_shapes", ["data.audit=0.1"])
     load_recipe("cam_shapes", ["data.audit=0.1", "student.strong_images=4"])
+
+
+@pytest.mark.slow
+def test_maps_walk_by_affinities_that_were_learnt_from_sure_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray_wssis.training.run.train", train_here)
+    monkeypatch.setattr("ray_wssis.streaming.stream.stream", stream_here)
+    backbone = "{name: resnet18, weights: none, frozen_stages: 0, norm: batch}"
+    network = f"network: {{backbone: {backbone}, stride: 4, widths: [4, 4, 8]}}"
+    training = "training: {steps: 2, batch_size: 4, warmup_steps: 0}"
+    crop = "augment: {crop: 96, scale: [1.5, 1.5], flip: true}"
+    walk = [
+        "labelling.refine={name: walk, steps: 16}",
+        f"affinity={{model: {{{network}}}, {crop}, {training}}}",
+    ]
+    config = load_recipe("cam_shapes", [*FEW, *walk])
+    folders = make(config, tmp_path / "run", until="labels")
+    assert list(folders) == config.stages()[: config.stages().index("labels") + 1]
+    sure = [
+        decode(x.class_map or b"") for x in Records.read(folders["sure_merged"] / PSEUDO_LABELS)
+    ]
+    assert any((own == UNKNOWN).any() and (own != UNKNOWN).any() for own in sure)
+    weak = {record.image_id: record for record in Records.read(folders["split"] / WEAK)}
+    for row in read_rows(folders["labels"] / ROWS, source=UPath(WEAK).stem):
+        assert set(np.unique(decode(row["class_map"]))) <= set(weak[row["image_id"]].tags or ())
+
+
+def test_a_walk_and_its_network_go_together() -> None:
+    for change in ("labelling.refine={name: walk}", "affinity={training: {steps: 2}}"):
+        with pytest.raises(ConfigError, match="go together: give both or none"):
+            load_recipe("cam_shapes", [change])
+    with pytest.raises(ConfigError, match="only the recipe cam trains"):
+        load_recipe("irn_shapes", ["maps.refine={name: walk}"])

@@ -19,7 +19,7 @@ from tests.support.tiny_run import write_run, write_semantic_run
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shapes")
-    write_shapes(folder, 3, 0, 64)
+    write_shapes(UPath(folder), 3, 0, 64)
     return folder / "images"
 
 

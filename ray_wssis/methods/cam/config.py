@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ray_wssis.config import Config
+from ray_wssis.models.backbone_config import BackboneConfig
 from ray_wssis.models.classifier_config import ClassifierConfig
 from ray_wssis.models.solov2_config import PADDING_MULTIPLE
 from ray_wssis.semantic.augment_config import SemanticAugment
@@ -12,6 +13,7 @@ from ray_wssis.semantic.segmenter_config import Views
 from ray_wssis.training.config import ScaledTraining
 
 KIND = "classifier"  # in `config.json` of a model folder
+AFFINITY_KIND = "affinity"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -158,7 +160,41 @@ class CRF(Config):
     alike_levels: float = Field(default=13, gt=0)  # deviation of their colour, of 255
 
 
-Refinement = Annotated[PAMR | Walker | Graph | CRF, Field(discriminator="name")]
+class Walk(Config):
+    """A random walk by affinities that are learnt (arXiv:1803.10464)."""
+
+    name: Literal["walk"] = "walk"
+    power: float = Field(default=8, gt=0)  # of the affinity of two cells
+    steps: int = Field(default=256, ge=0)
+
+
+Untrained = Annotated[PAMR | Walker | Graph | CRF, Field(discriminator="name")]
+Refinement = Annotated[PAMR | Walker | Graph | CRF | Walk, Field(discriminator="name")]
+
+
+class AffinityConfig(Config):
+    """The network that tells which cells are alike (arXiv:1803.10464)."""
+
+    backbone: BackboneConfig = BackboneConfig(norm="frozen")
+    output_stride: Literal[8, 16, 32] = 16  # of the coarsest features: finer ones by dilation
+    stride: Literal[4, 8] = 8  # network pixels, a side of a cell
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = (64, 128, 256)  # channels of the last levels
+
+
+class AffinityModel(Config):
+    network: AffinityConfig = AffinityConfig()
+    radius: int = Field(default=5, ge=2)  # cells: nearer ones are pairs
+
+
+class AffinityStage(Config):
+    """A stage that learns which cells are alike from activation maps, or adopts a network."""
+
+    model: AffinityModel = AffinityModel()
+    augment: SemanticAugment = SemanticAugment()
+    training: ScaledTraining
+    refine: Untrained | None = PAMR()  # of the maps it learns from
+    policy: Policy = Policy(threshold=0.12, sure_background=0.08, sure_class=0.28)  # and of those
+    ready: str | None = None  # a model folder to use as it is: nothing is trained
 
 
 class CamLabels(Config):

@@ -35,9 +35,14 @@ class DrawActivationMaps:
     )
 
     @classmethod
-    def of(cls, model: Part, labels: CamLabels) -> "DrawActivationMaps":
-        """Compose it of a model folder.  Raises ValueError if it is none."""
-        maps = RefinedMaps.of(model, labels.views, labels.refine, labels.policy)
+    def of(
+        cls, model: Part, labels: CamLabels, affinity: Part | None = None
+    ) -> "DrawActivationMaps":
+        """Compose it of model folders; a walk needs one with affinities.
+
+        Raises ValueError if one is none.
+        """
+        maps = RefinedMaps.of(model, labels.views, labels.refine, labels.policy, affinity)
         categories = categories_of(read_description(model.path, KIND))
         background = background_label(categories)
         if labels.saliency is not None and background is None:

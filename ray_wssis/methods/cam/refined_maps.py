@@ -29,14 +29,24 @@ class RefinedMaps:
     policy: Policy  # tells what is sure
     made_from: str
     network_size: tuple[int, int]
+    affinity: str | None = None  # a model folder, for a walk
 
     @classmethod
     def of(
-        cls, model: Part, views: Views, refinement: Refinement | None, policy: Policy
+        cls,
+        model: Part,
+        views: Views,
+        refinement: Refinement | None,
+        policy: Policy,
+        affinity: Part | None = None,
     ) -> "RefinedMaps":
-        """Compose it of a model folder.  Raises ValueError if it is none."""
+        """Compose it of model folders; a walk needs one with affinities.
+
+        Raises ValueError if one is none.
+        """
         found = ClassifierModel.model_validate(read_description(model.path, KIND)["config"])
         how = "as they are" if refinement is None else refinement.model_dump_json()
+        how += "" if affinity is None else f" {affinity.digest}"
         return cls(
             model=str(model.path),
             views=views,
@@ -44,6 +54,7 @@ class RefinedMaps:
             policy=policy,
             made_from=f"{model.digest} {views.model_dump_json()} {how} {policy.model_dump_json()}",
             network_size=found.sides,
+            affinity=None if affinity is None else str(affinity.path),
         )
 
     def open(self) -> "Callable[[Images, Tags], list[Tensor]]":
@@ -55,11 +66,12 @@ class RefinedMaps:
         import torch
 
         from ray_wssis.methods.cam.maps import ActivationMaps
-        from ray_wssis.methods.cam.refiners.refine import refine
+        from ray_wssis.methods.cam.refiners.refine import refiner_of
         from ray_wssis.models.device import best_device
         from ray_wssis.semantic.segmenter import network_image
 
         maps_of = ActivationMaps.load(UPath(self.model), best_device())
+        refined = refiner_of(self.refinement, self.policy, self.affinity)
 
         @torch.inference_mode()
         def draw(images: Images, tags: Tags) -> "list[Tensor]":
@@ -67,8 +79,8 @@ class RefinedMaps:
             drawn = maps_of.draw(shown, tags, self.views)
             for image, maps in zip(shown, drawn, strict=True):
                 present = maps.flatten(1).amax(dim=1) > 0
-                if self.refinement is not None and present.any():
-                    maps[present] = refine(maps[present], image, self.refinement, self.policy)
+                if refined is not None and present.any():
+                    maps[present] = refined(maps[present], image)
             return drawn
 
         return draw

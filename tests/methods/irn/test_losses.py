@@ -11,7 +11,8 @@ MAPS = torch.tensor([[[0, 0, 1, 255], [0, 1, 1, 2], [0, 0, 2, 2]]], dtype=torch.
 def test_displacement_loss_is_the_formula() -> None:
     field = torch.randn(1, 2, 3, 4, generator=torch.Generator().manual_seed(1))
     flat, labels = field[0].flatten(1), MAPS[0].flatten().tolist()
-    missed, uneven = [], []
+    missed: list[float] = []
+    uneven: list[float] = []
     for i, j in zip(*(end.tolist() for end in ends(torch.arange(12).view(3, 4), 3)), strict=True):
         turned = flat[:, i] - flat[:, j]
         away = torch.tensor([j // 4 - i // 4, j % 4 - i % 4])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from upath import UPath
 
 from ray_wssis.artifacts import Artifact
 from ray_wssis.data.class_maps.png import UNKNOWN, encode
@@ -41,7 +42,7 @@ def write_labels(folder: Path, images: Records, label: int | None = None) -> Non
 
     (folder / "merged").mkdir(parents=True)
     rows = [replace(record, class_map=painted(record.tags or (0,))) for record in images]
-    Records.from_rows(rows, images.categories).write(folder / "merged" / PSEUDO_LABELS)
+    Records.from_rows(rows, images.categories).write(UPath(folder) / "merged" / PSEUDO_LABELS)
 
 
 def test_images_get_their_labels_and_others_none(

@@ -22,7 +22,7 @@ def slow(maps: np.ndarray, image: np.ndarray, config: CRF, threshold: float) -> 
             away = np.subtract(here, there)
             if there != here and abs(away).max() <= config.reach:
                 far = (away**2).sum()
-                colour = ((image[:, *here] - image[:, *there]) ** 2).sum()
+                colour = ((image[:, here[0], here[1]] - image[:, there[0], there[1]]) ** 2).sum()
                 near[there] = np.exp(-far / (2 * config.near_pixels**2))
                 alike[there] = np.exp(
                     -far / (2 * config.alike_pixels**2) - colour / (2 * config.alike_levels**2)
@@ -35,9 +35,10 @@ def slow(maps: np.ndarray, image: np.ndarray, config: CRF, threshold: float) -> 
         for here in pixels:
             near, alike = kernels(here)
             heard = config.near * near / near.sum() + config.alike * alike / alike.sum()
-            energy[:, *here] += (heard * found).sum(axis=(1, 2))
+            energy[:, here[0], here[1]] += (heard * found).sum(axis=(1, 2))
         found = np.exp(energy) / np.exp(energy).sum(axis=0)
-    return found[1:]
+    classes: np.ndarray = found[1:]
+    return classes
 
 
 def test_it_is_what_loops_over_pairs_give() -> None:
