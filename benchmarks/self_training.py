@@ -49,6 +49,7 @@ ROWS = {  # a configuration, and what changes in it
     "dmt": ("dmt_shapes", []),
     "cps": ("cps_shapes", []),
     "unimatch": ("unimatch_shapes", []),
+    "mean teacher": ("mean_teacher_shapes", []),
 }
 SHARED = ("split", "teacher", "round_1_labels")  # stages that rows of a seed have in common
 RARE = "blue square"

@@ -10,7 +10,7 @@ import timm
 from ray_wssis.config import load_config, shipped_configs, to_yaml
 from ray_wssis.instance.segmenter_config import SegmenterStage
 from ray_wssis.methods.irn.config import InstancesConfig, WalkConfig
-from ray_wssis.methods.self_training.config import CBST
+from ray_wssis.methods.self_training.config import CBST, DARS
 from ray_wssis.methods.semi_supervised.config import CPS, UniMatch
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.cam_config import CamConfig
@@ -303,6 +303,50 @@ def test_unimatch_has_the_published_schedule_of_voc() -> None:
     assert training.rate_factors == {"neck": 40, "head": 40}
     assert stage.method == UniMatch(threshold=0.95, decay=0.996, cutmix=0.5)
     assert stage.model.network.backbone.name == "vit_small_patch14_dinov2"
+
+
+@pytest.mark.parametrize(
+    ("name", "epochs", "unlabelled", "method"),
+    [
+        ("cps_cityscapes_371", 137, 2604, CPS(weight=5, cutmix=True)),
+        ("unimatch_cityscapes_372", 180, 2603, UniMatch(threshold=0.95, decay=0.996, cutmix=0.5)),
+    ],
+)
+def test_online_methods_have_the_published_schedules_of_cityscapes(
+    name: str, epochs: int, unlabelled: int, method: CPS | UniMatch
+) -> None:
+    loaded = load_config(SemiSupervisedConfig, name)
+    stage, training = loaded.student, loaded.student.training
+    assert loaded.data.masks == 2975 - unlabelled
+    assert (stage.strong_images, training.batch_size) == (8, 16)
+    assert training.steps == epochs * (unlabelled // 8)
+    assert (stage.augment.crop, stage.unlabelled_augment.crop) == (800, 800)
+    assert stage.method == method
+
+
+@pytest.mark.parametrize(
+    ("name", "teacher", "student", "shares"),
+    [  # images, epochs and images per step of the labelled, and of the others
+        ("dars_cityscapes_372", (372, 200, 16), (2603, 200, 8), (0.4, 0.65)),
+        ("dmt_cityscapes_371", (371, 170, 8), (2604, 10, 6), (0.2, 0.4, 0.6, 0.8, 1.0)),
+    ],
+)
+def test_rounds_have_the_published_schedules_of_cityscapes(
+    name: str,
+    teacher: tuple[int, int, int],
+    student: tuple[int, int, int],
+    shares: tuple[float, ...],
+) -> None:
+    loaded = load_config(SelfTrainingConfig, name)
+    taught, learnt = loaded.teacher.training, loaded.student.training
+    images, epochs, batch = teacher
+    assert (loaded.data.masks, taught.batch_size) == (images, batch)
+    assert taught.steps == images * epochs // batch
+    images, epochs, batch = student
+    assert learnt.batch_size - loaded.student.strong_images == batch
+    assert learnt.steps == epochs * -(-images // batch)
+    assert isinstance(loaded.policy, CBST | DARS)
+    assert loaded.policy.shares == shares and loaded.rounds == len(shares)
 
 
 def test_cam_has_the_published_schedule_of_voc() -> None:

@@ -11,12 +11,11 @@ from ray_wssis.methods.agmm.config import Terms
 from ray_wssis.methods.agmm.task import SparseTask
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.run import Run
-from ray_wssis.semantic.audit import audit
 from ray_wssis.semantic.draw_class_maps import DrawClassMaps
 from ray_wssis.semantic.evaluate import evaluate
-from ray_wssis.semantic.label import label
-from ray_wssis.semantic.merge import PSEUDO_LABELS, merge
 from ray_wssis.semantic.report import semantic_sections
+from ray_wssis.semantic.report_rounds import rounds_section
+from ray_wssis.semantic.rounds import Rounds, make_rounds, students
 from ray_wssis.semantic.split import SPARSE, VALIDATION, WEAK_TRUTH, split
 from ray_wssis.semantic.train import train
 
@@ -33,16 +32,21 @@ def agmm(run: Run, config: AGMMConfig) -> Iterator[Artifact]:
     models, labels, reported = {"agmm": network}, None, {}
 
     # 2. If wanted, it labels the pixels that nobody annotated, and a student learns from those.
+    # Beyond the paper, the student may label for another one.
     if config.labelling is not None:
-        labeller = DrawClassMaps.of(network.part("model"), config.labelling.views)
-        yield (labels := label(run, data, labeller, config.labelling.max_failures))
-        yield (judged := audit(run, data, labels, config.audit))
-        reported["audit"] = judged
-        yield (merged := merge(run, data, labels, config.merge))
-        if config.student is not None:
-            says, learns = "Train the student on the labels", {"strong": merged.part(PSEUDO_LABELS)}
-            models["student"] = train(run, "student", says, config.student, learns, validation)
-            yield models["student"]
+        views = config.labelling.views
+        how = Rounds(
+            number=config.rounds,
+            max_failures=config.labelling.max_failures,
+            audit=config.audit,
+            merge=config.merge,
+            student=config.student,
+            views=views,
+        )
+        drawer = DrawClassMaps.of(network.part("model"), views)
+        rounds = yield from make_rounds(run, data, drawer, how)
+        models |= students(rounds)
+        labels, reported["audit"] = rounds[-1].labels, rounds[-1].judged
 
     # 3. The least and the most that these images can teach.
     if config.baseline:
@@ -57,5 +61,6 @@ def agmm(run: Run, config: AGMMConfig) -> Iterator[Artifact]:
         yield models["upper_bound"]
     yield (figures := evaluate(run, data, models, labels, config.evaluation))
     yield run.report(
-        {"evaluation": figures} | reported, lambda: semantic_sections(run.folder, list(models))
+        {"evaluation": figures} | reported,
+        lambda: [*semantic_sections(run.folder, list(models)), *rounds_section(run.folder)],
     )

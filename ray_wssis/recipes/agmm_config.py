@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ray_wssis.methods.agmm.config import SparseStage
-from ray_wssis.run_config import RunConfig
+from ray_wssis.run_config import RunConfig, check_rounds, stages_of_rounds
 from ray_wssis.semantic.label_config import AuditConfig, LabelConfig, MergeConfig
 from ray_wssis.semantic.segmenter_config import SemanticStage, Views
 from ray_wssis.semantic.split_config import SemanticDataConfig
@@ -19,6 +19,7 @@ class AGMMConfig(RunConfig):
     audit: AuditConfig = AuditConfig()
     merge: MergeConfig = MergeConfig()
     student: SemanticStage | None = None  # learns from the labels; null: none
+    rounds: int = Field(default=1, ge=1, le=9)  # beyond 1: a better student labels for another one
     evaluation: Views = Views()  # measured beside the plain view
     baseline: bool = False  # train with partial cross entropy alone too
     upper_bound: bool = False  # train on the full class maps too, where they are known
@@ -38,12 +39,20 @@ class AGMMConfig(RunConfig):
             raise ValueError("student: it learns from labels, so give labelling too, perhaps {}")
         return self
 
+    @model_validator(mode="after")
+    def check_rounds(self) -> "AGMMConfig":
+        if self.rounds > 1 and self.student is None:
+            raise ValueError(
+                f"rounds is {self.rounds} and there is no student: the student of a round labels "
+                "for the next one; give student, or leave out rounds"
+            )
+        check_rounds(self.rounds, None if self.student is None else self.student.ready)
+        return self
+
     def stages(self) -> list[str]:
-        labels = [] if self.labelling is None else ["labels", "audit", "merged"]
-        models = {
-            "student": self.student is not None,
-            "baseline": self.baseline,
-            "upper_bound": self.upper_bound,
-        }
-        wanted = [name for name, there in models.items() if there]
-        return ["split", "agmm", *labels, *wanted, "evaluation", "report"]
+        of_round = [] if self.labelling is None else ["labels", "audit", "merged"]
+        of_round += [] if self.student is None else ["student"]
+        models = {"baseline": self.baseline, "upper_bound": self.upper_bound}
+        extra = [name for name, wanted in models.items() if wanted]
+        rounds = stages_of_rounds(self.rounds, of_round)
+        return ["split", "agmm", *rounds, *extra, "evaluation", "report"]

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from ray_wssis.methods.cam.config import AffinityStage, CamLabels, ClassifierStage, Walk
-from ray_wssis.run_config import RunConfig, round_prefix
+from ray_wssis.run_config import RunConfig, check_rounds, stages_of_rounds
 from ray_wssis.semantic.label_config import AuditConfig, MergeConfig
 from ray_wssis.semantic.segmenter_config import SemanticStage, Views
 from ray_wssis.semantic.split_config import SemanticDataConfig
@@ -52,21 +52,13 @@ class CamConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_rounds(self) -> "CamConfig":
-        if self.rounds > 1 and self.student.ready is not None:
-            raise ValueError(
-                f"rounds is {self.rounds} and student.ready is given: each round trains a student; "
-                "leave one of the two out"
-            )
+        check_rounds(self.rounds, self.student.ready)
         return self
 
     def stages(self) -> list[str]:
         models = {"baseline": self.baseline, "upper_bound": self.upper_bound}
         extra = [name for name, wanted in models.items() if wanted]
-        prefixes = [*map(round_prefix, range(1, self.rounds)), ""]
-        stages = ["split", "classifier"]
-        stages += [] if self.affinity is None else ["sure_labels", "sure_merged", "affinity"]
-        for prefix in prefixes:
-            stages += [prefix + name for name in ("labels", "audit", "merged", "student")]
-            stages += ["curve"] if prefix == prefixes[0] else []
-            stages += [f"{prefix}verdict"] if prefix else []
-        return [*stages, *extra, "evaluation", "report"]
+        first = ["split", "classifier"]
+        first += [] if self.affinity is None else ["sure_labels", "sure_merged", "affinity"]
+        rounds = stages_of_rounds(self.rounds, ("labels", "audit", "merged", "student"))
+        return [*first, *rounds, "curve", *extra, "evaluation", "report"]

@@ -11,12 +11,11 @@ from ray_wssis.methods.lpl.first_labels import add_first_labels
 from ray_wssis.methods.lpl.task import LPLTask
 from ray_wssis.recipes.lpl_config import LPLConfig
 from ray_wssis.run import Run
-from ray_wssis.semantic.audit import audit
 from ray_wssis.semantic.draw_class_maps import DrawClassMaps
 from ray_wssis.semantic.evaluate import evaluate
-from ray_wssis.semantic.label import label
-from ray_wssis.semantic.merge import PSEUDO_LABELS, merge
 from ray_wssis.semantic.report import semantic_sections
+from ray_wssis.semantic.report_rounds import rounds_section
+from ray_wssis.semantic.rounds import Rounds, make_rounds, students
 from ray_wssis.semantic.split import STRONG, TAUGHT, VALIDATION, WEAK, split
 from ray_wssis.semantic.train import train, train_upper_bound
 
@@ -41,27 +40,34 @@ def lpl(run: Run, config: LPLConfig) -> Iterator[Artifact]:
     )
     yield (hybrid := run.train("hybrid", "Train two networks on class maps and tags", task, stage))
 
-    # 2. The one that saw the class maps labels the weak images, their tags given.
-    labeller = DrawClassMaps.of(hybrid.part("model"), config.labelling.views)
-    yield (labels := label(run, data, labeller, config.labelling.max_failures))
-    yield (judged := audit(run, data, labels, config.audit))
-    yield (merged := merge(run, data, labels, config.merge))
+    # 2. The one that saw the class maps labels the weak images, their tags given, and a student
+    # learns from true and pseudo labels and needs no tags.  Beyond the paper, it may label for
+    # another one.
+    views, student = config.labelling.views, config.student
+    how = Rounds(
+        number=config.rounds,
+        max_failures=config.labelling.max_failures,
+        audit=config.audit,
+        merge=config.merge,
+        student=student,
+        strong_images=student.strong_images,
+        views=views,
+    )
+    drawer = DrawClassMaps.of(hybrid.part("model"), views)
+    rounds = yield from make_rounds(run, data, drawer, how)
+    last = rounds[-1]
+    models = {"hybrid": hybrid, **students(rounds)}
 
-    # 3. The student learns from true and pseudo labels and needs no tags.
-    learns = {"strong": strong, "pseudo": merged.part(PSEUDO_LABELS)}
-    says = "Train the student on true and pseudo labels"
-    last, quota = config.student, config.student.strong_images
-    yield (student := train(run, "student", says, last, learns, validation, quota))
-    models = {"hybrid": hybrid, "student": student}
+    # 3. The figures of it all.
     if config.baseline:
         says = "Train on the strong images alone"
-        models["baseline"] = train(run, "baseline", says, last, {"strong": strong}, validation)
+        models["baseline"] = train(run, "baseline", says, student, {"strong": strong}, validation)
         yield models["baseline"]
     if config.upper_bound:
-        models["upper_bound"] = train_upper_bound(run, last, data)
+        models["upper_bound"] = train_upper_bound(run, student, data)
         yield models["upper_bound"]
-    yield (figures := evaluate(run, data, models, labels, config.evaluation))
+    yield (figures := evaluate(run, data, models, last.labels, config.evaluation))
     yield run.report(
-        {"evaluation": figures, "audit": judged},
-        lambda: semantic_sections(run.folder, list(models)),
+        {"evaluation": figures, "audit": last.judged},
+        lambda: [*semantic_sections(run.folder, list(models)), *rounds_section(run.folder)],
     )

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ray_wssis.run_config import RunConfig
+from ray_wssis.run_config import RunConfig, check_rounds, stages_of_rounds
 from ray_wssis.semantic.augment_config import SemanticAugment
 from ray_wssis.semantic.label_config import AuditConfig, LabelConfig, MergeConfig
 from ray_wssis.semantic.segmenter_config import SemanticStage, Views
@@ -37,6 +37,7 @@ class LPLConfig(RunConfig):
     audit: AuditConfig = AuditConfig()
     merge: MergeConfig = MergeConfig()
     student: StudentStage
+    rounds: int = Field(default=1, ge=1, le=9)  # beyond 1: a better student labels for another one
     evaluation: Views = Views()  # measured beside the plain view
     baseline: bool = False  # train on the strong images alone too
     upper_bound: bool = False  # train on all true class maps too, where they are known
@@ -46,9 +47,14 @@ class LPLConfig(RunConfig):
         self.data.need_class_maps()
         return self
 
+    @model_validator(mode="after")
+    def check_rounds(self) -> "LPLConfig":
+        check_rounds(self.rounds, self.student.ready)
+        return self
+
     def stages(self) -> list[str]:
         extra = [*(["baseline"] if self.baseline else [])]
         extra += ["upper_bound"] if self.upper_bound else []
         begun = [] if self.first_labels is None else ["first_labels"]
-        first = ["split", *begun, "hybrid", "labels", "audit", "merged", "student"]
-        return [*first, *extra, "evaluation", "report"]
+        rounds = stages_of_rounds(self.rounds, ("labels", "audit", "merged", "student"))
+        return ["split", *begun, "hybrid", *rounds, *extra, "evaluation", "report"]

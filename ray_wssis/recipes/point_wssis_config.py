@@ -15,7 +15,7 @@ from ray_wssis.instance.segmenter_config import TEACHER, SegmenterStage
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.methods.point_wssis.refiner_config import RefinerStage
 from ray_wssis.recipes.labeller_config import LabellerConfig
-from ray_wssis.run_config import RunConfig, round_prefix
+from ray_wssis.run_config import RunConfig, check_rounds, stages_of_rounds
 
 ROUND = ("labels", "audit", "merged", "student")  # stages of every round
 PROPOSALS = ("proposals", "proposals_audit")  # before `merged`, with images without any label
@@ -41,10 +41,8 @@ class PointWSSISConfig(RunConfig):
         taught = ["teacher", *practice, "refiner"] if self.labeller.is_trained else []
         own = PROPOSALS if self.data.has_unlabelled else ()
         of_round = [*ROUND[:2], *own, *ROUND[2:]]
-        first = ["split", *taught]
-        for number in range(1, self.rounds):
-            first += [round_prefix(number) + name for name in (*of_round, "verdict")]
-        return [*first, *of_round, *bound, "evaluation", "report"]
+        rounds = stages_of_rounds(self.rounds, of_round)
+        return ["split", *taught, *rounds, *bound, "evaluation", "report"]
 
     def trainings(self) -> "dict[str, SegmenterStage | RefinerStage]":
         """Return the stages that train a network, or adopt one, by name."""
@@ -54,11 +52,7 @@ class PointWSSISConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_rounds(self) -> Self:
-        if self.rounds > 1 and self.student.ready is not None:
-            raise ValueError(
-                f"rounds is {self.rounds} and student.ready is given: each round trains a student; "
-                "leave out one of them"
-            )
+        check_rounds(self.rounds, self.student.ready)
         if self.rounds > 1 and not self.labeller.is_trained:
             raise ValueError(
                 f"rounds is {self.rounds} and the labeller is {self.labeller.name}: only those of "

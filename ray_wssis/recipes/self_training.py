@@ -15,7 +15,6 @@ from ray_wssis.methods.self_training.halves import PARTS, halves
 from ray_wssis.methods.self_training.keep import keep
 from ray_wssis.methods.self_training.report import rounds_section
 from ray_wssis.methods.self_training.task import DynamicTask
-from ray_wssis.methods.self_training.verdict import judge
 from ray_wssis.models.model_folder import copy_model
 from ray_wssis.recipes.self_training_config import SelfTrainingConfig
 from ray_wssis.run import Run
@@ -29,6 +28,7 @@ from ray_wssis.semantic.report import semantic_sections
 from ray_wssis.semantic.split import TAUGHT, VALIDATION, split
 from ray_wssis.semantic.task import SemanticTask
 from ray_wssis.semantic.train import train_upper_bound
+from ray_wssis.semantic.verdict import judge_models
 from ray_wssis.verdict import is_taken
 
 
@@ -120,7 +120,7 @@ def learn(
     task = plain if stage.gamma is None else DynamicTask(plain=plain, gamma=stage.gamma)
     says = f"Train the student of round {number} on true and pseudo labels"
     yield (student := run.train("student", says, task, stage))
-    yield (verdict := judge(run, data, own, student))
+    yield (verdict := judge_models(run, data, own, student))
     return Learnt(student, labels, is_taken(verdict.folder))
 
 

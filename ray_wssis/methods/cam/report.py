@@ -1,14 +1,12 @@
-"""Sections of the page about the background threshold, and about rounds."""
+"""Section of the page about the background threshold."""
 
 from upath import UPath
 
 from ray_wssis.methods.cam.curve import CURVE
 from ray_wssis.report.charts import COLORS, finish, new_chart
 from ray_wssis.report.page import Section
-from ray_wssis.report.run_folder import RunFolder, read_json
+from ray_wssis.report.run_folder import read_json
 from ray_wssis.report.template import render
-from ray_wssis.run_config import round_prefix
-from ray_wssis.verdict import VERDICT
 
 HERE = "ray_wssis.methods.cam"
 
@@ -23,24 +21,6 @@ def curve_section(folder: UPath) -> Section:
         chart = curve_chart(points, threshold)
     html = render("curve", HERE, chart=chart, best=best, threshold=threshold)
     return Section(anchor="threshold", title="Background threshold", html=html)
-
-
-def rounds_section(folder: UPath) -> list[Section]:
-    """Tell what each round of the run in `folder` did; nothing if there was one alone."""
-    run = RunFolder.read(folder)
-    rounds = [
-        {
-            "number": number,
-            "miou": run.figure(f"{round_prefix(number)}student/val/mIoU"),
-            "verdict": read_json(folder / f"{round_prefix(number)}verdict" / VERDICT),
-        }
-        for number in range(1, 10)
-        if f"{round_prefix(number)}verdict" in run.stages
-    ]
-    if not rounds:
-        return []
-    html = render("rounds", HERE, rounds=rounds, last=run.figure("student/val/mIoU"))
-    return [Section(anchor="rounds", title="Rounds", html=html)]
 
 
 def curve_chart(points: list[list[float]], threshold: float) -> str:
