@@ -95,8 +95,10 @@ def count_labels(rows: UPath, categories: tuple[Category, ...]) -> dict[str, Any
 
 
 def check_coverage(labels: Artifact | Workspace, limits: LabelLimits) -> None:
-    """Raise ValueError if no point, or too few of them, got a mask."""
+    """Raise ValueError if no point of the weak images, or too few of them, got a mask."""
     summary = read_json(labels / SUMMARY)
+    if not summary["num_images"]:
+        return  # nobody pointed at anything: only proposals are learnt
     num_points = summary["num_points"]
     num_masks = num_points - summary["num_points_without_mask"]
     if num_masks == 0:

@@ -62,18 +62,20 @@ def instance_sections(folder: UPath, models: Models) -> list[Section]:
     advice, plan, rounds = advise(folder), plan_section(folder), rounds_section(run)
     labellers = labellers_section(run)
     proposed = proposals_section(run)
+    pointed = counts.get("weak", {}).get("num_images") != 0
+    has_refiner = models.get("refiner") in run.stages
     return [
         *([advice_section(advice)] if advice else []),
         accuracy_section(run, models, counts),
         *([rounds] if rounds else []),
         *([classes] if classes else []),
-        masks_section(run, counts, numbers, has_refiner=models.get("refiner") in run.stages),
+        *([masks_section(run, counts, numbers, has_refiner=has_refiner)] if pointed else []),
         trust_section(run),
         *([labellers] if labellers else []),
         *([proposed] if proposed else []),
         *([plan] if plan else []),
         training_section(run, models),
-        sheets_section(numbers, truth, names),
+        *([sheets_section(numbers, truth, names)] if pointed else []),
         predictions_section(run, models, names),
     ]
 

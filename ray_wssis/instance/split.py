@@ -7,7 +7,6 @@ kept from the teacher, to audit it with.
 
 import json
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
 from typing import Any, NamedTuple
@@ -24,18 +23,18 @@ from ray_wssis.data.mirrored_classes import mirrored_pairs
 from ray_wssis.data.points.clicked import LEAST_CLICKS, Floats, click_depths, with_clicked_points
 from ray_wssis.data.points.draw import with_points
 from ray_wssis.data.points.kind import PointKind
-from ray_wssis.data.records import Category, Record, Records
+from ray_wssis.data.records import Category, Records
 from ray_wssis.data.renumber import id_offset, renumbered
 from ray_wssis.data.split.checks import check_points, check_teaches, check_validates
 from ray_wssis.data.split.cut import (
     Split,
     as_weak,
-    count_classes,
     cut_records,
     draw_audit,
     split_records,
 )
 from ray_wssis.data.split.files import counts, split_name, write_split
+from ray_wssis.instance.split_classes import check_categories, of_classes
 from ray_wssis.instance.split_config import CLICKED, UNANNOTATED, DataConfig
 from ray_wssis.instance.unlabelled import (
     Unlabelled,
@@ -95,10 +94,11 @@ def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
     validation, whole, rejected, bare = gather(config, seed, stage)
     parts, unlabelled = whole, Unlabelled(unlabelled_images(config, whole, bare, validation))
     if config.unlabelled_percent:
-        parts, unlabelled = hide_points(whole, config.unlabelled_percent, seed)
+        parts, unlabelled = hide_points(whole, config, seed)
     check_teaches(parts.strong)
     check_validates(validation)
-    check_points(parts.weak, rejected)
+    if config.has_points:
+        check_points(parts.weak, rejected)
     warn_of_shared_images(
         {"strong": parts.strong, "weak": parts.weak, "unlabelled": unlabelled.records}
         | {"validation": validation}
@@ -175,7 +175,9 @@ def gather(config: DataConfig, seed: int, stage: Workspace) -> Gathered:
     """
     rejected: list[Rejected] = []
     bare: Records | None = None
-    if config.strong is not None and config.weak is not None:
+    if config.strong is not None:
+        if config.weak is None:
+            return gather_pointless(config, seed, config.strong)
         return gather_given(config, seed, config.strong, config.weak)
     if config.shapes is not None:
         total = config.shapes.num_images + config.shapes.num_validation_images
@@ -253,38 +255,16 @@ def gather_given(config: DataConfig, seed: int, strong: str, weak: str) -> Gathe
     return Gathered(validation, parts, rejected, bare)
 
 
-def of_classes(known: tuple[Category, ...], weak: Records, file: str) -> Records:
-    """Leave out the objects of classes that only the weak file lists.
-
-    A teacher cannot learn those, so it draws no masks for their points.
-    """
-    unknown = [category.name for category in weak.categories if category not in known]
-    if not unknown or not set(known) <= set(weak.categories):
-        return weak
-    label_of = {
-        label: known.index(category)
-        for label, category in enumerate(weak.categories)
-        if category in known
-    }
-    counts = count_classes(weak)
-    logger.warning(
-        "%s: %d objects are left out because their classes are not in the strong file: %s",
-        file,
-        sum(counts[name] for name in unknown),
-        ", ".join(unknown),
-    )
-    return Records.from_rows((with_labels(record, label_of) for record in weak), known)
-
-
-def with_labels(record: Record, label_of: Mapping[int, int]) -> Record:
-    """Translate the labels of a record, leaving out objects whose label has no translation."""
-    objects = tuple(
-        replace(obj, label=label_of[obj.label]) for obj in record.objects if obj.label in label_of
-    )
-    tags = record.tags
-    if tags is not None:
-        tags = tuple(label_of[label] for label in tags if label in label_of)
-    return replace(record, objects=objects, tags=tags)
+def gather_pointless(config: DataConfig, seed: int, strong: str) -> Gathered:
+    """Read a file of masks; of all other images nobody said anything."""
+    assert config.images is not None
+    records = read_coco(strong, locate(config.images), crowds=config.crowds)
+    records, bare = annotated_ones(records, strong, config, set())
+    validation = read_validation(config, records.categories)
+    depths = wanted_depths(config, records)
+    records, validation = (as_clicked(each, depths, seed) for each in (records, validation))
+    records = pointed(records, config.point_kind, seed)
+    return Gathered(validation, Split(records, records.select([]), None), [], bare)
 
 
 def renumbered_rejection(entry: Rejected, offset: int) -> Rejected:
@@ -331,14 +311,3 @@ def read_validation(config: DataConfig, categories: tuple[Category, ...]) -> Rec
     records = read_coco(config.validation, locate(images), crowds=config.crowds)
     check_categories("the training file", categories, config.validation, records.categories)
     return records
-
-
-def check_categories(
-    first: str, ours: tuple[Category, ...], second: str, theirs: tuple[Category, ...]
-) -> None:
-    if ours != theirs:
-        odd = sorted({(c.id, c.name) for c in ours} ^ {(c.id, c.name) for c in theirs})
-        raise ValueError(
-            f"{second} has other categories than {first}: {odd[:5]} are not in both; "
-            f"give both files the same list"
-        )

@@ -21,7 +21,7 @@ class ShapesConfig(Config):
 
 
 class DataConfig(Config):
-    """Exactly one of `shapes`, `annotations`, or `strong` with `weak`."""
+    """Exactly one of `shapes`, `annotations`, or `strong` with `weak`, `unlabelled` or both."""
 
     name: str = "instances"  # output files begin with it
     shapes: ShapesConfig | None = None
@@ -50,8 +50,11 @@ class DataConfig(Config):
         ]
         if sum(given) != 1:
             raise ValueError("give exactly one of shapes, annotations, or strong with weak")
-        if given[2] and (self.strong is None or self.weak is None or self.validation is None):
-            raise ValueError("strong and weak go together, and need a validation file")
+        if given[2] and (self.strong is None or self.validation is None or not self.has_others):
+            raise ValueError(
+                "strong goes together with weak, or with unlabelled where nobody pointed, and "
+                "needs a validation file"
+            )
         if given[0] and self.point == CLICKED:
             raise ValueError("nobody clicked on the shapes: point is centroid, random or center")
         if not given[0] and self.images is None:
@@ -64,16 +67,27 @@ class DataConfig(Config):
             raise ValueError("give unlabelled or unlabelled_percent, not both")
         if self.unlabelled == UNANNOTATED and self.shapes is not None:
             raise ValueError("all shapes are annotated: hide points with unlabelled_percent")
-        if self.unlabelled_percent and self.percent + self.unlabelled_percent >= 100:
+        if self.unlabelled_percent and self.percent + self.unlabelled_percent > 100:
             raise ValueError(
                 f"percent is {self.percent:g} and unlabelled_percent {self.unlabelled_percent:g}: "
-                "some images must keep their points"
+                "that is more than all images"
             )
         return self
 
     @property
     def has_unlabelled(self) -> bool:
         return self.unlabelled is not None or self.unlabelled_percent > 0
+
+    @property
+    def has_points(self) -> bool:
+        """Tell whether there are weak images; without, nobody pointed at anything."""
+        if self.strong is not None:
+            return self.weak is not None
+        return self.percent + self.unlabelled_percent < 100
+
+    @property
+    def has_others(self) -> bool:
+        return self.weak is not None or self.has_unlabelled
 
     @property
     def point_kind(self) -> PointKind:

@@ -70,17 +70,21 @@ def unlabelled_images(
     return Records.from_rows(moved, parts.strong.categories)
 
 
-def hide_points(parts: Split, percent: float, seed: int) -> tuple[Split, Unlabelled]:
-    """Hide the points of `percent` % of all images, drawn among the weak ones.
+def hide_points(parts: Split, config: DataConfig, seed: int) -> tuple[Split, Unlabelled]:
+    """Hide the points of `unlabelled_percent` % of all images, drawn among the weak ones, or of all
+    of those.
 
     As with strong images, a smaller share is part of a larger one.  Raises ValueError if too few
     images are weak.
     """
+    percent = config.unlabelled_percent
     wanted = int((len(parts.strong) + len(parts.weak)) * percent / 100 + 1e-9)
-    if wanted >= len(parts.weak):
+    if not config.has_points:
+        wanted = len(parts.weak)
+    elif wanted >= len(parts.weak):
         raise ValueError(
             f"data.unlabelled_percent is {percent:g}: {wanted} images, but only {len(parts.weak)} "
-            "have points, and some must keep them; choose a smaller percentage"
+            "have points, and some must keep them; choose a smaller percentage, or 100 - percent"
         )
     ids = image_ids(parts.weak).tolist()
     hidden = sorted(in_line(range(len(ids)), "unlabelled", seed, ids, ids)[:wanted])

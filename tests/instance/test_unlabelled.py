@@ -75,6 +75,29 @@ def test_images_that_nobody_annotated_are_unlabelled_if_asked_for(
     assert ids(made, WEAK) == ids(left_out, WEAK)
 
 
+def test_all_points_may_be_hidden(tmp_path: Path) -> None:
+    made = hidden(tmp_path, 75)
+    assert [len(ids(made, part)) for part in (STRONG, WEAK, UNLABELLED)] == [2, 0, 6]
+
+
+def test_masks_and_images_that_nobody_annotated_need_no_points(tmp_path: Path) -> None:
+    whole = coco_of(tmp_path / "images", seen=4, unseen=3)
+    config = DataConfig(
+        strong=whole.annotations,
+        images=whole.images,
+        validation=whole.validation,
+        unlabelled="unannotated",
+        audit=0,
+    )
+    content = json.loads(Path(config.strong or "").read_text())
+    content["annotations"] = [own for own in content["annotations"] if "segmentation" in own]
+    Path(config.strong or "").write_text(json.dumps(content))
+    made = split(run_in(tmp_path / "run"), config)
+    assert [len(ids(made, part)) for part in (STRONG, WEAK, UNLABELLED)] == [4, 0, 7]
+    with pytest.raises(ValueError, match="or with unlabelled where nobody pointed"):
+        DataConfig.model_validate(config.model_dump() | {"unlabelled": None})
+
+
 def test_a_file_without_such_images_is_refused(tmp_path: Path) -> None:
     config = coco_of(tmp_path / "images", seen=4, unseen=0)
     with pytest.raises(ValueError, match=r"all 8 images of .* have an annotation"):
@@ -124,7 +147,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     [
         ({"unlabelled": "more", "unlabelled_percent": 10}, "not both"),
         ({"unlabelled": "unannotated"}, "all shapes are annotated"),
-        ({"percent": 50, "unlabelled_percent": 50}, "must keep their points"),
+        ({"percent": 50, "unlabelled_percent": 60}, "more than all images"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(values: dict[str, object], wanted: str) -> None:

@@ -1,6 +1,7 @@
 """PointWSSIS on masks, points and images without any label: a handful of shapes, without Ray."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -35,12 +36,16 @@ EVERYTHING = [  # a network that has learnt nothing is sure of nothing
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Artifact]:
-    changes = [*FEW_STEPS, *NARROW, *DATA, *EVERYTHING]
-    config = load_config(PointWSSISConfig, "unlabelled_shapes", changes)
+    return carried_out(tmp_path_factory.mktemp("unlabelled"))
+
+
+def carried_out(folder: Path, *changes: str) -> dict[str, Artifact]:
+    values = [*FEW_STEPS, *NARROW, *DATA, *EVERYTHING, *changes]
+    config = load_config(PointWSSISConfig, "unlabelled_shapes", values)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ray_wssis.training.run.train", train_here)
         patch.setattr("ray_wssis.streaming.stream.stream", stream_here)
-        made = make(config, tmp_path_factory.mktemp("unlabelled"))
+        made = make(config, folder)
     assert list(made) == config.stages()
     return made
 
@@ -96,3 +101,12 @@ def test_what_was_proposed_is_counted_and_measured(made: dict[str, Artifact]) ->
     measured = json.loads((made["evaluation"] / "metrics.json").read_text())
     assert "proposed/precision" in measured
     assert 'id="proposals"' in (made["report"] / "index.html").read_text()
+
+
+def test_without_any_point_proposals_are_learnt(tmp_path: Path) -> None:
+    made = carried_out(tmp_path, "data.unlabelled_percent=60")
+    assert [len(ids(made, part)) for part in (STRONG, WEAK, UNLABELLED)] == [4, 0, 6]
+    learnt = ids(made, MERGED, "merged")
+    assert learnt >= ids(made, STRONG) and learnt & ids(made, UNLABELLED)
+    measured = json.loads((made["evaluation"] / "metrics.json").read_text())
+    assert measured["student/val/AP"] >= 0 and "proposed/precision" in measured
