@@ -16,6 +16,7 @@ from typing import Any
 from upath import UPath
 
 VARIABLE = "WSSIS_LOG"
+CHATTY = ("aiobotocore", "botocore")  # libraries that tell where they found credentials
 OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 logger = logging.getLogger(__name__)
 
@@ -55,6 +56,8 @@ def begin(run: UPath | None) -> None:
     else:
         handler.setFormatter(logging.Formatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def log_uncaught(

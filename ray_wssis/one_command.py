@@ -5,6 +5,8 @@ the lock is the operating system's, so it ends with its process, however that en
 is an object that its command writes again and again; one that no longer changes is nobody's.
 """
 
+import getpass
+import json
 import logging
 import os
 import signal
@@ -14,12 +16,14 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from upath import UPath
 
+from ray_wssis.outage import patiently
 from ray_wssis.storage import is_local, read_json, write_json
 
 LOCK = ".lock"
@@ -44,18 +48,43 @@ def alone_in(folder: UPath) -> Iterator[None]:
 def locked(folder: UPath) -> Iterator[None]:
     """Hold the operating system's lock."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(Path(folder.path) / LOCK, timeout=0)
+    file = Path(folder.path) / LOCK
+    lock = FileLock(file, timeout=0)
     try:
         lock.acquire()
     except Timeout:
-        raise ValueError(refusal(folder, "another command")) from None
+        raise ValueError(refusal(folder, other_in(file))) from None
     except NotImplementedError:  # a file system without locks
         yield
         return
     try:
+        file.write_text(json.dumps(owner()))  # into the file that is locked, not in its place
         yield
     finally:
         lock.release()
+
+
+def owner() -> dict[str, Any]:
+    """Return who we are."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container may have no names for its users
+        user = f"user {os.getuid()}"
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"user": user, "host": socket.gethostname(), "pid": os.getpid(), "since": since}
+
+
+def described(found: dict[str, Any]) -> str:
+    whole = {"user": "somebody", "since": "some time"} | found  # earlier versions did not say
+    return "process {pid} of {user} on {host}, since {since},".format_map(whole)
+
+
+def other_in(file: Path) -> str:
+    """Say who holds a lock, as far as that is known."""
+    try:
+        return described(json.loads(file.read_text()))
+    except (OSError, ValueError, KeyError):  # taken a moment ago, or by an earlier version
+        return "another command"
 
 
 def refusal(folder: UPath, other: str) -> str:
@@ -68,25 +97,41 @@ class BucketLock:
     def __init__(self, folder: UPath) -> None:
         self.folder = folder
         self.file = folder / LOCK
-        self.token = uuid.uuid4().hex
+        self.owner = owner() | {"token": uuid.uuid4().hex}
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.beat, daemon=True)
 
     def __enter__(self) -> None:
-        found = self.read()
-        if found is not None:
-            other = f"process {found['pid']} on {found['host']}"
-            logger.info("%s may be at work in %s; looking ...", other, self.folder)
-            if self.changes(found):
-                raise ValueError(refusal(self.folder, other))
-            logger.warning("%s is gone: its lock on %s is taken over", other, self.folder)
-        self.write(0)
+        if not self.create():
+            if (found := self.read()) is not None:
+                self.wait_for(found)
+            if not self.create():  # somebody was faster
+                raise ValueError(refusal(self.folder, "another command"))
         self.thread.start()
 
     def __exit__(self, *_: object) -> None:
         self.ended.set()
         self.thread.join()
-        if self.is_ours():
+        if self.is_ours(self.read()):
+            self.file.unlink()
+
+    def create(self) -> bool:
+        """Write the lock unless there is one.  Of two commands, one succeeds."""
+        content = json.dumps(self.owner | {"beat": 0}).encode()
+        try:
+            patiently(lambda: self.folder.fs.pipe_file(self.file.path, content, mode="create"))
+        except FileExistsError:
+            return self.is_ours(self.read())  # a try that failed late may have written it
+        return True
+
+    def wait_for(self, found: dict[str, Any]) -> None:
+        """Remove a lock that nobody writes any more; raise ValueError if somebody does."""
+        other = described(found)
+        logger.info("%s may be at work in %s; looking ...", other, self.folder)
+        if self.changes(found):
+            raise ValueError(refusal(self.folder, other))
+        logger.warning("%s is gone: its lock on %s is taken over", other, self.folder)
+        if self.read() == found:
             self.file.unlink()
 
     def changes(self, found: dict[str, Any]) -> bool:
@@ -105,23 +150,18 @@ class BucketLock:
         """Write the lock until the command ends; end the command if another one took the lock."""
         number = 0
         while not self.ended.wait(BEAT):
-            if not self.is_ours():
+            if not self.is_ours(self.read()):
                 logger.error("another command took the lock on %s: this one stops", self.folder)
                 os.kill(os.getpid(), signal.SIGINT)
                 return
             number += 1
-            self.write(number)
+            write_json(self.file, self.owner | {"beat": number})
 
-    def is_ours(self) -> bool:
-        found = self.read()
-        return found is not None and found["token"] == self.token
+    def is_ours(self, found: dict[str, Any] | None) -> bool:
+        return found is not None and found["token"] == self.owner["token"]
 
     def read(self) -> dict[str, Any] | None:
         try:
             return read_json(self.file)
         except FileNotFoundError:
             return None
-
-    def write(self, number: int) -> None:
-        who = {"host": socket.gethostname(), "pid": os.getpid(), "token": self.token}
-        write_json(self.file, who | {"beat": number})

@@ -37,6 +37,8 @@ PASSING_CODES = {
 }  # of S3
 # Classes of libraries that need not be installed.  Their errors are no OSErrors.
 PASSING_CLASSES = {
+    "ChecksumError",  # gcsfs: what arrived is not what was sent
+    "ChunkedEncodingError",  # requests: cut short
     "ClientConnectionError",  # aiohttp
     "ClientPayloadError",
     "ServerDisconnectedError",
@@ -44,7 +46,9 @@ PASSING_CLASSES = {
     "CredentialRetrievalError",  # botocore
     "HTTPClientError",
     "IncompleteRead",
+    "IncompleteReadError",  # azure
     "ProtocolError",  # urllib3
+    "RetryError",  # google, which tried again itself
     "ServiceRequestError",  # azure
     "ServiceResponseError",
     "Timeout",  # requests
@@ -124,6 +128,8 @@ def _passes(error: BaseException) -> bool:
     if isinstance(response, dict):
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         return status in PASSING_STATUS or response.get("Error", {}).get("Code") in PASSING_CODES
-    return any(
-        getattr(error, name, None) in PASSING_STATUS for name in ("status", "status_code", "code")
-    )
+    if getattr(error, "retryable", None) is True:  # google's credentials
+        return True
+    told = {str(getattr(error, name, None)) for name in ("status", "status_code", "code")}
+    renewed = "401" in told and "Invalid Credentials" in str(error)  # gcsfs, of an old token
+    return renewed or bool(told & {str(status) for status in PASSING_STATUS})

@@ -99,13 +99,17 @@ def connect() -> None:
 
 
 def attach(address: str) -> None:
-    """Attach to a cluster.  Ray itself would wait for minutes where nothing answers."""
+    """Attach to a cluster.  Ray itself would wait for minutes where nothing answers.
+
+    What its processes print stays in their files on the nodes; what matters comes as errors and
+    warnings of ours.
+    """
     import ray
 
     try:
         if address not in ("auto", "local"):
             check_answers(address)
-        ray.init()
+        ray.init(log_to_driver=False, logging_level=logging.WARNING)
     except Exception as error:  # Ray has no class of its own for this
         raise ConnectionError(
             f"RAY_ADDRESS={address}: {first_sentence(error)}. Is the cluster up, and are Ray and "

@@ -121,3 +121,13 @@ def test_warnings_and_what_nobody_caught_are_lines_too() -> None:
     assert error["message"] == "KeyError: 'new'"
     assert "Traceback" in str(error["traceback"])
     assert warning["run"] == error["run"] == run_id(UPath("/runs/mine"))
+
+
+def test_where_credentials_were_found_is_no_news() -> None:
+    words = "import logging; from ray_wssis.logs import begin; begin(None)"
+    words += "; logging.getLogger('aiobotocore.credentials').info('found')"
+    words += "; logging.getLogger('ray_wssis.any').info('said')"
+    done = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stderr == "said\n"

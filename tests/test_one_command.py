@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from upath import UPath
 
 from ray_wssis import one_command
 from ray_wssis.artifacts import Artifact, open_stage
-from ray_wssis.one_command import alone_in
+from ray_wssis.one_command import BucketLock, alone_in
 from ray_wssis.storage import names_in, read_json, write_json
+from tests.support.faulty_s3 import faulty_s3
 
 HOLD = """
 import sys
@@ -21,6 +23,15 @@ with alone_in(UPath(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
+
+THEIRS = {
+    "user": "anna",
+    "host": "elsewhere",
+    "pid": 7,
+    "since": "yesterday",
+    "token": "its own",
+    "beat": 3,
+}
 
 
 def test_a_second_command_is_refused_until_the_first_one_is_gone(tmp_path: Path) -> None:
@@ -35,7 +46,10 @@ def test_a_second_command_is_refused_until_the_first_one_is_gone(tmp_path: Path)
     try:
         assert first.stdout.readline() == "held\n"
         with (
-            pytest.raises(ValueError, match=r"another command is at work in .*run\. Wait until"),
+            pytest.raises(
+                ValueError,
+                match=rf"process {first.pid} of .+ on .+, since 2.+, is at work in .*run\. Wait",
+            ),
             alone_in(UPath(folder)),
         ):
             pass
@@ -63,7 +77,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> UPath:
 def test_in_a_bucket_a_second_command_is_refused_until_the_first_one_ends(bucket: UPath) -> None:
     with (
         alone_in(bucket),
-        pytest.raises(ValueError, match=rf"process {os.getpid()} on .* is at work in memory://"),
+        pytest.raises(ValueError, match=rf"process {os.getpid()} of .+ is at work in memory://"),
         alone_in(bucket),
     ):
         pass
@@ -75,20 +89,26 @@ def test_in_a_bucket_a_second_command_is_refused_until_the_first_one_ends(bucket
 def test_in_a_bucket_the_lock_of_a_killed_command_is_taken_over(
     bucket: UPath, caplog: pytest.LogCaptureFixture
 ) -> None:
-    dead = {"host": "elsewhere", "pid": 7, "token": "its own", "beat": 3}
-    write_json(bucket / ".lock", dead)
+    write_json(bucket / ".lock", THEIRS)
     with alone_in(bucket):
         assert read_json(bucket / ".lock")["pid"] == os.getpid()
-    assert "process 7 on elsewhere is gone" in caplog.text
+    assert "process 7 of anna on elsewhere, since yesterday, is gone" in caplog.text
     assert names_in(bucket) == []
 
 
+def test_of_commands_that_begin_at_the_same_time_one_gets_the_lock() -> None:
+    with faulty_s3():
+        UPath("s3://runs").mkdir()
+        locks = [BucketLock(UPath("s3://runs/mine")) for _ in range(8)]
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(BucketLock.create, locks)) == 1
+
+
 def test_a_command_whose_lock_was_taken_stops(bucket: UPath) -> None:
-    theirs = {"host": "elsewhere", "pid": 7, "token": "its own", "beat": 0}
     with pytest.raises(KeyboardInterrupt), alone_in(bucket):
-        write_json(bucket / ".lock", theirs)
+        write_json(bucket / ".lock", THEIRS)
         time.sleep(5)
-    assert read_json(bucket / ".lock") == theirs  # and leaves it to its owner
+    assert read_json(bucket / ".lock") == THEIRS  # and leaves it to its owner
 
 
 def test_a_locked_folder_may_be_that_of_a_stage(tmp_path: Path) -> None:

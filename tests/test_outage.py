@@ -3,8 +3,10 @@
 import errno
 import pickle
 import socket
+from typing import Any
 
 import aiohttp
+import fsspec.exceptions
 import pytest
 from botocore.exceptions import (
     ClientError,
@@ -12,6 +14,8 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
 )
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from ray_wssis import outage
 from ray_wssis.outage import StorageAway, is_passing, patiently
@@ -23,11 +27,16 @@ def of_s3(code: str, status: int) -> ClientError:
     )
 
 
-class Answer(Exception):
-    """An error of a library that says its status."""
+def of_http(status: int) -> aiohttp.ClientResponseError:
+    asked = aiohttp.RequestInfo(URL("http://data"), "GET", CIMultiDictProxy(CIMultiDict()))
+    return aiohttp.ClientResponseError(asked, (), status=status)
+
+
+class OfAzure(Exception):
+    """`azure.core.exceptions.HttpResponseError`, whose package is not installed here."""
 
     def __init__(self, status: int) -> None:
-        self.status = status
+        self.status_code = status
 
 
 PASSES = [
@@ -45,7 +54,10 @@ PASSES = [
     of_s3("503", 503),
     of_s3("429", 429),
     of_s3("ExpiredToken", 400),
-    Answer(502),
+    of_http(502),
+    aiohttp.ClientPayloadError(),
+    fsspec.exceptions.FSTimeoutError(),
+    OfAzure(503),
 ]
 STAYS = [
     FileNotFoundError("no such key"),
@@ -57,7 +69,10 @@ STAYS = [
     NoCredentialsError(),
     of_s3("NoSuchKey", 404),
     of_s3("AccessDenied", 403),
-    Answer(404),
+    of_http(404),
+    of_http(401),
+    OfAzure(404),
+    OfAzure(403),
 ]
 
 
@@ -72,6 +87,39 @@ def test_what_passes(error: Exception) -> None:
 @pytest.mark.parametrize("error", STAYS, ids=repr)
 def test_what_stays(error: Exception) -> None:
     assert not is_passing(error)
+
+
+def test_errors_of_google() -> None:
+    gcs: Any = pytest.importorskip("gcsfs.retry", reason="the extra gcs is not installed")
+    auth: Any = pytest.importorskip("google.auth.exceptions")
+    core: Any = pytest.importorskip("google.api_core.exceptions")
+    requests: Any = pytest.importorskip("requests.exceptions")
+
+    def answer(code: int | str, message: str = "") -> Exception:
+        error: Exception = gcs.HttpError({"code": code, "message": message})
+        return error
+
+    for error in (
+        answer(503),
+        answer("429"),
+        answer(401, "Invalid Credentials"),  # a token that has expired
+        gcs.ChecksumError(),
+        requests.ProxyError(),  # gcsfs: 502
+        requests.ChunkedEncodingError(),
+        auth.TransportError("no route"),
+        auth.RefreshError("later", retryable=True),
+        core.ServiceUnavailable("503"),
+        core.RetryError("timed out", None),
+    ):
+        assert is_passing(error), error
+    for error in (
+        answer(400),
+        answer(401, "Anonymous caller"),
+        auth.DefaultCredentialsError("none"),
+        auth.RefreshError("revoked", retryable=False),
+        core.Forbidden("403"),
+    ):
+        assert not is_passing(error), error
 
 
 def test_it_is_tried_until_it_works_or_fails_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
