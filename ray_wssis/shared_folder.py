@@ -4,6 +4,7 @@ Workers that find nothing where the driver wrote it fail one after the other, wi
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,9 +16,10 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from upath import UPath
 
-from ray_wssis.session import first_sentence, is_lent
+from ray_wssis.session import is_lent
 from ray_wssis.storage import is_local, locate, remove
 
+NODE = "ray.io/node-id"  # a label that Ray gives every node
 ANSWERS_WITHIN = 60.0  # seconds, for a node; a process may have to be started there
 
 logger = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ def _check(place: str, ids: frozenset[str], *, is_folder: bool) -> None:
     finally:
         if is_folder:
             remove(file)
-    if blind := sorted(nodes[node] for node, sees in seen.items() if not sees):
+    if blind := sorted(nodes[node] for node, sees in seen.items() if sees is False):
         what = "files that are written to" if is_folder else "the images in"
         raise ValueError(
             f"{len(blind)} of {len(nodes)} nodes ({', '.join(blind)}) do not see {what} {place}: "
@@ -61,8 +63,11 @@ def _check(place: str, ids: frozenset[str], *, is_folder: bool) -> None:
         )
 
 
-def ask(nodes: Mapping[str, str], file: str) -> dict[str, bool]:
-    """Ask nodes, given as addresses by id, whether they see a file; some may not answer."""
+def ask(nodes: Mapping[str, str], file: str) -> dict[str, bool | None]:
+    """Ask nodes, given as addresses by id, whether they see a file; some may not answer.
+
+    None: a process cannot be started there.
+    """
 
     def sees(file: str) -> bool:
         return Path(file).exists()
@@ -73,13 +78,14 @@ def ask(nodes: Mapping[str, str], file: str) -> dict[str, bool]:
         on_node = NodeAffinitySchedulingStrategy(node, soft=False)
         asked[look.options(scheduling_strategy=on_node).remote(file)] = node
     answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWERS_WITHIN)
-    found = {}
+    found: dict[str, bool | None] = {}
     for call in answered:
         try:
             found[asked[call]] = bool(ray.get(call))
         except RayError as error:
-            reason = first_sentence(error)
-            logger.warning("node %s starts no processes: %s", nodes[asked[call]], reason)
+            found[asked[call]] = None
+            why = first_line(error)
+            logger.warning("node %s starts no processes (%s): others work", nodes[asked[call]], why)
     for call in silent:
         logger.warning(
             "node %s did not start a process within %.0f s: its work goes to others",
@@ -88,3 +94,25 @@ def ask(nodes: Mapping[str, str], file: str) -> dict[str, bool]:
         )
         ray.cancel(call, force=True)
     return found
+
+
+def first_line(error: RayError) -> str:
+    """The reason in Ray's words, which a traceback may follow: the error of the system if any."""
+    text = str(error)
+    found = re.search(r"\[Errno \d+\] ([^\n'\"\\:]+)", text)
+    return found[1].strip() if found else text.strip().splitlines()[-1][:200]
+
+
+def working_nodes() -> dict[str, str]:
+    """Return a label selector of Ray's for the nodes that start processes; empty: all of them do.
+
+    One does not if its disk is full, for instance.  Each is named in a warning.  Raises ValueError
+    if there is no other.
+    """
+    nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    if not is_lent() or len(nodes) < 2:
+        return {}
+    broken = sorted(node for node, sees in ask(nodes, "/").items() if sees is None)
+    if len(broken) == len(nodes):
+        raise ValueError(f"no node starts processes ({', '.join(nodes.values())}): are disks full?")
+    return {NODE: f"!in({', '.join(broken)})"} if broken else {}

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import ray
+from ray.exceptions import RuntimeEnvSetupError
 from upath import UPath
 
 from ray_wssis import shared_folder
-from ray_wssis.shared_folder import ask, check_shared
+from ray_wssis.shared_folder import NODE, ask, check_shared, first_line, working_nodes
 
 
 @pytest.fixture
@@ -70,3 +71,40 @@ def test_a_node_is_asked_for_a_file(ray_session: None, tmp_path: Path) -> None:
     for name in ("there", "missing"):
         seen = ask({node["NodeID"]: "this one"}, str(tmp_path / name))
         assert seen == {node["NodeID"]: name == "there"}
+
+
+def test_nodes_that_start_no_processes_get_no_work(
+    blind: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert working_nodes() == {}
+    broken = {"2", "3"}
+
+    def answer(names: Mapping[str, str], file: str) -> dict[str, bool | None]:
+        return {node: None if node in broken else True for node in names}
+
+    monkeypatch.setattr(shared_folder, "ask", answer)
+    assert working_nodes() == {NODE: "!in(2, 3)"}
+    broken.add("1")
+    with pytest.raises(
+        ValueError, match=r"no node starts processes \(10.0.0.1, 10.0.0.2, 10.0.0.3"
+    ):
+        working_nodes()
+
+
+def test_ray_keeps_work_away_from_nodes_by_their_label(ray_session: None) -> None:
+    (node,) = ray.nodes()
+    where: Any = ray.remote(num_cpus=0)(lambda: ray.get_runtime_context().get_node_id())
+    elsewhere = where.options(label_selector={NODE: "!in(1, 2)"}).remote()
+    assert ray.get(elsewhere, timeout=60) == node["NodeID"]
+    nowhere = where.options(label_selector={NODE: f"!in({node['NodeID']}, 2)"}).remote()
+    assert ray.wait([nowhere], timeout=1)[0] == []
+    ray.cancel(nowhere)
+
+
+def test_why_a_process_was_not_started_is_one_line() -> None:
+    error = RuntimeEnvSetupError(
+        "Traceback (most recent call last):\n  File ...\n"
+        "OSError: [Errno 28] No space left on device: '/tmp/ray/a'\n\nLogs are in ..."
+    )
+    assert first_line(error) == "No space left on device"
+    assert first_line(RuntimeEnvSetupError("no such package")) == "no such package"

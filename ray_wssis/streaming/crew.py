@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.exceptions import RayActorError, RayError, RayTaskError, RuntimeEnvSetupError
 
 from ray_wssis.streaming.actor import StreamActor
 from ray_wssis.streaming.item import Item, Ref
@@ -62,13 +62,15 @@ class Crew:
         self.by_call: dict[Ref, Member] = {}
         self.not_opened = 0  # actors in a row
         self.not_before = 0.0  # the next actor starts
+        self.working: dict[str, str] = {}  # a label selector: nodes that start processes
+        self.refusal: RuntimeEnvSetupError | None = None  # of a node to start one
 
     def grow(self, size: int) -> None:
         """Start actors until there are `size`, where there is room for them or will be."""
         if time.monotonic() < self.not_before:
             return
         while len(self.members) < size:
-            actor = self.actors.remote()
+            actor = self.actors.options(label_selector=self.working).remote()
             opening = actor.open.remote(self.labeller, self.pool.share_cpu)
             member = Member(actor, actor.node.remote(), opening)
             self.members.append(member)
@@ -118,7 +120,10 @@ class Crew:
             node: Any = ray.get(call)
         except RayError as error:
             self.dismiss(member)
-            self.could_not_open(sentence(error))
+            if isinstance(error, RuntimeEnvSetupError):
+                self.refusal = error
+            else:
+                self.could_not_open(sentence(error))
         else:
             member.opening, member.node = None, node
             self.not_opened = 0

@@ -13,11 +13,12 @@ from itertools import chain, islice
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import RayError, RuntimeEnvSetupError
 from upath import UPath
 
 from ray_wssis.outage import StorageAway
 from ray_wssis.session import is_lent
+from ray_wssis.shared_folder import first_line, working_nodes
 from ray_wssis.streaming.actor import failed_row
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.crew import IN_HAND, Crew, LabellingStopped, is_lost
@@ -33,6 +34,7 @@ AHEAD = 4  # decoded batches for each one that an actor may have in hand
 MOST_SHARDS = 64  # written at the same time; labelling waits for a storage that is slower
 LOOK_EVERY = 10.0  # seconds between looks at the size of the cluster
 A_MOMENT = 1.0  # seconds that a call is waited for before there is a look at the clock
+MOST_REFUSED = 20  # processes that nodes could not start, in one labelling
 QUIET = 60.0  # seconds without a result after which the log says what is waited for
 WRITTEN_WITHIN = 10.0  # seconds for shards that are being written when labelling stops
 ONCE: Any = {"max_retries": 0}  # by Ray: what is lost begins again here
@@ -76,6 +78,8 @@ class Flow:
                 f"machine does not have: lower labelling_workers.gpus_each or cpus_each"
             )
         self.crew = Crew(name, labeller, self.pool)
+        self.num_refused = 0  # processes that a node could not start
+        self.working = self.crew.working = working_nodes()
         self.moved_at = self.told_at = time.monotonic()  # when the last call ended
 
     def look(self) -> Sequence[Mapping[str, float]]:
@@ -126,7 +130,8 @@ class Flow:
                 return
             items = self.again.popleft()
             task = items[0].source.task([item.batch for item in items])
-            decode = self.decode_task.options(num_returns=len(items) + 1)
+            where: Any = {"label_selector": self.working}
+            decode = self.decode_task.options(num_returns=len(items) + 1, **where)
             *batches, call = decode.remote(task, self.decoder)
             for item, batch in zip(items, batches, strict=True):
                 item.decoded = batch
@@ -157,7 +162,8 @@ class Flow:
         for shard in shards:
             if len(shard) == size or shard[0].is_suspect or is_end:
                 rows = [item.rows for item in shard]
-                self.writing[self.write_task.remote(self.out, self.labeller, *rows)] = shard
+                write = self.write_task.options(label_selector=self.working)
+                self.writing[write.remote(self.out, self.labeller, *rows)] = shard
             else:
                 self.labelled += shard
 
@@ -214,6 +220,9 @@ class Flow:
 
     def take_labelled(self, call: Ref) -> None:
         outcome = self.crew.take(call)
+        if self.crew.refusal is not None:
+            self.refused(self.crew.refusal)
+            self.crew.refusal = None
         self.labelled += outcome.labelled
         self.ready.extendleft(reversed(outcome.untouched))
         self.died(outcome.died, outcome.error)
@@ -233,6 +242,14 @@ class Flow:
 
     def died(self, items: list[Item], error: RayError | None) -> None:
         """Plan the batches of a process that is gone once more; raise an error of its code."""
+        if isinstance(error, RuntimeEnvSetupError):
+            again = [
+                Item(source=item.source, batch=item.batch, num_deaths=item.num_deaths)
+                for item in items
+            ]
+            self.again.extend([item] for item in again)
+            self.refused(error)
+            return
         if error is not None and not is_lost(error):
             if isinstance(cause := getattr(error, "cause", None), StorageAway):
                 text = "Finished work is kept, and the same command continues it"
@@ -247,6 +264,17 @@ class Flow:
             self.num_left += len(others) - 1
             if not others:
                 self.give_up(item)
+
+    def refused(self, error: RuntimeEnvSetupError) -> None:
+        """Find the nodes that start no processes, and give the work to others."""
+        self.num_refused += 1
+        if self.num_refused > MOST_REFUSED:
+            raise LabellingStopped(
+                f"{self.name}: processes cannot be started: {first_line(error)}. Finished work is "
+                "kept, and the same command continues it"
+            )
+        time.sleep(A_MOMENT)
+        self.working = self.crew.working = working_nodes()
 
     def give_up(self, item: Item) -> None:
         """Label the images of an item as failed: each process that worked on them died."""

@@ -12,7 +12,7 @@ from upath import UPath
 
 from ray_wssis.logs import run_id
 from ray_wssis.session import connect, is_lent
-from ray_wssis.shared_folder import check_shared
+from ray_wssis.shared_folder import check_shared, working_nodes
 from ray_wssis.storage import is_local
 from ray_wssis.training.config import TrainingConfig, TrainingWorkers
 from ray_wssis.training.folder import RUN
@@ -119,6 +119,7 @@ def trainer(setup: Setup, workers: TrainingWorkers, gpu: bool, cpus: int) -> Tra
             elastic_resize_monitor_interval_s=RESIZE_EVERY,
             use_gpu=gpu,
             resources_per_worker={"CPU": cpus},
+            label_selector=working_nodes() or None,
         ),
         run_config=ray.train.RunConfig(
             name=RUN,

@@ -12,15 +12,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import ray
+from ray.exceptions import RuntimeEnvSetupError
 from upath import UPath
 
 from ray_wssis.data.builtin.shapes import write_shapes
 from ray_wssis.data.coco.read import read_coco
 from ray_wssis.streaming import crew
+from ray_wssis.streaming import flow as streaming_flow
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.crew import LabellingStopped
 from ray_wssis.streaming.decode import Image
+from ray_wssis.streaming.flow import MOST_REFUSED, Flow
+from ray_wssis.streaming.item import Item
 from ray_wssis.streaming.labeller import Infer, Row
+from ray_wssis.streaming.plan import Source
 from ray_wssis.streaming.shards import content_digest
 from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import read_rows
@@ -217,3 +222,18 @@ def test_a_place_that_no_node_of_ours_has_is_refused_at_once(
     workers = WORKERS.model_copy(update={"gpus_each": 1})
     with pytest.raises(LabellingStopped, match="needs 1 GPU and 1 CPU on one node, which"):
         stream(labelling(records, tmp_path), workers)
+
+
+def test_a_process_that_was_not_started_says_nothing_about_images(
+    records: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Source(records, "", (64, 64), needs_original=True)
+    monkeypatch.setattr(streaming_flow, "A_MOMENT", 0.0)
+    error = RuntimeEnvSetupError("No space left on device")
+    flow = Flow("full", Leaving(str(tmp_path)), UPath(tmp_path / "out"), WORKERS, [], num_items=1)
+    for _ in range(MOST_REFUSED):
+        flow.died([Item(source=source, batch=[0, 1])], error)
+        (again,) = flow.again.pop()
+        assert again.batch == [0, 1] and not again.is_suspect
+    with pytest.raises(LabellingStopped, match=r"processes cannot be started: No space left"):
+        flow.died([Item(source=source, batch=[0, 1])], error)

@@ -19,7 +19,7 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "serv
 class FaultyS3:
     """The service at `address`; `answers` may be changed at any time."""
 
-    def __init__(self, moto_port: int) -> None:
+    def __init__(self, moto_port: int, host: str) -> None:
         self.moto_port = moto_port
         self.answers = SAME
         self.only = ""  # of the path; other requests are answered as always
@@ -37,9 +37,9 @@ class FaultyS3:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((host, 0), Handler)
         self.server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        self.address = f"http://{host}:{self.server.server_port}"
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
@@ -66,11 +66,11 @@ class FaultyS3:
 
 
 @contextmanager
-def faulty_s3() -> Iterator[FaultyS3]:
-    """Serve an empty S3 whose address and keys are in the environment."""
+def faulty_s3(host: str = "127.0.0.1") -> Iterator[FaultyS3]:
+    """Serve an empty S3 at an address of ours; where it is and its keys are in the environment."""
     moto: Any = ThreadedMotoServer(port=0)
     moto.start()
-    service = FaultyS3(moto.get_host_and_port()[1])
+    service = FaultyS3(moto.get_host_and_port()[1], host)
     thread = threading.Thread(target=service.server.serve_forever, daemon=True)
     thread.start()
     variables = {
