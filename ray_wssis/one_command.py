@@ -152,7 +152,8 @@ class BucketLock:
         while not self.ended.wait(BEAT):
             if not self.is_ours(self.read()):
                 logger.error("another command took the lock on %s: this one stops", self.folder)
-                os.kill(os.getpid(), signal.SIGINT)
+                ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # after nohup, or `&`
+                os.kill(os.getpid(), signal.SIGTERM if ignored else signal.SIGINT)
                 return
             number += 1
             write_json(self.file, self.owner | {"beat": number})

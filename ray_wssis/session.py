@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from upath import UPath
 
@@ -109,6 +109,7 @@ def attach(address: str) -> None:
     try:
         if address not in ("auto", "local"):
             check_answers(address)
+        shorten_reports()
         ray.init(log_to_driver=False, logging_level=logging.WARNING)
     except Exception as error:  # Ray has no class of its own for this
         raise ConnectionError(
@@ -116,6 +117,20 @@ def attach(address: str) -> None:
             "Python the same there? `wssis doctor` says what is wrong; without RAY_ADDRESS, this "
             "machine is used"
         ) from error
+
+
+def shorten_reports() -> None:
+    """Log one line for each event that nodes of Ray report, a lost node for instance.
+
+    Ray prints pages, with tracebacks of its own code, which are in files of the node too.
+    """
+    from ray._private import worker  # there is no public way
+
+    def say(report: dict[str, Any], **_: object) -> None:
+        text = " ".join(str(report["lines"][0]).split())
+        logger.warning("Ray: %s", text.partition(". ")[0].rstrip("."))
+
+    worker.print_to_stdstream = say
 
 
 def check_answers(address: str) -> None:

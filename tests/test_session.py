@@ -86,6 +86,17 @@ def test_versions_that_differ_are_one_sentence(inits: list[Any]) -> None:
         session.attach("auto")
 
 
+def test_what_nodes_report_is_one_line(
+    inits: list[Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = ray._private.worker
+    monkeypatch.setattr(worker, "print_to_stdstream", worker.print_to_stdstream)  # put it back
+    session.attach("auto")
+    report = "Raylet is terminated. Possible reasons: (1)\n  *** StackTrace ***\n  raylet(+0xff)\n"
+    worker.print_to_stdstream({"lines": [report], "pid": "raylet"}, ignore_prefix=False)
+    assert caplog.messages == ["Ray: Raylet is terminated"]
+
+
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8265", "ray://head:10001", "head", ":1"])
 def test_what_is_no_address_of_a_head_is_told(address: str) -> None:
     with pytest.raises(ConnectionError, match="this is not HOST:PORT of a head node"):

@@ -7,7 +7,7 @@ with two.  A bucket stands in the middle, behind a proxy that answers as a bucke
 
 Prints
 for each trouble what became of the run, whether what it left is equal byte for byte to that of an
-undisturbed one, how long it took, and the lines that its log had.
+undisturbed one, how long it took, the lines of its log, and the load average then.
 """
 
 import argparse
@@ -55,6 +55,7 @@ SETTINGS = [
     "labelling_workers.batch_size=2",
     "labelling_workers.shard_size=2",
 ]
+SUBMIT_ENDS_WITH = 4  # lines
 LOOP = "while true; do {start}; ray stop --force; sleep 10; done"  # the operator guide's
 
 
@@ -240,9 +241,15 @@ def play(cluster: Cluster, number: int, trouble: Trouble) -> Outcome:
     return Outcome(
         left=bucket.cat(file),
         seconds=seconds,
-        num_lines=len(lines),
+        num_lines=len(said_by(lines)),
         num_failed=len(bucket.cat(failed).splitlines()) if bucket.exists(failed) else None,
     )
+
+
+def said_by(lines: list[str]) -> list[str]:
+    """Leave out what `ray job submit` says."""
+    begins = [number for number, line in enumerate(lines) if line.startswith("Running entrypoint")]
+    return lines[begins[0] + 1 : -SUBMIT_ENDS_WITH]
 
 
 def main() -> None:
@@ -264,8 +271,8 @@ def main() -> None:
         logs = options.logs or Path(folder)
         logs.mkdir(parents=True, exist_ok=True)
         with cluster(storage, logs / "cluster") as made:
-            print("| what was done | result | failed images | equal | seconds | lines of log |")
-            print("|---|---|---|---|---|---|", flush=True)
+            print("| what was done | result | failed images | equal | seconds | lines | load |")
+            print("|---|---|---|---|---|---|---|", flush=True)
             calm: dict[str, bytes] = {}
             for number, trouble in enumerate([first, *chosen]):
                 row(made, number, trouble, calm)
@@ -278,7 +285,7 @@ def row(cluster: Cluster, number: int, trouble: Trouble, calm: dict[str, bytes])
     except RuntimeError as error:
         if not number:
             raise
-        print(f"| {trouble.name} | failed | | | | |\n{error}", file=sys.stderr, flush=True)
+        print(f"| {trouble.name} | failed | | | | | |\n{error}", file=sys.stderr, flush=True)
         return
     if not number:
         bucket = S3FileSystem(use_listings_cache=False)
@@ -289,7 +296,7 @@ def row(cluster: Cluster, number: int, trouble: Trouble, calm: dict[str, bytes])
     failed = "" if done.num_failed is None else done.num_failed
     print(
         f"| {trouble.name} | succeeded | {failed} | {equal} | {done.seconds:.0f} "
-        f"| {done.num_lines} |",
+        f"| {done.num_lines} | {os.getloadavg()[1]:.0f} |",
         flush=True,
     )
 
