@@ -1,10 +1,13 @@
-"""Label from a bucket into a bucket that is away for a while, and compare with an undisturbed run.
+"""Label or train from a bucket into a bucket that is away for a while, and compare with an
+undisturbed run.
 
     uv run python -m benchmarks.storage_faults RUN --images 60
+    uv run python -m benchmarks.storage_faults RUN --train
 
 RUN is a finished run of the built-in shapes, whose models and images are copied into the bucket of
-a server on this machine.  Prints for each fault how long the run took, the lines of its log, the
-images that failed, and whether the merged file is equal byte for byte.
+a server on this machine; to train, its split is enough.  Prints for each fault how long the run
+took, the lines of its log, the images that failed, and whether the merged file, or the teacher, is
+equal byte for byte.
 """
 
 import argparse
@@ -28,10 +31,19 @@ SETTINGS = [
     "data.weak=s3://data/w.json",
     "data.validation=s3://data/s.json",
     "data.images=s3://data/images",
+]
+LABELLING = [
     "teacher.ready=s3://data/teacher",
     "refiner.ready=s3://data/refiner",
     "labelling_workers.batch_size=2",
     "labelling_workers.shard_size=2",
+]
+TRAINING = [
+    "teacher.training.steps=40",
+    "teacher.training.batch_size=4",
+    "teacher.training.save_every=2",
+    "teacher.training.early=[2, 4]",
+    "training_workers.cpus_each=1",
 ]
 ENDS_WITHIN = 1800  # seconds
 
@@ -53,9 +65,16 @@ FAULTS = [
 ]
 
 
+WHILE_TRAINING = [
+    Fault("none", SAME, "", 0, "teacher/manifest.json"),
+    Fault("503 for everything while training, 120 s", BUSY, "", 120, "teacher/run/*/*"),
+    Fault("connections cut while training, 120 s", CUT, "", 120, "teacher/run/*/*"),
+]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    merged: bytes
+    made: bytes
     failed: int
     seconds: float
     lines: int
@@ -78,15 +97,19 @@ def fill(bucket: S3FileSystem, run: Path, num_images: int) -> None:
             image["file_name"] = name
         bucket.pipe(f"data/{part}.json", json.dumps(content).encode())
     for model in ("teacher", "refiner"):
+        if not (run / model).exists():
+            continue
         bucket.put(str(run / model / "model"), f"data/{model}", recursive=True)
 
 
-def label(service: FaultyS3, fault: Fault, out: str, log: Path) -> Outcome:
-    """Label with one fault."""
+def work(service: FaultyS3, fault: Fault, out: str, log: Path, *, trains: bool) -> Outcome:
+    """Label or train with one fault."""
     bucket = S3FileSystem(use_listings_cache=False)
-    command = [sys.executable, "-m", "ray_wssis.cli", "run", "--until", "merged"]
+    settings = SETTINGS + (TRAINING if trains else LABELLING)
+    command = [sys.executable, "-m", "ray_wssis.cli", "run", "--until"]
+    command += ["teacher" if trains else "merged"]
     command += ["--config", "shapes", "--out", f"s3://{out}"]
-    command += [word for setting in SETTINGS for word in ("--set", setting)]
+    command += [word for setting in settings for word in ("--set", setting)]
     environment = {name: x for name, x in os.environ.items() if name != "AWS_MAX_ATTEMPTS"}
     start, refused = time.monotonic(), service.num_refused
     with log.open("w") as stream:
@@ -98,10 +121,12 @@ def label(service: FaultyS3, fault: Fault, out: str, log: Path) -> Outcome:
         service.answers = SAME
         if process.wait(timeout=ENDS_WITHIN) != 0:
             raise SystemExit(log.read_text())
-    (merged,) = bucket.glob(f"{out}/merged/*_refined.json")
+    result = "teacher/model/*.safetensors" if trains else "merged/*_refined.json"
+    (made,) = bucket.glob(f"{out}/{result}")
+    failed = f"{out}/labels/failed.jsonl"
     return Outcome(
-        merged=bucket.cat(merged),
-        failed=len(bucket.cat(f"{out}/labels/failed.jsonl").splitlines()),
+        made=bucket.cat(made),
+        failed=0 if trains else len(bucket.cat(failed).splitlines()),
         seconds=time.monotonic() - start,
         lines=len(log.read_text().splitlines()),
         refused=service.num_refused - refused,
@@ -114,18 +139,20 @@ def main() -> None:
     )
     parser.add_argument("run", type=Path)
     parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--train", action="store_true")
     options = parser.parse_args()
     print("| fault | requests refused | images failed | equal | seconds | lines of log |")
     print("|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder, faulty_s3() as service:
         fill(S3FileSystem(), options.run, options.images)
         calm: bytes | None = None
-        for number, fault in enumerate(FAULTS):
-            done = label(service, fault, f"runs/{number}", Path(folder) / "log")
-            calm = done.merged if calm is None else calm
+        for number, fault in enumerate(WHILE_TRAINING if options.train else FAULTS):
+            out, log = f"runs/{number}", Path(folder) / "log"
+            done = work(service, fault, out, log, trains=options.train)
+            calm = done.made if calm is None else calm
             print(
                 f"| {fault.name} | {done.refused} | {done.failed} "
-                f"| {'yes' if done.merged == calm else 'no'} | {done.seconds:.0f} | {done.lines} |",
+                f"| {'yes' if done.made == calm else 'no'} | {done.seconds:.0f} | {done.lines} |",
                 flush=True,
             )
 

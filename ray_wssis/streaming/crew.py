@@ -55,15 +55,31 @@ class Crew:
     def __init__(self, name: str, labeller: Labeller, pool: Pool) -> None:
         self.name = name
         self.labeller = labeller
-        self.pool = pool
-        resources: Any = {"num_cpus": pool.cpus_each, "num_gpus": pool.gpus_each}
-        self.actors: Any = ray.remote(max_restarts=0, **resources)(StreamActor)
+        self.set_size(pool)
         self.members: list[Member] = []
         self.by_call: dict[Ref, Member] = {}
         self.not_opened = 0  # actors in a row
         self.not_before = 0.0  # the next actor starts
         self.working: dict[str, str] = {}  # a label selector: nodes that start processes
         self.refusal: RuntimeEnvSetupError | None = None  # of a node to start one
+
+    def set_size(self, pool: Pool) -> None:
+        self.pool = pool
+        resources: Any = {"num_cpus": pool.cpus_each, "num_gpus": pool.gpus_each}
+        self.actors: Any = ray.remote(max_restarts=0, **resources)(StreamActor)
+
+    def shrink(self, pool: Pool) -> list[Item]:
+        """Replace the actors by smaller ones where a node with CPUs is gone.
+
+        Else they might hold all that is left, and nobody could write what they label.  Returns the
+        batches that they had in hand.
+        """
+        if pool.cpus_each >= self.pool.cpus_each:
+            return []
+        items = self.in_hand()
+        self.dismiss_all()
+        self.set_size(pool)
+        return items
 
     def grow(self, size: int) -> None:
         """Start actors until there are `size`, where there is room for them or will be."""

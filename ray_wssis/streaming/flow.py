@@ -188,6 +188,7 @@ class Flow:
         now = time.monotonic()
         if now - self.looked_at > LOOK_EVERY:
             self.look()
+            self.ready.extendleft(reversed(self.crew.shrink(self.pool)))
         if now - max(self.moved_at, self.told_at) < min(QUIET, self.workers.patience):
             return
         self.told_at = now

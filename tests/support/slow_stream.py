@@ -70,10 +70,10 @@ def slow_pass(records: UPath, out: UPath) -> Pass:
 
 
 def lose_a_node(job: Pass) -> None:
-    """Run the pass on three nodes, one of which is gone half-way through."""
+    """Run the pass on two nodes with room for an actor and tasks each; one is gone half-way."""
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     nodes = [cluster.add_node(num_cpus=2) for _ in range(2)]
     ray.init(address=cluster.address, log_to_driver=False)
     thread = threading.Thread(target=stream, args=(job, WORKERS))
