@@ -67,8 +67,16 @@ FAULTS = [
 
 WHILE_TRAINING = [
     Fault("none", SAME, "", 0, "teacher/manifest.json"),
-    Fault("503 for everything while training, 120 s", BUSY, "", 120, "teacher/run/*/*"),
-    Fault("connections cut while training, 120 s", CUT, "", 120, "teacher/run/*/*"),
+    Fault(
+        "503 for everything while training, 120 s",
+        BUSY,
+        "",
+        120,
+        "teacher/ray_train/checkpoint_*/*",
+    ),
+    Fault(
+        "connections cut while training, 120 s", CUT, "", 120, "teacher/ray_train/checkpoint_*/*"
+    ),
 ]
 
 

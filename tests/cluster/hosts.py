@@ -178,7 +178,7 @@ def make_room(cluster: Cluster) -> None:
     cluster.wait_for_all()
 
 
-LABELLING, TRAINING = "labels/rows/*.parquet", "teacher/run/*/*"
+LABELLING, TRAINING = "labels/rows/*.parquet", "teacher/ray_train/checkpoint_*/*"
 TROUBLES = [
     Trouble("none: the whole pipeline", None, nothing, nothing, MERGED, made=()),
     Trouble("a worker cut off for 45 s, labelling", LABELLING, cut_off, is_back, MERGED),
