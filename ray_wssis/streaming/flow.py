@@ -34,7 +34,7 @@ AHEAD = 4  # decoded batches for each one that an actor may have in hand
 MOST_SHARDS = 64  # written at the same time; labelling waits for a storage that is slower
 LOOK_EVERY = 10.0  # seconds between looks at the size of the cluster
 A_MOMENT = 1.0  # seconds that a call is waited for before there is a look at the clock
-MOST_REFUSED = 20  # processes that nodes could not start, in one labelling
+MOST_REFUSED = 20  # looks for nodes that start no processes, in vain
 QUIET = 60.0  # seconds without a result after which the log says what is waited for
 WRITTEN_WITHIN = 10.0  # seconds for shards that are being written when labelling stops
 ONCE: Any = {"max_retries": 0}  # by Ray: what is lost begins again here
@@ -78,7 +78,8 @@ class Flow:
                 f"machine does not have: lower labelling_workers.gpus_each or cpus_each"
             )
         self.crew = Crew(name, labeller, self.pool)
-        self.num_refused = 0  # processes that a node could not start
+        self.num_refused = 0  # looks for nodes that start no processes, since a shard was written
+        self.refused_at = -LOOK_EVERY
         self.working = self.crew.working = working_nodes()
         self.moved_at = self.told_at = time.monotonic()  # when the last call ended
 
@@ -236,6 +237,7 @@ class Flow:
             self.died(items, error)
             return
         self.num_left -= len(items)
+        self.num_refused = 0
         yield row | {
             step: sum(item.seconds.get(step, 0.0) for item in items)
             for step in ("read", "decode", "model")
@@ -268,14 +270,16 @@ class Flow:
 
     def refused(self, error: RuntimeEnvSetupError) -> None:
         """Find the nodes that start no processes, and give the work to others."""
+        if time.monotonic() - self.refused_at < LOOK_EVERY:  # one more of the same node
+            return
         self.num_refused += 1
         if self.num_refused > MOST_REFUSED:
             raise LabellingStopped(
                 f"{self.name}: processes cannot be started: {first_line(error)}. Finished work is "
                 "kept, and the same command continues it"
             )
-        time.sleep(A_MOMENT)
         self.working = self.crew.working = working_nodes()
+        self.refused_at = time.monotonic()
 
     def give_up(self, item: Item) -> None:
         """Label the images of an item as failed: each process that worked on them died."""

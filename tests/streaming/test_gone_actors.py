@@ -228,7 +228,7 @@ def test_a_process_that_was_not_started_says_nothing_about_images(
     records: UPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Source(records, "", (64, 64), needs_original=True)
-    monkeypatch.setattr(streaming_flow, "A_MOMENT", 0.0)
+    monkeypatch.setattr(streaming_flow, "LOOK_EVERY", 0.0)
     error = RuntimeEnvSetupError("No space left on device")
     flow = Flow("full", Leaving(str(tmp_path)), UPath(tmp_path / "out"), WORKERS, [], num_items=1)
     for _ in range(MOST_REFUSED):
