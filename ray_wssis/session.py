@@ -126,7 +126,7 @@ def shorten_reports() -> None:
     """
     from ray._private import worker  # there is no public way
 
-    def say(report: dict[str, Any], **_: object) -> None:
+    def say(report: Any, ignore_prefix: bool) -> None:
         text = " ".join(str(report["lines"][0]).split())
         logger.warning("Ray: %s", text.partition(". ")[0].rstrip("."))
 
