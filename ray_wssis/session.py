@@ -124,13 +124,15 @@ def shorten_reports() -> None:
 
     Ray prints pages, with tracebacks of its own code, which are in files of the node too.
     """
-    from ray._private import worker  # there is no public way
+    from ray._private import worker
+
+    printer: Any = worker  # there is no public way
 
     def say(report: Any, ignore_prefix: bool) -> None:
         text = " ".join(str(report["lines"][0]).split())
         logger.warning("Ray: %s", text.partition(". ")[0].rstrip("."))
 
-    worker.print_to_stdstream = say
+    printer.print_to_stdstream = say
 
 
 def check_answers(address: str) -> None:
