@@ -1,24 +1,26 @@
 // Edits of the labels of an image, each of which can be undone: clicks, strokes, and what is accepted.
 
 import { acceptedObject, askedAgain, drawnObject, pointedObject, withoutDoubles } from "./labels.js";
+import { contains } from "./masks.js";
 import { complain, say } from "./messages.js";
-import { TOOLS, drawn } from "./pen.js";
+import { partsAfterCut, united } from "./parts.js";
+import { drawn, drawStroke } from "./pen.js";
 
 const MARKER_REACH = 9; // CSS pixels: a click this near to a point selects its object
 
 export class Edits {
-  // `view()` and `pen()` are those of the page; `onEdit()` is called after every edit, `onRemove()`
-  // after an object was removed, and `onSelect(key)` when a click is on the point of an object.
-  constructor(session, { view, pen, onEdit, onRemove, onSelect }) {
-    Object.assign(this, { session, view, pen, onEdit, onRemove, onSelect });
+  // `view()` is that of the page; `onEdit()` is called after every edit, `onRemove()` after an object
+  // was removed, and `onSelect(key)` when a click selects an object.
+  constructor(session, { view, onEdit, onRemove, onSelect }) {
+    Object.assign(this, { session, view, onEdit, onRemove, onSelect });
   }
 
   click(point, mode) {
     const { object, queue } = this.session;
     if (queue?.isReview && object && mode === "new") return this.click(point, "on");
-    if (TOOLS.includes(mode)) {
-      const width = this.pen().width / this.view().scale;
-      return this.finishStroke({ tool: mode, points: [point], width }); // by the crosshair
+    if (mode === "vertices") {
+      const under = this.objectOn(point);
+      return under ? this.onSelect(under.key) : complain("Click an object that has a mask.");
     }
     if (mode === "new") {
       const near = this.objectNear(point);
@@ -43,24 +45,72 @@ export class Edits {
 
   // A stroke begins: true if there is something that it may change.
   startStroke(tool) {
-    if (tool === "eraser" && !this.session.object?.answer.mask) complain("Select an object with a mask first.");
-    else if (!this.session.object && this.session.category === null) complain("No class is picked.");
+    const { object, category } = this.session;
+    const needsMask = ["eraser", "cut"].includes(tool);
+    if (needsMask && !object?.answer.mask) complain("Select an object with a mask first.");
+    else if (!object && category === null) complain("No class is picked.");
     else return true;
     return false;
   }
 
   // A stroke changes the selected object, or begins one of the picked class.
   finishStroke(stroke) {
+    const mask = this.session.object?.answer.mask ?? null;
+    if (stroke.tool === "cut") this.split(stroke);
+    else if (mask || stroke.tool !== "eraser") this.draw(drawn(mask, stroke, this.session.image));
+  }
+
+  // The selected object has this mask, or none any more; if no object is selected, one begins.
+  draw(mask) {
     const { object: old, image, category } = this.session;
-    if (stroke.tool === "eraser" && !old?.answer.mask) return;
-    const mask = drawn(old?.answer.mask ?? null, stroke, image);
-    if (!mask && !old) return;
-    if (!mask) return this.remove(old);
+    if (!mask) return old && this.remove(old);
     const object = drawnObject(old, category, mask);
     if (old) image.replace(object);
     else image.add(object);
     this.session.selected = object.key;
     this.onEdit();
+  }
+
+  // Make the parts of the selected object's mask objects of their own.  The one with the point
+  // stays that object.
+  split(stroke) {
+    const { object, image } = this.session;
+    const parts = partsAfterCut(object.answer.mask, (context) => drawStroke(context, stroke), image);
+    if (parts.length < 2) return complain("A cut must run through the mask, from side to side.");
+    const own = parts.find((part) => object.point && contains(part, ...object.point)) ?? parts[0];
+    const clicks = object.clicks.filter(({ x, y, positive }) => !positive || contains(own, x, y));
+    const rest = parts.filter((part) => part !== own);
+    const pieces = [
+      { ...drawnObject(object, object.categoryId, own), clicks },
+      ...rest.map((part) => drawnObject(null, object.categoryId, part)),
+    ];
+    image.change(image.objects.flatMap((old) => (old === object ? pieces : [old])));
+    say(`Cut into ${parts.length} objects.`);
+    this.onEdit();
+  }
+
+  // Make the selected object and the one under the pointer one object.
+  merge() {
+    const { object, pointedAt: other, image } = this.session;
+    const canMerge = object?.answer.mask && other !== object && image.objects.includes(other) && other.answer.mask;
+    if (!canMerge) return complain("Select an object, and point at the other one; both need a mask.");
+    const mask = united([object.answer.mask, other.answer.mask], image);
+    const points = object.point && other.point ? [{ x: other.point[0], y: other.point[1], positive: true }] : [];
+    const merged = {
+      ...drawnObject(object, object.categoryId, mask),
+      point: object.point ?? other.point,
+      clicks: [...object.clicks, ...points, ...other.clicks.filter(({ positive }) => positive)],
+    };
+    const others = image.objects.filter((old) => old !== other);
+    image.change(others.map((old) => (old === object ? merged : old)));
+    say("Merged.");
+    this.onEdit();
+  }
+
+  // The object with the smallest mask around a point.
+  objectOn(point) {
+    const around = this.session.objects.filter(({ answer }) => answer.mask && contains(answer.mask, ...point));
+    return around.sort((one, other) => one.answer.mask.area - other.answer.mask.area)[0];
   }
 
   objectNear(point) {

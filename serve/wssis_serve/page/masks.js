@@ -125,19 +125,22 @@ export function forgetTiles() {
   tiles = new WeakMap();
 }
 
-// Draw a mask in a colour, and its edge perhaps in another.  `context` draws in pixels of the image; `scale` is the number of pixels
-// of the screen in one of those.
-export function drawMask(context, mask, colour, scale, edgeColour = colour) {
+// Draw a mask in a colour, and its edge perhaps in another.  `context` draws in pixels of the image;
+// `scale` is the number of pixels of the screen in one of those.  A tile of this scale is made if
+// there `isTime`; else one of another scale is drawn, or none.  True if it was of this scale.
+export function drawMask(context, mask, { colour, edgeColour = colour, scale, isTime = true }) {
   const [left, top, width, height] = mask.bbox;
   const sharpest = Math.sqrt(MOST_TILE_PIXELS / (width * height));
   const wanted = Math.min(2 ** Math.ceil(Math.log2(scale)), sharpest);
   if (!tiles.has(mask)) tiles.set(mask, new Map());
   const ofMask = tiles.get(mask);
   const look = `${colour} ${edgeColour}`;
-  if (ofMask.get(look)?.scale !== wanted) {
+  if (isTime && ofMask.get(look)?.scale !== wanted) {
     ofMask.set(look, { scale: wanted, canvas: tile(mask, colour, edgeColour, wanted) });
   }
-  context.drawImage(ofMask.get(look).canvas, left, top, width, height);
+  const found = ofMask.get(look);
+  if (found) context.drawImage(found.canvas, left, top, width, height);
+  return found?.scale === wanted;
 }
 
 // A canvas of the box of a mask: a translucent inside and an opaque edge.

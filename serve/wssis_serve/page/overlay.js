@@ -2,6 +2,7 @@
 
 import { contains, drawMask } from "./masks.js";
 
+const MOST_MILLISECONDS = 8; // of a frame for making tiles of masks; others follow in the next one
 const MOST_NAMES = 40; // with more instances, only the one under the pointer shows its name
 const ON = "#ffffff";
 const OFF = "#ff5a4f";
@@ -36,7 +37,7 @@ export class Overlay {
     context.imageSmoothingEnabled = true;
     if (!areMasksHidden) {
       const visible = things.filter((thing) => view.sees(maskOf(thing).bbox));
-      for (const thing of visible.sort(byArea)) this.#mask(context, view, thing);
+      this.#masks(context, view, visible.sort(byArea));
     }
     view.inCanvas(context);
     const named = shown.length <= MOST_NAMES && !areMasksHidden ? shown : [];
@@ -53,17 +54,30 @@ export class Overlay {
     return this.session.classOf(categoryId).colour;
   }
 
-  #mask(context, view, thing) {
+  // While the view moves, masks keep the tiles that they have.
+  #masks(context, view, things) {
+    const start = performance.now();
+    let areSharp = true;
+    for (const thing of things) {
+      const isTime = !view.isMoving && performance.now() - start < MOST_MILLISECONDS;
+      areSharp = this.#mask(context, view, thing, isTime) && areSharp;
+    }
+    if (!areSharp && !view.isMoving) view.redraw();
+  }
+
+  #mask(context, view, thing, isTime) {
     const { pointedAt, object } = this.session;
     const isMarked = thing === pointedAt || thing === object;
     const isOpen = !thing.answer; // not accepted yet
     if (thing.answer?.state === "pending") context.globalAlpha = 0.4;
     else if (isOpen && !isMarked) context.globalAlpha = 0.8;
-    const edge = thing === object ? "#ffffff" : this.#colour(thing);
-    const scale = view.scale * devicePixelRatio;
-    if (isMarked) drawMask(context, maskOf(thing), this.#colour(thing), scale);
-    drawMask(context, maskOf(thing), this.#colour(thing), scale, edge);
+    const colour = this.#colour(thing);
+    const look = { colour, scale: view.scale * devicePixelRatio, isTime };
+    if (isMarked) drawMask(context, maskOf(thing), look);
+    const edgeColour = thing === object ? "#ffffff" : colour;
+    const isSharp = drawMask(context, maskOf(thing), { ...look, edgeColour });
     context.globalAlpha = 1;
+    return isSharp;
   }
 
   #name(context, view, thing, taken) {

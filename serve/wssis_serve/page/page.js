@@ -12,6 +12,7 @@ import { Overlay } from "./overlay.js";
 import { Panels } from "./panels.js";
 import { Pen } from "./pen.js";
 import { session } from "./session.js";
+import { Vertices } from "./vertices.js";
 import { View } from "./view.js";
 import { Work } from "./work.js";
 
@@ -39,23 +40,34 @@ const work = new Work(session, {
 });
 const edits = new Edits(session, {
   view: () => view,
-  pen: () => pen,
   onEdit: edited,
   onRemove: () => session.queue?.isReview && work.finish(), // no object is left: it is deleted
   onSelect: select,
 });
 const overlay = new Overlay(session);
 const pen = new Pen({
+  view: () => view,
   toolOf: mode,
   onStart: (tool) => edits.startStroke(tool),
   onDrawn: (stroke) => edits.finishStroke(stroke),
 });
+const vertices = new Vertices(session, {
+  view: () => view,
+  onDrawn: (mask) => edits.draw(mask),
+  onMiss: (point) => edits.click(point, "vertices"),
+});
 const view = new View(canvas, {
   paint: (context) => {
     overlay.paint(context, view);
+    if (mode() === "vertices") vertices.paint(context, session.colour);
     pen.paint(context, view, session.colour, session.pointer);
   },
-  stroke: pen.strokeOn(() => view),
+  stroke: {
+    isOn: () => hand().isOn(),
+    start: (point, event) => hand().start(point, event),
+    move: (point) => hand().move(point),
+    end: () => hand().end(),
+  },
   onClick: (point, event) => edits.click(point, modeOf(event)),
   onHover: hover,
 });
@@ -101,8 +113,19 @@ function modeOf({ shiftKey, altKey, ctrlKey, metaKey, button }) {
   return mode();
 }
 
+// What a drag with the main button does.
+function hand() {
+  return mode() === "vertices" ? vertices : pen;
+}
+
 function mode() {
   return document.querySelector("[name=mode]:checked").value;
+}
+
+function pickMode(value) {
+  hand().end();
+  document.querySelector(`[name=mode][value=${value}]`).checked = true;
+  view.redraw();
 }
 
 function select(key) {
@@ -159,6 +182,7 @@ function moveCrosshair(across, down, isFine) {
   const [x, y] = session.crosshair;
   session.crosshair = [within(x + across * step, width), within(y + down * step, height)];
   hover(session.crosshair);
+  if (hand().isHolding) hand().move(session.crosshair);
 }
 
 function hover(point) {
@@ -175,6 +199,7 @@ function pointAt(thing) {
 }
 
 function back() {
+  hand().end();
   if (session.crosshair) session.crosshair = null;
   else if (!session.queue?.isReview) session.selected = null;
   panels.mark();
@@ -198,12 +223,13 @@ const commands = {
   pick: (digit) => session.classes[digit - 1] && pickClass(session.classes[digit - 1].category_id),
   find: () => element("find").focus(),
   giveClass: () => edits.giveClass(),
-  mode: (value) => (document.querySelector(`[name=mode][value=${value}]`).checked = true),
+  mode: pickMode,
   resize: (step) => {
     pen.resize(step);
     view.redraw();
   },
   drawAgain: () => edits.drawAgain(),
+  merge: () => edits.merge(),
   accept: () => edits.acceptPointedAt(),
   acceptAll: () => edits.acceptAll(),
   selectNext,
@@ -237,8 +263,15 @@ function crosshairKey(event) {
   const { key } = event;
   const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   if (moves[key]) moveCrosshair(...moves[key], event.shiftKey);
-  else if (key === "Enter") edits.click(session.crosshair, modeOf(event));
+  else if (key === "Enter") clickCrosshair(event);
   return key === "Enter" || key in moves;
+}
+
+// Enter clicks; with a tool that draws, one begins a stroke and the next one ends it.
+function clickCrosshair(event) {
+  if (hand().isHolding) hand().end();
+  else if (hand().isOn()) hand().start(session.crosshair, event);
+  else edits.click(session.crosshair, modeOf(event));
 }
 
 function listen() {
@@ -256,6 +289,7 @@ function listen() {
     session.threshold = Number(target.value);
     changed();
   };
+  document.querySelector(".modes").onchange = () => view.redraw();
   listenForFiles((files) => gallery.add(files));
   document.addEventListener("keydown", onKey);
   element("token-dialog").addEventListener("cancel", (event) => event.preventDefault());

@@ -1,38 +1,46 @@
-// Masks drawn by hand: a brush, an eraser, and outlines that are filled.
+// Strokes: a brush, an eraser, outlines that are filled, and cuts.
 
-import { maskOfPixels, pixelsInBox } from "./masks.js";
+import { boxAround, boxOfPoints, maskOfRaster, rasterDrawn, rasterOf } from "./rasters.js";
 
 const [NARROWEST, WIDEST, STEP] = [2, 200, 1.25]; // CSS pixels, and the factor of a key
-export const TOOLS = ["brush", "eraser", "outline"];
+const CUT = 2; // pixels of the image: as narrow as parts the pixels on both sides
+const SEEN = 2; // CSS pixels
+export const TOOLS = ["brush", "eraser", "outline", "cut"];
 
 export class Pen {
   width = 16; // CSS pixels of brush and eraser
   #stroke = null; // { tool, points, width } in pixels of the image, while it is drawn
 
   // `toolOf()` is the tool that is picked, `onDrawn(stroke)` is called with every stroke.
-  constructor({ toolOf, onStart, onDrawn }) {
-    Object.assign(this, { toolOf, onStart, onDrawn });
+  constructor({ view, toolOf, onStart, onDrawn }) {
+    Object.assign(this, { view, toolOf, onStart, onDrawn });
+  }
+
+  get isHolding() {
+    return Boolean(this.#stroke);
   }
 
   // What a `View` asks of its `stroke`.
-  strokeOn(view) {
-    return {
-      isOn: () => TOOLS.includes(this.toolOf()),
-      start: (point) => {
-        if (!this.onStart(this.toolOf())) return;
-        this.#stroke = { tool: this.toolOf(), points: [point], width: this.width / view().scale };
-        view().redraw();
-      },
-      move: (point) => {
-        this.#stroke?.points.push(point);
-        view().redraw();
-      },
-      end: () => {
-        const stroke = this.#stroke;
-        this.#stroke = null;
-        if (stroke) this.onDrawn(stroke);
-      },
-    };
+  isOn() {
+    return TOOLS.includes(this.toolOf());
+  }
+
+  start(point) {
+    const tool = this.toolOf();
+    if (!this.onStart(tool)) return;
+    this.#stroke = { tool, points: [point], width: tool === "cut" ? CUT : this.width / this.view().scale };
+    this.view().redraw();
+  }
+
+  move(point) {
+    this.#stroke?.points.push(point);
+    this.view().redraw();
+  }
+
+  end() {
+    const stroke = this.#stroke;
+    this.#stroke = null;
+    if (stroke) this.onDrawn(stroke);
   }
 
   resize(step) {
@@ -45,8 +53,8 @@ export class Pen {
     view.inImage(context);
     if (stroke) {
       context.globalAlpha = 0.6;
-      context.fillStyle = context.strokeStyle = stroke.tool === "eraser" ? "#ffffff" : colour;
-      drawStroke(context, stroke);
+      context.fillStyle = context.strokeStyle = ["eraser", "cut"].includes(stroke.tool) ? "#ffffff" : colour;
+      drawStroke(context, { ...stroke, width: Math.max(stroke.width, SEEN / view.scale) });
       context.globalAlpha = 1;
     }
     view.inCanvas(context);
@@ -61,7 +69,7 @@ export class Pen {
   }
 }
 
-function drawStroke(context, { tool, points, width }) {
+export function drawStroke(context, { tool, points, width }) {
   context.beginPath();
   context.moveTo(...points[0]);
   for (const point of points) context.lineTo(...point);
@@ -71,37 +79,14 @@ function drawStroke(context, { tool, points, width }) {
 }
 
 // The mask after a stroke on an image of this size; null if nothing is left of it.
-export function drawn(mask, stroke, { width, height }) {
-  const box = boxOf(mask, stroke, width, height);
-  const [left, top, across, down] = box;
-  if (across <= 0 || down <= 0) return mask;
-  const context = new OffscreenCanvas(across, down).getContext("2d", { willReadFrequently: true });
-  if (mask) paste(context, mask, left, top);
-  context.translate(-left, -top);
-  context.globalCompositeOperation = stroke.tool === "eraser" ? "destination-out" : "source-over";
-  drawStroke(context, stroke);
-  const { data } = context.getImageData(0, 0, across, down);
-  const pixels = new Uint8Array(across * down);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = data[4 * i + 3] >> 7; // at least half covered
-  return maskOfPixels(pixels, box, height, width);
-}
-
-function paste(context, mask, left, top) {
-  const [x, y, width, height] = mask.bbox;
-  const pixels = context.createImageData(width, height);
-  pixelsInBox(mask).forEach((isInside, i) => (pixels.data[4 * i + 3] = 255 * isInside));
-  context.putImageData(pixels, x - left, y - top);
-}
-
-// The part of the image that holds the mask and the stroke.
-function boxOf(mask, { points, width: reach }, width, height) {
-  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
-  let edges = [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
-  edges = edges.map((edge, i) => (i < 2 ? Math.floor(edge - reach) : Math.ceil(edge + reach)));
-  if (mask) {
-    const [x, y, across, down] = mask.bbox;
-    edges = edges.map((edge, i) => (i < 2 ? Math.min(edge, [x, y][i]) : Math.max(edge, [x + across, y + down][i - 2])));
-  }
-  const [left, top] = [Math.max(0, edges[0]), Math.max(0, edges[1])];
-  return [left, top, Math.min(width, edges[2]) - left, Math.min(height, edges[3]) - top];
+export function drawn(mask, stroke, image) {
+  const boxes = [boxOfPoints(stroke.points, stroke.width), ...(mask ? [mask.bbox] : [])];
+  const box = boxAround(boxes, image);
+  if (!box) return mask;
+  const { pixels } = rasterOf(mask, box);
+  const isInside = stroke.tool === "eraser" ? 0 : 1;
+  rasterDrawn((context) => drawStroke(context, stroke), box).pixels.forEach((isDrawn, i) => {
+    if (isDrawn) pixels[i] = isInside;
+  });
+  return maskOfRaster({ pixels, box }, image);
 }

@@ -3,19 +3,22 @@
 const MOST_ZOOM = 40; // pixels of the screen for one of the image
 const SURROUNDINGS = 2.5; // sides of a box that are visible with it
 const DRAG = 6; // pixels that a pointer may move during a click
+const STILL = 120; // milliseconds after which the view has stopped moving
 
 export class View {
   scale = 1; // CSS pixels for one pixel of the image
+  isMoving = false; // while a person zooms or drags
   #bitmap = null;
   #left = 0; // top left corner of the image, in CSS pixels of the canvas
   #top = 0;
   #isFitted = true;
   #isDue = false;
   #pressed = null; // where a pointer went down
+  #stopping = null; // the timer that ends a movement
 
   // `paint(context, view)` draws over the image; `onClick(point, event)` and `onHover(point)` get
   // [x, y] in pixels of the image, or null for hovering outside it.  While `stroke.isOn()`, a drag
-  // with the main button draws instead of moving the image: `stroke.start(point)`, then
+  // with the main button draws instead of moving the image: `stroke.start(point, event)`, then
   // `stroke.move(point)`, perhaps beyond the image, and `stroke.end()`.
   constructor(canvas, { paint, onClick, onHover, stroke = null }) {
     Object.assign(this, { canvas, paint, onClick, onHover, stroke });
@@ -73,6 +76,16 @@ export class View {
     const { width, height } = this.#bitmap;
     const isSmall = this.scale * width <= clientWidth && this.scale * height <= clientHeight;
     if (isSmall && factor < 1) this.fit();
+    this.#moved();
+  }
+
+  #moved() {
+    this.isMoving = true;
+    clearTimeout(this.#stopping);
+    this.#stopping = setTimeout(() => {
+      this.isMoving = false;
+      this.redraw();
+    }, STILL);
     this.redraw();
   }
 
@@ -153,7 +166,7 @@ export class View {
     const isStroke = Boolean(point && event.button === 0 && this.stroke?.isOn());
     this.#pressed = { x: event.offsetX, y: event.offsetY, isDrag: false, isStroke };
     this.canvas.setPointerCapture(event.pointerId);
-    if (isStroke) this.stroke.start(point);
+    if (isStroke) this.stroke.start(point, event);
   }
 
   #move(event) {
@@ -167,7 +180,7 @@ export class View {
     this.#top += down;
     this.#isFitted = false;
     this.#pressed = { x: event.offsetX, y: event.offsetY, isDrag: true };
-    this.redraw();
+    this.#moved();
   }
 
   #cancel() {

@@ -82,6 +82,6 @@ const copyKey = ({ name, size, lastModified }) => `${name} ${size} ${lastModifie
 function prepareReview() {
   element("finish").textContent = "Accept, next";
   Object.assign(element("skip"), { textContent: "Delete, next", title: "Delete" });
-  document.querySelector("[name=mode][value=new]").closest("label").hidden = true;
+  for (const mode of ["new", "cut"]) document.querySelector(`[name=mode][value=${mode}]`).closest("label").hidden = true;
   document.querySelector("[name=mode][value=on]").checked = true;
 }

@@ -9,7 +9,7 @@ import pytest
 
 from ray_wssis import masks
 from ray_wssis.data.coco.read import read_coco
-from tests.support.page import Page, click, drag, expect
+from tests.support.page import Page, click, drag, expect, place_of
 
 pytestmark = pytest.mark.slow
 
@@ -86,3 +86,70 @@ def test_a_mask_is_drawn_on_the_object_that_was_pointed_at(page: Page, queue_fol
     expect(page.locator("#objects")).to_contain_text("mask")
     data = json.loads((queue_folder / "from_nothing.json").read_text())
     assert "score" not in data["annotations"][0]
+
+
+def test_an_object_is_cut_in_two_and_merged_again(page: Page, queue_folder: Path) -> None:
+    page.keyboard.press("l")
+    drag(page, *SQUARE)
+    [whole] = saved(page, queue_folder)
+    page.keyboard.press("t")
+    drag(page, (55, 20), (55, 40))  # ends inside
+    expect(page.locator("#message")).to_contain_text("from side to side")
+    drag(page, (55, 20), (55, 100))
+    left, right = saved(page, queue_folder)
+    assert shape(left.mask)[60].nonzero()[0][[0, -1]].tolist() == pytest.approx([20, 54], abs=1)
+    assert shape(right.mask)[60].nonzero()[0][[0, -1]].tolist() == pytest.approx([55, 79], abs=1)
+    assert (shape(left.mask) ^ shape(right.mask) == shape(whole.mask)).all()
+
+    x, y = place_of(page, 70, 60)
+    page.locator("#canvas").hover(position={"x": x, "y": y})
+    page.keyboard.press("m")
+    [merged] = saved(page, queue_folder)
+    assert merged.mask == whole.mask
+    for _ in range(2):
+        page.keyboard.press("u")
+    assert [obj.mask for obj in saved(page, queue_folder)] == [whole.mask]
+
+
+def test_the_part_with_the_point_stays_the_object(page: Page, queue_folder: Path) -> None:
+    click(page, 70, 60)
+    page.keyboard.press("l")
+    drag(page, *SQUARE)
+    page.keyboard.press("t")
+    drag(page, (55, 20), (55, 100))
+    right, left = saved(page, queue_folder)
+    assert right.point == pytest.approx((70, 60), abs=0.2)
+    assert shape(right.mask)[60, 70]
+    assert left.point is None
+
+
+def test_vertices_are_moved_added_and_removed(page: Page, queue_folder: Path) -> None:
+    page.keyboard.press("l")
+    drag(page, *SQUARE)
+    [square] = saved(page, queue_folder)
+    page.keyboard.press("p")
+    drag(page, (20, 30), (5, 10))  # a corner
+    [moved] = saved(page, queue_folder)
+    assert shape(moved.mask)[14, 10]
+    assert (shape(moved.mask) | ~shape(square.mask)).all()
+    drag(page, (80, 60), (110, 60))  # a side
+    [pulled] = saved(page, queue_folder)
+    assert shape(pulled.mask)[60, 100]
+    x, y = place_of(page, 110, 60)
+    page.locator("#canvas").click(position={"x": x, "y": y}, modifiers=["Shift"])
+    [without] = saved(page, queue_folder)
+    assert (shape(without.mask) != shape(moved.mask)).sum() <= 60  # a side, a pixel off at most
+    for _ in range(3):
+        page.keyboard.press("u")
+    assert [obj.mask for obj in saved(page, queue_folder)] == [square.mask]
+
+
+def test_strokes_are_drawn_and_vertices_moved_by_keys(page: Page, queue_folder: Path) -> None:
+    page.keyboard.press("x")  # the crosshair, in the middle
+    for key in ("b", "Enter", *["ArrowRight"] * 4, "Enter"):
+        page.keyboard.press(key)
+    [stroke] = saved(page, queue_folder)
+    row = shape(stroke.mask)[80].nonzero()[0]
+    assert row[0] == pytest.approx(80, abs=4)
+    assert row[-1] - row[0] > 10
+    assert shape(stroke.mask)[80, row[0] : row[-1] + 1].all()
