@@ -47,6 +47,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
     ],
     "wssis_serve": [
         {"errors", "request_id", "config", "segmented", "colours", "figures", "micro_batcher"},
+        {"cvat"},
         {"roots", "backend"},
         {"engines"},
         {"http", "label_studio"},
