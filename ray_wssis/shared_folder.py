@@ -4,23 +4,19 @@ Workers that find nothing where the driver wrote it fail one after the other, wi
 """
 
 import logging
-import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import ray
-from ray.exceptions import RayError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from upath import UPath
 
+from ray_wssis.nodes import NODE_ANSWERS_WITHIN, ask_nodes
 from ray_wssis.session import is_lent
 from ray_wssis.storage import is_local, locate, remove
 
 NODE = "ray.io/node-id"  # a label that Ray gives every node
-ANSWERS_WITHIN = 60.0  # seconds, for a node; a process may have to be started there
 
 logger = logging.getLogger(__name__)
 
@@ -72,35 +68,16 @@ def ask(nodes: Mapping[str, str], file: str) -> dict[str, bool | None]:
     def sees(file: str) -> bool:
         return Path(file).exists()
 
-    look: Any = ray.remote(num_cpus=0, max_retries=0)(sees)
-    asked = {}
-    for node in nodes:
-        on_node = NodeAffinitySchedulingStrategy(node, soft=False)
-        asked[look.options(scheduling_strategy=on_node).remote(file)] = node
-    answered, silent = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWERS_WITHIN)
-    found: dict[str, bool | None] = {}
-    for call in answered:
-        try:
-            found[asked[call]] = bool(ray.get(call))
-        except RayError as error:
-            found[asked[call]] = None
-            why = first_line(error)
-            logger.warning("node %s starts no processes (%s): others work", nodes[asked[call]], why)
-    for call in silent:
+    answers = ask_nodes(nodes, sees, file)
+    for node, why in answers.refused.items():
+        logger.warning("node %s starts no processes (%s): others work", nodes[node], why)
+    for node in answers.silent:
         logger.warning(
             "node %s did not start a process within %.0f s: its work goes to others",
-            nodes[asked[call]],
-            ANSWERS_WITHIN,
+            nodes[node],
+            NODE_ANSWERS_WITHIN,
         )
-        ray.cancel(call, force=True)
-    return found
-
-
-def first_line(error: RayError) -> str:
-    """The reason in Ray's words, which a traceback may follow: the error of the system if any."""
-    text = str(error)
-    found = re.search(r"\[Errno \d+\] ([^\n'\"\\:]+)", text)
-    return found[1].strip() if found else text.strip().splitlines()[-1][:200]
+    return {**answers.given, **dict.fromkeys(answers.refused)}
 
 
 def working_nodes() -> dict[str, str]:

@@ -35,7 +35,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
             "logs",
         },
         {"data", "models", "metrics"},
-        {"session", "live_metrics", "report"},
+        {"session", "nodes", "live_metrics", "report"},
         {"shared_folder"},
         {"training", "streaming"},
         {"run_config", "run"},
@@ -65,7 +65,7 @@ RANKS = {
 }
 KNOWS_RAY = {
     "ray_wssis": {
-        *("session", "shared_folder", "training", "live_metrics", "streaming"),
+        *("session", "nodes", "shared_folder", "training", "live_metrics", "streaming"),
         *("run", "doctor", "cli"),
     },
     "wssis_serve": {"bulk", "ingress", "app", "one_machine"},

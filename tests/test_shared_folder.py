@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import ray
-from ray.exceptions import RuntimeEnvSetupError
 from upath import UPath
 
 from ray_wssis import shared_folder
-from ray_wssis.shared_folder import NODE, ask, check_shared, first_line, working_nodes
+from ray_wssis.shared_folder import NODE, ask, check_shared, working_nodes
 
 
 @pytest.fixture
@@ -99,12 +98,3 @@ def test_ray_keeps_work_away_from_nodes_by_their_label(ray_session: None) -> Non
     nowhere = where.options(label_selector={NODE: f"!in({node['NodeID']}, 2)"}).remote()
     assert ray.wait([nowhere], timeout=1)[0] == []
     ray.cancel(nowhere)
-
-
-def test_why_a_process_was_not_started_is_one_line() -> None:
-    error = RuntimeEnvSetupError(
-        "Traceback (most recent call last):\n  File ...\n"
-        "OSError: [Errno 28] No space left on device: '/tmp/ray/a'\n\nLogs are in ..."
-    )
-    assert first_line(error) == "No space left on device"
-    assert first_line(RuntimeEnvSetupError("no such package")) == "no such package"

@@ -23,7 +23,6 @@ from ray_wssis.storage import locate, remove
 PORTS = {6379: "ray start --head", 8265: "the dashboard of Ray", 8000: "wssis serve"}
 ANSWERS_WITHIN = 3.0  # seconds, for a port
 ATTACHES_WITHIN = 120.0
-NODE_ANSWERS_WITHIN = 60.0  # a process may have to be started
 CLOCK_MAY_DIFFER = 5.0  # seconds
 PACKAGES = ("ray", "torch", "torchvision", "timm", "pyarrow", "ray-wssis")
 NOT_THERE = "not installed"
@@ -197,13 +196,8 @@ def check_nodes(out: str | None) -> Iterator[Finding]:
         f"object store: {has.get('object_store_memory', 0) / 2**30:.0f} GiB",
     )
     yield from check_lost(every)
-    nodes, silent = ask(alive, out)
-    for name in silent:
-        yield problem(
-            f"node {name}",
-            f"did not start a process within {NODE_ANSWERS_WITHIN:.0f} s",
-            "Check its logs in /tmp/ray/session_latest/logs, or remove the node from the cluster.",
-        )
+    nodes, others = ask({node["NodeID"]: node["NodeManagerAddress"] for node in alive}, out)
+    yield from others
     here = versions()
     for node in nodes:
         yield from check_node(node, here, out)
@@ -275,43 +269,40 @@ def look_around(file: str | None) -> dict[str, Any]:
     return {"versions": versions(), "time": time.time(), "sees": sees}
 
 
-def ask(alive: list[dict[str, Any]], out: str | None) -> tuple[list[Node], list[str]]:
-    """Answers of the nodes, and the names of those that did not answer.
+def ask(nodes: Mapping[str, str], out: str | None) -> tuple[list[Node], list[Finding]]:
+    """Return the answers of nodes, given as addresses by id, and findings about the others.
 
     Meanwhile there is a file in `out` that every node looks for.
     """
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+    from ray_wssis.nodes import NODE_ANSWERS_WITHIN, ask_nodes
 
     marker = None if out is None else locate(out) / f".doctor-{uuid.uuid4().hex}"
-    file = None if marker is None else str(marker)
     if marker is not None:
         marker.write_bytes(b"?")
     try:
-        look = ray.remote(num_cpus=0)(look_around)
         asked_at = time.time()
-        names = {}
-        for node in alive:
-            on_node = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            answer = look.options(scheduling_strategy=on_node).remote(file)
-            names[answer] = node["NodeManagerAddress"]
-        answered, silent = ray.wait(
-            list(names), num_returns=len(names), timeout=NODE_ANSWERS_WITHIN
-        )
+        answers = ask_nodes(nodes, look_around, None if marker is None else str(marker))
         answered_at = time.time()
-        nodes = [
-            Node(
-                name=names[answer],
-                versions=facts["versions"],
-                clock_differs=max(asked_at - facts["time"], facts["time"] - answered_at, 0.0),
-                sees_out=facts["sees"],
-            )
-            for answer, facts in zip(answered, ray.get(answered), strict=True)
-        ]
     finally:
         if marker is not None:
             remove(marker)
-    return nodes, [names[answer] for answer in silent]
+    found = [
+        Node(
+            name=nodes[node],
+            versions=facts["versions"],
+            clock_differs=max(asked_at - facts["time"], facts["time"] - answered_at, 0.0),
+            sees_out=facts["sees"],
+        )
+        for node, facts in answers.given.items()
+    ]
+    others = {node: f"starts no processes: {why}" for node, why in answers.refused.items()}
+    silent = f"did not start a process within {NODE_ANSWERS_WITHIN:.0f} s"
+    others |= dict.fromkeys(answers.silent, silent)
+    to_do = (
+        "Look at its disk and at its logs in /tmp/ray/session_latest/logs, or remove the node "
+        "from the cluster."
+    )
+    return found, [problem(f"node {nodes[node]}", what, to_do) for node, what in others.items()]
 
 
 if __name__ == "__main__":

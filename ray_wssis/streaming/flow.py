@@ -16,9 +16,10 @@ import ray
 from ray.exceptions import RayError, RuntimeEnvSetupError
 from upath import UPath
 
+from ray_wssis.nodes import reason
 from ray_wssis.outage import StorageAway
 from ray_wssis.session import is_lent
-from ray_wssis.shared_folder import first_line, working_nodes
+from ray_wssis.shared_folder import working_nodes
 from ray_wssis.streaming.actor import failed_row
 from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.crew import IN_HAND, Crew, LabellingStopped, is_lost
@@ -275,7 +276,7 @@ class Flow:
         self.num_refused += 1
         if self.num_refused > MOST_REFUSED:
             raise LabellingStopped(
-                f"{self.name}: processes cannot be started: {first_line(error)}. Finished work is "
+                f"{self.name}: processes cannot be started: {reason(error)}. Finished work is "
                 "kept, and the same command continues it"
             )
         self.working = self.crew.working = working_nodes()

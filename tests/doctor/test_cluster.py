@@ -148,6 +148,15 @@ def test_a_folder_that_only_the_driver_sees_is_noticed(
     assert node.found == "does not see files written to memory://runs"
 
 
+@pytest.mark.slow
+def test_a_node_that_starts_no_processes_is_a_problem(ray_session: None) -> None:
+    nodes, [found] = cluster.ask({"ab" * 28: "10.0.0.2"}, None)
+    assert nodes == []
+    assert found.state is State.PROBLEM
+    assert found.found.startswith("starts no processes: ")
+    assert "disk" in found.to_do
+
+
 def test_versions_of_what_is_not_installed_are_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "PACKAGES", ("ray", "no-such-package"))
     assert versions()["no-such-package"] == "not installed"
