@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Answers(Generic[Answer]):
-    """What nodes answered, by their ids."""
+    """Answers of nodes, by their ids."""
 
     given: dict[str, Answer]
     refused: dict[str, str]  # by nodes that start no processes, and why; a disk may be full
