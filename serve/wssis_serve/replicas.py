@@ -56,6 +56,10 @@ class NetworkReplica(Generic[Engine]):
         self.network = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
         # Another model is loaded and tried while requests are answered by this one.
         self.loading = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
+        # Choosing what runs a network may take a minute, and the next model must not wait for that.
+        self.choosing = ThreadPoolExecutor(
+            1, initializer=torch.set_num_threads, initargs=(threads,)
+        )
 
     def load(self, models: ServedModels) -> Engine:
         raise NotImplementedError
@@ -115,8 +119,13 @@ class Student(NetworkReplica[StudentEngine]):
     async def hasten(self) -> None:
         """Find out what runs the network fastest; requests are answered meanwhile."""
         engine = self.engine
+
+        def work() -> None:
+            if engine is self.engine:  # no other model is served meanwhile
+                hasten(engine, "auto")
+
         if self.config.runtime == "auto":
-            await run(self.loading, lambda: hasten(engine, "auto"))
+            await run(self.choosing, work)
         logger.info("%s: %s", engine.name.hash, engine.runtime.why)
 
     async def segment(self, data: bytes, question: Question) -> Segmented | Mapped:
