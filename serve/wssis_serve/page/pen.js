@@ -3,9 +3,9 @@
 import { boxAround, boxOfPoints, maskOfRaster, rasterDrawn, rasterOf } from "./rasters.js";
 
 const [NARROWEST, WIDEST, STEP] = [2, 200, 1.25]; // CSS pixels, and the factor of a key
-const CUT = 2; // pixels of the image: as narrow as parts the pixels on both sides
+const CUT = 2; // pixels of the image: narrow, and still it parts what lies on its two sides
 const SEEN = 2; // CSS pixels
-export const TOOLS = ["brush", "eraser", "outline", "cut"];
+const TOOLS = ["brush", "eraser", "outline", "cut"];
 
 export class Pen {
   width = 16; // CSS pixels of brush and eraser
