@@ -258,6 +258,7 @@ def test_labels_of_a_dropped_image_come_back_with_it_after_a_reload(
 ) -> None:
     filled.evaluate("Object.defineProperty(File.prototype, 'lastModified', { value: 7 })")
     drop(filled, "again.png", image)
+    expect(filled.locator("#images li")).to_have_count(2)
     filled.keyboard.press("ArrowRight")
     expect(filled.locator("#name")).to_contain_text("2 of 2")
     click(filled, 50.5, 60)
