@@ -38,11 +38,12 @@ export class Queue {
 
   // Read how far the images are by now; others may work on them too.
   async refresh() {
+    const untouched = this.session.images.map((image) => [image, watch(image)]);
     const { images } = await this.server.queue();
     const known = new Map(images.map((image) => [image.name, image]));
-    for (const image of this.session.images) {
+    for (const [image, isUntouched] of untouched) {
       const { state, num_objects: numStored } = known.get(image.name) ?? image;
-      if (!isChanged(image)) Object.assign(image, { state, numStored: numStored ?? image.numStored });
+      if (isUntouched()) Object.assign(image, { state, numStored: numStored ?? image.numStored });
     }
   }
 
@@ -62,9 +63,10 @@ export class Queue {
   }
 
   async readLabels(image) {
+    const isUntouched = watch(image);
     const labels = await this.server.labels(image.name);
     const draft = this.drafts.get(image.name);
-    if (labels.revision !== image.revision && !isChanged(image)) this.#take(image, labels);
+    if (labels.revision !== image.revision && isUntouched()) this.#take(image, labels);
     if (!draft || isChanged(image)) return;
     this.#take(image, draft);
     this.changed(image);
@@ -175,3 +177,11 @@ export class Queue {
 }
 
 const isChanged = (image) => image.version !== image.saved;
+
+// Tells, once the server has answered, whether its answer may stand: not if the image had changes
+// that it did not know when it was asked, even if they are saved by now.
+function watch(image) {
+  const { version } = image;
+  const wasChanged = isChanged(image);
+  return () => !wasChanged && image.version === version;
+}

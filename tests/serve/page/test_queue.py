@@ -85,6 +85,37 @@ def test_images_are_labelled_one_after_the_other_and_saved_at_once(
     assert len(record.objects) == 1
 
 
+def test_an_answer_from_before_a_save_does_not_undo_it(
+    empty: Page, queued: str, labels: Path
+) -> None:
+    page = opened(empty, queued, 1)
+    expect(page.locator("#message")).not_to_contain_text("undefined")
+    saves: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.method == "GET":
+            route.continue_()
+        else:
+            saves.append(route)
+
+    def answer_late(route: Any) -> None:
+        """Ask how far the images are, let the save through, and only then answer."""
+        before = route.fetch()
+        while not saves:
+            page.wait_for_timeout(10)
+        [save] = saves
+        save.continue_()
+        assert save.request.response().ok
+        page.wait_for_timeout(200)  # the page reads that it is saved
+        route.fulfill(response=before)
+
+    page.route("**/v1/queue/labels/**", hold)
+    page.route("**/v1/queue", answer_late)
+    page.keyboard.press("Shift+N")  # skipped: saved, while the page asks how far all images are
+    expect(page.locator("#name")).to_contain_text("2 of 8")
+    expect(page.locator("#progress")).to_have_text("0 of 8 done, 1 skipped")
+
+
 def test_what_the_server_does_not_get_is_kept_by_the_browser(
     empty: Page, queued: str, labels: Path
 ) -> None:
