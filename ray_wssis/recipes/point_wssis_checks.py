@@ -48,8 +48,11 @@ def check_models(config: PointWSSISConfig, data: Artifact) -> None:
 
 def check_upper_bound(data: Artifact) -> None:
     """Raise ValueError if some mask of a weak image is not known."""
-    if not (data / ALL).exists():
-        raise ValueError(
-            f"upper_bound: the true masks of the {len(Records.read(data / WEAK))} weak images are "
-            "not all known, so nothing can be trained on them. Leave out --upper-bound"
-        )
+    if (data / ALL).exists():
+        return
+    num_weak = len(Records.read(data / WEAK))
+    images = f"the {num_weak} weak images" if num_weak else "the images without points"
+    raise ValueError(
+        f"upper_bound: the true masks of {images} are not all known, so nothing can be trained on "
+        "them. Leave out --upper-bound"
+    )

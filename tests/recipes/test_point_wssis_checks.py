@@ -53,3 +53,12 @@ def test_an_upper_bound_without_all_masks_is_refused(data: Artifact) -> None:
         check(data)
     finally:
         file.write_bytes(masks)
+
+
+def test_so_is_one_without_any_point(tmp_path: Path) -> None:
+    shapes = ShapesConfig(num_images=8, num_validation_images=2, size=64)
+    config = DataConfig(shapes=shapes, percent=25, unlabelled_percent=75)
+    data = split(run_in(tmp_path), config)
+    (data / ALL).unlink()
+    with pytest.raises(ValueError, match="true masks of the images without points are not all"):
+        check(data, "upper_bound=true")
