@@ -178,10 +178,9 @@ export class Queue {
 
 const isChanged = (image) => image.version !== image.saved;
 
-// Tells, once the server has answered, whether its answer may stand: not if the image had changes
-// that it did not know when it was asked, even if they are saved by now.
+// Tells, once the server has answered, whether its answer may stand: not if the image has changes
+// that were not saved when the server was asked, even if they are saved by now.
 function watch(image) {
-  const { version } = image;
-  const wasChanged = isChanged(image);
-  return () => !wasChanged && image.version === version;
+  const { saved } = image;
+  return () => image.version === saved;
 }

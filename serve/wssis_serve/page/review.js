@@ -33,9 +33,12 @@ export class Review {
   }
 
   async refresh() {
+    const revisions = this.session.images.map(({ revision }) => revision);
     const { masks } = await this.server.review();
     for (const [i, image] of this.session.images.entries()) {
-      if (masks[i] && masks[i].revision !== image.revision && !image.isUnsaved) this.#read(image, masks[i]);
+      // An answer from before a decision says nothing, even if the decision is saved by now.
+      if (image.isUnsaved || image.revision !== revisions[i]) continue;
+      if (masks[i] && masks[i].revision !== image.revision) this.#read(image, masks[i]);
     }
   }
 

@@ -101,8 +101,9 @@ def test_an_answer_from_before_a_save_does_not_undo_it(
     def answer_late(route: Any) -> None:
         """Ask how far the images are, let the save through, and only then answer."""
         before = route.fetch()
-        while not saves:
-            page.wait_for_timeout(10)
+        for _ in range(1000):
+            if not saves:
+                page.wait_for_timeout(10)
         [save] = saves
         save.continue_()
         assert save.request.response().ok
