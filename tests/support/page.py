@@ -91,3 +91,29 @@ def png(pixels: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
+
+
+def answer_from_before_a_save(page: Page, asked: str, saved: str) -> None:
+    """Make answers to `asked` old when they come: the save at `saved` that is under way is done
+    between the server's answer and its arrival."""
+    saves: list[Any] = []
+
+    def hold(route: Any) -> None:
+        if route.request.method == "GET":
+            route.continue_()
+        else:
+            saves.append(route)
+
+    def answer_late(route: Any) -> None:
+        before = route.fetch()
+        for _ in range(1000):
+            if not saves:
+                page.wait_for_timeout(10)
+        [save] = saves
+        save.continue_()
+        assert save.request.response().ok
+        page.wait_for_timeout(200)  # the page reads that it is saved
+        route.fulfill(response=before)
+
+    page.route(saved, hold)
+    page.route(asked, answer_late)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ray_wssis.data.coco.read import read_coco
-from tests.support.page import Page, click, expect, wait_for_masks
+from tests.support.page import Page, answer_from_before_a_save, click, expect, wait_for_masks
 
 pytestmark = pytest.mark.slow
 
@@ -90,28 +90,7 @@ def test_an_answer_from_before_a_save_does_not_undo_it(
 ) -> None:
     page = opened(empty, queued, 1)
     expect(page.locator("#message")).not_to_contain_text("undefined")
-    saves: list[Any] = []
-
-    def hold(route: Any) -> None:
-        if route.request.method == "GET":
-            route.continue_()
-        else:
-            saves.append(route)
-
-    def answer_late(route: Any) -> None:
-        """Ask how far the images are, let the save through, and only then answer."""
-        before = route.fetch()
-        for _ in range(1000):
-            if not saves:
-                page.wait_for_timeout(10)
-        [save] = saves
-        save.continue_()
-        assert save.request.response().ok
-        page.wait_for_timeout(200)  # the page reads that it is saved
-        route.fulfill(response=before)
-
-    page.route("**/v1/queue/labels/**", hold)
-    page.route("**/v1/queue", answer_late)
+    answer_from_before_a_save(page, asked="**/v1/queue", saved="**/v1/queue/labels/**")
     page.keyboard.press("Shift+N")  # skipped: saved, while the page asks how far all images are
     expect(page.locator("#name")).to_contain_text("2 of 8")
     expect(page.locator("#progress")).to_have_text("0 of 8 done, 1 skipped")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.page import Page, drag, expect
+from tests.support.page import Page, answer_from_before_a_save, drag, expect
 
 pytestmark = pytest.mark.slow
 
@@ -56,3 +56,16 @@ def test_a_click_draws_the_mask_again(empty: Page, reviewing: str, reviewed: Pat
     assert drawn.value.ok
     expect(empty.locator("#objects li")).to_have_count(1)
     expect(empty.locator("#objects")).not_to_contain_text("asking")
+
+
+def test_an_answer_from_before_a_decision_does_not_undo_it(empty: Page, reviewing: str) -> None:
+    empty.goto(reviewing)
+    progress = empty.locator("#progress")
+    expect(progress).to_contain_text(" of ")
+    num_done = int(progress.inner_text().split()[0])
+    answer_from_before_a_save(empty, asked="**/v1/review", saved="**/v1/review/*")
+    with empty.expect_response("**/v1/review"):
+        empty.keyboard.press("Delete")
+    expect(empty.locator("#saved")).to_have_text("all saved")
+    empty.wait_for_timeout(500)  # the page reads the answer
+    expect(progress).to_contain_text(f"{num_done + 1} of ")
