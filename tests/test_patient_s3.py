@@ -47,7 +47,7 @@ def test_reading_and_writing_wait_until_it_answers(service: FaultyS3, answers: s
     comes_back(service, 2)
     start = time.monotonic()
     assert read_bytes("s3://data/there.png") == b"pixels"
-    assert 1.5 < time.monotonic() - start < 20
+    assert 1.5 < time.monotonic() - start < 60
     assert service.num_refused > 2
 
     service.answers = answers
