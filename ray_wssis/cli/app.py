@@ -12,6 +12,7 @@ from ray_wssis.cli.compare import compare_command
 from ray_wssis.cli.doctor import doctor
 from ray_wssis.cli.plan import plan_command
 from ray_wssis.cli.sentences import Sentences
+from ray_wssis.cli.suggest import suggest_command
 from ray_wssis.cli.tag import tag_command
 
 COMMANDS = "ray_wssis.commands"  # entry points of packages above this one
@@ -45,6 +46,7 @@ app.command("audit")(audit_command)
 app.command("compare")(compare_command)
 app.command("budget")(budget_command)
 app.command("annotate")(annotate)
+app.command("suggest")(suggest_command)
 app.command("tag")(tag_command)
 app.command("doctor")(doctor)
 app.command("import-checkpoint")(model.import_checkpoint)

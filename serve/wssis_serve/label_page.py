@@ -25,6 +25,10 @@ def label_page_command(
         str | None,
         typer.Option(help="COCO file of the labels, read first; default IMAGES/labels.json."),
     ] = None,
+    suggestions: Annotated[
+        str | None,
+        typer.Option(help="File that `wssis suggest` wrote: objects to accept with one key each."),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 for all, which needs a token.")
     ] = "127.0.0.1",
@@ -42,7 +46,7 @@ def label_page_command(
             f"--host {host} can be reached from other machines, and there is no token. Put one "
             f"into the environment as {TOKEN_VARIABLE}"
         )
-    api, queue = label_page(config, classes)
+    api, queue = label_page(config, classes, suggestions)
     with open_socket(host, port) as listening:
         listening.listen(128)
         typer.echo(f"http://{host}:{port}/ shows the images; press Ctrl-C to stop")
@@ -53,9 +57,12 @@ def label_page_command(
         typer.echo(line)
 
 
-def label_page(config: ServeConfig, classes: str | None) -> tuple[Any, Any]:
+def label_page(
+    config: ServeConfig, classes: str | None, suggestions: str | None = None
+) -> tuple[Any, Any]:
     """The application, and the `Queue` in it.  Raises ValueError for what cannot be labelled."""
     from ray_wssis.data.coco.read import read_categories
+    from ray_wssis.storage import locate
     from wssis_serve.backend import Backend
     from wssis_serve.http.api import create_api
     from wssis_serve.labelling.queue import Queue, labels_file
@@ -63,7 +70,9 @@ def label_page(config: ServeConfig, classes: str | None) -> tuple[Any, Any]:
     assert config.queue is not None
     file = labels_file(config.queue, config.labels)
     known = read_categories(file) if file.exists() else ()
-    queue = Queue(config.queue, config.labels, named(classes, known))
+    if suggestions is not None and not known:
+        known = read_categories(locate(suggestions))
+    queue = Queue(config.queue, config.labels, named(classes, known), suggestions)
     alone = Alone(queue)
     backend = Backend(student=alone, labeller=None, coordinator=alone, timeout_s=config.timeout_s)
     return create_api(config, backend), queue

@@ -9,7 +9,8 @@ from ray_wssis.data.builtin.shapes import CATEGORIES, write_shapes
 from ray_wssis.data.class_maps.tags import read_tags
 from ray_wssis.data.images.folder import read_images
 from ray_wssis.data.problem import Problems
-from ray_wssis.recipes.tag import IMAGES, TAGS, TagConfig, tag
+from ray_wssis.instance.detections import IMAGES
+from ray_wssis.recipes.tag import TAGS, TagConfig, tag
 from ray_wssis.run import ROWS
 from ray_wssis.streaming.table import read_rows
 from tests.support.in_process import refuse_work, stream_here

@@ -10,6 +10,7 @@ from ray_wssis.data.coco.place import Place
 from ray_wssis.data.problem import Problems, Severity
 from ray_wssis.data.records import Click, Point
 from ray_wssis.data.survey.annotation import Annotation
+from ray_wssis.data.survey.suggestions import is_suggested
 from ray_wssis.data.survey.survey import Survey
 
 
@@ -32,6 +33,9 @@ class AnnotationChecker:
 
     def check(self, annotations: list[Any]) -> None:
         for number, where, entry in self.problems.entries(annotations, "annotations", "annotation"):
+            if is_suggested(entry):
+                self.survey.add_suggestion()
+                continue
             image = self.problems.number(entry, "image_id", where)
             category = self.problems.number(entry, "category_id", where)
             if category is not None and category not in self.categories:

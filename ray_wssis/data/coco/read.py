@@ -10,6 +10,8 @@ points off it are `"negative_points": [[x, y], ...]`.
 An image may carry `"annotated"`, the part that somebody looked at (polygons, an RLE, true for all
 of it, false for nothing), and `"tags"`, names or ids of the categories that it shows.
 
+An annotation with `"suggested": true` comes from a network, nobody accepted it, and it is left out.
+
 The first fatal problem is raised, unless the caller gives a list: then annotations that cannot be
 used are noted there and left out.  `wssis data check` lists all of them.
 """
@@ -32,6 +34,7 @@ from ray_wssis.data.coco.objects import ObjectReader
 from ray_wssis.data.coco.outlines import Fault, OutlineError, is_blank, read_corner
 from ray_wssis.data.records import Category, Records
 from ray_wssis.data.survey.points import FRACTIONS
+from ray_wssis.data.survey.suggestions import is_suggested
 from ray_wssis.data.survey.survey import Survey
 
 logger = logging.getLogger(__name__)
@@ -121,12 +124,12 @@ def records_from_coco(
 
     The lists are gone through several times, and may be those of `open_coco`.
     """
-    categories = _categories(data["categories"])
+    categories, survey = _categories(data["categories"]), survey or Survey()
     found = read_images(data["images"], str(images), categories)
     reader = ObjectReader(
         found,
         categories,
-        survey or Survey(),
+        survey,
         _repeated_ids(data["annotations"]),
         boxes_as_points=boxes_as_points,
         point_suffices=point_suffices,
@@ -134,6 +137,9 @@ def records_from_coco(
     )
     _check_class_ids(data["annotations"], {category.id for category in categories})
     for annotation in data["annotations"]:
+        if is_suggested(annotation):
+            survey.add_suggestion()
+            continue
         try:
             reader.read(annotation)
         except ValueError as error:

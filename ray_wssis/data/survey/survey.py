@@ -13,6 +13,7 @@ from ray_wssis.data.survey.doubles import DoubleSurvey
 from ray_wssis.data.survey.outlines import OutlineSurvey
 from ray_wssis.data.survey.points import PointSurvey
 from ray_wssis.data.survey.quarter import QuarterSurvey
+from ray_wssis.data.survey.suggestions import SuggestionSurvey
 
 
 class Part(Protocol):
@@ -32,6 +33,7 @@ class Survey:
 
     def __init__(self) -> None:
         self.outlines = OutlineSurvey()
+        self.suggestions = SuggestionSurvey()
         self.parts: list[Part] = [
             CrowdSurvey(),
             self.outlines,
@@ -50,7 +52,12 @@ class Survey:
         """See the annotation `number`, whose outline cannot be used."""
         self.outlines.add_fault(number, error.fault, str(error))
 
+    def add_suggestion(self) -> None:
+        """See an annotation that is left out because nobody has accepted it."""
+        self.suggestions.number += 1
+
     def findings(self, categories: Mapping[int, str]) -> Iterator[Problem]:
         """Yield the findings; `categories` are the names by id."""
         for part in self.parts:
             yield from part.findings(categories)
+        yield from self.suggestions.findings()

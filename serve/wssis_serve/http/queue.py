@@ -9,7 +9,7 @@ from PIL import Image
 
 from ray_wssis.data.images.read import ImageError, decode_image, read_bytes
 from wssis_serve.errors import unprocessable
-from wssis_serve.http.schemas import LabelsIn, LabelsOut, QueueOut
+from wssis_serve.http.schemas import LabelsIn, LabelsOut, QueueOut, SuggestionsOut
 from wssis_serve.http.state import backend_of
 
 SHOWN = {  # by a browser, as they are; others are sent as PNG
@@ -48,6 +48,12 @@ async def save_labels(request: Request, name: str, wanted: LabelsIn) -> LabelsOu
     values = wanted.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     values |= {"window": wanted.window}
     return LabelsOut.model_validate(await backend_of(request).queue("save", name, values))
+
+
+@routes.get("/v1/queue/suggestions/{name:path}")
+async def read_suggestions(request: Request, name: str) -> SuggestionsOut:
+    """Objects of an image for a person to accept, from the operator's file of suggestions."""
+    return SuggestionsOut.model_validate(await backend_of(request).queue("suggested", name))
 
 
 @routes.get("/v1/queue/file", response_class=Response)

@@ -245,6 +245,7 @@ class QueueOut(BaseModel):
     id: str = Field(description="Of the labels, for copies of them")
     classes: list[QueuedClass]
     images: list[QueuedImage]
+    has_suggestions: bool = Field(description="Of a file; a student may suggest objects besides")
 
 
 class RunLengths(BaseModel):
@@ -283,6 +284,10 @@ class LabelsOut(BaseModel):
     revision: str
     state: LabelState
     objects: list[dict[str, Any]] = Field(description="Annotations, masks as run lengths")
+
+
+class SuggestionsOut(BaseModel):
+    objects: list[dict[str, Any]] = Field(description="Annotations with masks, scores and points")
 
 
 class SuspectOut(BaseModel):

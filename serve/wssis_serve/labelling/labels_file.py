@@ -21,6 +21,7 @@ from ray_wssis.data.coco.read import Rejected, records_from_coco
 from ray_wssis.data.coco.write import coco_annotations, coco_categories, compact
 from ray_wssis.data.images.names import locate_images
 from ray_wssis.data.records import Category, Object, Record, named
+from ray_wssis.data.survey.suggestions import is_suggested
 from ray_wssis.storage import write_atomically
 
 Entry = dict[str, Any]  # of an image or an annotation
@@ -105,6 +106,10 @@ class LabelsFile:
         for entry in data["annotations"]:
             number = whole_number(entry, "id", "an annotation")
             image = whole_number(entry, "image_id", f"annotation {number}")
+            if is_suggested(entry):
+                raise ValueError(
+                    f"annotation {number} is a suggestion, no label; give the file as --suggestions"
+                )
             self.annotations.setdefault(image, []).append(entry)
             highest = max(highest, number)
         self.next_annotation = highest + 1

@@ -17,6 +17,7 @@ from wssis_serve.config import ServeConfig
 from wssis_serve.engines.models import classes_of, find_models
 from wssis_serve.errors import ApiError, unprocessable
 from wssis_serve.labelling.labels_file import LabelsFile, Shown, State
+from wssis_serve.labelling.suggestions import Suggestions
 
 LABELS = "labels.json"  # in the folder of the images
 AGAIN_AFTER = 5.0  # seconds, when labels could not be written
@@ -29,9 +30,13 @@ class Queue:
     """
 
     def __init__(
-        self, images: str, labels: str | None, categories: Sequence[Category] = ()
+        self,
+        images: str,
+        labels: str | None,
+        categories: Sequence[Category] = (),
+        suggestions: str | None = None,
     ) -> None:
-        """Raises ValueError for a folder without images, and as `LabelsFile`."""
+        """Raises ValueError for a folder without images, and as `LabelsFile` and `Suggestions`."""
         self.folder = str(locate(images))
         self.names = list_images(self.folder)
         if not self.names:
@@ -41,6 +46,10 @@ class Queue:
         self.labels = LabelsFile(self.file, self.folder, categories)
         if not self.labels.categories:
             raise ValueError(f"{self.file}: there are no classes; name some to label")
+        self.suggestions: Suggestions | None = None
+        if suggestions is not None:
+            offered, known = locate(suggestions), self.labels.categories
+            self.suggestions = Suggestions(offered, self.folder, known)
         self.lock = RLock()
         self.last: dict[str, tuple[str, float]] = {}  # who saved an image last, and when
 
@@ -60,6 +69,7 @@ class Queue:
                     }
                     for name in self.names
                 ],
+                "has_suggestions": self.suggestions is not None,
             }
 
     def get(self, name: str) -> dict[str, Any]:
@@ -68,6 +78,12 @@ class Queue:
             self.check(name)
             self.labels.refresh()
             return self.labels.shown(name)._asdict()
+
+    def suggested(self, name: str) -> dict[str, Any]:
+        """The objects of an image that a file of suggestions has."""
+        with self.lock:
+            self.check(name)
+        return {"objects": [] if self.suggestions is None else self.suggestions.of(name)}
 
     def whole(self) -> bytes:
         """The COCO file."""

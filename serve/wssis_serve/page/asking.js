@@ -1,6 +1,6 @@
 // Questions to the server about the images of a session, and what becomes of the answers.
 
-import { question } from "./labels.js";
+import { question, storedSuggestion } from "./labels.js";
 import { readMask } from "./masks.js";
 import { askToken, complain, say } from "./messages.js";
 import { Server } from "./server.js";
@@ -35,7 +35,7 @@ export class Asking {
     if (!takesPoints && models.length) say("No teacher is served here: points are kept, but get no masks.");
   }
 
-  // Ask the student about an image, once.
+  // Ask what the student finds in an image, once.
   suggest(image) {
     return (image.suggesting ??= this.#askStudent(image));
   }
@@ -45,15 +45,27 @@ export class Asking {
     try {
       await this.knowModels();
       if (!session.findsObjects) return;
-      const answer = await this.server.segment(image.file, LOWEST_SCORE);
-      checkSize(image, answer.image);
-      image.suggestions = answer.instances.map(suggestion).sort(byScore);
+      const found = session.queue?.hasSuggestions ? await this.#stored(image) : await this.#segment(image);
+      image.suggestions = found.sort(byScore);
       if (image === session.image) say(`The student found ${session.shown.length} objects.`);
     } catch (error) {
       image.suggesting = null; // asked again when it is displayed again
       complain(`${image.name}: ${error.message}`);
     }
     this.onChange();
+  }
+
+  async #segment(image) {
+    const answer = await this.server.segment(image.file, LOWEST_SCORE);
+    checkSize(image, answer.image);
+    return answer.instances.map(suggestion);
+  }
+
+  async #stored(image) {
+    const { objects } = await this.server.suggestions(image.name);
+    const found = objects.map(storedSuggestion);
+    for (const { mask } of found) checkSize(image, mask);
+    return found;
   }
 
   // Ask for the masks of all pending points; points clicked in the meantime are in the next request.

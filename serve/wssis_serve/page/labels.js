@@ -68,7 +68,7 @@ export class LabelledImage {
   open(threshold) {
     const open = new Set(this.suggestions.filter((suggestion) => suggestion.score >= threshold));
     for (const { suggestion } of this.objects) open.delete(suggestion);
-    for (const { point, categoryId } of this.objects.filter((object) => object.point)) {
+    for (const { point, categoryId } of this.objects.filter((object) => object.point && !object.suggestion)) {
       const around = [...open].filter(
         (suggestion) => suggestion.categoryId === categoryId && contains(suggestion.mask, ...point),
       );
@@ -112,11 +112,11 @@ export function pointedObject(categoryId, point) {
   return { key: ++lastKey, categoryId, point, clicks: [], answer: { state: "pending" } };
 }
 
-// An object whose mask the student drew and a person accepted, without a point.
+// An object whose mask the student drew and a person accepted.
 export function acceptedObject(suggestion) {
-  const { categoryId, mask, score } = suggestion;
+  const { categoryId, mask, score, point = null } = suggestion;
   const answer = { state: "mask", mask, score, expectedIou: null, flags: [] };
-  return { key: ++lastKey, categoryId, point: null, clicks: [], suggestion, answer };
+  return { key: ++lastKey, categoryId, point, clicks: [], suggestion, answer };
 }
 
 // An object of which a person drew the mask; it keeps the point and the clicks that it had.
@@ -135,6 +135,11 @@ export function storedObject(entry) {
     : { state: "point", mask };
   const clicks = [...on.map(clickAt(true)), ...off.map(clickAt(false))];
   return { key: ++lastKey, categoryId, point, clicks, answer };
+}
+
+// An object that a file suggests.
+export function storedSuggestion({ category_id: categoryId, segmentation, bbox, area, score, point }) {
+  return { categoryId, score, point, mask: readMask({ rle: segmentation, bbox, area }) };
 }
 
 const clickAt = (positive) => ([x, y]) => ({ x, y, positive });

@@ -23,7 +23,8 @@ export class Queue {
 
   // Read the list, and save what an earlier page could not.
   async open() {
-    const { id, classes, images } = await this.server.queue();
+    const { id, classes, images, has_suggestions: hasSuggestions } = await this.server.queue();
+    this.hasSuggestions = hasSuggestions;
     this.drafts = new Drafts(id);
     this.session.classes = classes.map(({ id: category_id, name }) => ({ category_id, name }));
     this.session.images = images.map(({ name, state, num_objects: numStored }, i) => {

@@ -66,6 +66,11 @@ export class Server {
     return this.#ask(`v1/queue/labels/${inAddress(name)}`);
   }
 
+  // What a file of the operator suggests for an image.
+  suggestions(name) {
+    return this.#ask(`v1/queue/suggestions/${inAddress(name)}`);
+  }
+
   async saveLabels(name, labels) {
     return (await this.#answer(`v1/queue/labels/${inAddress(name)}`, asJson(labels))).json();
   }

@@ -25,9 +25,9 @@ export const session = {
   get object() {
     return this.objects.find((object) => object.key === this.selected);
   },
-  // True if a student proposes objects: in a review, and without a model, none does.
+  // True if a student suggests objects, now or in a file: in a review none does.
   get findsObjects() {
-    return this.models.length > 0 && !this.queue?.isReview;
+    return Boolean(this.queue?.hasSuggestions) || (this.models.length > 0 && !this.queue?.isReview);
   },
   // The colour of what is drawn next.
   get colour() {

@@ -35,6 +35,11 @@ def test_a_good_file_with_masks_and_points_has_no_finding() -> None:
     assert findings(coco({"segmentation": SQUARE}, {"point": [5.9, 3.9]} | clicks)) == []
 
 
+def test_suggestions_are_counted_and_not_checked() -> None:
+    data = coco({"segmentation": SQUARE}, {"suggested": True}, {"suggested": True, "point": "x"})
+    assert findings(data) == [("warning", "suggestions", "annotations")]
+
+
 def test_every_bad_extra_point_is_found() -> None:
     clicks = {"extra_points": [[9, 9], [1, 1], "x"], "negative_points": [[6, 0]]}
     found = check_coco(coco({"segmentation": SQUARE, "point": [2, 2]} | clicks))

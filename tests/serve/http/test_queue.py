@@ -35,6 +35,8 @@ def test_an_image_is_read_and_its_labels_are_saved(make_api: MakeApi, tmp_path: 
     assert saved.status_code == 200
     assert client.get("/v1/queue/labels/a.jpg").json() == saved.json()
     assert client.get("/v1/queue/file").content == (tmp_path / "labels.json").read_bytes()
+    suggested = client.get("/v1/queue/suggestions/a.jpg").json()
+    assert (listed["has_suggestions"], suggested) == (False, {"objects": []})
     wanted["objects"] = []
     refused = client.post("/v1/queue/labels/a.jpg", json=wanted)
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
@@ -49,6 +51,7 @@ def test_pages_of_other_sites_can_do_nothing(make_api: MakeApi, tmp_path: Path) 
         ("GET", "/v1/queue/file"),
         ("GET", "/v1/queue/images/a.jpg"),
         ("GET", "/v1/queue/labels/a.jpg"),
+        ("GET", "/v1/queue/suggestions/a.jpg"),
         ("POST", "/v1/queue/labels/a.jpg"),
     ]
     for method, path in routes:

@@ -1,11 +1,13 @@
 """A browser, and servers for it: real clicks, keys, HTTP and networks."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright import sync_api as playwright
@@ -13,7 +15,9 @@ from wssis_serve.config import ServeConfig
 from wssis_serve.http.api import create_api
 from wssis_serve.label_page import label_page
 
+from ray_wssis import masks
 from ray_wssis.data.builtin.shapes import draw_image
+from ray_wssis.data.coco.write import coco_mask
 from tests.serve.conftest import backend_here, listening
 from tests.support.page import TOKEN, Page, drop, expect
 from tests.support.reviews import write_review
@@ -74,6 +78,37 @@ def from_nothing(queue_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def suggesting(queue_folder: Path) -> Iterator[str]:
+    """The same with a file of suggestions: squares in the first image, two sure and one not."""
+    file = queue_folder.parent / "suggestions.json"
+    write_suggestions(file, "0 ü#?.png", [(20, 0.9), (70, 0.8), (120, 0.1)])
+    labels = queue_folder / "accepted.json"
+    config = ServeConfig(model=str(queue_folder), queue=str(queue_folder), labels=str(labels))
+    api, _ = label_page(config, None, str(file))
+    with listening(api) as url:
+        yield url
+
+
+def write_suggestions(file: Path, name: str, squares: list[tuple[int, float]]) -> None:
+    """Write what suggests dogs of 30 x 30 pixels on a diagonal of an image of 160 x 160 pixels."""
+    annotations = []
+    for number, (start, score) in enumerate(squares, start=1):
+        mask = np.zeros((160, 160), dtype=bool)
+        mask[start : start + 30, start : start + 30] = True
+        annotations.append(
+            {
+                **{"id": number, "image_id": 1, "category_id": 2, "suggested": True},
+                **{"score": score, "point": [start + 10.5, start + 10.5]},
+                **coco_mask(masks.encode(mask), 160, 160),
+            }
+        )
+    image = {"id": 1, "file_name": name, "width": 160, "height": 160, "annotated": False}
+    categories = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    data = {"images": [image], "annotations": annotations, "categories": categories}
+    file.write_text(json.dumps(data))
+
+
+@pytest.fixture(scope="module")
 def reviewed(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with masks to review."""
     run = shutil.copytree(run_folder, tmp_path_factory.mktemp("reviewed") / "run")
@@ -98,6 +133,7 @@ def browser(
     forgetful: str,
     queued: str,
     from_nothing: str,
+    suggesting: str,
     reviewing: str,
 ) -> Iterator[Any]:
     """A headless browser; started after the servers, as no event loop can start while it runs."""

@@ -153,3 +153,32 @@ def test_strokes_are_drawn_and_vertices_moved_by_keys(page: Page, queue_folder: 
     assert row[0] == pytest.approx(80, abs=4)
     assert row[-1] - row[0] > 10
     assert shape(stroke.mask)[80, row[0] : row[-1] + 1].all()
+
+
+def test_suggestions_of_a_file_are_accepted_with_their_points(
+    empty: Page, suggesting: str, queue_folder: Path
+) -> None:
+    empty.goto(suggesting)
+    expect(empty.locator("#found li")).to_have_count(2)  # the third is below the threshold
+    empty.locator("#found .line").first.dblclick()
+    expect(empty.locator("#objects li")).to_have_count(1)
+    expect(empty.locator("#found li")).to_have_count(1)
+    expect(empty.locator("#saved")).to_have_text("all saved")
+    file = queue_folder / "accepted.json"
+    [record] = read_coco(str(file), "")
+    [obj] = record.objects
+    wanted = np.zeros((160, 160), dtype=bool)
+    wanted[20:50, 20:50] = True
+    assert obj.mask is not None
+    assert (shape(obj.mask) == wanted).all()
+    assert (obj.point, obj.label) == ((30.5, 30.5), 1)
+    assert json.loads(file.read_text())["annotations"][0]["score"] == 0.9
+
+    empty.reload()
+    expect(empty.locator("#objects li")).to_have_count(1)
+    expect(empty.locator("#found li")).to_have_count(1)
+    empty.keyboard.press("d")  # the second is no object, and the image is done
+    expect(empty.locator("#name")).to_contain_text("2 of 8")
+    expect(empty.locator("#found li")).to_have_count(0)
+    expect(empty.locator("#saved")).to_have_text("all saved")
+    assert len(json.loads(file.read_text())["annotations"]) == 1
