@@ -50,7 +50,7 @@ LAYERS = {  # a module imports from its own line and from the lines above
         {"cvat"},
         {"roots", "backend"},
         {"engines"},
-        {"http", "label_studio"},
+        {"http", "label_studio", "x_anylabeling"},
         {"replicas", "bulk", "labelling"},
         {"coordinator", "ingress"},
         {"app"},

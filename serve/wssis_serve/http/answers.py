@@ -5,6 +5,7 @@ A mask is decoded only within its box, so an answer with hundreds of them needs 
 
 import base64
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -12,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ray_wssis.data.class_maps.png import decode
 from ray_wssis.data.coco.write import coco_mask
 from ray_wssis.data.records import Category
-from ray_wssis.masks import area, bounding_box, run_lengths
+from ray_wssis.masks import area, bounding_box, encode, run_lengths
 from wssis_serve.http.schemas import (
     ImageOut,
     InstanceOut,
@@ -25,7 +27,7 @@ from wssis_serve.http.schemas import (
     Rle,
     SegmentOut,
 )
-from wssis_serve.segmented import Instance, Segmented
+from wssis_serve.segmented import Instance, Mapped, Segmented
 
 
 def segment_answer(found: Segmented, wanted: MaskFormat) -> SegmentOut:
@@ -77,6 +79,19 @@ def coco_answer(found: Segmented, file_name: str) -> dict[str, Any]:
         "annotations": annotations,
         "categories": [class_entry(category) for category in found.categories],
     }
+
+
+def masks_of(answer: Segmented | Mapped) -> Iterator[tuple[int, float, bytes]]:
+    """Yield label, score and mask of each instance that has one; of a class map, label, confidence
+    and mask of each class."""
+    if isinstance(answer, Mapped):
+        labels = decode(answer.class_map)
+        for shown in answer.shown:
+            yield shown.label, shown.confidence, encode(labels == shown.label)
+        return
+    for instance in answer.instances:
+        if instance.mask is not None:
+            yield instance.label, instance.score, instance.mask
 
 
 def rounded(value: float | None) -> float | None:

@@ -17,6 +17,7 @@ from wssis_serve.http.guard import Guard
 from wssis_serve.http.parameters import check_query
 from wssis_serve.http.state import set_state
 from wssis_serve.label_studio import routes as label_studio
+from wssis_serve.x_anylabeling import routes as x_anylabeling
 
 TOKEN = HTTPBearer(auto_error=False, description="Where the server has a token")
 
@@ -49,6 +50,6 @@ def bare_api() -> FastAPI:
         api.include_router(
             concern.routes, responses=ERRORS, dependencies=[Depends(check_query), Security(TOKEN)]
         )
-    for concern in (health, page, label_studio):
+    for concern in (health, page, label_studio, x_anylabeling):
         api.include_router(concern.routes, responses=ERRORS)
     return api

@@ -1,12 +1,13 @@
 """Images and parameters out of the body of a request."""
 
+import base64
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
-from wssis_serve.errors import ApiError
+from wssis_serve.errors import ApiError, unprocessable
 from wssis_serve.http.errors import in_words
 
 FORM_FIELD_BYTES = 1_000_000
@@ -43,6 +44,17 @@ async def read_image(request: Request) -> tuple[bytes | None, str, dict[str, Any
         if upload is not None:
             raise ApiError(400, "bad_request", "the field `image` is text; send a file")
         return None, "", fields
+
+
+def from_data_uri(text: str) -> bytes:
+    """The bytes in a `data:` URI, or in base64 alone.  Raises ApiError for anything else."""
+    head, comma, body = text.rpartition(",")
+    if comma and not (head.startswith("data:") and head.endswith(";base64")):
+        raise unprocessable("a data: URI without base64; wanted: data:image/png;base64,...")
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError as error:
+        raise unprocessable(f"a data: URI that is not base64 ({error})") from error
 
 
 def in_form(values: list[Any]) -> Any:

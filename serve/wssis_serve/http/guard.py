@@ -24,6 +24,7 @@ from wssis_serve.errors import ApiError
 from wssis_serve.request_id import is_request_id
 
 OPEN = ("/", "/healthz", "/readyz", "/health")  # and everything below /page/
+WITH_IMAGE = ("/x-anylabeling/v1/predict",)  # in JSON
 THIS_MACHINE = ("localhost", "127.0.0.1", "[::1]")
 MEGABYTE = 1_000_000
 MAX_JSON = 4.0  # megabytes
@@ -116,7 +117,7 @@ class Guard:
         headers = exchange.headers
         if self.token is None:
             _check_host(headers.get("host", ""), headers.get("origin"), self.config.hosts)
-        elif not hmac.compare_digest(_shown_token(headers.get("authorization", "")), self.token):
+        elif not hmac.compare_digest(_shown_token(headers), self.token):
             raise _unauthorized("authentication required: send `Authorization: Bearer <token>`")
 
     @contextmanager
@@ -187,7 +188,9 @@ class Exchange:
         self.client: str = scope["client"][0] if scope.get("client") else ""
         self.refusal: ApiError | None = None
         megabytes = config.max_megabytes
-        if "json" in self.headers.get("content-type", ""):
+        if self.path in WITH_IMAGE:
+            megabytes *= 4 / 3  # base64
+        elif "json" in self.headers.get("content-type", ""):
             megabytes = min(megabytes, MAX_JSON)  # it is parsed in the way of everybody else
         self.megabytes, self.max_bytes = megabytes, int(megabytes * MEGABYTE)
         self._receive = receive
@@ -290,9 +293,11 @@ def _check_host(host: str, origin: str | None, hosts: tuple[str, ...]) -> None:
         )
 
 
-def _shown_token(authorization: str) -> bytes:
-    """The token in the header; empty, which no token is, if there is none."""
-    scheme, _, credentials = authorization.partition(" ")
+def _shown_token(headers: Headers) -> bytes:
+    """The token in the headers; empty, which no token is, if there is none."""
+    if "token" in headers:  # of X-AnyLabeling
+        return headers["token"].strip().encode("latin-1")
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip().encode("latin-1")
     if scheme.lower() == "basic":

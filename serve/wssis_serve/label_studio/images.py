@@ -3,7 +3,6 @@
 A name is looked up in the folders that the operator allowed; URLs are never fetched.
 """
 
-import base64
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from upath import UPath
@@ -11,6 +10,7 @@ from upath import UPath
 from wssis_serve.config import ServeConfig
 from wssis_serve.engines.images import check
 from wssis_serve.errors import ApiError, unprocessable
+from wssis_serve.http.forms import from_data_uri
 from wssis_serve.roots import resolve
 
 MEGABYTE = 1_000_000
@@ -22,19 +22,8 @@ def checked_image(name: str, config: ServeConfig) -> tuple[bytes, tuple[int, int
 
     Raises ApiError when it may not be read, does not exist, or is not an accepted image.
     """
-    data = embedded(name) if name.startswith("data:") else read_file(name, config)
+    data = from_data_uri(name) if name.startswith("data:") else read_file(name, config)
     return data, check(data, config.max_megapixels)
-
-
-def embedded(uri: str) -> bytes:
-    """The bytes in a `data:` URI."""
-    head, _, body = uri.partition(",")
-    if not head.endswith(";base64"):
-        raise unprocessable("a data: URI without base64; wanted: data:image/png;base64,...")
-    try:
-        return base64.b64decode(body, validate=True)
-    except ValueError as error:
-        raise unprocessable(f"a data: URI that is not base64 ({error})") from error
 
 
 def read_file(name: str, config: ServeConfig) -> bytes:

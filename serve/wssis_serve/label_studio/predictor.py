@@ -3,15 +3,13 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ray_wssis import masks
-from ray_wssis.data.class_maps.png import decode
 from wssis_serve.backend import Backend
 from wssis_serve.config import ServeConfig
 from wssis_serve.errors import ApiError, unprocessable
+from wssis_serve.http.answers import masks_of
 from wssis_serve.label_studio.brush import to_brush
 from wssis_serve.label_studio.choices import chosen_tags
 from wssis_serve.label_studio.images import checked_image
@@ -100,7 +98,6 @@ class Predictor:
 def brush_regions(answer: Segmented | Mapped, tags: Tags) -> list[Region]:
     """The masks of the classes that the brush has; of a class map, one for each class."""
     width, height = answer.image.width, answer.image.height
-    found = class_masks(answer) if isinstance(answer, Mapped) else instance_masks(answer)
     return [
         {
             "id": uuid.uuid4().hex[:10],
@@ -117,20 +114,6 @@ def brush_regions(answer: Segmented | Mapped, tags: Tags) -> list[Region]:
                 "brushlabels": [answer.categories[label].name],
             },
         }
-        for label, score, mask in found
+        for label, score, mask in masks_of(answer)
         if answer.categories[label].name in tags.class_names
     ]
-
-
-def instance_masks(answer: Segmented) -> Iterator[tuple[int, float, bytes]]:
-    """Label, score and mask of each instance that has one."""
-    for instance in answer.instances:
-        if instance.mask is not None:
-            yield instance.label, instance.score, instance.mask
-
-
-def class_masks(answer: Mapped) -> Iterator[tuple[int, float, bytes]]:
-    """Label, confidence and mask of each class that is shown."""
-    labels = decode(answer.class_map)
-    for shown in answer.shown:
-        yield shown.label, shown.confidence, masks.encode(labels == shown.label)
