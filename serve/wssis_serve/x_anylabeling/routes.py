@@ -97,7 +97,7 @@ async def predict(request: Request, wanted: PredictIn) -> JSONResponse:
 
 
 async def found(request: Request, image: bytes, params: Params) -> dict[str, Any]:
-    """What the student finds; a semantic one knows no threshold."""
+    """The objects that the student finds; a semantic one knows no threshold."""
     backend = backend_of(request)
     is_semantic = (await backend.models())["kind"] == Kind.SEMANTIC
     threshold = None if is_semantic else params.conf_threshold or None
