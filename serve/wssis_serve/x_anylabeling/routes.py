@@ -19,6 +19,7 @@ from ray_wssis.data.records import Click
 from wssis_serve.engines.images import check
 from wssis_serve.errors import unprocessable
 from wssis_serve.http.forms import from_data_uri
+from wssis_serve.http.schemas import Place
 from wssis_serve.http.state import backend_of, config_of
 from wssis_serve.segmented import Instance, Kind, PointQuery, Question, Segmented
 from wssis_serve.x_anylabeling.shapes import UNNAMED, found_shapes, outlined
@@ -32,7 +33,7 @@ routes = APIRouter(prefix="/x-anylabeling", tags=["X-AnyLabeling"])
 
 class PointMark(BaseModel):
     type: Literal["point"]
-    data: tuple[float, float] = Field(description="x and y")
+    data: Place = Field(description="x and y")
     label: int = Field(default=1, description="1: on the object, 0: off it")
 
 

@@ -129,6 +129,7 @@ def test_clicks_draw_the_best_mask_of_all_classes_and_the_person_names_it(
     [
         ({"params": {"marks": []}}, 422, "no point is on an object"),
         ({"params": {"marks": [{"type": "rectangle", "data": [1, 2, 3, 4]}]}}, 422, "boxes"),
+        ({"params": {"marks": [{"type": "point", "data": [161, 5]}]}}, 422, "outside"),
         ({"model": "yolo"}, 422, "student"),
         ({"image": "data:image/png,abc"}, 422, "without base64"),
         ({"image": base64.b64encode(b"no image").decode()}, 415, "image"),
