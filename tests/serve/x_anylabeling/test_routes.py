@@ -27,9 +27,10 @@ ON_SHAPE = [64, 133]
 Json = dict[str, Any]
 
 
-@pytest.fixture
-def client(make_api: MakeApi) -> Iterator[TestClient]:
-    with TestClient(make_api(), LOCAL, headers=NO_KEY) as client:
+@pytest.fixture(scope="module")
+def client(run_folder: Path) -> Iterator[TestClient]:
+    config = ServeConfig(model=str(run_folder))
+    with TestClient(create_api(config, backend_here(config)), LOCAL, headers=NO_KEY) as client:
         yield client
 
 
@@ -143,15 +144,14 @@ def test_what_cannot_be_answered_is_an_error_in_words(
     assert words in answer.json()["error"]["message"]
 
 
-def test_an_image_may_be_as_large_as_elsewhere(make_api: MakeApi) -> None:
+def test_an_image_may_be_as_large_as_elsewhere(client: TestClient, make_api: MakeApi) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1200, 1200, 3), dtype=np.uint8)
     _, encoded = cv2.imencode(".png", noise)
     assert len(encoded) > 4_000_000  # the limit of other bodies of JSON
-    with TestClient(make_api(), LOCAL, headers=NO_KEY) as client:
-        predict(client, sent(encoded.tobytes(), "student"))
-    with TestClient(make_api(max_megabytes=4), LOCAL, headers=NO_KEY) as client:
-        body = sent(encoded.tobytes(), "student")
-        assert client.post("/x-anylabeling/v1/predict", json=body).status_code == 413
+    body = sent(encoded.tobytes(), "student")
+    predict(client, body)
+    with TestClient(make_api(max_megabytes=4), LOCAL) as narrow:
+        assert narrow.post("/x-anylabeling/v1/predict", json=body).status_code == 413
 
 
 def test_its_key_is_the_token(run_folder: Path) -> None:
