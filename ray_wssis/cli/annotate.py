@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ray_wssis.cli.closing_table import print_closing_table
-from ray_wssis.cli.options import MaxFailures, MinCoverage, RetryFailed
+from ray_wssis.cli.options import MaxFailures, MinCoverage, RetryFailed, WorkerOverrides
 from ray_wssis.config import load_config
 from ray_wssis.logs import begin
 from ray_wssis.session import configure, lasting
@@ -21,14 +21,7 @@ def annotate(
     out: Annotated[
         str, typer.Option("--out", "-o", help="Folder to write labels.json to, a path or a URI.")
     ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="A.B=C",
-            help="Change one value of labelling_workers; may be repeated.",
-        ),
-    ] = None,
+    overrides: WorkerOverrides = None,
     redo: Annotated[
         bool, typer.Option("--redo", help="Remake labels that were made from other inputs.")
     ] = False,

@@ -29,6 +29,14 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="A.B=C", help="Change one value; may be repeated."),
 ]
+WorkerOverrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="A.B=C", help="Change one value of labelling_workers; may be repeated."
+    ),
+]
+AnyModel = Annotated[str, typer.Argument(help="Folder of a trained run, or of a model.")]
+ImageFolder = Annotated[str, typer.Argument(help="Folder of the images, a path or a URI.")]
 PresetName = Annotated[
     Preset | None,
     typer.Option(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ray_wssis.cli.options import AnyModel, ImageFolder, WorkerOverrides
 from ray_wssis.config import load_config
 from ray_wssis.logs import begin
 from ray_wssis.session import configure, lasting
@@ -11,20 +12,15 @@ from ray_wssis.storage import locate
 
 
 def tag_command(
-    run: Annotated[str, typer.Argument(help="Folder of a trained run, or of a model.")],
-    images: Annotated[str, typer.Argument(help="Folder of the images, a path or a URI.")],
+    run: AnyModel,
+    images: ImageFolder,
     out: Annotated[
         str, typer.Option("--out", "-o", help="Folder to write tags.csv to, a path or a URI.")
     ],
     score: Annotated[
         float, typer.Option(min=0.01, max=1, help="Score from which a found object is a tag.")
     ] = 0.5,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="A.B=C", help="Change one value of labelling_workers; repeatable."
-        ),
-    ] = None,
+    overrides: WorkerOverrides = None,
     redo: Annotated[
         bool, typer.Option("--redo", help="Remake tags that were made from other inputs.")
     ] = False,

@@ -1,7 +1,9 @@
 """The objects that a trained student finds in a folder of images that nobody looked at."""
 
+import json
+import logging
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from upath import UPath
 
@@ -9,6 +11,7 @@ from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage
 from ray_wssis.data.images.folder import hash_listing, read_images
 from ray_wssis.data.records import Category, Record, Records
 from ray_wssis.instance.evaluate import find_instances
+from ray_wssis.instance.label import FAILED
 from ray_wssis.instance.segmenter_config import KIND
 from ray_wssis.models.model_folder import categories_of, find_model, hash_model, read_description
 from ray_wssis.one_command import alone_in
@@ -18,6 +21,8 @@ from ray_wssis.streaming.config import LabellingWorkers
 from ray_wssis.streaming.table import RowsById
 
 IMAGES = "images.parquet"
+
+logger = logging.getLogger(__name__)
 
 
 class Student(NamedTuple):
@@ -66,6 +71,7 @@ def detect(
         if isinstance(opened, Artifact):
             return opened
         find(opened, images, student, workers)
+        note_failed(opened)
         write(opened)
         return opened.finish(logs=[ROWS])
 
@@ -86,15 +92,32 @@ def find(stage: Workspace, images: Place, student: Student, workers: LabellingWo
     )
 
 
+def note_failed(stage: Workspace) -> None:
+    """Write the images that failed to `failed.jsonl`, a line of JSON for each, and warn of them."""
+    failed = [
+        {"image_id": record.image_id, "file": record.file, "reason": row["error"]}
+        for record, row in each_image(stage)
+        if row["error"] is not None
+    ]
+    (stage / FAILED).write_text("".join(json.dumps(line) + "\n" for line in failed))
+    if failed:
+        logger.warning("%d images failed and are left out, see %s", len(failed), stage / FAILED)
+
+
 def detections(stage: Workspace, score: float) -> Iterator[tuple[Record, list[Detection]]]:
     """Yield the images that could be read, each with its objects of at least this score."""
+    for record, row in each_image(stage):
+        if row["error"] is None:
+            found = map(Detection, row["label"], row["score"], row["mask"])
+            yield record, [each for each in found if each.score >= score]
+
+
+def each_image(stage: Workspace) -> Iterator[tuple[Record, dict[str, Any]]]:
     rows = RowsById(stage / ROWS, UPath(IMAGES).stem)
     for record in Records.read(stage / IMAGES):
         row = rows.get(record.image_id)
-        if row is None or row["error"] is not None:
-            continue
-        found = map(Detection, row["label"], row["score"], row["mask"])
-        yield record, [each for each in found if each.score >= score]
+        assert row is not None, f"image {record.image_id}"
+        yield record, row
 
 
 def name_below(images: Place, file: str) -> str:

@@ -29,6 +29,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shapes")
     write_shapes(UPath(folder), 3, 0, 64)
     (folder / "images" / "broken.png").write_bytes(b"no image")
+    whole = sorted((folder / "images").glob("0*.png"))[0].read_bytes()
+    (folder / "images" / "torn.png").write_bytes(whole[: len(whole) // 2])
     return folder / "images"
 
 
@@ -62,7 +64,9 @@ def test_everything_found_is_suggested_once_and_nothing_of_it_is_a_label(
         counts = entry["segmentation"]["counts"].encode()
         assert masks.contains(counts, 64, 64, tuple(entry["point"]))
     names = {entry["file_name"] for entry in data["images"]}
-    assert names == {path.name for path in images.iterdir()} - {"broken.png"}
+    assert names == {path.name for path in images.iterdir()} - {"broken.png", "torn.png"}
+    [failed] = map(json.loads, (made / "failed.jsonl").read_text().splitlines())
+    assert UPath(failed["file"]).name == "torn.png"
 
     with caplog.at_level(logging.WARNING):
         read = read_coco(str(made / SUGGESTIONS), str(images))
