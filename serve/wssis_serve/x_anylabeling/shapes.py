@@ -1,7 +1,6 @@
 """Masks as X-AnyLabeling draws them: polygons, several for an object in parts."""
 
 from collections.abc import Iterator
-from itertools import count
 from typing import Any
 
 import cv2
@@ -16,12 +15,12 @@ UNNAMED = "AUTOLABEL_OBJECT"  # X-AnyLabeling asks the person what it is
 
 def found_shapes(found: Segmented | Mapped, tolerance: float) -> list[dict[str, Any]]:
     """All objects, or the classes of a class map, with their names."""
-    size, groups = (found.image.height, found.image.width), count(1)
+    size = found.image.height, found.image.width
     return [
         shape
-        for label, score, mask in masks_of(found)
+        for group, (label, score, mask) in enumerate(masks_of(found), 1)
         for shape in outlined(
-            mask, size, found.categories[label].name, score, tolerance, group=next(groups)
+            mask, size, found.categories[label].name, score, tolerance, group=group
         )
     ]
 
