@@ -10,7 +10,7 @@ import pytest
 from ray_wssis import live_metrics
 from ray_wssis.live_metrics import LabellingMetrics, TrainingMetrics
 
-pytestmark = [pytest.mark.slow, pytest.mark.beside]
+pytestmark = pytest.mark.slow
 
 EXPORTED_WITHIN = 60  # seconds; in the tests Ray collects every four
 AGAIN_EVERY = 2.0  # in proportion

@@ -4,7 +4,24 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
+STEPS = """
+import sys, torch
+from ray_wssis.training.checkpoint import State
+from ray_wssis.training.config import TrainingConfig
+from ray_wssis.training.schedule import build_optimizer
+line = torch.nn.Linear(1, 1)
+config = TrainingConfig(optimizer=sys.argv[1], steps=2, batch_size=1, learning_rate=0.1)
+for _ in range(2):  # the second continues
+    optimizer = build_optimizer(line, config)
+    line(torch.ones(1, 1)).sum().backward()
+    State(line, optimizer, None).update(1)
+    optimizer.zero_grad(set_to_none=True)
+    optimizer.load_state_dict(optimizer.state_dict())
+print("torch._dynamo" in sys.modules)
+"""
 HEAVY = {"torch", "torchvision", "timm", "ray", "pandas", "matplotlib"}  # half a second or more
 
 
@@ -53,6 +70,14 @@ def test_a_network_loads_no_compiler() -> None:
     modules = modules_imported_by(*(f"ray_wssis.{name}" for name in networks))
     assert {"torch", "timm", "torchvision"} <= modules
     assert "torch._dynamo" not in modules
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_steps_of_a_training_load_no_compiler(optimizer: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STEPS, optimizer], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.stdout == "False\n", done.stderr
 
 
 def test_whoever_wants_the_compiler_gets_it() -> None:

@@ -25,6 +25,5 @@ def test_the_code_has_no_lint() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.beside
 def test_the_types_fit() -> None:
     assert not complaints("mypy")

@@ -53,7 +53,7 @@ def warn_of(name: str, licence: str) -> None:
 
 def licence_of(name: str) -> str | None:
     """Return the licence that timm knows for the weights of a network, in small letters."""
-    import timm  # takes seconds
+    from ray_wssis.models.vision import timm  # takes seconds
 
     known = timm.get_pretrained_cfg(name, allow_unregistered=True)
     found = None if known is None else known.license

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from upath import UPath
 
+from ray_wssis.models.compiler import without_compiler
 from ray_wssis.training.folder import STATE
 from ray_wssis.training.running_mean import RunningMean
 
@@ -30,7 +31,8 @@ class State:
 
     def update(self, step: int) -> None:
         """Finish a step whose gradients are there."""
-        self.optimizer.step()
+        with without_compiler():  # torch looks for it at each step
+            self.optimizer.step()
         if self.mean is not None:
             self.mean.update(self.learner, step)
         self.step = step

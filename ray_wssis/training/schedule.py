@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import nn
 
+from ray_wssis.models.compiler import without_compiler
 from ray_wssis.training.config import TrainingConfig
 from ray_wssis.training.task import NamesParameters
 
@@ -56,9 +57,15 @@ def build_optimizer(learner: nn.Module, config: TrainingConfig) -> torch.optim.O
         }
         for (factor, is_norm), parameters in groups.items()
     ]
-    if config.optimizer == "adamw":
-        return torch.optim.AdamW(options, lr=config.learning_rate)
-    return torch.optim.SGD(options, lr=config.learning_rate, momentum=0.9)
+    optimizer: torch.optim.Optimizer
+    with without_compiler():
+        if config.optimizer == "adamw":
+            optimizer = torch.optim.AdamW(options, lr=config.learning_rate)
+        else:
+            optimizer = torch.optim.SGD(options, lr=config.learning_rate, momentum=0.9)
+        optimizer.zero_grad()  # like the next line, asks for the compiler the first time
+        optimizer.load_state_dict(optimizer.state_dict())
+    return optimizer
 
 
 def parameter_factors(learner: nn.Module, factors: Mapping[str, float]) -> dict[int, float]:

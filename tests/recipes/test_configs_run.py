@@ -30,7 +30,7 @@ from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
 from tests.support.real_data import COCO_MINI
 
-pytestmark = [pytest.mark.slow, pytest.mark.beside, pytest.mark.usefixtures("ray_session")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
 
 FULL_SIZE = "coco_10p"  # its networks keep their depth and their widths
 PUBLISHED = sorted(name for name in shipped_configs() if name.startswith("coco_"))

@@ -119,7 +119,6 @@ def test_height_and_width_fix_the_canvas_and_torch_runs_it(
 
 
 @pytest.mark.slow
-@pytest.mark.beside
 def test_a_vision_transformer_has_a_canvas_of_its_own(tmp_path: Path) -> None:
     torch.manual_seed(0)
     vit = ViTConfig(name="vit_tiny_patch16_224", weights="none")

@@ -34,7 +34,6 @@ from tests.support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.beside,
     pytest.mark.usefixtures("ray_session"),
 ]
 
@@ -42,7 +41,7 @@ for module in (sys.modules[__name__], waiting):  # workers cannot import tests
     ray.cloudpickle.register_pickle_by_value(module)
 
 NUM_IMAGES = 24
-WITHIN = 60  # seconds
+WITHIN = 180  # seconds
 WORKERS = LabellingWorkers(batch_size=2, shard_size=2)
 NO_DEVICE = "no device, as after a GPU fell off the bus"
 
@@ -202,8 +201,8 @@ def test_the_other_actors_go_on_without_one_that_cannot_come_back(
 def test_a_process_that_never_answers_ends_with_the_patience(
     records: UPath, tmp_path: Path
 ) -> None:
-    workers = WORKERS.model_copy(update={"patience": 3})
-    words = "nothing was finished for [34] s; processes: 1 labelling a batch. Finished work is kept"
+    workers = WORKERS.model_copy(update={"patience": 20})  # an actor starts in less
+    words = "nothing was finished for 2. s; processes: 1 labelling a batch. Finished work is kept"
     with pytest.raises(LabellingStopped, match=words):
         stream(labelling(records, tmp_path, "never"), workers)
 

@@ -18,7 +18,7 @@ from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import read_rows
 from tests.support.odd_images import SIZE, coco_of, write_odd_images
 
-pytestmark = [pytest.mark.slow, pytest.mark.beside]
+pytestmark = pytest.mark.slow
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
 

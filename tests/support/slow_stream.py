@@ -1,6 +1,6 @@
 """A pass over many small images with a labeller that takes its time, to be disturbed.
 
-python -m tests.support.slow_stream RECORDS OUT [--lose-a-node]
+python -m tests.support.slow_stream RECORDS OUT [--lose-a-node | GO_ON]
 """
 
 import os
@@ -21,9 +21,11 @@ from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row
 from ray_wssis.streaming.stream import Pass, stream
 from ray_wssis.streaming.table import shards
+from tests.support import waiting
 from tests.support.waiting import wait_until
 
-ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import tests
+for module in (sys.modules[__name__], waiting):  # workers cannot import tests
+    ray.cloudpickle.register_pickle_by_value(module)
 
 NUM_IMAGES = 80
 SECONDS = 0.1  # a batch
@@ -35,6 +37,7 @@ class SlowLabeller:
     """The mean brightness of each image, after a while.  Notes the id of its process."""
 
     pids: str
+    go_on: str = ""  # a file that the second half of the images waits for
 
     made_from = ""
     schema = pa.schema([("image_id", pa.int64()), ("mean", pa.float64())])
@@ -45,17 +48,19 @@ class SlowLabeller:
     def open(self) -> Infer:
         with Path(self.pids).open("a") as stream:
             stream.write(f"{os.getpid()}\n")
-        return measure
+        return self.measure
+
+    def measure(self, images: list[Image]) -> list[Row]:
+        time.sleep(SECONDS)
+        if self.go_on and any(image.record.image_id > NUM_IMAGES / 2 for image in images):
+            wait_until(Path(self.go_on).exists)
+        return [
+            {"image_id": image.record.image_id, "mean": float(image.pixels.mean())}
+            for image in images
+        ]
 
     def finish(self, row: Row) -> Row:
         return row
-
-
-def measure(images: list[Image]) -> list[Row]:
-    time.sleep(SECONDS)
-    return [
-        {"image_id": image.record.image_id, "mean": float(image.pixels.mean())} for image in images
-    ]
 
 
 def write_records(folder: Path) -> UPath:
@@ -65,8 +70,9 @@ def write_records(folder: Path) -> UPath:
     return UPath(folder / "weak.parquet")
 
 
-def slow_pass(records: UPath, out: UPath) -> Pass:
-    return Pass(name="slow", records=[records], labeller=SlowLabeller(f"{out}.pids"), out=out)
+def slow_pass(records: UPath, out: UPath, go_on: str = "") -> Pass:
+    labeller = SlowLabeller(f"{out}.pids", go_on)
+    return Pass(name="slow", records=[records], labeller=labeller, out=out)
 
 
 def lose_a_node(job: Pass) -> None:
@@ -80,14 +86,15 @@ def lose_a_node(job: Pass) -> None:
     thread.start()
     wait_until(lambda: len(shards(job.out)) > 5)
     cluster.remove_node(nodes[0], allow_graceful=False)
+    Path(f"{job.out}.lost").touch()
     thread.join()
     ray.shutdown()
     cluster.shutdown()
 
 
 if __name__ == "__main__":
-    job = slow_pass(UPath(sys.argv[1]), UPath(sys.argv[2]))
-    if "--lose-a-node" in sys.argv:
-        lose_a_node(job)
+    records, out, *more = sys.argv[1:]
+    if "--lose-a-node" in more:
+        lose_a_node(slow_pass(UPath(records), UPath(out), f"{out}.lost"))
     else:
-        stream(job, WORKERS)
+        stream(slow_pass(UPath(records), UPath(out), *more), WORKERS)

@@ -15,7 +15,7 @@ from tests.support.line_task import Line, groups_file, weights
 from tests.support.nodes import CONFIG, LOST_NODES_ARE_MISSED_SOON
 from tests.support.small_run import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.beside]
+pytestmark = pytest.mark.slow
 ENVIRONMENT = {
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "10",
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "1",

@@ -19,7 +19,6 @@ RECORDINGS = sorted(PARITY.glob("maskrefinenet_seed*.npz"))
 
 
 @pytest.mark.slow
-@pytest.mark.beside
 @pytest.mark.skipif(not RECORDINGS, reason=f"no recordings in {PARITY}")
 @pytest.mark.parametrize("recording", RECORDINGS, ids=lambda path: path.stem)
 def test_logits_are_those_of_the_published_network(recording: Path) -> None:

@@ -260,7 +260,7 @@ def test_images_that_failed_are_tried_once_more(
         jobs.save(note)
     asked = jobs.retry(job_id)
     if repeats:
-        wait_until(lambda: jobs.get(job_id)["error"] == "pretended", seconds=10)
+        wait_until(lambda: jobs.get(job_id)["error"] == "pretended")
         (tried,) = done
         assert tried.retry_failed and asked["created"] == "1"
     else:

@@ -30,7 +30,6 @@ from tests.support.reviews import write_review
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.beside,
     pytest.mark.filterwarnings("ignore:::PIL"),  # see test_images.py
     # Starlette leaves the upload of a form that breaks off to the garbage collector.
     pytest.mark.filterwarnings(

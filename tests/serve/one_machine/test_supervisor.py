@@ -47,7 +47,7 @@ class Scene:
 
     async def next(self, name: str, **word: Any) -> Pretended:
         """The next child that is started, which says a word."""
-        child = await asyncio.wait_for(self.started.get(), 5)
+        child = await asyncio.wait_for(self.started.get(), 60)
         assert child.name == name
         child.say(**word)
         await asyncio.sleep(0.01)
@@ -74,7 +74,7 @@ def play(monkeypatch: pytest.MonkeyPatch, plot: Callable[[Scene], Awaitable[None
             watched = Supervisor(ServeConfig(model="old"), True, listening, lines.append)
             task = asyncio.create_task(watched.run())
             await plot(Scene(watched, started, lines))
-            await asyncio.wait_for(task, 5)
+            await asyncio.wait_for(task, 60)
 
     asyncio.run(run())
     return lines
