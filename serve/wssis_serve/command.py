@@ -75,7 +75,7 @@ def serve_command(
 
     find_models(config.model)  # a wrong folder is reported before anything starts
     if config.queue is not None:
-        from wssis_serve.labelling.queue import open_queue
+        from wssis_serve.labelling.opened import open_queue
 
         open_queue(config)
     if config.review:

@@ -9,7 +9,7 @@ from wssis_serve.bulk.jobs import Jobs
 from wssis_serve.config import ServeConfig
 from wssis_serve.errors import ApiError
 from wssis_serve.figures import Answered, Figures
-from wssis_serve.labelling.queue import open_queue
+from wssis_serve.labelling.opened import answer_of, open_queue
 from wssis_serve.labelling.review import Review
 
 
@@ -61,7 +61,7 @@ class Coordinator:
                 "this server has no images to label; its operator can offer some with --queue "
                 "FOLDER",
             )
-        return await asyncio.to_thread(getattr(self.opened, method), *args)
+        return await asyncio.to_thread(answer_of, self.opened, method, *args)
 
     async def review(self, method: str, *args: Any) -> Any:
         """The answer of the masks to review."""

@@ -9,7 +9,14 @@ from PIL import Image
 
 from ray_wssis.data.images.read import ImageError, decode_image, read_bytes
 from wssis_serve.errors import unprocessable
-from wssis_serve.http.schemas import LabelsIn, LabelsOut, QueueOut, SuggestionsOut
+from wssis_serve.http.label_schemas import (
+    LabelsIn,
+    LabelsOut,
+    QueueOut,
+    StrokesIn,
+    StrokesOut,
+    SuggestionsOut,
+)
 from wssis_serve.http.state import backend_of
 
 SHOWN = {  # by a browser, as they are; others are sent as PNG
@@ -50,6 +57,22 @@ async def save_labels(request: Request, name: str, wanted: LabelsIn) -> LabelsOu
     return LabelsOut.model_validate(await backend_of(request).queue("save", name, values))
 
 
+@routes.get("/v1/queue/strokes/{name:path}")
+async def read_strokes(request: Request, name: str) -> StrokesOut:
+    """The strokes and tags of an image, where images are labelled for class maps."""
+    return StrokesOut.model_validate(await backend_of(request).queue("strokes", name))
+
+
+@routes.post("/v1/queue/strokes/{name:path}")
+async def save_strokes(request: Request, name: str, wanted: StrokesIn) -> StrokesOut:
+    """Replace the strokes and tags of an image.  They are on disk when this answers.
+
+    409 if the image has another `revision` by now: somebody else saved it in the meantime.
+    """
+    values = wanted.model_dump(mode="json", by_alias=True)
+    return StrokesOut.model_validate(await backend_of(request).queue("save_strokes", name, values))
+
+
 @routes.get("/v1/queue/suggestions/{name:path}")
 async def read_suggestions(request: Request, name: str) -> SuggestionsOut:
     """Objects of an image for a person to accept, from the operator's file of suggestions."""
@@ -58,9 +81,9 @@ async def read_suggestions(request: Request, name: str) -> SuggestionsOut:
 
 @routes.get("/v1/queue/file", response_class=Response)
 async def read_file(request: Request) -> Response:
-    """The COCO file with all labels."""
-    data = await backend_of(request).queue("whole")
-    return Response(data, media_type="application/json")
+    """All labels: a COCO file, or an archive of strokes and tags."""
+    data, kind = await backend_of(request).queue("whole")
+    return Response(data, media_type=kind)
 
 
 async def image_response(file: str, name: str) -> Response:

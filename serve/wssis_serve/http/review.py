@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request, Response
 
+from wssis_serve.http.label_schemas import DecisionIn, ReviewOut, SuspectOut
 from wssis_serve.http.queue import image_response
-from wssis_serve.http.schemas import DecisionIn, ReviewOut, SuspectOut
 from wssis_serve.http.state import backend_of
 
 routes = APIRouter()

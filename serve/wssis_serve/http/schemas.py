@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 Tag = Annotated[str, Field(min_length=1, max_length=200)] | Annotated[int, Field(strict=True)]
 Coordinate = Annotated[float, Field(allow_inf_nan=False)]
+Place = tuple[Coordinate, Coordinate]  # x, y
 Number = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 
 
@@ -224,93 +225,6 @@ class ModelsOut(BaseModel):
     takes_jobs: bool
     has_queue: bool = Field(description="True if there are images to label, see /v1/queue")
     has_review: bool = Field(description="True if there are masks to review, see /v1/review")
-
-
-LabelState = Literal["open", "done", "skipped"]
-Place = tuple[Coordinate, Coordinate]  # x, y
-
-
-class QueuedImage(BaseModel):
-    name: str
-    state: LabelState
-    num_objects: int
-
-
-class QueuedClass(BaseModel):
-    id: int
-    name: str
-
-
-class QueueOut(BaseModel):
-    id: str = Field(description="Of the labels, for copies of them")
-    classes: list[QueuedClass]
-    images: list[QueuedImage]
-    has_suggestions: bool = Field(description="Of a file; a student may suggest objects besides")
-
-
-class RunLengths(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    size: tuple[int, int] = Field(description="Height and width")
-    counts: str
-
-
-class LabelIn(BaseModel):
-    """An object of an image: an annotation as in a COCO file."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    id: Number | None = Field(None, description="If it has been saved before")
-    category_id: Number
-    point: Place | None = None
-    extra_points: list[Place] = []
-    negative_points: list[Place] = []
-    segmentation: RunLengths | None = None
-    score: Coordinate | None = None
-    expected_iou: Coordinate | None = None
-    flags: list[Annotated[str, Field(max_length=100)]] = []
-
-
-class LabelsIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    revision: str = Field(max_length=64, description="The one that was read")
-    state: LabelState
-    objects: list[LabelIn]
-    window: str = Field("", max_length=64, description="A name of whoever saves")
-
-
-class LabelsOut(BaseModel):
-    revision: str
-    state: LabelState
-    objects: list[dict[str, Any]] = Field(description="Annotations, masks as run lengths")
-
-
-class SuggestionsOut(BaseModel):
-    objects: list[dict[str, Any]] = Field(description="Annotations with masks, scores and points")
-
-
-class SuspectOut(BaseModel):
-    name: str
-    state: Literal["open", "done", "deleted"]
-    revision: str
-    annotation: dict[str, Any] = Field(description="With `expected_iou` and `flags`")
-
-
-class ReviewOut(BaseModel):
-    id: str = Field(description="Of the corrections, for copies of them")
-    classes: list[QueuedClass]
-    masks: list[SuspectOut]
-    command: str = Field(description="What learns from the corrections")
-
-
-class DecisionIn(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    revision: str = Field(max_length=64, description="The one that was read")
-    decision: Literal["accept", "fix", "delete", "undo"]
-    category_id: Number | None = Field(None, description="Of a fixed mask")
-    segmentation: RunLengths | None = Field(None, description="Of a fixed mask")
 
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]

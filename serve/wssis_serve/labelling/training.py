@@ -1,6 +1,8 @@
 """The command that trains on what was labelled, and the files that it reads."""
 
 import shlex
+from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 from upath import UPath
@@ -8,13 +10,23 @@ from upath import UPath
 from ray_wssis.data.coco.write import compact
 from ray_wssis.storage import Place, locate, write_atomically
 from wssis_serve.labelling.labels_file import Entry, LabelsFile, State
+from wssis_serve.labelling.queue import Queue
+from wssis_serve.labelling.strokes import CLASS_MAPS, CLASSES, TAGS, StrokesQueue
 
 LEAST = 2  # images with masks: one to learn from, one to validate with
+CROP = 96  # pixels, of agmm_photos
 EVERY = 5  # of images with masks, one is for validation
 
 
-def ready_to_train(labels: LabelsFile, images: Place) -> list[str]:
-    """Lines for a person: how much is labelled, and the command that trains on it.
+def ready_to_train(queue: Queue | StrokesQueue, images: Place) -> list[str]:
+    """Lines for a person: how much is labelled, and the command that trains on it."""
+    if isinstance(queue, StrokesQueue):
+        return strokes_to_train_on(queue, locate(images))
+    return objects_to_train_on(queue.labels, locate(images))
+
+
+def objects_to_train_on(labels: LabelsFile, images: UPath) -> list[str]:
+    """Lines about objects, and two files of them.
 
     Images that are done and have a mask for every object are learnt with their masks, others with
     their points.  A run needs images with masks to validate with; they are written to a file of
@@ -42,9 +54,45 @@ def ready_to_train(labels: LabelsFile, images: Place) -> list[str]:
     train, validation = (folder / f"{stem}_{part}.json" for part in ("train", "validation"))
     write(train, labels, [name for name in done if name not in held_out])
     write(validation, labels, held_out)
-    out = locate(images).parent / "run"
-    lines.append("now train: " + command(train, validation, locate(images), out))
+    values = {"annotations": train, "validation": validation, "images": images}
+    lines.append(now_train(images, {f"data.{key}": str(file) for key, file in values.items()}))
     return lines
+
+
+def strokes_to_train_on(queue: StrokesQueue, images: UPath) -> list[str]:
+    """Lines about strokes and tags."""
+    marked = queue.marked.values()
+    done = sum(each.state is State.DONE for each in marked)
+    drawn = sum(bool(each.drawn) for each in marked)
+    lines = [
+        f"{done} images are done, and their tags are complete; {drawn} have strokes "
+        f"({queue.folder})"
+    ]
+    maps, tags = str(queue.folder / CLASS_MAPS), str(queue.folder / TAGS)
+    if not drawn:
+        lines.append(
+            f"to train from tags alone, give {tags} as data.tags to the recipe cam or irn, with "
+            "some images whose pixels or objects are labelled to measure with"
+        )
+        return lines
+    values = {
+        "data.folder.images": str(images),
+        "data.folder.class_maps": maps,
+        "data.folder.classes": str(queue.folder / CLASSES),
+        "data.sparse_labels.labels": maps,
+    }
+    if done:
+        values["data.tags"] = tags
+    values["agmm.augment.scale"] = f"[{', '.join(map(str, scales(queue)))}]"
+    lines.append(now_train(images, values, config="agmm_photos"))
+    return lines
+
+
+def scales(queue: StrokesQueue) -> tuple[float, float]:
+    """Choose the sizes that images are trained in, as shares: about as high as a crop."""
+    shorter = [min(queue.size(name)) for name, each in queue.marked.items() if each.drawn]
+    fit = CROP / median(shorter)
+    return round(0.8 * fit, 4), round(1.4 * fit, 4)
 
 
 def has_masks(labels: LabelsFile, name: str) -> bool:
@@ -65,7 +113,8 @@ def write(file: UPath, labels: LabelsFile, names: list[str]) -> None:
     write_atomically(file, compact(data).encode())
 
 
-def command(train: UPath, validation: UPath, images: UPath, out: UPath) -> str:
-    values = {"annotations": train, "validation": validation, "images": images}
-    sets = [word for key, value in values.items() for word in ("--set", f"data.{key}={value}")]
-    return shlex.join(["wssis", "run", "--out", str(out), *sets])
+def now_train(images: UPath, values: Mapping[str, str], config: str | None = None) -> str:
+    sets = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    begun = [] if config is None else ["--config", config]
+    out = str(images.parent / "run")
+    return "now train: " + shlex.join(["wssis", "run", *begun, "--out", out, *sets])

@@ -5,11 +5,23 @@
 
 import { contains, iou, readMask } from "./masks.js";
 
+// What the labels of an image are, to the queue.
+export const OBJECTS = {
+  fileName: "labels.json",
+  copies: "of dropped images", // what the browser calls its copies
+  read: "labels", // methods of the server
+  save: "saveLabels",
+  create: (id, name) => new LabelledImage(id, null, name, {}),
+  classes: (classes) => classes.map(({ id, name }) => ({ category_id: id, name })),
+  count: ({ objects }) => `${objects.length} objects`,
+};
+
 export class LabelledImage {
   imageId = null; // the server's id of the image, once it was asked about points
   suggestions = []; // instances of the student, best score first
   suggesting = null; // the promise of them, once the student was asked
   objects = [];
+  #ids = new Map(); // those of the server, by the keys of objects
   #past = [];
   #future = [];
 
@@ -36,6 +48,35 @@ export class LabelledImage {
     this.objects = objects;
     this.#past = [];
     this.#future = [];
+  }
+
+  get numLabels() {
+    return this.objects.length;
+  }
+
+  takeStored({ objects }) {
+    const stored = objects.map(storedObject);
+    this.#ids = new Map(stored.map((object, i) => [object.key, objects[i].id]));
+    this.begin(stored);
+  }
+
+  toStore() {
+    const entries = this.objects.map((object) => {
+      const id = this.#ids.get(object.key);
+      return id === undefined ? annotationOf(object) : { id, ...annotationOf(object) };
+    });
+    return { objects: entries };
+  }
+
+  // Takes the server's answer to the objects that are sent now.
+  sent() {
+    const { objects } = this;
+    return (stored) => objects.forEach((object, i) => this.#ids.set(object.key, stored.objects[i].id));
+  }
+
+  // Free what is found again when the image is displayed again.
+  forget() {
+    Object.assign(this, { suggestions: [], suggesting: null });
   }
 
   add(...objects) {

@@ -15,8 +15,9 @@ export function complain(text) {
 }
 
 // The promise of a choice between the labels of two people: true for those of this page.
-export function chooseLabels(text, numMine, numTheirs) {
-  return choose(text, `Keep mine (${numMine} objects)`, `Take theirs (${numTheirs} objects)`);
+// `mine` and `theirs` count them.
+export function chooseLabels(text, mine, theirs) {
+  return choose(text, `Keep mine (${mine})`, `Take theirs (${theirs})`);
 }
 
 // The same of the decisions of two people about a mask.

@@ -5,7 +5,7 @@ import { Edits } from "./edits.js";
 import { Gallery } from "./gallery.js";
 import { listenForFiles, saveAs } from "./incoming.js";
 import { commandOf, showKeys } from "./keys.js";
-import { LabelledImage, toCoco } from "./labels.js";
+import { LabelledImage, OBJECTS, toCoco } from "./labels.js";
 import { forgetTiles } from "./masks.js";
 import { complain, say } from "./messages.js";
 import { Overlay } from "./overlay.js";
@@ -34,6 +34,7 @@ const asking = new Asking(session, {
 });
 const work = new Work(session, {
   server: asking.server,
+  kind: OBJECTS,
   show: (image) => gallery.show(image),
   showNext: () => gallery.showNext(1),
   onChange: changed,

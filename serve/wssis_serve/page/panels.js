@@ -2,6 +2,7 @@
 
 import { make, reveal, swatch } from "./elements.js";
 import { colourOf } from "./overlay.js";
+import { numLabels, showProgress } from "./progress.js";
 import { Strip } from "./strip.js";
 
 const MOST_CLASSES_AT_A_GLANCE = 9; // with more, there is a search field
@@ -47,8 +48,8 @@ export class Panels {
     if (place) [...place[0].children].at(Math.min(place[1], place[0].children.length - 1))?.firstChild.focus();
     this.#counts(objects, shown);
     this.#buttons(image, images);
-    this.strip.update(images, image, numObjects, "objects");
-    this.#progress(image);
+    this.strip.update(images, image, numLabels, "objects");
+    showProgress(this.session);
     this.mark();
   }
 
@@ -131,36 +132,19 @@ export class Panels {
     element("threshold-shown").textContent = this.session.threshold.toFixed(2);
   }
 
-  // How far the images are, and whether everything is saved.
-  #progress(image) {
-    const { queue, images } = this.session;
-    element("queue").hidden = !queue;
-    if (!queue) return;
-    const [numDone, numSkipped] = [queue.count("done"), queue.count("skipped")];
-    const skipped = numSkipped ? `, ${numSkipped} skipped` : "";
-    element("progress").textContent = `${numDone} of ${images.length} done${skipped}`;
-    Object.assign(element("progress-bar"), { max: images.length, value: numDone });
-    element("done").checked = image && ["done", "deleted"].includes(image.state);
-    const { numUnsaved } = queue;
-    element("saved").textContent = numUnsaved ? `saving ${numUnsaved} …` : "all saved";
-    if (image?.problem) element("saved").textContent = "not saved";
-    element("saved").classList.toggle("error", Boolean(image?.problem));
-  }
-
   #buttons(image, images) {
     const place = images.indexOf(image);
     element("empty").hidden = images.length > 0;
     element("name").textContent = image ? `${place + 1} of ${images.length} · ${image.name}` : "";
     element("undo").disabled = !image?.canUndo;
     element("redo").disabled = !image?.canRedo;
-    element("download").disabled = !images.some((each) => numObjects(each) || each.state === "done");
+    element("download").disabled = !images.some((each) => numLabels(each) || each.state === "done");
     element("previous").disabled = place <= 0;
     element("next").disabled = place === images.length - 1;
   }
 }
 
 // Of an image whose labels were not read yet, the number is all that is known.
-const numObjects = (image) => (image.revision || !image.numStored ? image.objects.length : image.numStored);
 
 function describe({ answer, point }) {
   const { state, score, expectedIou, flags } = answer;

@@ -4,21 +4,24 @@
 // and the person chooses.  What the server does not have yet is kept in this browser.
 
 import { Drafts } from "./drafts.js";
-import { annotationOf, LabelledImage, storedObject } from "./labels.js";
 import { chooseLabels, complain } from "./messages.js";
 
 const SAVE_AFTER = 300; // milliseconds without a further change
 const TRY_AGAIN_AFTER = 3000;
 
 export class Queue {
-  fileName = "labels.json";
   #saving = new Map(); // from an image to the promise of its save
   #timers = new Map();
   #window = crypto.randomUUID?.() ?? String(Math.random()).slice(2); // no UUID without HTTPS
 
-  // `onChange()` is called whenever something was read or saved.
-  constructor(session, server, onChange) {
-    Object.assign(this, { session, server, onChange });
+  // `kind` says what the labels of an image are, see labels.js and class_map/images.js; `onChange()`
+  // is called whenever something was read or saved.
+  constructor(session, server, kind, onChange) {
+    Object.assign(this, { session, server, kind, onChange });
+  }
+
+  get fileName() {
+    return this.kind.fileName;
   }
 
   // Read the list, and save what an earlier page could not.
@@ -26,10 +29,10 @@ export class Queue {
     const { id, classes, images, has_suggestions: hasSuggestions } = await this.server.queue();
     this.hasSuggestions = hasSuggestions;
     this.drafts = new Drafts(id);
-    this.session.classes = classes.map(({ id: category_id, name }) => ({ category_id, name }));
-    this.session.images = images.map(({ name, state, num_objects: numStored }, i) => {
-      const image = new LabelledImage(i + 1, null, name, {});
-      return Object.assign(image, { state, numStored, ids: new Map(), version: 0, saved: 0 });
+    this.session.classes = this.kind.classes(classes);
+    this.session.images = images.map(({ name, state, num_labels: numStored }, i) => {
+      const image = this.kind.create(i + 1, name);
+      return Object.assign(image, { state, numStored, changes: 0, saved: 0 });
     });
     for (const name of this.drafts.names) {
       const image = this.session.images.find((known) => known.name === name);
@@ -43,7 +46,7 @@ export class Queue {
     const { images } = await this.server.queue();
     const known = new Map(images.map((image) => [image.name, image]));
     for (const [image, isUntouched] of untouched) {
-      const { state, num_objects: numStored } = known.get(image.name) ?? image;
+      const { state, num_labels: numStored } = known.get(image.name) ?? image;
       if (isUntouched()) Object.assign(image, { state, numStored: numStored ?? image.numStored });
     }
   }
@@ -58,14 +61,15 @@ export class Queue {
   forgetAllBut(images) {
     for (const image of this.session.images) {
       if (image.file && !images.includes(image)) {
-        Object.assign(image, { file: null, suggestions: [], suggesting: null });
+        image.file = null;
+        image.forget();
       }
     }
   }
 
   async readLabels(image) {
     const isUntouched = watch(image);
-    const labels = await this.server.labels(image.name);
+    const labels = await this.server[this.kind.read](image.name);
     const draft = this.drafts.get(image.name);
     if (labels.revision !== image.revision && isUntouched()) this.#take(image, labels);
     if (!draft || isChanged(image)) return;
@@ -73,10 +77,9 @@ export class Queue {
     this.changed(image);
   }
 
-  #take(image, { revision, state, objects }) {
-    const stored = objects.map(storedObject);
-    image.ids = new Map(stored.map((object, i) => [object.key, objects[i].id]));
-    image.begin(stored);
+  #take(image, labels) {
+    const { revision, state } = labels;
+    image.takeStored(labels);
     Object.assign(image, { revision, state });
   }
 
@@ -88,19 +91,15 @@ export class Queue {
 
   // Save an image soon, and keep a copy until then.
   changed(image) {
-    image.version++;
+    image.changes++;
     this.drafts.keep(image.name, this.#labelsOf(image));
     this.#saveAfter(image, SAVE_AFTER);
     this.onChange();
   }
 
   #labelsOf(image) {
-    const { ids, revision, state, objects } = image;
-    const annotations = objects.map((object) => {
-      const id = ids.get(object.key);
-      return id === undefined ? annotationOf(object) : { id, ...annotationOf(object) };
-    });
-    return { revision, state, objects: annotations };
+    const { revision, state } = image;
+    return { revision, state, ...image.toStore() };
   }
 
   #saveAfter(image, milliseconds) {
@@ -118,12 +117,13 @@ export class Queue {
   async #save(image) {
     clearTimeout(this.#timers.get(image));
     if (!isChanged(image)) return;
-    const { version, objects } = image;
+    const { changes, numLabels } = image;
+    const wasStored = image.sent();
     try {
       const labels = { ...this.#labelsOf(image), window: this.#window };
-      const saved = await this.server.saveLabels(image.name, labels);
-      objects.forEach((object, i) => image.ids.set(object.key, saved.objects[i].id));
-      Object.assign(image, { revision: saved.revision, saved: version, numStored: objects.length });
+      const stored = await this.server[this.kind.save](image.name, labels);
+      wasStored(stored);
+      Object.assign(image, { revision: stored.revision, saved: changes, numStored: numLabels });
       image.problem = null;
       if (!isChanged(image)) this.drafts.drop(image.name);
     } catch (error) {
@@ -135,14 +135,14 @@ export class Queue {
 
   // Somebody else saved the image in the meantime: let the person choose.
   async #settle(image, { message }) {
-    const theirs = await this.server.labels(image.name);
-    const keepsMine = await chooseLabels(message, image.objects.length, theirs.objects.length);
+    const theirs = await this.server[this.kind.read](image.name);
+    const keepsMine = await chooseLabels(message, this.kind.count(image.toStore()), this.kind.count(theirs));
     if (keepsMine) {
       image.revision = theirs.revision;
       return this.#saveAfter(image, 0);
     }
     this.#take(image, theirs);
-    image.saved = image.version;
+    image.saved = image.changes;
     this.drafts.drop(image.name);
   }
 
@@ -154,7 +154,7 @@ export class Queue {
     if (!isWrong) this.#saveAfter(image, TRY_AGAIN_AFTER);
   }
 
-  // The COCO file of all labels, once everything is saved.
+  // The file of all labels, once everything is saved.
   async file() {
     await Promise.all(this.session.images.filter(isChanged).map((image) => this.save(image)));
     return this.server.queuedFile();
@@ -177,11 +177,11 @@ export class Queue {
   }
 }
 
-const isChanged = (image) => image.version !== image.saved;
+const isChanged = (image) => image.changes !== image.saved;
 
 // Tells, once the server has answered, whether its answer may stand: not if the image has changes
 // that were not saved when the server was asked, even if they are saved by now.
 function watch(image) {
   const { saved } = image;
-  return () => image.version === saved;
+  return () => image.changes === saved;
 }

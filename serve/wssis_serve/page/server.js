@@ -75,7 +75,15 @@ export class Server {
     return (await this.#answer(`v1/queue/labels/${inAddress(name)}`, asJson(labels))).json();
   }
 
-  // The COCO file of all labels.
+  strokes(name) {
+    return this.#ask(`v1/queue/strokes/${inAddress(name)}`);
+  }
+
+  async saveStrokes(name, strokes) {
+    return (await this.#answer(`v1/queue/strokes/${inAddress(name)}`, asJson(strokes))).json();
+  }
+
+  // The file of all labels.
   async queuedFile() {
     return (await this.#answer("v1/queue/file")).blob();
   }

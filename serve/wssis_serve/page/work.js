@@ -2,7 +2,6 @@
 // are kept.
 
 import { Drafts } from "./drafts.js";
-import { annotationOf, storedObject } from "./labels.js";
 import { complain, say } from "./messages.js";
 import { Queue } from "./queue.js";
 import { Review } from "./review.js";
@@ -10,19 +9,18 @@ import { Review } from "./review.js";
 const element = (id) => document.getElementById(id);
 
 export class Work {
-  #copies = new Drafts("of dropped images");
-
-  // `show(image)` displays an image, `showNext()` the next one, `onChange()` is called whenever
+  // `kind` says what the labels of an image are, as in `Queue`.  `show(image)` displays an image, `showNext()` the next one, `onChange()` is called whenever
   // something was read or saved.
-  constructor(session, { server, show, showNext, onChange }) {
-    Object.assign(this, { session, server, show, showNext, onChange });
+  constructor(session, { server, kind, show, showNext, onChange }) {
+    Object.assign(this, { session, server, kind, show, showNext, onChange });
+    this.copies = new Drafts(kind.copies);
   }
 
   // Find out whether the server offers work, and what.
   async open({ has_queue: hasQueue, has_review: hasReview }) {
     if (!hasQueue && !hasReview) return;
-    const Kind = hasReview ? Review : Queue;
-    const queue = new Kind(this.session, this.server, this.onChange);
+    const { session, server, kind, onChange } = this;
+    const queue = hasReview ? new Review(session, server, onChange) : new Queue(session, server, kind, onChange);
     await queue.open();
     this.session.queue = queue;
     for (const id of ["choose", "empty"]) element(id).hidden = true;
@@ -62,16 +60,15 @@ export class Work {
   // browser; they come back with the image.
   keep(image) {
     if (this.session.queue) return this.session.queue.changed(image);
-    const { state, objects } = image;
-    this.#copies.keep(copyKey(image.file), { state, objects: objects.map(annotationOf) });
+    this.copies.keep(copyKey(image.file), { state: image.state, ...image.toStore() });
   }
 
   restore(image) {
-    const copy = this.#copies.get(copyKey(image.file));
+    const copy = this.copies.get(copyKey(image.file));
     if (!copy) return image;
-    image.begin(copy.objects.map(storedObject));
+    image.takeStored(copy);
     this.session.isDownloaded = false;
-    say(`${image.name}: ${image.objects.length} objects are back, from the copy in this browser.`);
+    say(`${image.name}: ${this.kind.count(copy)} are back, from the copy in this browser.`);
     return Object.assign(image, { state: copy.state });
   }
 }

@@ -22,7 +22,6 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.api import create_api
-from wssis_serve.segmented import Kind
 
 from tests.serve.conftest import backend_here, listening
 from tests.serve.engines.test_images import REAL, with_checksums
@@ -83,7 +82,7 @@ def caller(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def mapper(semantic_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
     """A caller of a server that draws class maps."""
-    yield from calling(semantic_run, tmp_path_factory.mktemp("fuzzed"), Kind.SEMANTIC)
+    yield from calling(semantic_run, tmp_path_factory.mktemp("fuzzed"))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +98,7 @@ def reviewer(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         yield Caller(client, (str(run),))
 
 
-def calling(run: Path, folder: Path, kind: Kind = Kind.SEGMENTER) -> Iterator[Caller]:
+def calling(run: Path, folder: Path) -> Iterator[Caller]:
     for name in ("images", "queue"):
         (folder / name).mkdir()
         (folder / name / "a.png").write_bytes(REAL[4])
@@ -107,7 +106,7 @@ def calling(run: Path, folder: Path, kind: Kind = Kind.SEGMENTER) -> Iterator[Ca
         model=str(run),
         images=(str(folder / "images"),),
         jobs=str(folder / "jobs"),
-        queue=str(folder / "queue") if kind is Kind.SEGMENTER else None,
+        queue=str(folder / "queue"),
         max_megabytes=0.2,
         max_megapixels=0.05,
         timeout_s=20,
@@ -321,6 +320,46 @@ def test_odd_labels_of_an_image(caller: Caller) -> None:
     assert found[200] > NUM_LABELS / 2
     assert found[422] > 20
     assert found[409] > 2
+
+
+STROKES = [
+    *30 * ['{"class": "cat", "segmentation": {"size": [24, 32], "counts": "5kg0"}}'],
+    *(f'{{"class": "cat", "segmentation": {mask}}}' for mask in ODD_MASKS),
+    '{"class": "", "segmentation": {"size": [16, 16], "counts": "0"}}',
+    '{"class": "\\ud83d", "segmentation": {"size": [16, 16], "counts": "0"}}',
+    *ODD_VALUES,
+]
+
+
+def odd_strokes(dice: random.Random, revision: str) -> str:
+    """JSON of strokes and tags that may be right, or almost, or not."""
+    revisions = [*30 * [json.dumps(revision)], '"old"', *ODD_VALUES[:4]]
+    strokes = dice.choices(STROKES, k=dice.randint(0, 2))
+    values = {
+        "revision": dice.choice(revisions),
+        "state": dice.choice([*3 * ['"done"', '"open"', '"skipped"'], "7"]),
+        "tags": dice.choice([*4 * ["[]", '["cat"]', '["cat", "cat"]'], '["weed"]', "7", "[[]]"]),
+        "strokes": f"[{', '.join(strokes)}]",
+    }
+    if dice.random() < 0.1:
+        del values[dice.choice([*values])]
+    return "{" + ", ".join(f'"{key}": {value}' for key, value in values.items()) + "}"
+
+
+def test_odd_strokes_of_an_image(mapper: Caller) -> None:
+    dice, before = random.Random(6), mapper.statuses.copy()
+    route = "/v1/queue/strokes/"
+    for _ in range(NUM_LABELS):
+        known = mapper.client.get(route + "a.png").json()
+        name = dice.choice([*6 * ["a.png"], "b.png", "..%2fa.png", "%00", "x" * 3000, "a.png/"])
+        text = odd_strokes(dice, known["revision"])
+        mapper.send("POST", route + name, content=text.encode(), headers=AS_JSON)
+        mapper.send("GET", f"/v1/queue/labels/{name}")  # objects: there are none
+    found = mapper.statuses - before
+    assert found.total() == 2 * NUM_LABELS
+    assert found[200] > NUM_LABELS / 20
+    assert found[422] > 20
+    assert found[404] > 20
 
 
 LABELS = (

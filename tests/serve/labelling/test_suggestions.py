@@ -62,7 +62,7 @@ def test_each_image_has_its_own_and_labels_stay_what_they_were(
     assert (first["category_id"], second["category_id"]) == (4, 1)
     assert (first["score"], first["point"], first["bbox"]) == (0.75, [7.5, 4.5], [5, 2, 4, 4])
     assert queue.get("deep/b.png")["objects"] == []
-    assert json.loads(queue.whole())["annotations"] == []
+    assert json.loads(queue.whole()[0])["annotations"] == []
 
 
 def test_one_without_mask_or_score_is_not_shown(images: Path, tmp_path: Path) -> None:

@@ -4,19 +4,25 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from wssis_serve.config import ServeConfig
-from wssis_serve.label_page import label_page, named
+from wssis_serve.label_page import label_page, named, strokes_page
 from wssis_serve.labelling.queue import Queue
 from wssis_serve.labelling.training import ready_to_train
 
+from ray_wssis import masks
 from ray_wssis.data.builtin.shapes import CATEGORIES, write_shapes
 from ray_wssis.data.check.coco import check_file
 from ray_wssis.data.coco.file import load_json
 from ray_wssis.data.records import Category, Records
 from ray_wssis.instance.split import STRONG, VALIDATION, WEAK, split
 from ray_wssis.instance.split_config import DataConfig
+from ray_wssis.recipes.agmm_config import AGMMConfig
+from ray_wssis.recipes.catalogue import artifacts, load_recipe
 from ray_wssis.recipes.plan.data import choose_data
+from ray_wssis.run import Run
+from ray_wssis.semantic.split import SPARSE
 from tests.support.run_in import run_in
 
 NAMES = ",".join(category.name for category in CATEGORIES)
@@ -42,9 +48,37 @@ def labelled(tmp_path: Path) -> tuple[Queue, Path]:
     return queue, images
 
 
+def test_the_printed_command_learns_from_strokes(tmp_path: Path) -> None:
+    write_shapes(str(tmp_path), 6, seed=0, size=64)
+    images = tmp_path / "images"
+    _, queue = strokes_page(ServeConfig(model=str(images), queue=str(images)), "background,ring")
+    assert ready_to_train(queue, str(images))[1].startswith("to train from tags alone, give ")
+    half = np.zeros((64, 64), dtype=bool)
+    half[:, 32:] = True
+    for name in queue.images.names[:5]:
+        runs = [{"size": [64, 64], "counts": masks.encode(each).decode()} for each in (half, ~half)]
+        strokes = [
+            {"class": each, "segmentation": run}
+            for each, run in zip(("ring", "background"), runs, strict=True)
+        ]
+        wanted = {"revision": queue.strokes(name)["revision"], "state": "done", "window": ""}
+        queue.save_strokes(name, wanted | {"tags": [], "strokes": strokes})
+    first, command = ready_to_train(queue, str(images))
+    assert first.startswith("5 images are done, and their tags are complete; 5 have strokes ")
+    words = shlex.split(command.removeprefix("now train: "))
+    assert words[:6] == ["wssis", "run", "--config", "agmm_photos", "--out", str(tmp_path / "run")]
+    config = load_recipe(words[3], words[7::2])
+    assert isinstance(config, AGMMConfig)
+    assert config.agmm.augment.scale == (1.2, 2.1)  # 64 pixels become about 96
+    data = next(artifacts(Run(config, tmp_path / "run"), config))
+    records = Records.read(data / SPARSE)
+    assert [record.tags for record in records] == [(0, 1)] * len(records)
+    assert len(records) + len(Records.read(data / VALIDATION)) == 5
+
+
 def test_the_printed_command_splits(labelled: tuple[Queue, Path], tmp_path: Path) -> None:
     queue, images = labelled
-    first, command = ready_to_train(queue.labels, str(images))
+    first, command = ready_to_train(queue, str(images))
     assert first.startswith("11 images are done, with ")
     assert "10 of them have a mask" in first
     words = shlex.split(command.removeprefix("now train: "))
@@ -68,7 +102,7 @@ def test_without_masks_it_says_what_is_missing(labelled: tuple[Queue, Path]) -> 
     for name in list(queue.labels.images)[:10]:
         labels = queue.get(name)
         queue.save(name, labels | {"state": "open", "window": ""})
-    lines = ready_to_train(queue.labels, str(images))
+    lines = ready_to_train(queue, str(images))
     assert lines[0].startswith("1 images are done")
     assert lines[1].startswith("10 images have objects and are not done")
     assert "draw the masks of at least 2 images" in lines[2]

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright import sync_api as playwright
 from wssis_serve.config import ServeConfig
 from wssis_serve.http.api import create_api
-from wssis_serve.label_page import label_page
+from wssis_serve.label_page import label_page, strokes_page
 
 from ray_wssis import masks
 from ray_wssis.data.builtin.shapes import draw_image
@@ -78,6 +78,25 @@ def from_nothing(queue_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
+def mapped_queue(semantic_run: Path, queue_folder: Path) -> Iterator[str]:
+    """The address of a server of a semantic student that offers the same images."""
+    labels = str(queue_folder.parent / "mapped")
+    config = ServeConfig(model=str(semantic_run), queue=str(queue_folder), labels=labels)
+    with listening(create_api(config, backend_here(config))) as url:
+        yield url
+
+
+@pytest.fixture
+def marking(queue_folder: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a server that has the same images, for strokes and tags in `labels`."""
+    labels = str(tmp_path / "labels")
+    config = ServeConfig(model=str(queue_folder), queue=str(queue_folder), labels=labels)
+    api, _ = strokes_page(config, "background,cat,dog")
+    with listening(api) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
 def suggesting(queue_folder: Path) -> Iterator[str]:
     """The same with a file of suggestions: squares in the first image, two sure and one not."""
     file = queue_folder.parent / "suggestions.json"
@@ -132,6 +151,7 @@ def browser(
     student_only: str,
     forgetful: str,
     queued: str,
+    mapped_queue: str,
     from_nothing: str,
     suggesting: str,
     reviewing: str,

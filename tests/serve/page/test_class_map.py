@@ -134,6 +134,22 @@ def test_the_class_under_the_pointer_is_named(
         expect(filled.locator("#name")).to_have_text(f"1 of 1 · shapes.png · {name}")
 
 
+def test_strokes_and_tags_survive_a_reload(filled: Page, image: bytes) -> None:
+    same_time = "Object.defineProperty(File.prototype, 'lastModified', { value: 7 })"
+    filled.evaluate(same_time)
+    for key in ("a", "3", "w", "2"):  # tick dogs, draw cats
+        filled.keyboard.press(key)
+    drag(filled, (20, 20), (60, 20))
+    filled.reload()
+    expect(filled.locator("#classes li")).to_have_count(5)
+    filled.evaluate(same_time)
+    drop(filled, "shapes.png", image)
+    expect(filled.get_by_label("The image shows dog")).to_be_checked()
+    expect(filled.locator("#images button")).to_have_attribute(
+        "aria-label", "shapes.png, 2 classes"
+    )
+
+
 def test_strokes_and_tags_are_downloaded_as_wssis_reads_them(
     filled: Page, image: bytes, tmp_path: Path
 ) -> None:

@@ -14,7 +14,7 @@ export async function files(images, classes) {
   const lines = classes.map(({ label, name }) => `${values[label]},${name}\n`);
   const found = [{ name: "classes.txt", bytes: text.encode(lines.join("")) }];
   const owners = new Map(); // from the name of a map to its image
-  for (const image of images.filter(({ strokes }) => strokes.length)) {
+  for (const image of images.filter(({ drawn }) => drawn)) {
     const name = `class_maps/${image.name.replace(/\.[^.]*$/, "")}.png`;
     if (owners.has(name)) {
       throw new Error(`${owners.get(name)} and ${image.name} need different names before their suffix.`);

@@ -15,7 +15,7 @@ export class Layers {
       context.drawImage(this.#layer("map", key, image, image.labels, colours), 0, 0);
       context.globalAlpha = 1;
     }
-    if (image.strokes.length) {
+    if (image.drawn) {
       const { pixels } = image.drawn;
       const colours = coloursOf(classes, () => true);
       context.drawImage(this.#layer("strokes", [image, image.version], image, pixels, colours), 0, 0);

@@ -6,8 +6,9 @@ import { commandOf, showKeys } from "../keys.js";
 import { askToken, complain, say } from "../messages.js";
 import { Server } from "../server.js";
 import { View } from "../view.js";
+import { Work } from "../work.js";
 import { files, zip } from "./files.js";
-import { MappedImage } from "./images.js";
+import { MappedImage, strokesOf } from "./images.js";
 import { CLICKS, KEYS } from "./keys.js";
 import { Layers } from "./layers.js";
 import { Panels } from "./panels.js";
@@ -21,6 +22,8 @@ const canvas = element("canvas");
 const session = {
   classes: [],
   images: [],
+  queue: null, // the images that the operator offers, see ../queue.js
+  hasStudent: true, // false: there are only images to label
   image: null, // the displayed one
   picked: null, // label of the class that is drawn
   hovered: null, // label under the pointer, in the image or in the list
@@ -42,14 +45,21 @@ const view = new View(canvas, {
   paint,
   onClick: () => {},
   onHover: hover,
-  stroke: { isOn: () => mode() !== "move", start: startStroke, move: extendStroke, end: changed },
+  stroke: { isOn: isDrawing, start: startStroke, move: extendStroke, end: edited },
 });
 const panels = new Panels(session, { pick, tick, point: pointAt, show: (image) => gallery.show(image) });
 
 // Images
 
+const work = new Work(session, {
+  server,
+  kind: strokesOf(session),
+  show: (image) => gallery.show(image),
+  showNext: () => gallery.showNext(1),
+  onChange: changed,
+});
 const gallery = new Gallery(session, panels, {
-  create: (file, name, bitmap) => new MappedImage(file, name, bitmap),
+  create: (file, name, bitmap) => work.restore(new MappedImage(session, file, name, bitmap)),
   display,
   ask,
 });
@@ -75,12 +85,18 @@ function knowClasses() {
 }
 
 async function askClasses() {
-  const { kind, models } = await server.models();
+  const { kind, models, ...offers } = await server.models();
   if (kind !== "semantic") return location.reload(); // another model is served now, with its own page
-  session.classes = models[0].classes;
+  await work.open(offers);
+  session.hasStudent = models.length > 0;
+  if (session.hasStudent) session.classes = models[0].classes; // in the order of its labels
+  for (const words of document.querySelectorAll(".of-student")) words.hidden = !session.hasStudent;
+  element("kept").hidden = !session.queue;
   panels.showClasses();
   pick(session.classes.find(({ name }) => name !== "background")?.label ?? 0);
+  if (session.queue) setMode("tag");
   panels.update();
+  if (session.queue) gallery.show(session.queue.nextOpen(null) ?? session.images[0]);
 }
 
 // Ask for the class map of an image, unless it is known for these tags.
@@ -90,6 +106,7 @@ async function ask(image) {
   image.askedTags = tags;
   try {
     await knowClasses();
+    if (!session.hasStudent) return;
     const names = session.classes.filter(({ label }) => image.tags.has(label)).map(({ name }) => name);
     const answer = await server.classMap(image.file, names);
     if (image.askedTags !== tags) return; // other tags were ticked in the meantime
@@ -143,8 +160,7 @@ function untick() {
 }
 
 function tagged(image) {
-  session.isDownloaded = false;
-  changed();
+  edited();
   ask(image);
 }
 
@@ -152,10 +168,13 @@ function tagged(image) {
 
 const mode = () => document.querySelector("[name=mode]:checked").value;
 
+function isDrawing() {
+  return ["draw", "erase"].includes(mode());
+}
+
 function startStroke(point) {
   const { image, picked, width } = session;
   image.start({ value: mode() === "erase" ? NOT_ANNOTATED : picked, width, points: [point] });
-  session.isDownloaded = false;
   view.redraw();
 }
 
@@ -164,18 +183,23 @@ function extendStroke(point) {
   view.redraw();
 }
 
+// What a person did is kept at once.
+function edited() {
+  session.isDownloaded = Boolean(session.queue);
+  work.keep(session.image);
+  changed();
+}
+
 function undo() {
   if (!session.image?.canUndo) return;
   session.image.undo();
-  session.isDownloaded = false;
-  changed();
+  edited();
 }
 
 function redo() {
   if (!session.image?.canRedo) return;
   session.image.redo();
-  session.isDownloaded = false;
-  changed();
+  edited();
 }
 
 function pick(label) {
@@ -190,7 +214,7 @@ function setMode(value) {
 }
 
 function modeChanged() {
-  canvas.classList.toggle("is-drawing", mode() !== "move");
+  canvas.classList.toggle("is-drawing", isDrawing());
   view.redraw();
 }
 
@@ -207,10 +231,11 @@ function setWidth(width) {
 }
 
 async function download() {
-  const { images, classes } = session;
-  const marked = images.filter(({ strokes, tags }) => strokes.length || tags.size);
-  if (!marked.length) return;
+  const { images, classes, queue } = session;
+  const marked = images.filter(({ drawn, tags }) => drawn || tags.size);
+  if (!queue && !marked.length) return;
   try {
+    if (queue) return saveAs(queue.fileName, [await queue.file()], "application/zip");
     saveAs("class_maps.zip", [zip(await files(marked, classes))], "application/zip");
     session.isDownloaded = true;
     say(`Strokes and tags of ${marked.length} image${marked.length > 1 ? "s" : ""} downloaded.`);
@@ -224,7 +249,7 @@ async function download() {
 function paint(context) {
   const { image, brush, width } = session;
   layers.paint(context, image, session);
-  if (!brush || mode() === "move") return;
+  if (!brush || !isDrawing()) return;
   view.inCanvas(context);
   const [x, y] = view.toCanvas(brush);
   for (const [line, colour] of [[3, "rgb(0 0 0 / .7)"], [1.5, "#ffffff"]]) {
@@ -240,7 +265,7 @@ function hover(point) {
   session.brush = point;
   session.hovered = point && session.image ? session.image.labelAt(point) : null;
   panels.mark();
-  if (mode() !== "move") view.redraw();
+  if (isDrawing()) view.redraw();
 }
 
 function pointAt(label) {
@@ -255,9 +280,18 @@ function changed() {
 }
 
 const commands = {
+  finish: () => session.queue && work.finish(),
+  reopen: () => session.queue && work.mark("open"),
+  nextOpen: () => session.queue && work.nextOpen(),
+  skip: () => session.queue && work.skip(),
   next: () => gallery.showNext(1),
   previous: () => gallery.showNext(-1),
-  pick: (digit) => session.classes[digit - 1] && pick(session.classes[digit - 1].label),
+  pick: (digit) => {
+    const known = session.classes[digit - 1];
+    if (!known) return;
+    pick(known.label);
+    if (mode() === "tag") tick(known.label);
+  },
   find: () => element("find").focus(),
   tick: () => session.picked !== null && tick(session.picked),
   mode: setMode,
@@ -289,9 +323,11 @@ function onKey(event) {
 
 function listen() {
   listenForFiles((files) => gallery.add(files));
-  for (const name of ["undo", "redo", "download", "fit", "help", "previous", "next"]) {
+  for (const name of ["undo", "redo", "download", "fit", "help", "previous", "next", "finish", "skip"]) {
     element(name).onclick = commands[name];
   }
+  element("next-open").onclick = commands.nextOpen;
+  element("done").onchange = ({ target }) => work.mark(target.checked ? "done" : "open");
   element("smaller").onclick = () => view.zoom(1 / 1.5);
   element("larger").onclick = () => view.zoom(1.5);
   element("untick").onclick = untick;
@@ -303,7 +339,9 @@ function listen() {
   for (const radio of document.querySelectorAll("[name=mode]")) radio.onchange = modeChanged;
   document.addEventListener("keydown", onKey);
   element("token-dialog").addEventListener("cancel", (event) => event.preventDefault());
-  addEventListener("beforeunload", (event) => session.isDownloaded || event.preventDefault());
+  addEventListener("beforeunload", (event) => {
+    if (!session.isDownloaded || session.queue?.numUnsaved) event.preventDefault();
+  });
 }
 
 showKeys(element("key-list"), KEYS, CLICKS);

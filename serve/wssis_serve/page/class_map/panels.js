@@ -1,6 +1,7 @@
 // The list of classes: legend, tags to tick, and the class that is drawn.
 
 import { make, reveal, swatch } from "../elements.js";
+import { numLabels, showProgress } from "../progress.js";
 import { Strip } from "../strip.js";
 
 const MOST_CLASSES_AT_A_GLANCE = 9; // with more, there is a search field
@@ -36,15 +37,16 @@ export class Panels {
     for (const category of classes) this.#fill(category, shown.get(category.label));
     element("num-classes").textContent = image?.answer ? `${shown.size} shown` : "";
     element("untick").disabled = !image?.tags.size;
-    element("restricted").hidden = !image?.tags.size;
+    element("restricted").hidden = !image?.tags.size || !this.session.hasStudent;
     const place = images.indexOf(image);
     element("empty").hidden = images.length > 0;
     element("undo").disabled = !image?.canUndo;
     element("redo").disabled = !image?.canRedo;
-    element("download").disabled = !images.some(({ strokes, tags }) => strokes.length || tags.size);
+    element("download").disabled = !images.some(numLabels);
     element("previous").disabled = place <= 0;
     element("next").disabled = place === images.length - 1;
-    this.strip.update(images, image, ({ strokes }) => strokes.length, "strokes");
+    this.strip.update(images, image, numLabels, "classes");
+    showProgress(this.session);
     this.mark();
   }
 
