@@ -41,6 +41,7 @@ from wssis_serve.segmented import Mapped, Question, Segmented
 from benchmarks.many_instances import eager_segmenter
 from benchmarks.serving_load import (
     ANSWER_WITHIN,
+    FORM,
     Load,
     Measured,
     Server,
@@ -229,8 +230,9 @@ def with_id(load: Load) -> Load:
     """The same requests for an image that the server remembers."""
     assert load.image is not None
     form = multipart(load.form, Path(load.image).read_bytes())
-    answer = httpx2.post(load.url, files=form, timeout=ANSWER_WITHIN).raise_for_status()
-    known = {"image_id": answer.json()["image"]["id"]}
+    headers = {"Content-Type": FORM}
+    answer = httpx2.post(load.url, content=form, headers=headers, timeout=ANSWER_WITHIN)
+    known = {"image_id": answer.raise_for_status().json()["image"]["id"]}
     return replace(load, image=None, form=load.form | known)
 
 

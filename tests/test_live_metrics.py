@@ -12,7 +12,7 @@ from ray_wssis.live_metrics import LabellingMetrics, TrainingMetrics
 
 pytestmark = pytest.mark.slow
 
-EXPORTED_WITHIN = 60  # seconds; in the tests Ray collects every four
+EXPORTED_WITHIN = 180  # seconds; in the tests Ray collects every four
 AGAIN_EVERY = 2.0  # in proportion
 FORGOTTEN_AFTER = 16  # a gauge that was not set again
 STEPS = ("decode", "model")

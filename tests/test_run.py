@@ -66,7 +66,7 @@ def test_a_changed_value_is_refused_by_name_and_remade_when_asked(tmp_path: Path
 def test_a_run_that_was_killed_continues_in_the_stage_that_was_interrupted(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.toy_recipe", str(tmp_path), "--wait-in=round_2"]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[1])
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not (tmp_path / "round_2/started.json").exists():
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.02)

@@ -26,7 +26,7 @@ OF_RAY = {
 }
 OF_GPUS = {"ray_node_gpus_utilization", "ray_node_gram_used"}  # only where there are some
 WIDTH = 24  # columns of Grafana
-EXPORTED_WITHIN = 60  # seconds
+EXPORTED_WITHIN = 180  # seconds
 
 
 def asked_for() -> set[str]:

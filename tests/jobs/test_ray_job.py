@@ -107,5 +107,5 @@ def ray_job(head: str, verb: str, name: str, *options: str) -> str:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     ).stdout

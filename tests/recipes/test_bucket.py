@@ -108,7 +108,7 @@ def test_from_a_bucket_into_a_bucket(small_run: Submitted, account: dict[str, st
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=900,
         )
         assert done.returncode == 0, done.stderr
         assert said in done.stderr
@@ -133,7 +133,7 @@ def test_a_whole_run_in_a_bucket(
     with held_in_a_step():
         first.terminate()
         wait_until(lambda: "Stop requested" in said.read_text())
-    assert first.wait(timeout=120) == 143
+    assert first.wait(timeout=300) == 143
     assert said.read_text().endswith("The same command continues from here.\n")
     assert bucket.glob("runs/one/teacher/ray_train/checkpoint_*/state.pt")
     assert not bucket.exists("runs/one/teacher/manifest.json")

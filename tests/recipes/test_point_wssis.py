@@ -143,11 +143,11 @@ def heed_ctrl_c() -> None:
 
 def press_ctrl_c(process: subprocess.Popen[str]) -> str:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    return process.communicate(timeout=120)[1]
+    return process.communicate(timeout=300)[1]
 
 
 def wait_for(found: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + 180
+    until = time.monotonic() + 400
     while not found():
         assert process.poll() is None and time.monotonic() < until
         time.sleep(0.02)

@@ -24,7 +24,7 @@ from ray_wssis.data.builtin.shapes import draw_image
 from ray_wssis.session import free_port
 from tests.support.tiny_run import write_run, write_semantic_run
 
-STARTS_WITHIN = 60  # seconds
+STARTS_WITHIN = 180  # seconds
 
 MakeApi = Callable[..., FastAPI]
 

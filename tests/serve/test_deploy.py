@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 BIN = Path(sys.executable).parent
 PNG = {"Content-Type": "image/png"}
-READY_WITHIN = 180  # seconds
+READY_WITHIN = 500  # seconds
 
 
 def wait_until_ready(url: str, log: Path) -> None:
@@ -48,7 +48,7 @@ def wssis_serve(run: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes],
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(60)
+        process.wait(180)
 
 
 def test_one_command_serves_reloads_and_stops(
@@ -65,7 +65,7 @@ def test_one_command_serves_reloads_and_stops(
         assert f"student {after.json()['model']['hash']}" in output
         assert after.json()["model"] != before.json()["model"]
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(180) == 0
     assert "Traceback" not in log.read_text()
 
 
@@ -104,12 +104,12 @@ def test_serve_deploy_takes_the_file_of_the_repository(
     subprocess.run(deploy, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""})
     url = f"http://127.0.0.1:{port}"
     wait_until_ready(url, tmp_path / "config.yaml")
-    refused = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG)
+    refused = httpx2.post(f"{url}/v1/segment", content=image, headers=PNG, timeout=60)
     assert refused.status_code == 401
     known = PNG | {"Authorization": "Bearer secret"}
     answer = httpx2.post(f"{url}/v1/segment", content=image, headers=known, timeout=60)
     assert answer.status_code == 200
-    assert httpx2.get(f"{url}/v1/models", headers=known).json()["takes_jobs"] is True
+    assert httpx2.get(f"{url}/v1/models", headers=known, timeout=60).json()["takes_jobs"] is True
     subprocess.run(
         [str(BIN / "serve"), "shutdown", "--address", ray_head, "-y"], check=True, cwd=tmp_path
     )

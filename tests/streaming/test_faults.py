@@ -92,7 +92,7 @@ def test_a_node_that_goes_away_loses_nothing(
     records: UPath, tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
     out = UPath(tmp_path / "out")
-    assert start(records, out, "--lose-a-node").wait(timeout=240) == 0
+    assert start(records, out, "--lose-a-node").wait(timeout=600) == 0
     assert_whole(out, undisturbed)
 
 
@@ -106,7 +106,7 @@ def test_a_run_that_nothing_happens_to_prints_no_error(records: UPath, tmp_path:
         stderr=subprocess.STDOUT,
         text=True,
         check=True,
-        timeout=120,
+        timeout=300,
     )
     assert not re.search(r"\b(ERROR|WARNING|E)\b", done.stdout), done.stdout
     assert has_shards(out, 10)

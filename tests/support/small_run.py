@@ -19,8 +19,8 @@ from ray_wssis.session import free_port
 
 ROOT = Path(__file__).parents[2]
 RAY = str(Path(sys.executable).parent / "ray")
-STARTS_WITHIN = 120  # seconds
-JOB_ENDS_WITHIN = 500
+STARTS_WITHIN = 300  # seconds
+JOB_ENDS_WITHIN = 1000
 
 # Words of the table with which labelling shapes ends.
 CLOSING_TABLE = (

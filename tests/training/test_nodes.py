@@ -48,7 +48,7 @@ def played(folder: Path) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=1000,
     )
 
 

@@ -13,7 +13,7 @@ IN_QUERY = {"/v1/segment": tuple(Wanted.model_fields)}  # by path; others take n
 ALIKE = 0.75  # of a field of a form
 
 
-def check_query(request: Request) -> None:
+async def check_query(request: Request) -> None:  # no `def`: that would wait for a thread
     """Raise ApiError 422 for a parameter in the query that the route does not know."""
     known = IN_QUERY.get(request.scope["route"].path, ())
     for name in request.query_params:

@@ -1,5 +1,6 @@
 """A file of suggestions, as `wssis suggest` writes it: objects to accept, by image."""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from ray_wssis.data.coco.write import coco_annotations
 from ray_wssis.data.images.names import locate_images
 from ray_wssis.data.records import Category, named
 from ray_wssis.data.survey.suggestions import SUGGESTED, is_suggested
+
+logger = logging.getLogger(__name__)
 
 
 class Suggestions:
@@ -43,6 +46,15 @@ class Suggestions:
             ]
             for record in records
         }
+        num_shown = sum(map(len, self.by_image.values()))
+        if num_shown < len(offered):
+            logger.warning(
+                "%s: %d of %d suggestions have no mask or no score, or cannot be read; "
+                "they are not shown",
+                file,
+                len(offered) - num_shown,
+                len(offered),
+            )
 
     def of(self, name: str) -> list[dict[str, Any]]:
         """The annotations of an image, with scores."""

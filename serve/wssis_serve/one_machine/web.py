@@ -45,7 +45,9 @@ def main() -> None:
         log_level="warning",
         timeout_graceful_shutdown=FINISH_WITHIN,
     )
-    asyncio.run(answer(served, socket.socket(fileno=values["socket"]), backend))
+    listening = socket.socket(fileno=values["socket"])
+    with asyncio.Runner(loop_factory=served.get_loop_factory()) as runner:  # uvloop
+        runner.run(answer(served, listening, backend))
     os._exit(0)  # Ray's own farewell waits for processes that may be gone
 
 

@@ -45,7 +45,9 @@ def load(name: str, url: str, **parameters: str) -> Any:
 
 def answer_of(url: str, path: str, image: bytes, **form: str) -> list[dict[str, Any]]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
-    answer = httpx2.post(f"{url}{path}", headers=headers, files={"image": image}, data=form)
+    answer = httpx2.post(
+        f"{url}{path}", headers=headers, files={"image": image}, data=form, timeout=60
+    )
     found: list[dict[str, Any]] = answer.json()["instances"]
     return found
 

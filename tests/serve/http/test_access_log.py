@@ -9,7 +9,7 @@ PNG = {"Content-Type": "image/png"}
 
 
 def test_every_request_is_counted(make_api: MakeApi, image: bytes) -> None:
-    with listening(make_api()) as url, httpx2.Client(base_url=url) as client:
+    with listening(make_api()) as url, httpx2.Client(base_url=url, timeout=60) as client:
         found = client.post("/v1/segment", content=image, headers=PNG).json()["instances"]
         client.post("/v1/segment", content=b"nonsense", headers=PNG)
         client.get("/nowhere")

@@ -147,7 +147,7 @@ def test_parameters_are_checked_wherever_they_are(client: httpx2.Client, image: 
 def test_limits_of_the_operator_hold(make_api: MakeApi, image: bytes) -> None:
     api = make_api(max_points=1, max_instances=2, max_megapixels=0.02)
     form = points({"x": 1, "y": 2, "class": "ring"}, {"x": 9, "y": 9, "class": "ring"})
-    with listening(api) as url, httpx2.Client(base_url=url) as client:
+    with listening(api) as url, httpx2.Client(base_url=url, timeout=60) as client:
         files = {"image": ("a.png", image)}
         many = client.post("/v1/segment/points", data=form, files=files)
         assert error(many) == (413, "too_large")
@@ -164,7 +164,7 @@ def test_models_say_what_can_be_asked(client: httpx2.Client) -> None:
 
 
 def test_reload_reads_only_where_it_may(make_api: MakeApi, run_folder: Path) -> None:
-    with listening(make_api()) as url, httpx2.Client(base_url=url) as client:
+    with listening(make_api()) as url, httpx2.Client(base_url=url, timeout=60) as client:
         before = client.get("/v1/models").json()
         elsewhere = client.post("/v1/models/reload", json={"model": "/etc"})
         assert error(elsewhere) == (404, "not_found")
@@ -176,7 +176,10 @@ def test_reload_reads_only_where_it_may(make_api: MakeApi, run_folder: Path) -> 
 
 
 def test_health_is_told_to_everybody(make_api: MakeApi) -> None:
-    with listening(make_api(token="secret")) as url, httpx2.Client(base_url=url) as client:
+    with (
+        listening(make_api(token="secret")) as url,
+        httpx2.Client(base_url=url, timeout=60) as client,
+    ):
         assert client.get("/healthz").json() == {"status": "ok"}
         assert client.get("/readyz").json() == {"status": "ready"}
         assert client.get("/").status_code == 200

@@ -151,7 +151,7 @@ def test_points_and_bulk_jobs_are_not_for_a_semantic_student(
     (tmp_path / "points.json").write_text("{}")
     folder = str(tmp_path)
     api = make_api(model=str(semantic_run), images=(folder,), jobs=str(tmp_path / "jobs"))
-    with listening(api) as url, httpx2.Client(base_url=url) as client:
+    with listening(api) as url, httpx2.Client(base_url=url, timeout=60) as client:
         points = json.dumps([{"x": 1, "y": 2, "class": "dog"}])
         form: dict[str, Any] = {"image": image, "points": (None, points)}
         refused = client.post("/v1/segment/points", files=form)

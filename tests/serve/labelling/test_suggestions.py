@@ -89,3 +89,11 @@ def test_suggestions_are_not_taken_for_labels(images: Path, tmp_path: Path) -> N
     file = write(tmp_path, suggested(7, 1))
     with pytest.raises(ValueError, match="annotation 7 is a suggestion, no label"):
         Queue(str(images), file, CLASSES)
+
+
+def test_what_cannot_be_shown_is_counted(
+    images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = [suggested(2, 1, score=None), suggested(3, 1, segmentation="nonsense")]
+    Queue(str(images), None, CLASSES, write(tmp_path, suggested(1, 1), *bad))
+    assert "2 of 3 suggestions have no mask or no score, or cannot be read" in caplog.text
