@@ -6,15 +6,19 @@
 RUN is a finished run of shapes; the endpoint is `wssis serve RUN --queue`.  A person that is never
 tired clicks every object of new images once, draws on the mask of every fifteenth, and says of each
 image that it is done.  Half-way the browser gets SIGKILL.  In the end the file of labels is
-compared with what was clicked.
+compared with what was clicked, a run learns from it by the command that the page's program prints,
+and its student is asked about an image.
 """
 
 import argparse
 import json
 import os
+import shlex
 import shutil
 import signal
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +27,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.serving_load import served
+import httpx2
+from wssis_serve.labelling.queue import Queue
+from wssis_serve.labelling.training import ready_to_train
+
+from benchmarks.serving_load import ANSWER_WITHIN, served
 from benchmarks.timing import significant, table
 from ray_wssis import masks
 from ray_wssis.data.builtin.shapes import write_shapes
@@ -32,6 +40,7 @@ from ray_wssis.data.coco.read import read_coco
 from ray_wssis.data.points.draw import with_points
 from ray_wssis.data.points.kind import PointKind
 from ray_wssis.data.records import Object, Record
+from ray_wssis.models.model_folder import METRICS
 
 SEED, SIZE = 4711, 128  # of images that no run has seen
 EDIT_EVERY = 15  # objects
@@ -53,6 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished run of shapes")
     parser.add_argument("--images", type=int, default=30)
+    parser.add_argument("--minutes", type=float, default=5, help="of the training")
     parser.add_argument("--screenshots", type=Path, help="folder for a few of them")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +76,7 @@ def main() -> None:
         seconds = time.perf_counter() - begun
         rows = compared(session, labels, place / "images")
         errors = [each for each in check_file(str(labels), str(place / "images")) if is_error(each)]
+        rows += learnt(place / "images", labels, given.minutes)
     rows += [
         ("errors of `wssis data check`", str(len(errors))),
         ("click to mask, ms: p50, slowest", pair(session.milliseconds)),
@@ -188,6 +199,29 @@ def compared(session: Session, labels: Path, images: Path) -> list[tuple[str, st
         ("that nobody clicked", str(num_other)),
         ("with a mask", str(num_masks)),
         ("mIoU of these masks", significant(100 * statistics.mean(ious)) if ious else "-"),
+    ]
+
+
+def learnt(images: Path, labels: Path, minutes: float) -> list[tuple[str, str]]:
+    """Rows about a run that learns from the labels, and about its student behind the endpoint."""
+    queue = Queue(str(images), str(labels))
+    command = ready_to_train(queue, str(images))[-1].removeprefix("now train: wssis ")
+    line = [sys.executable, "-m", "ray_wssis.cli", *shlex.split(command)]
+    subprocess.run([*line, "--minutes", str(minutes)], check=True)
+    run = Path(line[line.index("--out") + 1])
+    metrics = json.loads((run / METRICS).read_text())
+    image = next(iter(queue.images.names))
+    with served(run) as server:
+        headers = {"Content-Type": "image/png" if image.endswith("png") else "image/jpeg"}
+        content = (images / image).read_bytes()
+        answer = httpx2.post(
+            f"{server.url}/v1/segment", content=content, headers=headers, timeout=ANSWER_WITHIN
+        )
+    found = answer.raise_for_status().json()["instances"]
+    return [
+        ("AP of a student that learnt from it", f"{metrics['student/val/AP']:.1f}"),
+        ("minutes of its run, planned", f"{minutes:g}"),
+        ("objects that it finds in the first image, served", str(len(found))),
     ]
 
 

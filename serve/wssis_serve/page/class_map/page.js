@@ -322,7 +322,8 @@ function onKey(event) {
 }
 
 function listen() {
-  listenForFiles((files) => gallery.add(files));
+  // Copies of earlier work name classes, so these come first.
+  listenForFiles((files) => knowClasses().catch(() => {}).then(() => gallery.add(files)));
   for (const name of ["undo", "redo", "download", "fit", "help", "previous", "next", "finish", "skip"]) {
     element(name).onclick = commands[name];
   }
