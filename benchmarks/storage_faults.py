@@ -22,7 +22,16 @@ from pathlib import Path
 
 from s3fs import S3FileSystem
 
-from tests.support.faulty_s3 import BUSY, CUT, SAME, FaultyS3, faulty_s3
+from tests.support.faulty_s3 import (
+    BUSY,
+    CUT,
+    HANG,
+    RESET,
+    SAME,
+    SLOW,
+    FaultyS3,
+    faulty_s3,
+)
 
 SETTINGS = [
     "estimate=false",
@@ -62,6 +71,9 @@ FAULTS = [
     Fault("503 for every image, 75 s", BUSY, "/images/", 75, "labels/started.json"),
     Fault("503 for everything, 30 s", BUSY, "", 30, "labels/*/*.parquet"),
     Fault("connections cut, 120 s", CUT, "", 120, "labels/*/*.parquet"),
+    Fault("connections reset, 30 s", RESET, "", 30, "labels/*/*.parquet"),
+    Fault("no answer, 30 s", HANG, "", 30, "labels/*/*.parquet"),
+    Fault("answers after 3 s, 120 s", SLOW, "", 120, "labels/*/*.parquet"),
 ]
 
 

@@ -13,7 +13,7 @@ from ray_wssis.data.images.read import ImageError, MissingImage, read_bytes
 from ray_wssis.outage import StorageAway
 from ray_wssis.patient_s3 import PatientS3
 from ray_wssis.storage import write_atomically
-from tests.support.faulty_s3 import BUSY, CUT, SAME, FaultyS3, faulty_s3
+from tests.support.faulty_s3 import BUSY, CUT, HANG, RESET, SAME, SLOW, FaultyS3, faulty_s3
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_every_s3_address_is_opened_by_it(service: FaultyS3) -> None:
     assert isinstance(UPath("s3a://data/there.png").fs, PatientS3)
 
 
-@pytest.mark.parametrize("answers", [BUSY, CUT])
+@pytest.mark.parametrize("answers", [BUSY, CUT, RESET])
 def test_reading_and_writing_wait_until_it_answers(service: FaultyS3, answers: str) -> None:
     service.answers, service.num_refused = answers, 0
     comes_back(service, 2)
@@ -54,6 +54,22 @@ def test_reading_and_writing_wait_until_it_answers(service: FaultyS3, answers: s
     comes_back(service, 1)
     write_atomically(UPath("s3://data/new"), b"written")
     assert UPath("s3://data/new").read_bytes() == b"written"
+
+
+def test_what_hangs_is_asked_again(service: FaultyS3, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PatientS3, "read_timeout", 1)  # seconds, of s3fs
+    PatientS3.clear_instance_cache()
+    service.answers, service.num_refused = HANG, 0
+    comes_back(service, 2)
+    assert read_bytes("s3://data/there.png") == b"pixels"
+    assert service.num_refused >= 2
+    PatientS3.clear_instance_cache()
+
+
+def test_what_is_slow_is_waited_for(service: FaultyS3) -> None:
+    service.answers, service.num_refused = SLOW, 0
+    assert read_bytes("s3://data/there.png") == b"pixels"
+    assert service.num_refused >= 1
 
 
 def test_what_is_not_there_is_said_at_once(service: FaultyS3) -> None:

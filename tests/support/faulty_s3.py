@@ -1,7 +1,10 @@
 """A bucket that can be taken away: moto behind a proxy that answers as it is told."""
 
 import http.client
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +16,8 @@ from moto.server import ThreadedMotoServer
 from ray_wssis.patient_s3 import PatientS3
 
 SAME, BUSY, CUT = "same", "busy", "cut"  # what is answered: moto's words, 503, nothing at all
+RESET, HANG, SLOW = "reset", "hang", "slow"  # a reset, nothing for ever, moto's words after a while
+SLOW_SECONDS = 3.0
 HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "date", "server"}
 
 
@@ -24,6 +29,7 @@ class FaultyS3:
         self.answers = SAME
         self.only = ""  # of the path; other requests are answered as always
         self.num_refused = 0
+        self.is_over = threading.Event()
         faulty = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,12 +49,23 @@ class FaultyS3:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
-        if self.answers != SAME and self.only in request.path:
+        answers = self.answers
+        if answers != SAME and self.only in request.path:
             self.num_refused += 1
             request.close_connection = True
-            if self.answers == BUSY:
-                request.send_error(503)
-            return
+            match answers:
+                case "busy":
+                    request.send_error(503)
+                case "reset":
+                    at_once = struct.pack("ii", 1, 0)
+                    request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+                    request.connection.close()
+                case "hang":
+                    self.is_over.wait()  # whoever has asked gets no answer, even if others do
+                case "slow":
+                    time.sleep(SLOW_SECONDS)
+            if answers != SLOW:
+                return
         moto = http.client.HTTPConnection("127.0.0.1", self.moto_port, timeout=30)
         moto.request(request.command, request.path, body, dict(request.headers))
         response = moto.getresponse()
@@ -88,6 +105,7 @@ def faulty_s3(host: str = "127.0.0.1") -> Iterator[FaultyS3]:
             yield service
     finally:
         PatientS3.clear_instance_cache()
+        service.is_over.set()
         service.server.shutdown()
         service.server.server_close()
         thread.join()
