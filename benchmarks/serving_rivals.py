@@ -32,15 +32,20 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of a finished run of shapes")
     parser.add_argument("--seconds", type=float, default=5, help="of each load")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="part of the names of the servers to measure")
     options = parser.parse_args()
     model = options.run / STUDENT
     ours = ("student.threads=1",)
     ways: dict[str, Callable[[], AbstractContextManager[Server]]] = {
         "`wssis serve`, `runtime: auto`": partial(served, model, *ours),
+        "`wssis serve`, one pass at once": partial(
+            served, model, *ours, "runtime=onnx", "student.passes=1"
+        ),
         "`wssis serve`, `runtime: torch`": partial(served, model, *ours, "runtime=torch"),
         "FastAPI + torch": partial(served, model, command=(PLAIN, "torch")),
         "FastAPI + onnxruntime": partial(served, model, command=(PLAIN, "onnx")),
     }
+    ways = {name: start for name, start in ways.items() if options.only in name}
     found: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
     loops: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:

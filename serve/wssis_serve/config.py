@@ -18,6 +18,8 @@ class ReplicaConfig(Config):
     gpus_each: float = Field(default=0, ge=0)  # may be a fraction
     threads: int | None = Field(default=None, ge=1)  # of a network on CPUs; null: half the cores
     batch_size: int = Field(default=8, ge=1)  # images per forward pass
+    # Passes of a student at once; null: one on a GPU, two on CPUs with half of the cores each.
+    passes: int | None = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def check_number(self) -> "ReplicaConfig":

@@ -14,21 +14,29 @@ Answer = TypeVar("Answer")
 
 
 class MicroBatcher(Generic[Query, Answer]):
-    """`await batcher(query)` returns the answer of `work` to `query`, asked among others."""
+    """`await batcher(query)` returns the answer of `work` to `query`, asked among others.
+
+    At most `at_once` batches are worked on at the same time.
+    """
 
     def __init__(
-        self, work: Callable[[list[Query]], Awaitable[list[Answer]]], max_batch_size: int
+        self,
+        work: Callable[[list[Query]], Awaitable[list[Answer]]],
+        max_batch_size: int,
+        at_once: int = 1,
     ) -> None:
         self.work = work
         self.max_batch_size = max_batch_size
+        self.at_once = at_once
         self.queue: list[tuple[Query, asyncio.Future[Answer]]] = []
-        self.task: asyncio.Task[None] | None = None
+        self.tasks: list[asyncio.Task[None]] = []
 
     async def __call__(self, query: Query) -> Answer:
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.queue.append((query, answer))
-        if self.task is None or self.task.done():
-            self.task = asyncio.create_task(self.drain())
+        self.tasks = [task for task in self.tasks if not task.done()]
+        if len(self.tasks) < self.at_once:
+            self.tasks.append(asyncio.create_task(self.drain()))
         return await answer
 
     async def drain(self) -> None:

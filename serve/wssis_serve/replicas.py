@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import torch
 
+from ray_wssis.models.device import best_device
 from wssis_serve.backend import Replicas
 from wssis_serve.config import ReplicaConfig, ServeConfig
 from wssis_serve.engines.choice import (
@@ -43,17 +44,21 @@ Inferred = tuple[Any, float, int]  # when the network started, and images in its
 class NetworkReplica(Generic[Engine]):
     """A process with networks, which can be exchanged while it answers."""
 
-    def __init__(self, config: ServeConfig, workers: ReplicaConfig, coordinator: Replicas) -> None:
+    def __init__(
+        self, config: ServeConfig, workers: ReplicaConfig, coordinator: Replicas, passes: int = 1
+    ) -> None:
         self.config = config
         self.coordinator = coordinator
         self.prepared: tuple[str, Engine] | None = None
         threads = workers.threads or max(1, len(os.sched_getaffinity(0)) // 2)
-        # OpenMP threads belong to the thread that calls: the one that calls the network has them
-        # all, and each of those beside it has one, so that they do not compete for the cores.
+        # OpenMP threads belong to the thread that calls: one that calls the network has that many,
+        # and each of those beside it has one, so that they do not compete for the cores.
         self.beside = ThreadPoolExecutor(
             SIDE_THREADS, initializer=torch.set_num_threads, initargs=(1,)
         )
-        self.network = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
+        self.network = ThreadPoolExecutor(
+            passes, initializer=torch.set_num_threads, initargs=(threads,)
+        )
         # Another model is loaded and tried while requests are answered by this one.
         self.loading = ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,))
         # Choosing what runs a network may take a minute, and the next model must not wait for that.
@@ -107,8 +112,10 @@ class Student(NetworkReplica[StudentEngine]):
     """
 
     def __init__(self, config: ServeConfig, coordinator: Replicas) -> None:
-        super().__init__(config, config.student, coordinator)
-        self.infer = MicroBatcher(self.infer_batch, config.student.batch_size)
+        workers = config.student
+        passes = workers.passes or (1 if best_device().type == "cuda" else 2)
+        super().__init__(config, workers, coordinator, passes)
+        self.infer = MicroBatcher(self.infer_batch, workers.batch_size, passes)
 
     def load(self, models: ServedModels) -> StudentEngine:
         engine = open_student_engine(models, self.config)

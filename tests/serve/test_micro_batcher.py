@@ -40,6 +40,20 @@ def test_the_first_call_does_not_wait_and_the_others_share_a_batch() -> None:
     assert work.batches == [[1], [2, 3, 4]]
 
 
+def test_as_many_batches_as_allowed_are_worked_on_at_once() -> None:
+    async def one_after_the_other() -> list[int]:
+        batcher = MicroBatcher(work, 8, at_once=2)
+        first = []
+        for number in (1, 2):
+            first.append(asyncio.create_task(batcher(number)))
+            await asyncio.sleep(0.002)  # it is under way
+        return await asyncio.gather(*map(batcher, [3, 4, 5]), *first)
+
+    work = Doubling()
+    assert asyncio.run(one_after_the_other()) == [6, 8, 10, 2, 4]
+    assert work.batches == [[1], [2], [3, 4, 5]]
+
+
 def test_no_batch_is_larger_than_allowed() -> None:
     answers, batches = ask(list(range(7)), 3)
     assert answers == [0, 2, 4, 6, 8, 10, 12]
