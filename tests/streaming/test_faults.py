@@ -72,6 +72,7 @@ def test_an_actor_that_is_killed_loses_nothing(
     killer.start()
     stream(job, WORKERS)
     killer.join()
+    assert len(pids.read_text().split()) > WORKERS.number
     assert_whole(job.out, undisturbed)
 
 
@@ -84,6 +85,7 @@ def test_a_driver_that_is_killed_twice_loses_nothing(
         wait_until(partial(has_shards, out, wanted))
         process.kill()
         process.wait()
+        assert len(shards(out)) < NUM_IMAGES / 2
     stream(slow_pass(records, out), WORKERS)
     assert_whole(out, undisturbed)
 

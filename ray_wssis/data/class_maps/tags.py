@@ -70,7 +70,7 @@ def read_tags(file: str, records: Records, problems: Problems) -> Tags:
     Names of images that are not there and of classes that are none are noted in `problems`.  Raises
     ValueError for a file that cannot be read.
     """
-    rows = _rows(file)
+    rows = read_rows(file)
     places = find_places(list(rows), records)
     found = {name: place[0] for name, place in places.items() if len(place) == 1}
     if lost := [name for name in rows if name not in found]:
@@ -88,8 +88,11 @@ def read_tags(file: str, records: Records, problems: Problems) -> Tags:
     }
 
 
-def _rows(file: str) -> dict[str, list[str]]:
-    """Read the tags by the name of the image."""
+def read_rows(file: str) -> dict[str, list[str]]:
+    """Read the tags of a table by the name of the image, as they stand there.
+
+    Raises ValueError for a file that cannot be read or has no line.
+    """
     try:
         text = UPath(file).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -22,7 +22,7 @@ from ray_wssis import masks
 from ray_wssis.artifacts import hash_of_values
 from ray_wssis.data.class_maps.classes import Classes, read_classes
 from ray_wssis.data.class_maps.png import UNKNOWN, ClassMap, encode, present
-from ray_wssis.data.class_maps.tags import BACKGROUND
+from ray_wssis.data.class_maps.tags import BACKGROUND, read_rows
 from ray_wssis.data.images.read import ImageError, read_size
 from ray_wssis.data.records import Category, named
 from ray_wssis.storage import files_under, locate, read_json, write_atomically, write_json
@@ -87,8 +87,9 @@ class StrokesQueue:
                     tags=self.in_order(entry["tags"]),
                     drawn=self.in_order(entry["drawn"]),
                 )
-        tagged = {} if known else read_tag_lines(self.folder / TAGS)
-        for name, tags in tagged.items():
+        table = self.folder / TAGS
+        is_given = not known and table.exists() and table.stat().st_size > 0
+        for name, tags in (read_rows(str(table)) if is_given else {}).items():
             known[name] = Marked(state=State.DONE, tags=self.in_order(tags))
         maps = self.folder / CLASS_MAPS
         there = {stem(file) for file in (files_under(maps) if maps.exists() else [])}
@@ -321,11 +322,3 @@ def classes_in(folder: UPath, categories: Sequence[Category]) -> Classes:
     if not known and not new:
         raise ValueError(f"{file}: there are no classes; name some to label")
     return Classes(categories=tuple(sorted((*known, *new), key=lambda each: each.id)))
-
-
-def read_tag_lines(file: UPath) -> dict[str, list[str]]:
-    """Tags by the name of an image, of a table `file,tag;tag`; none where there is no table."""
-    if not file.exists():
-        return {}
-    rows = csv.reader(io.StringIO(file.read_text(encoding="utf-8-sig")))
-    return {name: tags.split(";") for name, tags, *_ in (row for row in rows if len(row) > 1)}

@@ -9,8 +9,8 @@ import { Review } from "./review.js";
 const element = (id) => document.getElementById(id);
 
 export class Work {
-  // `kind` says what the labels of an image are, as in `Queue`.  `show(image)` displays an image, `showNext()` the next one, `onChange()` is called whenever
-  // something was read or saved.
+  // `kind` says what the labels of an image are, as in `Queue`.  `show(image)` displays an image,
+  // `showNext()` the next one, `onChange()` is called whenever something was read or saved.
   constructor(session, { server, kind, show, showNext, onChange }) {
     Object.assign(this, { session, server, kind, show, showNext, onChange });
     this.copies = new Drafts(kind.copies);

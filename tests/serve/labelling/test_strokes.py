@@ -163,7 +163,7 @@ def test_files_of_others_are_a_beginning(folder: Path) -> None:
     save(queue_of(folder), "a.png", stroke("weed", 0, 0, 5, 5))
     labels = folder.parent / "images_labels"
     (labels / "progress.json").unlink()
-    (labels / "tags.csv").write_text("b.png,crop;weed\n")
+    (labels / "tags.csv").write_text("file,tags\nb.png,crop\nb.png,weed\n")
     queue = queue_of(folder)
     states = [(each["state"], each["num_labels"]) for each in queue.overview()["images"]]
     assert states == [("open", 1), ("done", 2), ("open", 0)]
