@@ -84,7 +84,7 @@ def test_the_file_is_a_coco_file_of_pseudo_masks(
     assert ranks == sorted(ranks) and set(ranks) == {1, 2, 3}
     seen = Queue(str(folder), None, categories).overview()["images"]  # on the page of the endpoint
     assert [image["state"] for image in seen] == ["open"] * 3
-    assert sum(image["num_objects"] for image in seen) == len(ranks)
+    assert sum(image["num_labels"] for image in seen) == len(ranks)
 
 
 def test_copies_keep_their_names_and_none_is_overwritten() -> None:
