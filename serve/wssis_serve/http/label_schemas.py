@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from wssis_serve.http.schemas import Coordinate, Number, Place
 
 LabelState = Literal["open", "done", "skipped"]
+SAVES = Field(description="By windows, since the server started; the latest last")
 
 
 class QueuedImage(BaseModel):
@@ -58,12 +59,20 @@ class LabelsIn(BaseModel):
     state: LabelState
     objects: list[LabelIn]
     window: str = Field("", max_length=64, description="A name of whoever saves")
+    change: int = Field(0, ge=0, description="Counts the changes of an image in this window")
+
+
+class Save(BaseModel):
+    window: str
+    change: int = Field(description="The last one that was saved")
+    revision: str = Field(description="Of the labels then")
 
 
 class LabelsOut(BaseModel):
     revision: str
     state: LabelState
     objects: list[dict[str, Any]] = Field(description="Annotations, masks as run lengths")
+    saves: list[Save] = SAVES
 
 
 class Stroke(BaseModel):
@@ -81,6 +90,7 @@ class StrokesIn(BaseModel):
     tags: list[Annotated[str, Field(max_length=200)]] = Field(description="Names of classes")
     strokes: list[Stroke]
     window: str = Field("", max_length=64, description="A name of whoever saves")
+    change: int = Field(0, ge=0, description="Counts the changes of an image in this window")
 
 
 class StrokesOut(BaseModel):
@@ -88,6 +98,7 @@ class StrokesOut(BaseModel):
     state: LabelState
     tags: list[str]
     strokes: list[Stroke]
+    saves: list[Save] = SAVES
 
 
 class SuggestionsOut(BaseModel):

@@ -53,7 +53,7 @@ async def save_labels(request: Request, name: str, wanted: LabelsIn) -> LabelsOu
     409 if the image has another `revision` by now: somebody else saved it in the meantime.
     """
     values = wanted.model_dump(mode="json", exclude_unset=True, exclude_none=True)
-    values |= {"window": wanted.window}
+    values |= {"window": wanted.window, "change": wanted.change}
     return LabelsOut.model_validate(await backend_of(request).queue("save", name, values))
 
 

@@ -1,6 +1,8 @@
-"""The images that people label, and who saved the labels of one last."""
+"""The images that people label, and which windows saved the labels of one."""
 
 import time
+from dataclasses import dataclass
+from typing import Any
 
 from ray_wssis.data.images.folder import list_images
 from ray_wssis.data.images.read import image_uri
@@ -28,22 +30,46 @@ class ImagesToLabel:
         return image_uri(self.folder, name)
 
 
+@dataclass(frozen=True)
+class Save:
+    """The last save of an image by a window."""
+
+    change: int  # its number, among those of the image in the window
+    revision: str  # of the labels then
+    when: float  # of time.monotonic
+
+
 class LastSaves:
-    """The window that saved an image last, and when it did."""
+    """The windows that saved an image since the server started, the latest last.
+
+    A browser that was killed may still have copies of labels that it had saved: the numbers of
+    changes tell.
+    """
 
     def __init__(self) -> None:
-        self.saves: dict[str, tuple[str, float]] = {}
+        self.saves: dict[str, dict[str, Save]] = {}  # by image and window
 
-    def note(self, name: str, window: str) -> None:
-        self.saves[name] = window, time.monotonic()
+    def note(self, name: str, window: str, change: int, revision: str) -> None:
+        windows = self.saves.setdefault(name, {})
+        windows.pop(window, None)
+        windows[window] = Save(change, revision, time.monotonic())
+
+    def of(self, name: str) -> list[dict[str, Any]]:
+        """What each window saved last: its name, the number of the change and the revision."""
+        return [
+            {"window": window, "change": save.change, "revision": save.revision}
+            for window, save in self.saves.get(name, {}).items()
+        ]
 
     def conflict(self, name: str, window: str, theirs: str, yours: str) -> ApiError:
         """The answer to a save about labels that are not those of the server any more.
 
         `theirs` and `yours` count labels, such as `3 objects`.
         """
-        who, when = self.saves.get(name, ("", 0.0))
-        by = "this window" if who == window else "another window" if who else "somebody"
-        ago = f" {max(1, round(time.monotonic() - when))} s ago" if who else ""
+        last = next(reversed(self.saves.get(name, {}).items()), None)
+        by, ago = "somebody", ""
+        if last is not None:
+            by = "this window" if last[0] == window else "another window"
+            ago = f" {max(1, round(time.monotonic() - last[1].when))} s ago"
         text = f"{name} was saved by {by}{ago} and has {theirs}; your {yours} are not saved"
         return ApiError(409, "conflict", text)

@@ -71,7 +71,7 @@ class Queue:
         with self.lock:
             self.images.uri(name)
             self.labels.refresh()
-            return self.labels.shown(name)._asdict()
+            return self.answer(name, self.labels.shown(name))
 
     def suggested(self, name: str) -> dict[str, Any]:
         """The objects of an image that a file of suggestions has."""
@@ -93,8 +93,9 @@ class Queue:
     def save(self, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
         """Replace the labels of an image, unless somebody else did since they were read.
 
-        `wanted` has `revision`, the one that was read, `state`, `objects` and `window`, a name of
-        whoever saves.  Returns the new labels, objects in their order.
+        `wanted` has `revision`, the one that was read, `state`, `objects`, `window`, a name of
+        whoever saves, and `change`, which counts those of the image there.  Returns the new
+        labels, objects in their order.
         """
         with self.lock:
             file = self.images.uri(name)
@@ -103,7 +104,7 @@ class Queue:
             objects, state = wanted["objects"], State(wanted["state"])
             if shown.revision != wanted["revision"]:
                 if is_saved(shown, state, objects):
-                    return shown._asdict()  # the answer was lost, and this is the second attempt
+                    return self.answer(name, shown)  # a second attempt: that answer was lost
                 theirs = f"{len(shown.objects)} objects ({shown.state})"
                 yours = f"{len(objects)} objects"
                 raise self.saves.conflict(name, wanted["window"], theirs, yours)
@@ -118,10 +119,13 @@ class Queue:
                 self.labels.read()  # what is stored, for the next attempt
                 text = f"the labels of {name} could not be written: {error.strerror or error}"
                 raise ApiError(503, "not_saved", text, AGAIN_AFTER) from error
-            self.saves.note(name, wanted["window"])
             saved = self.labels.shown(name)
+            self.saves.note(name, wanted["window"], wanted["change"], saved.revision)
             by_id = {entry["id"]: entry for entry in saved.objects}
-            return saved._replace(objects=[by_id[number] for number in numbers])._asdict()
+            return self.answer(name, saved._replace(objects=[by_id[each] for each in numbers]))
+
+    def answer(self, name: str, shown: Shown) -> dict[str, Any]:
+        return {**shown._asdict(), "saves": self.saves.of(name)}
 
 
 def labels_file(images: str, labels: str | None) -> UPath:

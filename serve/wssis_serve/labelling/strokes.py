@@ -170,13 +170,15 @@ class StrokesQueue:
     def shown(self, name: str, strokes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         marked = self.marked.get(name, Marked())
         found = {"state": marked.state, "tags": list(marked.tags), "strokes": list(strokes)}
-        return {"revision": hash_of_values(found).removeprefix("sha256:")[:16], **found}
+        revision = hash_of_values(found).removeprefix("sha256:")[:16]
+        return {"revision": revision, **found, "saves": self.saves.of(name)}
 
     def save_strokes(self, name: str, wanted: dict[str, Any]) -> dict[str, Any]:
         """Replace the strokes and tags of an image, unless somebody else did since they were read.
 
-        `wanted` has `revision`, the one that was read, `state`, `tags`, `strokes` and `window`, a
-        name of whoever saves.  Returns what is stored now.
+        `wanted` has `revision`, the one that was read, `state`, `tags`, `strokes`, `window`, a
+        name of whoever saves, and `change`, which counts those of the image there.  Returns what
+        is stored now.
         """
         with self.lock:
             file = self.images.uri(name)
@@ -207,8 +209,9 @@ class StrokesQueue:
                 self.marked = self.read_progress()  # what is stored, for the next attempt
                 text = f"the strokes of {name} could not be written: {error.strerror or error}"
                 raise ApiError(503, "not_saved", text, AGAIN_AFTER) from error
-            self.saves.note(name, wanted["window"])
-            return self.strokes(name)
+            saved = self.strokes(name)
+            self.saves.note(name, wanted["window"], wanted["change"], saved["revision"])
+            return saved | {"saves": self.saves.of(name)}
 
     def painted(
         self, strokes: Sequence[Mapping[str, Any]], size: tuple[int, int]

@@ -1,7 +1,8 @@
 // The images that the operator offers: read one by one, and saved as soon as they change.
 //
 // Each image has a revision on the server.  A save that is about an older one is refused with 409,
-// and the person chooses.  What the server does not have yet is kept in this browser.
+// and the person chooses.  What the server does not have yet is kept in this browser.  A browser that
+// is killed may forget that it dropped such a draft: the server knows which changes it has.
 
 import { Drafts } from "./drafts.js";
 import { chooseLabels, complain } from "./messages.js";
@@ -73,6 +74,9 @@ export class Queue {
     const draft = this.drafts.get(image.name);
     if (labels.revision !== image.revision && isUntouched()) this.#take(image, labels);
     if (!draft || isChanged(image)) return;
+    const saved = labels.saves.find(({ window }) => window === draft.window);
+    if (draft.change <= saved?.change) return this.drafts.drop(image.name);
+    if (saved?.revision === labels.revision) draft.revision = labels.revision; // it was begun before that save
     this.#take(image, draft);
     this.changed(image);
   }
@@ -98,8 +102,8 @@ export class Queue {
   }
 
   #labelsOf(image) {
-    const { revision, state } = image;
-    return { revision, state, ...image.toStore() };
+    const { revision, state, changes } = image;
+    return { revision, state, ...image.toStore(), window: this.#window, change: changes };
   }
 
   #saveAfter(image, milliseconds) {
@@ -120,8 +124,7 @@ export class Queue {
     const { changes, numLabels } = image;
     const wasStored = image.sent();
     try {
-      const labels = { ...this.#labelsOf(image), window: this.#window };
-      const stored = await this.server[this.kind.save](image.name, labels);
+      const stored = await this.server[this.kind.save](image.name, this.#labelsOf(image));
       wasStored(stored);
       Object.assign(image, { revision: stored.revision, saved: changes, numStored: numLabels });
       image.problem = null;

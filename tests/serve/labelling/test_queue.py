@@ -45,7 +45,7 @@ def rle(x0: int, y0: int, x1: int, y1: int) -> Json:
 
 
 def save(queue: Queue, name: str, *objects: Json, state: str = "open", **more: Any) -> Json:
-    wanted = {"revision": queue.get(name)["revision"], "state": state, "window": "w"}
+    wanted = {"revision": queue.get(name)["revision"], "state": state, "window": "w", "change": 1}
     return queue.save(name, wanted | {"objects": list(objects)} | more)
 
 
@@ -59,7 +59,7 @@ def test_what_is_saved_is_in_the_file_and_there_after_a_restart(folder: Path) ->
     assert [entry["id"] for entry in saved["objects"]] == [1, 2]
 
     again = queue_of(folder)
-    assert again.get("deep/c.png") == saved
+    assert again.get("deep/c.png") == saved | {"saves": []}
     assert saved["objects"][1] | mask == saved["objects"][1]
     assert saved["objects"][1]["bbox"] == [5, 2, 4, 4]
     [record] = read_coco(str(folder / "labels.json"), str(folder))
@@ -96,6 +96,22 @@ def test_a_stale_save_is_refused_and_changes_nothing(folder: Path) -> None:
     assert save(queue, "a.png", one, revision=begun, window="one") == first
     both = save(queue, "a.png", *first["objects"], other, revision=first["revision"])
     assert [entry["category_id"] for entry in both["objects"]] == [1, 4]
+
+
+def test_labels_say_what_each_window_saved_last(folder: Path) -> None:
+    queue = queue_of(folder)
+    point = {"category_id": 1, "point": [1, 1]}
+    one = save(queue, "a.png", point, window="one", change=3)
+    two = save(queue, "a.png", window="two", change=1)
+    save(queue, "b.png", point, window="one", change=8)
+    assert queue.get("a.png")["saves"] == [
+        {"window": "one", "change": 3, "revision": one["revision"]},
+        {"window": "two", "change": 1, "revision": two["revision"]},
+    ]
+    with pytest.raises(ApiError, match="by another window"):
+        save(queue, "a.png", point, window="one", change=4, revision=one["revision"])
+    again = save(queue, "a.png", point, point, window="one", change=5)
+    assert [(each["window"], each["change"]) for each in again["saves"]] == [("two", 1), ("one", 5)]
 
 
 def test_whatever_nobody_touched_stays_as_it_was(folder: Path) -> None:

@@ -56,8 +56,9 @@ def stroke(name: str, x0: int, y0: int, x1: int, y1: int) -> Json:
 
 
 def save(queue: StrokesQueue, name: str, *strokes: Json, **more: Any) -> Json:
-    wanted = {"revision": queue.strokes(name)["revision"], "state": "open", "window": "w"}
-    return queue.save_strokes(name, wanted | {"tags": [], "strokes": list(strokes)} | more)
+    wanted = {"revision": queue.strokes(name)["revision"], "state": "open", "tags": []}
+    by = {"window": "w", "change": 1}
+    return queue.save_strokes(name, wanted | by | {"strokes": list(strokes)} | more)
 
 
 def values(folder: Path, name: str) -> Any:
@@ -78,7 +79,7 @@ def test_what_is_saved_is_in_the_files_and_there_after_a_restart(folder: Path) -
     assert (drawn == UNKNOWN).sum() == 200 - 14 - 40
 
     again = queue_of(folder)
-    assert again.strokes("deep/c.jpg") == saved
+    assert again.strokes("deep/c.jpg") == saved | {"saves": []}
     assert again.overview()["images"][2] == {"name": "deep/c.jpg", "state": "open", "num_labels": 2}
 
 
@@ -123,6 +124,8 @@ def test_a_stale_save_is_refused_and_the_same_one_is_not(folder: Path) -> None:
         save(queue, "a.png", stroke("weed", 0, 0, 5, 5), revision=begun)
     assert told.value.status == 409
     assert queue.strokes("a.png") == saved
+    own = {"window": "w", "change": 1, "revision": saved["revision"]}
+    assert saved["saves"] == [own]  # so a window knows which of its changes are here
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,12 @@ def labelled(tmp_path: Path) -> tuple[Queue, Path]:
                 what = {"point": point} if place == 10 else {"segmentation": entry["segmentation"]}
                 objects.append({"category_id": entry["category_id"]} | what)
         name = image["file_name"].rpartition("/")[2]
-        wanted = {"revision": queue.get(name)["revision"], "state": "done", "window": ""}
+        wanted = {
+            "revision": queue.get(name)["revision"],
+            "state": "done",
+            "window": "",
+            "change": 1,
+        }
         queue.save(name, wanted | {"objects": objects})
     return queue, images
 
@@ -61,7 +66,12 @@ def test_the_printed_command_learns_from_strokes(tmp_path: Path) -> None:
             {"class": each, "segmentation": run}
             for each, run in zip(("ring", "background"), runs, strict=True)
         ]
-        wanted = {"revision": queue.strokes(name)["revision"], "state": "done", "window": ""}
+        wanted = {
+            "revision": queue.strokes(name)["revision"],
+            "state": "done",
+            "window": "",
+            "change": 1,
+        }
         queue.save_strokes(name, wanted | {"tags": [], "strokes": strokes})
     first, command = ready_to_train(queue, str(images))
     assert first.startswith("5 images are done, and their tags are complete; 5 have strokes ")
@@ -101,7 +111,7 @@ def test_without_masks_it_says_what_is_missing(labelled: tuple[Queue, Path]) -> 
     queue, images = labelled
     for name in list(queue.labels.images)[:10]:
         labels = queue.get(name)
-        queue.save(name, labels | {"state": "open", "window": ""})
+        queue.save(name, labels | {"state": "open", "window": "", "change": 1})
     lines = ready_to_train(queue, str(images))
     assert lines[0].startswith("1 images are done")
     assert lines[1].startswith("10 images have objects and are not done")

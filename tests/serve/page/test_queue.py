@@ -114,6 +114,41 @@ def test_what_the_server_does_not_get_is_kept_by_the_browser(
     assert annotations(labels, "0 ü#?.png")[0]["point"] == pytest.approx((30, 40), abs=0.2)
 
 
+COPIES = "Object.entries(localStorage).filter(([key]) => key.startsWith('wssis-labels'))"
+
+
+def test_a_copy_that_a_killed_browser_did_not_drop_undoes_nothing(
+    empty: Page, queued: str, labels: Path
+) -> None:
+    page = opened(empty, queued, 1)
+    page.route("**/v1/queue/labels/**", lambda route: route.abort())
+    click(page, 30, 40)
+    expect(page.locator("#saved")).to_have_text("not saved")
+    [[key, copy]] = page.evaluate(COPIES)
+    page.unroute("**/v1/queue/labels/**")
+    click(page, 100, 100)
+    wait_until_saved(page)
+    stored = annotations(labels, "0 ü#?.png")
+    assert (len(stored), page.evaluate(COPIES)) == (2, [])
+
+    put = "([key, copy]) => localStorage.setItem(key, copy)"
+    page.evaluate(put, [key, copy])  # browsers write late: so it is after SIGKILL
+    opened(page, queued, 1)
+    expect(page.locator("#objects li")).to_have_count(2)
+    assert page.evaluate(COPIES) == []
+    assert annotations(labels, "0 ü#?.png") == stored
+
+    # A change that was made during a save, and whose own save did not come through.
+    later = json.dumps(json.loads(copy) | {"change": 99})
+    page.evaluate(put, [key, later])
+    opened(page, queued, 1)
+    wait_until_saved(page)
+    expect(page.locator("#objects li")).to_have_count(1)
+    expect(page.get_by_role("dialog", name="Somebody else saved this image")).to_be_hidden()
+    [entry] = annotations(labels, "0 ü#?.png")
+    assert entry["point"] == pytest.approx((30, 40), abs=0.2)
+
+
 def test_two_people_do_not_overwrite_each_other(empty: Page, queued: str, labels: Path) -> None:
     page = opened(empty, queued, 1)
     other = empty.context.new_page()
