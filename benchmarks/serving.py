@@ -12,6 +12,7 @@ machine.  Times are those that a client sees.
 `clients`     1, 8 and 32 clients, by route, with and without batches
 `splits`      the work of the student split over processes in other ways
 `instances`   memory and bytes of an answer with 300 instances on 1920 x 1080
+`large`       8 clients against a loop, with a ResNet-50 student of 800 network pixels
 """
 
 import argparse
@@ -60,7 +61,7 @@ from ray_wssis.data.builtin.shapes import CATEGORIES
 BATCH = 8
 STUDENT = "student/model"  # in a run
 QUESTION = Question()
-PARTS = ("overhead", "saturation", "clients", "splits", "instances")
+PARTS = ("overhead", "saturation", "clients", "splits", "instances", "large")
 NUM_CLIENTS = (1, 8, 32)
 STEPS, BATCH_SIZES = "wssis_step_seconds", "wssis_batch_size"  # of `/metrics`
 SEGMENT, POINTS = "/v1/segment", "/v1/segment/points"
@@ -104,6 +105,9 @@ def main() -> None:
                     splits(run, image, seconds, rounds)
                 case "instances":
                     many(Path(folder), options.instances, options.shorter, rounds)
+                case "large":
+                    eager_segmenter(0, 800, 1333).save(UPath(folder) / STUDENT, "random weights")
+                    saturation(Path(folder), image, seconds, rounds, options.threads, 8, 2)
 
 
 class Bare:
@@ -139,15 +143,15 @@ class Bare:
             times.append(1000 * (time.perf_counter() - start))
         return statistics.median(times)
 
-    def rate(self, seconds: float) -> float:
+    def rate(self, seconds: float, batch_size: int = BATCH) -> float:
         """Images per second of a loop over batches; decoding and masks run beside the network."""
         decoded: deque[Future[Decoded]] = deque()
         done: list[Future[Segmented | Mapped]] = []
         start = time.perf_counter()
         while time.perf_counter() < start + seconds:
-            while len(decoded) < 2 * BATCH:
+            while len(decoded) < 2 * batch_size:
                 decoded.append(self.beside.submit(self.engine.decode, self.data))
-            images = [decoded.popleft().result() for _ in range(BATCH)]
+            images = [decoded.popleft().result() for _ in range(batch_size)]
             batch = self.thread.submit(self.engine.infer, images).result()
             done += [
                 self.beside.submit(self.engine.finish, image, seen, QUESTION)
@@ -180,20 +184,29 @@ def overhead(run: Path, image: Path, seconds: float, rounds: int, threads: int) 
     print(table(["step in the replica", "mean, ms"], rows))
 
 
-def saturation(run: Path, image: Path, seconds: float, rounds: int, threads: int) -> None:
+def saturation(
+    run: Path,
+    image: Path,
+    seconds: float,
+    rounds: int,
+    threads: int,
+    clients: int = 32,
+    batch_size: int = BATCH,
+) -> None:
     """Compare many clients with a loop, in turn."""
     bare = Bare(run / STUDENT, image, threads)
     loop, rates = [], []
     batch_sizes: list[float] = []
-    with served(run, f"student.threads={threads}") as server:
+    changes = [f"student.threads={threads}", f"student.batch_size={batch_size}"]
+    with served(run, *changes) as server:
         for _ in range(rounds):
-            loop.append(bare.rate(seconds))
+            loop.append(bare.rate(seconds, batch_size))
             before = server.sums(BATCH_SIZES)
-            rates.append(measure(load_of(server, image, 32, seconds)).rate)
+            rates.append(measure(load_of(server, image, clients, seconds)).rate)
             batch_sizes += means(before, server.sums(BATCH_SIZES)).values()
     rows = [
-        ["loop", middle(loop), f"**{ratio(loop, loop)}**", str(BATCH)],
-        ["32 clients", middle(rates), f"**{ratio(rates, loop)}**", middle(batch_sizes)],
+        ["loop", middle(loop), f"**{ratio(loop, loop)}**", str(batch_size)],
+        [f"{clients} clients", middle(rates), f"**{ratio(rates, loop)}**", middle(batch_sizes)],
     ]
     print(table(["network", "images / s", "/ loop", "images in a pass"], rows))
 
