@@ -103,6 +103,12 @@ def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
         {"strong": parts.strong, "weak": parts.weak, "unlabelled": unlabelled.records}
         | {"validation": validation}
     )
+    if config.annotations is not None and parts.weak_truth is not None:
+        logger.info(
+            "%d images have masks that nothing learns from, as if they were points: data.percent "
+            "is %g. The masks tell how good those drawn for the points are",
+            *(len(parts.weak), config.percent),
+        )
     taught, audit = draw_audit(parts.strong, config.audit, seed)
     if config.audit and not len(audit):
         logger.warning(

@@ -5,6 +5,7 @@ what they are worth, images whose points are hidden.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -58,16 +59,32 @@ def unlabelled_images(
     """Return the unlabelled images that files give: a folder, or `bare` images of a COCO file.
 
     Those of a folder are numbered after all others, and so are bare ones whose number is taken.
+    Raises ValueError for a folder without an image that is not labelled.
     """
-    others = np.concatenate([image_ids(x) for x in (parts.strong, parts.weak, validation)])
-    highest = int(others.max(initial=0))
+    others = (parts.strong, parts.weak, validation)
+    numbers = np.concatenate([image_ids(records) for records in others])
+    highest = int(numbers.max(initial=0))
     if config.unlabelled not in (None, UNANNOTATED):
-        return read_images(config.unlabelled, parts.strong.categories, highest + 1)
-    if not np.isin(image_ids(bare), others).any():
+        found = read_images(config.unlabelled, parts.strong.categories, highest + 1)
+        return without(found, others, config.unlabelled)
+    if not np.isin(image_ids(bare), numbers).any():
         return Records.from_rows(bare, parts.strong.categories)
     lowest = int(image_ids(bare).min())
     moved = (renumbered_record(record, highest + 1 - lowest) for record in bare)
     return Records.from_rows(moved, parts.strong.categories)
+
+
+def without(found: Records, others: Sequence[Records], folder: str) -> Records:
+    """Leave out the images of a folder that are among the others."""
+    known = {file for records in others for file in records.table["file"].to_pylist()}
+    left = [i for i, file in enumerate(found.table["file"].to_pylist()) if file not in known]
+    if not left:
+        raise ValueError(
+            f"data.unlabelled: all {len(found)} images of {folder} are labelled, so there is "
+            "nothing else to learn from; name a folder of other images, or leave it out"
+        )
+    logger.info("%s: %d of %d images have no label", folder, len(left), len(found))
+    return found.select(left)
 
 
 def hide_points(parts: Split, config: DataConfig, seed: int) -> tuple[Split, Unlabelled]:

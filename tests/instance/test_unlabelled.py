@@ -104,6 +104,17 @@ def test_a_file_without_such_images_is_refused(tmp_path: Path) -> None:
         split(run_in(tmp_path / "run"), config.model_copy(update={"unlabelled": "unannotated"}))
 
 
+def test_of_a_folder_only_images_without_labels_are_taken(tmp_path: Path) -> None:
+    config = coco_of(tmp_path / "images", seen=4, unseen=3)
+    folder = {"unlabelled": config.images}
+    made = split(run_in(tmp_path / "some"), config.model_copy(update=folder))
+    files = [Path(record.file).stem for record in Records.read(made / UNLABELLED)]
+    assert files == ["10", "11", "9"]  # by name
+    config = coco_of(tmp_path / "labelled", seen=4, unseen=0)
+    with pytest.raises(ValueError, match=r"all 8 images of .*labelled are labelled"):
+        split(run_in(tmp_path / "none"), config.model_copy(update={"unlabelled": config.images}))
+
+
 def test_a_folder_of_images_is_numbered_after_all_others(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

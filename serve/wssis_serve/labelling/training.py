@@ -13,7 +13,7 @@ from wssis_serve.labelling.labels_file import Entry, LabelsFile, State
 from wssis_serve.labelling.queue import Queue
 from wssis_serve.labelling.strokes import CLASS_MAPS, CLASSES, TAGS, StrokesQueue
 
-LEAST = 2  # images with masks: one to learn from, one to validate with
+LEAST = 3  # images with masks: two to learn from, one to validate with
 CROP = 96  # pixels, of agmm_photos
 EVERY = 5  # of images with masks, one is for validation
 
@@ -22,16 +22,17 @@ def ready_to_train(queue: Queue | StrokesQueue, images: Place) -> list[str]:
     """Lines for a person: how much is labelled, and the command that trains on it."""
     if isinstance(queue, StrokesQueue):
         return strokes_to_train_on(queue, locate(images))
-    return objects_to_train_on(queue.labels, locate(images))
+    return objects_to_train_on(queue, locate(images))
 
 
-def objects_to_train_on(labels: LabelsFile, images: UPath) -> list[str]:
+def objects_to_train_on(queue: Queue, images: UPath) -> list[str]:
     """Lines about objects, and two files of them.
 
     Images that are done and have a mask for every object are learnt with their masks, others with
     their points.  A run needs images with masks to validate with; they are written to a file of
     their own beside the labels.
     """
+    labels = queue.labels
     done = [name for name in labels.images if labels.state(name) is State.DONE]
     whole = [name for name in done if has_masks(labels, name)]
     num_objects = sum(labels.num_objects(name) for name in done)
@@ -43,7 +44,7 @@ def objects_to_train_on(labels: LabelsFile, images: UPath) -> list[str]:
         f"mask for every object ({labels.file})"
     ]
     if num_open:
-        lines.append(f"{num_open} images have objects and are not done: nobody learns from them")
+        lines.append(f"{num_open} images have objects and are not done: nothing learns from these objects")
     if len(whole) < LEAST:
         lines.append(
             f"to train, draw the masks of at least {LEAST} images with the brush, better of tens"
@@ -52,10 +53,20 @@ def objects_to_train_on(labels: LabelsFile, images: UPath) -> list[str]:
     held_out = whole[EVERY - 1 :: EVERY] or whole[-1:]
     folder, stem = labels.file.parent, labels.file.stem
     train, validation = (folder / f"{stem}_{part}.json" for part in ("train", "validation"))
-    write(train, labels, [name for name in done if name not in held_out])
+    learnt = [name for name in done if name not in held_out]
+    write(train, labels, learnt)
     write(validation, labels, held_out)
-    values = {"annotations": train, "validation": validation, "images": images}
-    lines.append(now_train(images, {f"data.{key}": str(file) for key, file in values.items()}))
+    values = {"images": str(images), "validation": str(validation)}
+    if any(labels.num_objects(name) and not has_masks(labels, name) for name in learnt):
+        values["annotations"] = str(train)  # `wssis run` uses all masks of a file with points
+    elif num_left := len(queue.images.names) - len(done):
+        values |= {"strong": str(train), "unlabelled": str(images)}
+        lines.append(f"the {num_left} images that are not done are learnt from without labels")
+    else:
+        share = round(100 * (len(learnt) - 0.5) / len(learnt), 4)
+        values |= {"annotations": str(train), "percent": str(share)}
+        lines.append("no image is without masks, so one is learnt as if it had points")
+    lines.append(now_train(images, {f"data.{key}": value for key, value in values.items()}))
     return lines
 
 

@@ -16,7 +16,7 @@ from ray_wssis.data.builtin.shapes import CATEGORIES, write_shapes
 from ray_wssis.data.check.coco import check_file
 from ray_wssis.data.coco.file import load_json
 from ray_wssis.data.records import Category, Records
-from ray_wssis.instance.split import STRONG, VALIDATION, WEAK, split
+from ray_wssis.instance.split import STRONG, UNLABELLED, VALIDATION, WEAK, split
 from ray_wssis.instance.split_config import DataConfig
 from ray_wssis.recipes.agmm_config import AGMMConfig
 from ray_wssis.recipes.catalogue import artifacts, load_recipe
@@ -30,7 +30,7 @@ NAMES = ",".join(category.name for category in CATEGORIES)
 
 @pytest.fixture
 def labelled(tmp_path: Path) -> tuple[Queue, Path]:
-    """Twelve images of shapes: ten with masks, one with points, one that nobody looked at."""
+    """Twelve images of shapes, done: ten with masks, one with points; one nobody looked at."""
     truth = load_json(write_shapes(str(tmp_path), 12, seed=0, size=64))
     images = tmp_path / "images"
     _, queue = label_page(ServeConfig(model=str(images), queue=str(images)), NAMES)
@@ -91,12 +91,7 @@ def test_the_printed_command_splits(labelled: tuple[Queue, Path], tmp_path: Path
     first, command = ready_to_train(queue, str(images))
     assert first.startswith("11 images are done, with ")
     assert "10 of them have a mask" in first
-    words = shlex.split(command.removeprefix("now train: "))
-    assert words[:4] == ["wssis", "run", "--out", str(tmp_path / "run")]
-    values: dict[str, Any] = {}
-    for word in words[5::2]:
-        key, _, value = word.removeprefix("data.").partition("=")
-        values[key] = value
+    values = data_values(command, tmp_path / "run")
     for key in ("annotations", "validation"):
         problems = check_file(values[key], str(images))
         assert not [problem for problem in problems if problem.severity == "error"]
@@ -107,6 +102,45 @@ def test_the_printed_command_splits(labelled: tuple[Queue, Path], tmp_path: Path
     assert all(obj.mask for record in Records.read(parts / STRONG) for obj in record.objects)
 
 
+def data_values(command: str, out: Path) -> dict[str, Any]:
+    """The settings of the data in a printed command, by name."""
+    words = shlex.split(command.removeprefix("now train: "))
+    assert words[:4] == ["wssis", "run", "--out", str(out)]
+    return dict(word.removeprefix("data.").split("=", 1) for word in words[5::2])
+
+
+def test_where_all_have_masks_the_other_images_are_learnt_without_labels(
+    labelled: tuple[Queue, Path], tmp_path: Path
+) -> None:
+    queue, images = labelled
+    pointed = queue.images.names[10]
+    queue.save(pointed, queue.get(pointed) | {"state": "skipped", "window": "", "change": 2})
+    *_, others, command = ready_to_train(queue, str(images))
+    assert others == "the 2 images that are not done are learnt from without labels"
+    values = data_values(command, tmp_path / "run")
+    parts = split(run_in(tmp_path / "split"), DataConfig(**values))
+    assert [len(Records.read(parts / part)) for part in (STRONG, WEAK, VALIDATION)] == [8, 0, 2]
+    files = [Path(record.file).name for record in Records.read(parts / UNLABELLED)]
+    assert sorted(files) == queue.images.names[10:]
+
+
+def test_where_all_images_have_masks_all_but_one_are_used(
+    labelled: tuple[Queue, Path], tmp_path: Path
+) -> None:
+    queue, images = labelled
+    (images / queue.images.names.pop()).unlink()
+    pointed = queue.images.names[10]
+    size = {"size": [64, 64], "counts": masks.encode(np.eye(64, dtype=bool)).decode()}
+    drawn = [each | {"segmentation": size} for each in queue.get(pointed)["objects"]]
+    by = {"state": "done", "window": "", "change": 2}
+    queue.save(pointed, queue.get(pointed) | {"objects": drawn} | by)
+    _, told, command = ready_to_train(queue, str(images))
+    assert told == "no image is without masks, so one is learnt as if it had points"
+    values = data_values(command, tmp_path / "run")
+    parts = split(run_in(tmp_path / "split"), DataConfig(**values))
+    assert [len(Records.read(parts / part)) for part in (STRONG, WEAK, VALIDATION)] == [8, 1, 2]
+
+
 def test_without_masks_it_says_what_is_missing(labelled: tuple[Queue, Path]) -> None:
     queue, images = labelled
     for name in list(queue.labels.images)[:10]:
@@ -115,7 +149,7 @@ def test_without_masks_it_says_what_is_missing(labelled: tuple[Queue, Path]) -> 
     lines = ready_to_train(queue, str(images))
     assert lines[0].startswith("1 images are done")
     assert lines[1].startswith("10 images have objects and are not done")
-    assert "draw the masks of at least 2 images" in lines[2]
+    assert "draw the masks of at least 3 images" in lines[2]
     assert len(lines) == 3
 
 
