@@ -55,7 +55,7 @@ class LastSaves:
         windows[window] = Save(change, revision, time.monotonic())
 
     def of(self, name: str) -> list[dict[str, Any]]:
-        """What each window saved last: its name, the number of the change and the revision."""
+        """The last save of each window: its name, the number of the change and the revision."""
         return [
             {"window": window, "change": save.change, "revision": save.revision}
             for window, save in self.saves.get(name, {}).items()
