@@ -106,7 +106,7 @@ def main() -> None:
                 case "instances":
                     many(Path(folder), options.instances, options.shorter, rounds)
                 case "large":
-                    eager_segmenter(0, 800, 1333).save(UPath(folder) / STUDENT, "random weights")
+                    eager_segmenter(1, 800, 1333).save(UPath(folder) / STUDENT, "random weights")
                     saturation(Path(folder), image, seconds, rounds, options.threads, 8, 2)
 
 

@@ -8,7 +8,7 @@ differ in nothing but their transfer.  One server runs at a time; the clients sh
 
 import argparse
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.serving import HAPROXY, OPTIMIZED, SPLITS, STUDENT, load_of
-from benchmarks.serving_load import Clients, Server, measure, middle, served, write_image
+from benchmarks.serving_load import Clients, Server, measured, middle, served, write_image
 from benchmarks.timing import table
 
 MEGABYTES = (0, 1, 4, 10)  # 0: the image alone
@@ -39,6 +39,7 @@ def main() -> None:
         "HAProxy": partial(proxy, environment=HAPROXY | OPTIMIZED),
     }
     found: dict[tuple[str, int, int], list[float]] = defaultdict(list)
+    statuses: dict[tuple[str, int, int], Counter[int]] = defaultdict(Counter)
     with tempfile.TemporaryDirectory() as folder:
         image = write_image(Path(folder) / "image.jpg")
         for _ in range(options.rounds):
@@ -47,17 +48,28 @@ def main() -> None:
                     for megabytes in MEGABYTES:
                         for number in NUM_CLIENTS:
                             load = load_of(server, image, number, options.seconds)
-                            measured = measure(replace(load, num_bytes=megabytes * 1_000_000))
-                            value = measured.ms(50) if number == 1 else measured.rate
+                            load = replace(load, num_bytes=megabytes * 1_000_000)
+                            answers = Clients(load).answers()
+                            done = measured(answers, load)
+                            value = done.ms(50) if number == 1 else done.rate
                             found[name, megabytes, number].append(value)
+                            statuses[name, megabytes, number].update(x.status for x in answers)
         head = ["", *(f"{megabytes or 0.05:g} MB" for megabytes in MEGABYTES)]
         for number, what in zip(NUM_CLIENTS, ("1 client: p50, ms", "8 clients: / s"), strict=True):
             rows = [
-                [name, *(middle(found[name, megabytes, number]) for megabytes in MEGABYTES)]
+                [name, *(cell(found[key], statuses[key]) for key in keys)]
                 for name in ways
+                for keys in [[(name, megabytes, number) for megabytes in MEGABYTES]]
             ]
             print(table([what, *head[1:]], rows), "\n")
         print_memory(ways["`wssis serve`"], image, options.requests)
+
+
+def cell(values: list[float], statuses: Counter[int]) -> str:
+    """Median and spread, and the statuses of requests that were not answered."""
+    bad = [f"{number} x {status}" for status, number in statuses.items() if status != 200]
+    others = f"; of {statuses.total()} requests {', '.join(bad)}" if bad else ""
+    return middle(values) + others
 
 
 def print_memory(

@@ -44,7 +44,9 @@ def objects_to_train_on(queue: Queue, images: UPath) -> list[str]:
         f"mask for every object ({labels.file})"
     ]
     if num_open:
-        lines.append(f"{num_open} images have objects and are not done: nothing learns from these objects")
+        lines.append(
+            f"{num_open} images have objects and are not done: nothing learns from these objects"
+        )
     if len(whole) < LEAST:
         lines.append(
             f"to train, draw the masks of at least {LEAST} images with the brush, better of tens"
