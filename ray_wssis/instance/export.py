@@ -19,10 +19,10 @@ from ray_wssis.data.images.read import shortest_edge_size
 from ray_wssis.instance.query_segmenter import QuerySegmenter, load_segmenter
 from ray_wssis.instance.segmenter import Segmenter
 from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.eomt import QueryOutput, ranked_queries
 from ray_wssis.models.evaluating import evaluating
 from ray_wssis.models.export_file import Format, checked_shape, checked_target, write
 from ray_wssis.models.model_folder import find_model
+from ray_wssis.models.queries import QueryOutput, ranked_queries
 from ray_wssis.models.solov2 import MASK_STRIDE
 from ray_wssis.models.solov2_inference import choose_cells, draw_instances, join_levels
 from ray_wssis.storage import Place, locate
@@ -47,7 +47,7 @@ class Detector(nn.Module):
         """
         output = self.network(image, size[None])
         if isinstance(output, QueryOutput):
-            masks, labels, scores = ranked_queries(output.class_logits[0], output.mask_logits[0])
+            masks, labels, scores = ranked_queries(output.class_scores[0], output.mask_logits[0])
             most = self.config.max_instances
             counted = scores >= self.config.min_score
             return masks[:most], labels[:most], scores.where(counted, 0)[:most]

@@ -1,12 +1,12 @@
-"""The learner of a student that finds objects with queries: EoMT and its published loss."""
+"""The learner of a student that finds objects with queries, by its published loss."""
 
 from collections.abc import Iterable, Mapping
 
 from torch import Tensor, nn
 
+from ray_wssis.instance.query_network import query_network
 from ray_wssis.instance.samples import Batch
 from ray_wssis.instance.segmenter_config import SegmenterConfig
-from ray_wssis.models.eomt import EoMT
 
 IMAGES = "images"  # the name of the only stream
 
@@ -16,9 +16,8 @@ class QueryLearner(nn.Module):
 
     def __init__(self, config: SegmenterConfig, num_classes: int) -> None:
         super().__init__()
-        assert config.eomt is not None
         self.config = config
-        self.network = EoMT(config.eomt, num_classes)
+        self.network = query_network(config, num_classes)
 
     def forward(self, batches: Mapping[str, Batch]) -> dict[str, Tensor]:
         batch = batches[IMAGES]
@@ -26,10 +25,9 @@ class QueryLearner(nn.Module):
         return {"queries": total}
 
     def parameter_groups(self) -> dict[str, Iterable[nn.Parameter]]:
-        model = self.network.model
-        backbone = [*model.embeddings.parameters(), *model.layers.parameters()]
+        backbone = self.network.backbone_parameters()
         named = set(backbone)
         return {
             "backbone": backbone,
-            "head": [each for each in model.parameters() if each not in named],
+            "head": [each for each in self.network.parameters() if each not in named],
         }

@@ -1,4 +1,4 @@
-"""A trained EoMT at work, with the face of `Segmenter`; it cannot be asked for the mask at a point.
+"""A network with queries at work, with the face of `Segmenter`, but without masks at points.
 
 Legend: B images, H W canvas pixels.
 """
@@ -12,10 +12,10 @@ from torch import Tensor
 from upath import UPath
 
 from ray_wssis.data.records import Category
+from ray_wssis.instance.query_network import QueryNetwork, query_network
 from ray_wssis.instance.segmenter import Found, Segmenter, full_size
 from ray_wssis.instance.segmenter_config import KIND, SegmenterConfig, read_config
 from ray_wssis.models.at_work import run_on_images
-from ray_wssis.models.eomt import EoMT, QueryOutput, detect_queries
 from ray_wssis.models.model_folder import (
     categories_of,
     describe,
@@ -23,6 +23,7 @@ from ray_wssis.models.model_folder import (
     read_description,
     save_model,
 )
+from ray_wssis.models.queries import QueryOutput, detect_queries
 from ray_wssis.models.solov2_inference import Detections
 
 Images = list[UInt8[np.ndarray, "_ _ 3"]]
@@ -30,7 +31,7 @@ Images = list[UInt8[np.ndarray, "_ _ 3"]]
 
 class QuerySegmenter:
     def __init__(
-        self, network: EoMT, config: SegmenterConfig, categories: tuple[Category, ...]
+        self, network: QueryNetwork, config: SegmenterConfig, categories: tuple[Category, ...]
     ) -> None:
         self.network = network
         self.config = config
@@ -42,9 +43,8 @@ class QuerySegmenter:
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "QuerySegmenter":
         config = read_config(folder)
-        assert config.eomt is not None
         categories = categories_of(read_description(folder, KIND))
-        network = EoMT(config.eomt, len(categories))
+        network = query_network(config, len(categories))
         load_weights(folder, network)
         return cls(network.to(device).eval(), config, categories)
 
@@ -79,5 +79,5 @@ class QuerySegmenter:
 
 def load_segmenter(folder: UPath, device: torch.device) -> Segmenter | QuerySegmenter:
     """Load the network that finds instances by itself, of either kind."""
-    cls = Segmenter if read_config(folder).eomt is None else QuerySegmenter
+    cls = Segmenter if read_config(folder).queries is None else QuerySegmenter
     return cls.load(folder, device)

@@ -61,7 +61,7 @@ class Segmenter:
     @classmethod
     def load(cls, folder: UPath, device: torch.device) -> "Segmenter":
         config = read_config(folder)
-        if config.eomt is not None:
+        if config.queries is not None:
             raise ValueError(
                 f"{folder}: holds {config.describe()}, which cannot be asked for the mask at a "
                 "point; wanted is a SOLOv2"

@@ -90,7 +90,7 @@ class SegmenterTask:
         from ray_wssis.instance.query_learner import QueryLearner
         from ray_wssis.models.start import load_start
 
-        cls = SegmenterLearner if self.config.eomt is None else QueryLearner
+        cls = SegmenterLearner if self.config.queries is None else QueryLearner
         learner = cls(self.config, len(self.samples.records.categories))
         if self.start is not None:
             load_start(learner.network, locate(self.start))

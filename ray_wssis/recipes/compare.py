@@ -156,7 +156,7 @@ def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller
         segmenter = read_artifact(run.folder / stage)
     except ValueError as error:
         raise ValueError(f"{run.folder} has no finished {stage} to compare: {error}") from error
-    if (network := read_config(segmenter / "model")).eomt is not None:
+    if (network := read_config(segmenter / "model")).queries is not None:
         raise ValueError(
             f"--labellers: the {stage} of {run.folder} is {network.describe()}, which cannot be "
             "asked for the mask at a point; leave it out"
@@ -169,7 +169,7 @@ def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller
 
 def usual_names(folder: UPath, config: PointWSSISConfig) -> list[str]:
     """Name the rivals of a run for which none are named: its networks, and colours alone."""
-    is_asked = {"teacher": True, "student": config.student.model.eomt is None}
+    is_asked = {"teacher": True, "student": config.student.model.queries is None}
     made = [name for name in PARTS if is_asked[name] and (folder / name / MANIFEST).exists()]
     return [*made, WALKER]
 

@@ -93,22 +93,24 @@ class PointWSSISConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_networks(self) -> Self:
-        if self.teacher.model.eomt is not None:
+        if self.teacher.model.queries is not None:
+            key = self.teacher.model.first_weights[0]
             raise ValueError(
-                "teacher.model.eomt is given: only SOLOv2 can be asked for the mask at a point; "
-                "give student.model.eomt"
+                f"teacher.model.{key} is given: only SOLOv2 can be asked for the mask at a point; "
+                f"give student.model.{key}"
             )
-        if self.student.model.eomt is None:
+        if self.student.model.queries is None:
             return self
+        key = f"student.model.{self.student.model.first_weights[0]}"
         if self.rounds > 1:
             raise ValueError(
-                f"rounds is {self.rounds} and student.model.eomt is given: EoMT cannot be asked "
-                "for the mask at a point, so it draws none of another round; set rounds to 1"
+                f"rounds is {self.rounds} and {key} is given: it cannot be asked for the mask at "
+                "a point, so it draws none of another round; set rounds to 1"
             )
         if self.student.start == TEACHER:
             raise ValueError(
-                "student.start is teacher and student.model.eomt is given: the teacher is another "
-                "network; set student.start to null"
+                f"student.start is teacher and {key} is given: the teacher is another network; "
+                "set student.start to null"
             )
         return self
 

@@ -32,7 +32,7 @@ def losses(measured: Measured, config: PointWSSISConfig) -> dict[str, Lost]:
     stages = {
         name: stage
         for name, stage in config.trainings().items()
-        if isinstance(stage, SegmenterStage) and stage.ready is None and stage.model.eomt is None
+        if isinstance(stage, SegmenterStage) and stage.ready is None and stage.model.queries is None
     }
     return {name: count_lost(measured, stage) for name, stage in stages.items()}
 

@@ -1,15 +1,14 @@
 """EoMT with tiny random weights."""
 
-import math
 from pathlib import Path
 
 import pytest
 import torch
 
 from ray_wssis.models.canvas import pad_images
-from ray_wssis.models.eomt import EoMT, QueryOutput, best_queries, create_model
+from ray_wssis.models.eomt import EoMT, create_model
 from ray_wssis.models.eomt_config import EoMTConfig
-from ray_wssis.models.solov2_config import InferenceConfig
+from ray_wssis.models.queries import QueryOutput
 from ray_wssis.models.solov2_targets import Instances
 from tests.support.tiny_eomt import TINY_EOMT
 
@@ -50,9 +49,9 @@ def test_an_image_does_not_depend_on_its_canvas_or_its_neighbours() -> None:
     (both, sizes), (alone, size) = images((60, 96), (96, 90)), images((60, 96))
     with torch.no_grad():
         together, single = net(both, sizes), net(alone, size)
-    assert single.class_logits.shape == (1, 10, 4)
+    assert single.class_scores.shape == (1, 10, 3)
     assert single.mask_logits.shape == (1, 10, 24, 24)
-    torch.testing.assert_close(together.class_logits[:1], single.class_logits)
+    torch.testing.assert_close(together.class_scores[:1], single.class_scores)
     torch.testing.assert_close(together.mask_logits[:1], single.mask_logits, atol=1e-4, rtol=1e-4)
 
 
@@ -93,16 +92,6 @@ def test_nothing_is_learnt_about_what_ignore_regions_show() -> None:
         torch.manual_seed(0)
         losses.append(net.loss(shown, sizes, instances((0, 1)), ignored).item())
     assert losses[0] == losses[1]
-
-
-def test_a_query_is_the_object_of_its_best_class() -> None:
-    logits = torch.tensor([[9.0, 0, 0], [0, 9, 0], [0, 0, 9], [0, 0, 0]])  # the last class: none
-    masks = torch.full((4, 2, 2), -9.0)
-    masks[0, 0, 0], masks[1, 0], masks[3, 1] = 9.0, math.log(3), 1.0
-    found = best_queries(logits, masks, InferenceConfig(min_score=0.3, max_instances=2))
-    assert found.labels.tolist() == [0, 1]
-    assert found.scores.tolist() == pytest.approx([1.0, 0.75], abs=1e-3)
-    assert found.masks[1].gt(0.5).tolist() == [[True, True], [False, False]]
 
 
 def test_published_weights_are_taken_but_for_the_classes(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from upath import UPath
 
+from ray_wssis.instance.query_network import QueryNetwork
 from ray_wssis.instance.query_segmenter import load_segmenter
-from ray_wssis.models.eomt import EoMT, QueryOutput
 from ray_wssis.models.export_file import onnx_bytes
+from ray_wssis.models.queries import QueryOutput
 from ray_wssis.models.semantic_network import SemanticNetwork
 from ray_wssis.models.solov2 import SOLOv2, SOLOv2Output
 from ray_wssis.semantic.segmenter import SemanticSegmenter
@@ -32,9 +33,9 @@ NICENESS = 10  # requests are answered meanwhile
 
 
 class InstanceMaps(nn.Module):
-    """SOLOv2 or EoMT, with its output as a plain tuple."""
+    """SOLOv2, or a network with queries, with its output as a plain tuple."""
 
-    def __init__(self, network: SOLOv2 | EoMT) -> None:
+    def __init__(self, network: SOLOv2 | QueryNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -42,14 +43,14 @@ class InstanceMaps(nn.Module):
         """Return the maps that `joined` takes; arguments are those of the network."""
         output = self.network(images, sizes)
         if isinstance(output, QueryOutput):
-            return output.class_logits, output.mask_logits
+            return output.class_scores, output.mask_logits
         return (*output.class_logits, *output.kernels, output.mask_features)
 
 
 def joined(maps: Sequence[Tensor]) -> Any:
     """The output of the network, SOLOv2Output or QueryOutput, out of the maps of `InstanceMaps`."""
     if len(maps) == 2:
-        return QueryOutput(class_logits=maps[0], mask_logits=maps[1])
+        return QueryOutput(class_scores=maps[0], mask_logits=maps[1])
     *levels, mask_features = maps
     half = len(levels) // 2
     return SOLOv2Output(

@@ -1,4 +1,4 @@
-"""A run whose student is a tiny EoMT: every stage real, only Ray's workers stay out."""
+"""Runs whose student finds objects with queries: every stage real, only Ray's workers stay out."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,39 +29,53 @@ from tests.recipes.test_zero_shot import TINY
 from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
 from tests.support.tiny_eomt import TINY_EOMT
+from tests.support.tiny_rf_detr import TINY_RF_DETR
 from tests.support.tiny_sam import write_sam
 
 pytest.importorskip("transformers")
 pytest.importorskip("scipy")
 
-EOMT = [
-    f"student.model.eomt={TINY_EOMT.model_dump()}",
-    "student.model.longest=96",
-    "student.augment.longest=96",
-    "student.start=null",
-]
+NETWORKS = {"eomt": TINY_EOMT, "rf_detr": TINY_RF_DETR}
+CARDS = {
+    "eomt": "EoMT with 3 layers of 32 channels",
+    "rf_detr": "RF-DETR with 3 layers of 32 channels",
+}
 
 
-def config(*changes: str) -> PointWSSISConfig:
-    return load_config(PointWSSISConfig, "shapes", [*TINY, *EOMT, *changes])
+def config(*changes: str, key: str = "eomt") -> PointWSSISConfig:
+    sizes = [
+        f"student.model.{key}={NETWORKS[key].model_dump(mode='json')}",
+        "student.model.longest=96",
+        "student.augment.longest=96",
+        "student.start=null",
+        "student.model.inference.min_score=0",
+    ]
+    return load_config(PointWSSISConfig, "shapes", [*TINY, *sizes, *changes])
+
+
+@pytest.fixture(scope="module", params=list(NETWORKS))
+def key(request: pytest.FixtureRequest) -> str:
+    """The name of the network in a configuration."""
+    name: str = request.param
+    return name
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Artifact]]:
-    folder = tmp_path_factory.mktemp("eomt")
+def made(key: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Artifact]]:
+    folder = tmp_path_factory.mktemp(key)
     weights = write_sam(folder / "weights", "sam")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ray_wssis.training.run.train", train_here)
         patch.setattr("ray_wssis.streaming.stream.stream", stream_here)
-        yield make(config(f"labeller=sam:{weights}"), folder / "run")
+        yield make(config(f"labeller=sam:{weights}", key=key), folder / "run")
 
 
-def test_it_is_trained_and_measured(made: dict[str, Artifact]) -> None:
+def test_it_is_trained_and_measured(made: dict[str, Artifact], key: str) -> None:
     model = made["student"] / "model"
-    assert "# student: EoMT with 3 layers of 32 channels" in (model / "model_card.md").read_text()
+    assert f"# student: {CARDS[key]}" in (model / "model_card.md").read_text()
     assert "student/val/AP" in read_json(made["evaluation"] / "metrics.json")
     assert isinstance(load_segmenter(model, torch.device("cpu")), QuerySegmenter)
-    with pytest.raises(ValueError, match=r"holds EoMT .* cannot be asked for the mask at a point"):
+    with pytest.raises(ValueError, match=r"holds .* cannot be asked for the mask at a point"):
         Segmenter.load(model, torch.device("cpu"))
 
 
@@ -92,17 +106,18 @@ def test_it_is_served(made: dict[str, Artifact]) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
-def test_it_is_no_labeller(made: dict[str, Artifact]) -> None:
-    folder = made["student"].folder.parent
-    assert usual_names(folder, config()) == ["walker"]
-    with pytest.raises(ValueError, match=r"the student of .* is EoMT .* leave it out"):
-        find_rival(Run(config(), folder), "student", Records.read(made["split"] / "taught.parquet"))
+def test_it_is_no_labeller(made: dict[str, Artifact], key: str) -> None:
+    folder, own = made["student"].folder.parent, config(key=key)
+    assert usual_names(folder, own) == ["walker"]
+    with pytest.raises(ValueError, match=rf"the student of .* is {CARDS[key]}, .* leave it out"):
+        find_rival(Run(own, folder), "student", Records.read(made["split"] / "taught.parquet"))
 
 
 def test_its_sizes_are_none_of_the_levels_of_solov2(
-    made: dict[str, Artifact], caplog: pytest.LogCaptureFixture, tmp_path: Path
+    made: dict[str, Artifact], key: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    warn_of_lost_objects(Run(config(), tmp_path), config("labeller=sam"), made["split"])
+    own = config("labeller=sam", key=key)
+    warn_of_lost_objects(Run(own, tmp_path), own, made["split"])
     assert "student" not in caplog.text
 
 
@@ -110,6 +125,8 @@ def test_its_sizes_are_none_of_the_levels_of_solov2(
     ("changes", "said"),
     [
         (["teacher.model.eomt={side: 256}"], "only SOLOv2 can be asked"),
+        (["teacher.model.rf_detr={side: 432}"], "give student.model.rf_detr"),
+        (["student.model.rf_detr={}"], "eomt and rf_detr are given: a student has one network"),
         (["rounds=2"], "rounds is 2 and student.model.eomt is given"),
         (["student.start=teacher"], "the teacher is another network; set student.start to null"),
         (["student.model.longest=128"], "longest is 128, more than the side of eomt's canvas, 96"),
