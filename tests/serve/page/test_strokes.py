@@ -44,6 +44,9 @@ def test_strokes_are_saved_erased_and_undone_also_after_a_reload(page: Page, lab
     assert cats.shape == (160, 160)
     assert (cats[40, 30:110] == 1).all()
     assert set(np.unique(cats)) == {1, UNKNOWN}
+    expect(page.get_by_title("Draw this class").filter(has_text="drawn")).to_have_text(
+        ["catdrawn2"]
+    )
     page.keyboard.press("3")
     drag(page, (70, 20), (70, 60))
     both = saved(page, labels)

@@ -40,13 +40,19 @@ export class MappedImage {
     return this.#undone.length > 0;
   }
 
+  // The labels of the classes that are drawn.
+  get drawnLabels() {
+    if (this.#counted.version !== this.version) {
+      const drawn = new Set(this.drawn?.pixels);
+      drawn.delete(NOT_ANNOTATED);
+      this.#counted = { version: this.version, drawn };
+    }
+    return this.#counted.drawn;
+  }
+
   // The number of classes that are drawn or ticked; background goes without saying.
   get numLabels() {
-    if (this.#counted.version !== this.version) {
-      const drawn = this.drawn ? [...new Set(this.drawn.pixels)] : [];
-      this.#counted = { version: this.version, drawn: drawn.filter((label) => label !== NOT_ANNOTATED) };
-    }
-    const shown = new Set([...this.tags, ...this.#counted.drawn]);
+    const shown = new Set([...this.tags, ...this.drawnLabels]);
     return [...shown].filter((label) => this.session.classOf(label)?.name !== "background").length;
   }
 

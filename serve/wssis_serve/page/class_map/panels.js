@@ -91,7 +91,9 @@ export class Panels {
     box.checked = Boolean(image?.tags.has(label) || (name === "background" && image?.tags.size));
     row.classList.toggle("absent", Boolean(image?.answer) && !shown);
     const percent = shown && (shown.share < 0.0005 ? "< 0.1" : (100 * shown.share).toFixed(1));
-    line.children[2].textContent = shown ? `${percent} % · ${shown.confidence.toFixed(2)}` : "";
+    const words = shown ? [`${percent} %`, shown.confidence.toFixed(2)] : [];
+    if (image?.drawnLabels.has(label)) words.push("drawn");
+    line.children[2].textContent = words.join(" · ");
   }
 
   #filter(words) {
