@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from upath import UPath
 
-from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage, short_hash
+from ray_wssis.artifacts import Artifact, Part, Workspace, open_stage
 from ray_wssis.config import Config
 from ray_wssis.data.annotated import is_labelled
 from ray_wssis.data.coco.read import Rejected, read_coco
@@ -28,11 +28,11 @@ from ray_wssis.instance.quality import QualityModel
 from ray_wssis.instance.segmenter_config import KIND as SEGMENTER
 from ray_wssis.instance.split import REJECTED, WEAK, write_rejected
 from ray_wssis.masks import nowhere
-from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
 from ray_wssis.one_command import alone_in
 from ray_wssis.recipes.labeller_config import LabellerConfig
+from ray_wssis.recipes.zero_shot import draws
 from ray_wssis.run import ROWS
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
 from ray_wssis.streaming.config import LabellingWorkers
@@ -77,22 +77,25 @@ class Annotate:
         self.redo = redo
         self.retry_failed = retry_failed
         folder = locate(run)
+        self.drawing = LabellerConfig.model_validate(settings(folder).get("labeller") or {})
         stages = {"teacher": drawer_of(folder), "refiner": "refiner"}
+        if not self.drawing.has_trained_refiner:
+            del stages["refiner"]
         networks = {name: folder / stage / "model" for name, stage in stages.items()}
         self.calibration = folder / "audit" / CALIBRATION
         self.is_calibrated = is_drawn_here(folder) and self.calibration.exists()
         self.known = {name: classes_of(folder, name) for name, folder in networks.items()}
         self.drawn_by = {name: hash_model(folder) for name, folder in networks.items()}
-        teacher, refiner = (
-            Part(path=networks[name], digest=self.drawn_by[name]) for name in NETWORKS
-        )
-        self.drawing = LabellerConfig.model_validate(settings(folder).get("labeller") or {})
-        self.labeller = PointLabeller.of(teacher, refiner, **self.drawing.ways)
+        parts = {
+            name: Part(path=networks[name], digest=digest) for name, digest in self.drawn_by.items()
+        }
+        self.labeller = draws(parts["teacher"], parts.get("refiner"), self.drawing)
 
     @cached_property
     def made_from(self) -> dict[str, Any]:
         """Everything that decides the labels."""
         return self.drawn_by | {
+            **({"refiner": self.labeller.made_from} if self.drawing.refiner else {}),
             "calibration": hash_file(self.calibration) if self.is_calibrated else None,
             "points": hash_file(self.file),
             "images": str(self.images),
@@ -169,7 +172,7 @@ class Annotate:
         model = None
         if self.is_calibrated:  # without: no expected IoU
             model = QualityModel.from_json(read_json(self.calibration))
-        lineage = {name: short_hash(digest) for name, digest in self.drawn_by.items()}
+        lineage = self.labeller.lineage
         info = {"description": "points and their pseudo masks", "pseudo": lineage}
         root = f"{self.images}".rstrip("/") + "/"
         expected: list[float] = []

@@ -32,7 +32,8 @@ from ray_wssis.methods.walker.labeller import WalkerLabeller
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
-from ray_wssis.recipes.zero_shot import find_labeller
+from ray_wssis.recipes.sam_refined import SamRefined
+from ray_wssis.recipes.zero_shot import draws, find_labeller
 from ray_wssis.run import RESOLVED, ROWS, Run, streamed_from
 from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.table import read_rows
@@ -126,14 +127,20 @@ def find_rivals(
                 "No zero-shot labeller is compared: no weights of the SAM family are on this "
                 "machine. Name some: --labellers sam2:FOLDER_OR_NAME"
             )
-    return list({rival.labeller.made_from: rival for rival in reversed(rivals)}.values())[::-1]
+    once: dict[str, Rival] = {}
+    for rival in rivals:
+        once.setdefault(rival.labeller.made_from, rival)
+    return list(once.values())
 
 
 def find_rival(run: Run, name: str, taught: Records) -> Rival:
-    """Find a labeller by name: `teacher`, `student`, `walker` or `sam2:WEIGHTS`, say."""
-    if name in PARTS:
-        labeller = point_labeller(run, name, with_refiner=name == "student")
-        return Rival(name=name, role="trained", labeller=labeller, saw=name == "student")
+    """Find a labeller by name: `teacher`, `student`, `walker` or `sam2:WEIGHTS`, say; or
+    `teacher+sam2:WEIGHTS`, whose rough masks a SAM refines."""
+    part, _, sam = name.partition("+")
+    if part in PARTS:
+        refined_by = LabellerConfig(refiner=sam).refiner if sam else None
+        labeller = point_labeller(run, part, with_refiner=part == "student", refined_by=refined_by)
+        return Rival(name=name, role="trained", labeller=labeller, saw=part == "student")
     if name == WALKER:
         walker = WalkerLabeller.of(AreaPrior.of(taught), len(taught.categories))
         return Rival(name=name, role="simple", labeller=walker)
@@ -147,10 +154,13 @@ def find_rival(run: Run, name: str, taught: Records) -> Rival:
     return Rival(name=name, role="zero-shot", labeller=found)
 
 
-def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller:
+def point_labeller(
+    run: Run, stage: str, *, with_refiner: bool, refined_by: str | None = None
+) -> PointLabeller | SamRefined:
     """Compose the labeller of a segmenter of this run, and of its refiner if there is one.
 
-    Raises ValueError if the run has no such network yet.
+    `refined_by` names a SAM that refines instead.  Raises ValueError if the run has no such network
+    yet, or the SAM cannot be used.
     """
     try:
         segmenter = read_artifact(run.folder / stage)
@@ -161,10 +171,14 @@ def point_labeller(run: Run, stage: str, *, with_refiner: bool) -> PointLabeller
             f"--labellers: the {stage} of {run.folder} is {network.describe()}, which cannot be "
             "asked for the mask at a point; leave it out"
         )
-    has_refiner = with_refiner and (run.folder / "refiner/model").exists()
+    own = LabellerConfig.model_validate(settings(run.folder).get("labeller") or {})
+    if refined_by is not None:
+        return draws(segmenter.part("model"), None, own.model_copy(update={"refiner": refined_by}))
+    if not with_refiner:
+        return PointLabeller.of(segmenter.part("model"), None, **own.ways)
+    has_refiner = own.refiner is None and (run.folder / "refiner/model").exists()
     refiner = read_artifact(run.folder / "refiner").part("model") if has_refiner else None
-    ways = LabellerConfig.model_validate(settings(run.folder).get("labeller") or {}).ways
-    return PointLabeller.of(segmenter.part("model"), refiner, **ways)
+    return draws(segmenter.part("model"), refiner, own)
 
 
 def usual_names(folder: UPath, config: PointWSSISConfig) -> list[str]:

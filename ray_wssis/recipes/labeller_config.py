@@ -10,6 +10,7 @@ from ray_wssis.instance.tile_config import TileConfig
 
 POINT_WSSIS: Final = "point_wssis"  # a teacher and a refiner, trained on the strong images
 Name = Literal["point_wssis", "sam2", "sam", "sam_hq", "edgetam"]
+FAMILIES = ("sam2", "sam", "sam_hq", "edgetam")  # those of the SAM family
 
 
 class Ways(TypedDict):
@@ -27,6 +28,8 @@ class LabellerConfig(Config):
     tidy: TidyConfig = TidyConfig()  # what becomes of its masks
     tile: TileConfig | None = None  # of huge images, of point_wssis; null: they are seen at once
     negatives: int = Field(default=2, ge=0)  # nearest points of other objects: "not this one"
+    # Of point_wssis: sam2:WEIGHTS, say, improves the rough masks, and no refiner is trained.
+    refiner: str | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -50,10 +53,37 @@ class LabellerConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def check_refiner(self) -> "LabellerConfig":
+        if self.refiner is None:
+            return self
+        family = self.refiner.partition(":")[0]
+        if family not in FAMILIES:
+            raise ValueError(
+                f"labeller.refiner is {self.refiner}; wanted FAMILY:WEIGHTS, with one of "
+                f"{', '.join(FAMILIES)}"
+            )
+        if self.name != POINT_WSSIS:
+            raise ValueError(
+                f"labeller.refiner is {self.refiner} and the labeller is {self.name}: only the "
+                "rough masks of point_wssis are refined; leave one of them out"
+            )
+        if self.tile is not None:
+            raise ValueError(
+                "labeller.tile and labeller.refiner are given: a SAM sees every image at once; "
+                "leave one of them out"
+            )
+        return self
+
     @property
     def is_trained(self) -> bool:
         """Tell whether the run trains it."""
         return self.name == POINT_WSSIS
+
+    @property
+    def has_trained_refiner(self) -> bool:
+        """Tell whether the run trains what refines rough masks, too."""
+        return self.is_trained and self.refiner is None
 
     @property
     def ways(self) -> "Ways":

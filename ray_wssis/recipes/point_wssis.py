@@ -29,7 +29,8 @@ from ray_wssis.recipes.point_wssis_checks import check_what_comes_later
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import estimate
 from ray_wssis.recipes.point_wssis_losses import warn_of_lost_objects
-from ray_wssis.recipes.zero_shot import find_labeller
+from ray_wssis.recipes.sam_refined import SamRefined
+from ray_wssis.recipes.zero_shot import draws, find_labeller, find_refiner
 from ray_wssis.run import Run
 from ray_wssis.run_config import round_prefix
 from ray_wssis.verdict import is_taken
@@ -37,6 +38,7 @@ from ray_wssis.verdict import is_taken
 
 def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     others = find_labeller(config.labeller)  # None: a teacher and a refiner, trained here
+    find_refiner(config.labeller)  # what is missing for another one is said now
     yield (data := split(run, config.data))
     validation = data.part(VALIDATION)
     check_what_comes_later(config, data)
@@ -52,14 +54,10 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     yield (teacher := run.train("teacher", "Train the teacher on the masks", task, config.teacher))
 
     # 2. As it was half-way through, it draws rough masks whose truth is known, and the refiner
-    # learns to improve them.
-    rough = None
-    if config.refiner.ready is None:
-        early = EarlyTeachers.of(teacher, len(config.teacher.training.early))
-        images = [data.part(TAUGHT), validation]
-        yield (rough := run.stream("rough_masks", "Draw rough masks to practise on", images, early))
-    improve = RefinerTask.of(config.refiner, data.part(TAUGHT), validation, rough)
-    yield (refiner := run.train("refiner", "Train the refiner on them", improve, config.refiner))
+    # learns to improve them.  Beyond the paper, a SAM may take its place.
+    refiner = None
+    if config.labeller.has_trained_refiner:
+        refiner = yield from train_refiner(run, config, data, teacher)
 
     # 3. The teacher draws masks, and a student learns from them.  Beyond the paper, the student may
     # draw those of another round.  Until the last one, it does not learn from the audit images,
@@ -70,16 +68,28 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
         in_round = run.within(round_prefix(number))
         made = yield from make_point_round(in_round, config, data, TAUGHT, drawer, refiner)
         earlier.append(made)
-        again = PointLabeller.of(
-            made.student.part("model"), refiner.part("model"), **config.labeller.ways
-        )
+        again = labeller_of(config, made.student, refiner)
         yield (verdict := judge(in_round, data, made.labels, again))
         if not is_taken(verdict.folder):
             break
         drawer = made.student
     last = yield from make_point_round(run, config, data, STRONG, drawer, refiner)
-    networks = {"teacher": teacher, "refiner": refiner}
+    networks = {"teacher": teacher} | ({} if refiner is None else {"refiner": refiner})
     yield from measured(run, config, data, [*earlier, last], networks, drawer)
+
+
+def train_refiner(
+    run: Run, config: PointWSSISConfig, data: Artifact, teacher: Artifact
+) -> Generator[Artifact, None, Artifact]:
+    """Yield the stages of the refiner."""
+    validation, rough = data.part(VALIDATION), None
+    if config.refiner.ready is None:
+        early = EarlyTeachers.of(teacher, len(config.teacher.training.early))
+        images = [data.part(TAUGHT), validation]
+        yield (rough := run.stream("rough_masks", "Draw rough masks to practise on", images, early))
+    improve = RefinerTask.of(config.refiner, data.part(TAUGHT), validation, rough)
+    yield (refiner := run.train("refiner", "Train the refiner on them", improve, config.refiner))
+    return refiner
 
 
 def zero_shot(
@@ -146,16 +156,24 @@ def make_point_round(
     data: Artifact,
     strong: str,
     teacher: Artifact,
-    refiner: Artifact,
+    refiner: Artifact | None,
 ) -> Generator[Artifact, None, Round]:
     """Yield the stages of a round in which `teacher` and refiner draw, and propose where nobody
     pointed."""
-    networks = teacher.part("model"), refiner.part("model")
     proposer = None
     if config.data.has_unlabelled:
-        proposer = Proposer.of(*networks, config.data.point_kind)
-    labeller = PointLabeller.of(*networks, **config.labeller.ways)
+        assert refiner is not None  # the configuration sees to it
+        proposer = Proposer.of(teacher.part("model"), refiner.part("model"), config.data.point_kind)
+    labeller = labeller_of(config, teacher, refiner)
     return (yield from make_round(run, config, data, strong, labeller, teacher, proposer))
+
+
+def labeller_of(
+    config: PointWSSISConfig, teacher: Artifact, refiner: Artifact | None
+) -> PointLabeller | SamRefined:
+    """Compose the labeller of a network that draws and what refines its masks."""
+    refines = None if refiner is None else refiner.part("model")
+    return draws(teacher.part("model"), refines, config.labeller)
 
 
 def measured(

@@ -37,8 +37,9 @@ class PointWSSISConfig(RunConfig):
 
     def stages(self) -> list[str]:
         practice = [] if self.refiner.ready is not None else ["rough_masks"]
+        refiner = [*practice, "refiner"] if self.labeller.has_trained_refiner else []
         bound = ["upper_bound"] if self.upper_bound else []
-        taught = ["teacher", *practice, "refiner"] if self.labeller.is_trained else []
+        taught = ["teacher", *refiner] if self.labeller.is_trained else []
         own = PROPOSALS if self.data.has_unlabelled else ()
         of_round = [*ROUND[:2], *own, *ROUND[2:]]
         rounds = stages_of_rounds(self.rounds, of_round)
@@ -48,6 +49,8 @@ class PointWSSISConfig(RunConfig):
         """Return the stages that train a network, or adopt one, by name."""
         if not self.labeller.is_trained:
             return {"student": self.student}
+        if not self.labeller.has_trained_refiner:
+            return {"teacher": self.teacher, "student": self.student}
         return {"teacher": self.teacher, "refiner": self.refiner, "student": self.student}
 
     @model_validator(mode="after")
@@ -62,16 +65,17 @@ class PointWSSISConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_proposals(self) -> Self:
-        if self.data.has_unlabelled and not self.labeller.is_trained:
+        if self.data.has_unlabelled and not self.labeller.has_trained_refiner:
+            named = self.labeller.refiner or self.labeller.name
             raise ValueError(
-                f"data has images without labels and the labeller is {self.labeller.name}, which "
-                "draws masks for points alone; leave out data.unlabelled and unlabelled_percent"
+                f"data has images without labels and masks are drawn by {named}, which draws them "
+                "for points alone; leave out data.unlabelled and unlabelled_percent"
             )
         return self
 
     @model_validator(mode="after")
     def check_early(self) -> Self:
-        if self.refiner.ready is not None or not self.labeller.is_trained:
+        if self.refiner.ready is not None or not self.labeller.has_trained_refiner:
             return self
         if self.teacher.ready is not None:
             raise ValueError(
@@ -116,7 +120,7 @@ class PointWSSISConfig(RunConfig):
 
     @model_validator(mode="after")
     def check_crops(self) -> Self:
-        if not self.labeller.is_trained:
+        if not self.labeller.has_trained_refiner:
             return self
         crops, workers = self.refiner.training.batch_size, self.training_workers.most
         if crops < 2 * workers:

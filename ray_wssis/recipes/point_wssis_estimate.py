@@ -39,9 +39,10 @@ def estimate(run: Run, config: PointWSSISConfig, data: Artifact) -> dict[str, fl
     """Return the seconds that each slow stage will take."""
     if all(stage.ready for stage in config.trainings().values()):
         return {}
-    if not config.labeller.is_trained:
+    if not config.labeller.has_trained_refiner:
         logger.info(
-            "How fast %s labels is not known, so labelling comes on top", config.labeller.name
+            "How fast %s labels is not known, so labelling comes on top",
+            config.labeller.refiner or config.labeller.name,
         )
     timings = time_stages(config, data, run.folder)
     return seconds(config, numbers(data), timings)
@@ -153,7 +154,7 @@ def seconds(
     if "refiner" in trainings and config.refiner.ready is None:
         early = len(config.teacher.training.early) * number[TAUGHT]
         took["rough_masks"] = START + seen * (early + number[VALIDATION]) / actors
-    if config.labeller.is_trained:  # how fast another one is, is not known
+    if config.labeller.has_trained_refiner:  # how fast another one is, is not known
         took["labels"] = START + (seen + refined) * (number[WEAK] + number[AUDIT]) / actors
     if UNLABELLED in number:
         images = number[UNLABELLED] + number[AUDIT]

@@ -8,6 +8,7 @@ Legend: S side of the canvas, s of the decoder's grid, n objects of a chunk, K c
 Q clicks for all objects of the image.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import grid_sample, interpolate, pad
 
+from ray_wssis import masks as rle
 from ray_wssis.data.records import Point, Record
 from ray_wssis.instance.label_row import begin_row
 from ray_wssis.methods.sam.candidates import Candidate, cut_out
+from ray_wssis.methods.sam.draft_prompts import DraftPrompt, draft_prompt, on_grid
 from ray_wssis.methods.sam.prompts import Prompt, choose, chunks, expectations, prompts_of
 from ray_wssis.methods.sam.weights import CLASSES, STRETCHES, SamWeights
 from ray_wssis.models.device import best_device
@@ -29,6 +32,8 @@ from ray_wssis.streaming.labeller import Row
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of all four families
 HALF = 0.5  # SAM puts centres of pixels at whole numbers and adds this itself
+GRID = 4  # pixels of the canvas along a cell of a mask prompt
+FEW = 8  # objects with a mask prompt that are decoded at a time: each needs its own image features
 
 
 class SamNetworks:
@@ -88,6 +93,46 @@ class SamNetworks:
                 drawn[i] = pick(masks[place], ious[place], covers[place], expected[i], cells)
         return drawn
 
+    @torch.inference_mode()
+    def improve(
+        self,
+        record: Record,
+        network_image: UInt8[NDArray[np.uint8], "h w 3"],
+        roughs: Sequence[bytes | None],
+    ) -> list[Candidate | None]:
+        """Draw a candidate for each object of a record, whose rough mask is part of its prompt.
+
+        An object without a rough mask gets none.
+        """
+        shape = (self.side, self.side) if self.stretches else network_image.shape[:2]
+        scale = shape[0] / record.height, shape[1] / record.width  # canvas pixels per pixel
+        embedded = self.embed(self.canvas(network_image))
+        features = features_of(embedded)  # (C, e, e)
+        grid = self.side // GRID
+        size = max(1, round(shape[0] / GRID)), max(1, round(shape[1] / GRID))
+        drafts: dict[int, DraftPrompt] = {}
+        for place, rough in enumerate(roughs):
+            if rough is not None and rle.area(rough, record.height, record.width):
+                mask = rle.decode(rough, record.height, record.width)
+                drafts[place] = draft_prompt(on_grid(mask, *size, grid), features)
+        clicked, expected = expectations(record.objects)
+        prompts = [
+            with_places(prompt, drafts.get(place), scale)
+            for place, prompt in enumerate(prompts_of(record.objects, self.negatives))
+        ]
+        drawn: list[Candidate | None] = [None] * len(prompts)
+        for chunk in chunks(prompts, FEW):
+            members = [place for place in chunk if place in drafts]
+            if not members:
+                continue
+            own = [drafts[place] for place in members]
+            masks, ious = self.decode(embedded, [prompts[i] for i in members], scale, own)
+            cells = scale[0] * masks.shape[-2] / self.side, scale[1] * masks.shape[-1] / self.side
+            covers = covered(masks, clicked, cells)
+            for place, i in enumerate(members):
+                drawn[i] = pick(masks[place], ious[place], covers[place], expected[i], cells)
+        return drawn
+
     def canvas(self, image: UInt8[NDArray[np.uint8], "h w 3"]) -> Float[Tensor, "1 3 S S"]:
         """Normalise an image; stretch it to the canvas, or pad it with zeros at right and below."""
         device = self.model.device
@@ -111,14 +156,32 @@ class SamNetworks:
         return {"image_embeddings": embedded}
 
     def decode(
-        self, embedded: dict[str, Any], prompts: list[Prompt], scale: tuple[float, float]
+        self,
+        embedded: dict[str, Any],
+        prompts: list[Prompt],
+        scale: tuple[float, float],
+        drafts: Sequence[DraftPrompt] = (),
     ) -> tuple[Float[Tensor, "n K s s"], Float32[NDArray[np.float32], "n K"]]:
         """Return the logits of the candidates for prompts of equally many clicks, and the IoU that
-        the network predicts for each."""
+        the network predicts for each.  `drafts` are what rough masks add to the prompts."""
         clicks = torch.tensor([prompt.points for prompt in prompts], dtype=torch.float32)
         clicks = clicks * torch.tensor([scale[1], scale[0]]) - HALF
         signs = torch.tensor([prompt.positive for prompt in prompts]).long()  # 1: on, 0: off it
         device = self.model.device
+        if drafts:
+            boxes = torch.tensor([draft.box for draft in drafts]) * GRID - HALF  # (n, 4)
+            logits = torch.from_numpy(np.stack([draft.logits for draft in drafts]))  # (n, s, s)
+            # A mask prompt is added to the features of an image: so each object has its own image.
+            answer = self.model(
+                **repeated(embedded, len(drafts)),
+                input_points=clicks[:, None].to(device),  # (n, 1, clicks, 2)
+                input_labels=signs[:, None].to(device),
+                input_boxes=boxes[:, None].to(device),  # (n, 1, 4)
+                input_masks=logits[:, None].to(device),  # (n, 1, s, s)
+                multimask_output=True,
+            )
+            masks, ious = answer.pred_masks[:, 0], answer.iou_scores[:, 0]
+            return masks.float(), ious.float().cpu().numpy()
         answer = self.model(
             **embedded,
             input_points=clicks[None].to(device),
@@ -126,6 +189,35 @@ class SamNetworks:
             multimask_output=True,  # False would fall back on rules that nobody can see
         )
         return answer.pred_masks[0].float(), answer.iou_scores[0].float().cpu().numpy()
+
+
+def features_of(embedded: dict[str, Any]) -> Float32[NDArray[np.float32], "C e e"]:
+    """Return the coarsest features of an image."""
+    features = embedded["image_embeddings"]
+    coarsest = features[-1] if isinstance(features, list | tuple) else features
+    found: NDArray[np.float32] = coarsest[0].float().cpu().numpy()
+    return found
+
+
+def repeated(value: Any, number: int) -> Any:
+    """Repeat the only image in features, however they are nested, without a copy."""
+    if isinstance(value, Tensor):
+        return value.expand(number, *value.shape[1:])
+    if isinstance(value, dict):
+        return {key: repeated(each, number) for key, each in value.items()}
+    return [repeated(each, number) for each in value]
+
+
+def with_places(prompt: Prompt, draft: DraftPrompt | None, scale: tuple[float, float]) -> Prompt:
+    """Add the places that a rough mask gives to what people clicked."""
+    if draft is None:
+        return prompt
+    places = [(draft.on, True), *([] if draft.off is None else [(draft.off, False)])]
+    points = tuple((x * GRID / scale[1], y * GRID / scale[0]) for (x, y), _ in places)
+    return Prompt(
+        points=(*prompt.points, *points),
+        positive=(*prompt.positive, *(positive for _, positive in places)),
+    )
 
 
 def covered(
