@@ -51,8 +51,9 @@ def main() -> None:
                             load = replace(load, num_bytes=megabytes * 1_000_000)
                             answers = Clients(load).answers()
                             done = measured(answers, load)
-                            value = done.ms(50) if number == 1 else done.rate
-                            found[name, megabytes, number].append(value)
+                            if done.answers:
+                                value = done.ms(50) if number == 1 else done.rate
+                                found[name, megabytes, number].append(value)
                             statuses[name, megabytes, number].update(x.status for x in answers)
         head = ["", *(f"{megabytes or 0.05:g} MB" for megabytes in MEGABYTES)]
         for number, what in zip(NUM_CLIENTS, ("1 client: p50, ms", "8 clients: / s"), strict=True):
@@ -69,7 +70,7 @@ def cell(values: list[float], statuses: Counter[int]) -> str:
     """Median and spread, and the statuses of requests that were not answered."""
     bad = [f"{number} x {status}" for status, number in statuses.items() if status != 200]
     others = f"; of {statuses.total()} requests {', '.join(bad)}" if bad else ""
-    return middle(values) + others
+    return (middle(values) if values else "-") + others
 
 
 def print_memory(
