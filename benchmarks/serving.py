@@ -197,7 +197,7 @@ def saturation(
     bare = Bare(run / STUDENT, image, threads)
     loop, rates = [], []
     batch_sizes: list[float] = []
-    changes = [f"student.threads={threads}", f"student.batch_size={batch_size}"]
+    changes = [f"student.threads={threads}", f"student.batch_size={batch_size}", "timeout_s=120"]
     with served(run, *changes) as server:
         for _ in range(rounds):
             loop.append(bare.rate(seconds, batch_size))
