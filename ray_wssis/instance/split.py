@@ -105,8 +105,8 @@ def write_parts(config: DataConfig, seed: int, stage: Workspace) -> None:
     )
     if config.annotations is not None and parts.weak_truth is not None:
         logger.info(
-            "%d images have masks that nothing learns from, as if they were points: data.percent "
-            "is %g. The masks tell how good those drawn for the points are",
+            "%d images have masks of which only points are learnt, because data.percent is %g; "
+            "the masks tell how good those are that are drawn for the points",
             *(len(parts.weak), config.percent),
         )
     taught, audit = draw_audit(parts.strong, config.audit, seed)

@@ -21,7 +21,7 @@ from torch.nn.functional import interpolate
 from ray_wssis.models.backbone import normalise
 from ray_wssis.models.backbone_config import PIXEL_MEAN, PIXEL_STD
 from ray_wssis.models.eomt_config import STRIDE, EoMTConfig
-from ray_wssis.models.queries import QueryOutput, check_extra, pretrained, squared
+from ray_wssis.models.queries import QueryOutput, blanked, check_extra, pretrained, squared
 from ray_wssis.models.solov2 import MASK_STRIDE
 from ray_wssis.models.solov2_targets import Instances
 
@@ -62,10 +62,7 @@ class EoMT(nn.Module):
 
         `ignored` are quarter-size pixels of ignore regions.
         """
-        pixels = self.pixels(images, sizes)
-        if ignored is not None:
-            whole = ignored.repeat_interleave(MASK_STRIDE, 1).repeat_interleave(MASK_STRIDE, 2)
-            pixels = pixels * ~squared(whole, self.config.side)[:, None]
+        pixels = blanked(self.pixels(images, sizes), ignored)
         masks = squared(instances.masks, self.config.side // MASK_STRIDE).float()
         own = [instances.image == place for place in range(len(images))]
         probabilities = self.model.attn_mask_probs
@@ -92,7 +89,7 @@ class EoMT(nn.Module):
         quarter = self.config.side // MASK_STRIDE
         if mask_logits.shape[-1] != quarter:
             mask_logits = interpolate(mask_logits, size=(quarter, quarter), mode="bilinear")
-        scores = class_logits.softmax(-1)[..., :-1]  # the last one: no object
+        scores = class_logits.float().softmax(-1)[..., :-1]  # the last one: no object
         return QueryOutput(class_scores=scores, mask_logits=mask_logits)
 
     def backbone_parameters(self) -> list[nn.Parameter]:

@@ -9,10 +9,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
+from ray_wssis.models.solov2 import MASK_STRIDE
 from ray_wssis.models.solov2_config import InferenceConfig
 from ray_wssis.models.solov2_inference import Detections
 
@@ -29,6 +30,16 @@ def squared(maps: Tensor, side: int) -> Tensor:
     """Bring maps (..., H, W) to a square: pad at the bottom and the right, or cut padding off."""
     height, width = maps.shape[-2:]
     return pad(maps, (0, side - width, 0, side - height))
+
+
+def blanked(
+    pixels: Float[Tensor, "B 3 S S"], ignored: Bool[Tensor, "B _ _"] | None
+) -> Float[Tensor, "B 3 S S"]:
+    """Leave nothing of what ignore regions, in quarter-size pixels, show."""
+    if ignored is None:
+        return pixels
+    whole = ignored.repeat_interleave(MASK_STRIDE, 1).repeat_interleave(MASK_STRIDE, 2)
+    return pixels * ~squared(whole, pixels.shape[-1])[:, None]
 
 
 @torch.inference_mode()

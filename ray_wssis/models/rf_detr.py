@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ray_wssis.models.backbone import normalise
 from ray_wssis.models.backbone_config import PIXEL_MEAN, PIXEL_STD
-from ray_wssis.models.queries import QueryOutput, check_extra, pretrained, squared
+from ray_wssis.models.queries import QueryOutput, blanked, check_extra, pretrained, squared
 from ray_wssis.models.rf_detr_config import MASK_SHARE, RFDETRConfig
 from ray_wssis.models.solov2 import MASK_STRIDE
 from ray_wssis.models.solov2_targets import Instances
@@ -49,7 +49,9 @@ class RFDETR(nn.Module):
         always becomes S by S.
         """
         output = self.model(pixel_values=self.pixels(images, sizes), pixel_mask=self.inside(sizes))
-        return QueryOutput(class_scores=output.logits.sigmoid(), mask_logits=output.pred_masks)
+        return QueryOutput(
+            class_scores=output.logits.float().sigmoid(), mask_logits=output.pred_masks
+        )
 
     def loss(
         self,
@@ -62,10 +64,7 @@ class RFDETR(nn.Module):
 
         `ignored` are quarter-size pixels of ignore regions.
         """
-        pixels = self.pixels(images, sizes)
-        if ignored is not None:
-            whole = ignored.repeat_interleave(MASK_STRIDE, 1).repeat_interleave(MASK_STRIDE, 2)
-            pixels = pixels * ~squared(whole, self.config.side)[:, None]
+        pixels = blanked(self.pixels(images, sizes), ignored)
         masks = squared(instances.masks, self.config.side // MASK_STRIDE).float()
         seen = masks.flatten(1).any(1)  # a box needs a pixel
         objects = [seen & (instances.image == place) for place in range(len(images))]
