@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from ray_wssis.models.canvas import pad_images
 from ray_wssis.models.rf_detr import RFDETR, boxes_of, create_model
 from ray_wssis.models.rf_detr_config import RFDETRConfig
-from ray_wssis.models.solov2_targets import Instances
+from tests.support.query_inputs import images, instances
 from tests.support.tiny_rf_detr import TINY_RF_DETR
 
 pytest.importorskip("transformers")
@@ -18,29 +17,6 @@ pytest.importorskip("scipy")
 def network(num_classes: int = 3) -> RFDETR:
     torch.manual_seed(0)
     return RFDETR(TINY_RF_DETR, num_classes)
-
-
-def images(*sizes: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    pictures = [
-        torch.randint(0, 255, (*size, 3), dtype=torch.uint8, generator=generator).numpy()
-        for size in sizes
-    ]
-    return pad_images(pictures)
-
-
-def instances(*objects: tuple[int, int]) -> Instances:
-    """Objects of the upper left quarter of an image, by place and label."""
-    masks = torch.zeros(len(objects), 24, 24, dtype=torch.uint8)
-    masks[:, :12, :12] = 1
-    places = torch.full((len(objects), 2), 24.0)
-    return Instances(
-        image=torch.tensor([image for image, _ in objects], dtype=torch.int64),
-        labels=torch.tensor([label for _, label in objects], dtype=torch.int64),
-        centres=places,
-        box_sizes=places,
-        masks=masks,
-    )
 
 
 def test_an_image_does_not_depend_on_its_canvas_or_its_neighbours() -> None:
