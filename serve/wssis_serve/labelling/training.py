@@ -26,7 +26,7 @@ def ready_to_train(queue: Queue | StrokesQueue, images: Place) -> list[str]:
 
 
 def objects_to_train_on(queue: Queue, images: UPath) -> list[str]:
-    """Lines about objects, and two files of them.
+    """Lines about objects, and files of them.
 
     Images that are done and have a mask for every object are learnt with their masks, others with
     their points.  A run needs images with masks to validate with; they are written to a file of
@@ -54,20 +54,24 @@ def objects_to_train_on(queue: Queue, images: UPath) -> list[str]:
         return lines
     held_out = whole[EVERY - 1 :: EVERY] or whole[-1:]
     folder, stem = labels.file.parent, labels.file.stem
-    train, validation = (folder / f"{stem}_{part}.json" for part in ("train", "validation"))
+    parts = ("train", "validation", "points")
+    train, validation, points = (folder / f"{stem}_{part}.json" for part in parts)
     learnt = [name for name in done if name not in held_out]
-    write(train, labels, learnt)
+    others = set(queue.images.names) - set(done)
     write(validation, labels, held_out)
     values = {"images": str(images), "validation": str(validation)}
     if any(labels.num_objects(name) and not has_masks(labels, name) for name in learnt):
         values["annotations"] = str(train)  # `wssis run` uses all masks of a file with points
-    elif num_left := len(queue.images.names) - len(done):
+    elif others:
         values |= {"strong": str(train), "unlabelled": str(images)}
-        lines.append(f"the {num_left} images that are not done are learnt from without labels")
+        lines.append(f"the {len(others)} images that are not done are learnt from without labels")
     else:
-        share = round(100 * (len(learnt) - 0.5) / len(learnt), 4)
-        values |= {"annotations": str(train), "percent": str(share)}
+        pointed = next(name for name in reversed(learnt) if labels.num_objects(name))
+        learnt.remove(pointed)
+        write(points, labels, [pointed])
+        values |= {"strong": str(train), "weak": str(points)}
         lines.append("no image is without masks, so one is learnt as if it had points")
+    write(train, labels, learnt)
     lines.append(now_train(images, {f"data.{key}": value for key, value in values.items()}))
     return lines
 
