@@ -433,6 +433,17 @@ def test_a_file_is_cut_without_a_way_through_arrow_and_back(
     assert [len(Records.read(made / name)) for name in (STRONG, WEAK, VALIDATION)] == [3, 4, 1]
 
 
+def test_masks_that_are_hidden_are_said(
+    data: Artifact, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = given(data, tmp_path, strong=Records.read(data / ALL))
+    config = DataConfig(annotations=parts.strong, images=parts.images, percent=50)
+    with caplog.at_level("INFO"):
+        split(run_in(tmp_path), config)
+    said = "4 images have masks of which only points are learnt, because data.percent is 50"
+    assert said in caplog.text
+
+
 @pytest.mark.parametrize("crowds", ["ignore", "objects"])
 def test_crowds_of_all_files_are_ignored_or_objects(
     data: Artifact, tmp_path: Path, crowds: str, caplog: pytest.LogCaptureFixture
