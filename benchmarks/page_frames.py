@@ -10,12 +10,9 @@ with the driver that turns the wheel and drags.
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,12 +21,12 @@ import cv2
 import numpy as np
 
 from benchmarks.labelling_session import browser
-from benchmarks.serving_load import HOST, STOP_WITHIN, Server, is_ready
+from benchmarks.serving_load import answering
 from benchmarks.timing import significant, table
 from ray_wssis import masks
-from ray_wssis.session import free_port
 
 WIDTH, HEIGHT, RADIUS = 5472, 3648, 150
+LABEL_PAGE = ("ray_wssis.cli", "label-page")
 RECORD = """() => {
   window.times = [];
   const note = (time) => { window.times.push(time); requestAnimationFrame(note); };
@@ -50,10 +47,10 @@ def main() -> None:
             images = Path(folder) / "images"
             write_image_and_labels(images, number)
             with (
-                label_page(images) as url,
+                answering([*LABEL_PAGE, str(images), "--classes", "one,two"]) as server,
                 browser(Path(folder) / "profile") as page,
             ):
-                page.goto(url)
+                page.goto(server.url)
                 page.locator("#saved", has_text="all saved").wait_for()
                 page.wait_for_timeout(3000)  # the image is decoded
                 page.evaluate(RECORD)
@@ -91,23 +88,6 @@ def write_image_and_labels(images: Path, number: int) -> None:
             }
         )
     )
-
-
-@contextmanager
-def label_page(images: Path) -> Iterator[str]:
-    port = free_port()
-    words = ["label-page", str(images), "--classes", "one,two", "--port", str(port)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ray_wssis.cli", *words], stdout=subprocess.DEVNULL
-    )
-    url = f"http://{HOST}:{port}"
-    try:
-        if not is_ready(Server(url, process), process):
-            raise SystemExit(f"{process.args!r} does not answer")
-        yield url
-    finally:
-        process.terminate()
-        process.wait(STOP_WITHIN)
 
 
 def zoom(page: Any, count: int) -> None:

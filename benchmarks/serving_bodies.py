@@ -58,9 +58,14 @@ def main() -> None:
         head = ["", *(f"{megabytes or 0.05:g} MB" for megabytes in MEGABYTES)]
         for number, what in zip(NUM_CLIENTS, ("1 client: p50, ms", "8 clients: / s"), strict=True):
             rows = [
-                [name, *(cell(found[key], statuses[key]) for key in keys)]
+                [
+                    name,
+                    *(
+                        cell(found[name, size, number], statuses[name, size, number])
+                        for size in MEGABYTES
+                    ),
+                ]
                 for name in ways
-                for keys in [[(name, megabytes, number) for megabytes in MEGABYTES]]
             ]
             print(table([what, *head[1:]], rows), "\n")
         print_memory(ways["`wssis serve`"], image, options.requests)

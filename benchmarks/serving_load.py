@@ -241,9 +241,19 @@ def served(
 
     `changes` are `--set a.b=c` of its configuration.  By default, 32 clients are no overload.
     """
-    port = free_port()
     words = [word for change in ("max_waiting=64", *changes) for word in ("--set", change)]
-    line = [sys.executable, "-m", *command, str(model), "--port", str(port), *words]
+    with answering([*command, str(model), *words], environment) as server:
+        yield server
+
+
+@contextmanager
+def answering(
+    command: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """A module and its words that serve HTTP at the `--port` they are given, until the end of the
+    block."""
+    port = free_port()
+    line = [sys.executable, "-m", *command, "--port", str(port)]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             line, stdout=log, stderr=log, env=os.environ | dict(environment or {})

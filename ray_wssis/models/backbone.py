@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
 from ray_wssis.models.backbone_config import PIXEL_MEAN, PIXEL_STD, BackboneConfig
@@ -108,9 +108,15 @@ def normalise(
     `sizes` are height and width of the images, which lie top left on their canvases.
     """
     pixels = (images.float() / 255 - mean) / std
-    rows = torch.arange(images.shape[-2], device=images.device) < sizes[:, 0, None]  # (B, H)
-    columns = torch.arange(images.shape[-1], device=images.device) < sizes[:, 1, None]
-    return pixels * (rows[:, None, :, None] & columns[:, None, None, :])
+    height, width = images.shape[-2:]
+    return pixels * shown(sizes, height, width)[:, None]
+
+
+def shown(sizes: Int[Tensor, "B 2"], height: int, width: int) -> Bool[Tensor, "B H W"]:
+    """Tell where canvases of this height and width show their images."""
+    rows = torch.arange(height, device=sizes.device) < sizes[:, 0, None]  # (B, H)
+    columns = torch.arange(width, device=sizes.device) < sizes[:, 1, None]  # (B, W)
+    return rows[:, :, None] & columns[:, None, :]
 
 
 def create_timm(name: str, weights: str, **options: Any) -> Any:

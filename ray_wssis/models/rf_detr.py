@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor, nn
 
-from ray_wssis.models.backbone import normalise
+from ray_wssis.models.backbone import normalise, shown
 from ray_wssis.models.backbone_config import PIXEL_MEAN, PIXEL_STD
 from ray_wssis.models.queries import QueryOutput, blanked, check_extra, pretrained, squared
 from ray_wssis.models.rf_detr_config import MASK_SHARE, RFDETRConfig
@@ -48,7 +48,10 @@ class RFDETR(nn.Module):
         `sizes` are height and width of the images.  An image does not depend on its canvas, which
         always becomes S by S.
         """
-        output = self.model(pixel_values=self.pixels(images, sizes), pixel_mask=self.inside(sizes))
+        side = self.config.side
+        output = self.model(
+            pixel_values=self.pixels(images, sizes), pixel_mask=shown(sizes, side, side).long()
+        )
         return QueryOutput(
             class_scores=output.logits.float().sigmoid(), mask_logits=output.pred_masks
         )
@@ -70,7 +73,7 @@ class RFDETR(nn.Module):
         objects = [seen & (instances.image == place) for place in range(len(images))]
         output = self.model(
             pixel_values=pixels,
-            pixel_mask=self.inside(sizes),
+            pixel_mask=shown(sizes, self.config.side, self.config.side).long(),
             labels=[
                 {
                     "class_labels": instances.labels[mine],
@@ -90,12 +93,6 @@ class RFDETR(nn.Module):
         self, images: UInt8[Tensor, "B 3 H W"], sizes: Int[Tensor, "B 2"]
     ) -> Float[Tensor, "B 3 S S"]:
         return squared(normalise(images, sizes, self.mean, self.std), self.config.side)
-
-    def inside(self, sizes: Int[Tensor, "B 2"]) -> Int[Tensor, "B S S"]:
-        """One where the canvas shows the image, zero beside it."""
-        places = torch.arange(self.config.side, device=sizes.device)
-        rows, columns = places < sizes[:, :1], places < sizes[:, 1:]  # (B, S) each
-        return (rows[:, :, None] & columns[:, None, :]).long()
 
     def backbone_parameters(self) -> list[nn.Parameter]:
         return list(self.model.model.model.backbone.parameters())

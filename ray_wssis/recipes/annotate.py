@@ -32,7 +32,7 @@ from ray_wssis.methods.point_wssis.refiner_config import KIND as REFINER
 from ray_wssis.models.model_folder import categories_of, hash_model, read_description
 from ray_wssis.one_command import alone_in
 from ray_wssis.recipes.labeller_config import LabellerConfig
-from ray_wssis.recipes.zero_shot import draws
+from ray_wssis.recipes.zero_shot import compose_labeller, find_refiner
 from ray_wssis.run import ROWS
 from ray_wssis.storage import Place, hash_file, locate, read_json, write_json
 from ray_wssis.streaming.config import LabellingWorkers
@@ -89,7 +89,8 @@ class Annotate:
         parts = {
             name: Part(path=networks[name], digest=digest) for name, digest in self.drawn_by.items()
         }
-        self.labeller = draws(parts["teacher"], parts.get("refiner"), self.drawing)
+        refines = find_refiner(self.drawing) or parts.get("refiner")
+        self.labeller = compose_labeller(parts["teacher"], refines, self.drawing)
 
     @cached_property
     def made_from(self) -> dict[str, Any]:

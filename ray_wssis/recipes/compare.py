@@ -11,7 +11,7 @@ from typing import Any
 
 from upath import UPath
 
-from ray_wssis.artifacts import MANIFEST, Artifact, Workspace, read_artifact
+from ray_wssis.artifacts import MANIFEST, Artifact, Part, Workspace, read_artifact
 from ray_wssis.data.records import Records
 from ray_wssis.instance.area_prior import AreaPrior
 from ray_wssis.instance.drawer import drawer_of, settings
@@ -27,13 +27,14 @@ from ray_wssis.instance.side_by_side import (
 )
 from ray_wssis.instance.split import AUDIT, TAUGHT
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
+from ray_wssis.methods.sam.labeller import SamLabeller
 from ray_wssis.methods.sam.weights import cached
 from ray_wssis.methods.walker.labeller import WalkerLabeller
 from ray_wssis.recipes.catalogue import load_recipe
 from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.sam_refined import SamRefined
-from ray_wssis.recipes.zero_shot import draws, find_labeller
+from ray_wssis.recipes.zero_shot import compose_labeller, find_labeller, find_refiner
 from ray_wssis.run import RESOLVED, ROWS, Run, streamed_from
 from ray_wssis.storage import read_json, write_json
 from ray_wssis.streaming.table import read_rows
@@ -172,13 +173,14 @@ def point_labeller(
             "asked for the mask at a point; leave it out"
         )
     own = LabellerConfig.model_validate(settings(run.folder).get("labeller") or {})
+    refines: Part | SamLabeller | None = None
     if refined_by is not None:
-        return draws(segmenter.part("model"), None, own.model_copy(update={"refiner": refined_by}))
-    if not with_refiner:
-        return PointLabeller.of(segmenter.part("model"), None, **own.ways)
-    has_refiner = own.refiner is None and (run.folder / "refiner/model").exists()
-    refiner = read_artifact(run.folder / "refiner").part("model") if has_refiner else None
-    return draws(segmenter.part("model"), refiner, own)
+        refines = find_refiner(own.model_copy(update={"refiner": refined_by}))
+    elif with_refiner:
+        refines = find_refiner(own)
+        if refines is None and (run.folder / "refiner/model").exists():
+            refines = read_artifact(run.folder / "refiner").part("model")
+    return compose_labeller(segmenter.part("model"), refines, own)
 
 
 def usual_names(folder: UPath, config: PointWSSISConfig) -> list[str]:

@@ -1,6 +1,6 @@
 """Configuration of who draws the pseudo masks."""
 
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal, TypedDict, get_args
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,7 @@ from ray_wssis.instance.tile_config import TileConfig
 
 POINT_WSSIS: Final = "point_wssis"  # a teacher and a refiner, trained on the strong images
 Name = Literal["point_wssis", "sam2", "sam", "sam_hq", "edgetam"]
-FAMILIES = ("sam2", "sam", "sam_hq", "edgetam")  # those of the SAM family
+FAMILIES = tuple(name for name in get_args(Name) if name != POINT_WSSIS)  # of SAM
 
 
 class Ways(TypedDict):

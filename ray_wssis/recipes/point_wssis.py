@@ -30,7 +30,7 @@ from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.point_wssis_estimate import estimate
 from ray_wssis.recipes.point_wssis_losses import warn_of_lost_objects
 from ray_wssis.recipes.sam_refined import SamRefined
-from ray_wssis.recipes.zero_shot import draws, find_labeller, find_refiner
+from ray_wssis.recipes.zero_shot import compose_labeller, find_labeller, find_refiner
 from ray_wssis.run import Run
 from ray_wssis.run_config import round_prefix
 from ray_wssis.verdict import is_taken
@@ -38,7 +38,7 @@ from ray_wssis.verdict import is_taken
 
 def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     others = find_labeller(config.labeller)  # None: a teacher and a refiner, trained here
-    find_refiner(config.labeller)  # what is missing for another one is said now
+    sam = find_refiner(config.labeller)  # None: a refiner is trained
     yield (data := split(run, config.data))
     validation = data.part(VALIDATION)
     check_what_comes_later(config, data)
@@ -56,8 +56,12 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     # 2. As it was half-way through, it draws rough masks whose truth is known, and the refiner
     # learns to improve them.  Beyond the paper, a SAM may take its place.
     refiner = None
-    if config.labeller.has_trained_refiner:
+    if sam is None:
         refiner = yield from train_refiner(run, config, data, teacher)
+    refines = sam if refiner is None else refiner.part("model")
+
+    def labeller_of(drawer: Artifact) -> PointLabeller | SamRefined:
+        return compose_labeller(drawer.part("model"), refines, config.labeller)
 
     # 3. The teacher draws masks, and a student learns from them.  Beyond the paper, the student may
     # draw those of another round.  Until the last one, it does not learn from the audit images,
@@ -66,14 +70,17 @@ def point_wssis(run: Run, config: PointWSSISConfig) -> Iterator[Artifact]:
     drawer = teacher
     for number in range(1, config.rounds):
         in_round = run.within(round_prefix(number))
-        made = yield from make_point_round(in_round, config, data, TAUGHT, drawer, refiner)
+        labeller = labeller_of(drawer)
+        made = yield from make_point_round(
+            in_round, config, data, TAUGHT, labeller, drawer, refiner
+        )
         earlier.append(made)
-        again = labeller_of(config, made.student, refiner)
-        yield (verdict := judge(in_round, data, made.labels, again))
+        yield (verdict := judge(in_round, data, made.labels, labeller_of(made.student)))
         if not is_taken(verdict.folder):
             break
         drawer = made.student
-    last = yield from make_point_round(run, config, data, STRONG, drawer, refiner)
+    labeller = labeller_of(drawer)
+    last = yield from make_point_round(run, config, data, STRONG, labeller, drawer, refiner)
     networks = {"teacher": teacher} | ({} if refiner is None else {"refiner": refiner})
     yield from measured(run, config, data, [*earlier, last], networks, drawer)
 
@@ -155,25 +162,17 @@ def make_point_round(
     config: PointWSSISConfig,
     data: Artifact,
     strong: str,
+    labeller: InstanceLabeller,
     teacher: Artifact,
     refiner: Artifact | None,
 ) -> Generator[Artifact, None, Round]:
-    """Yield the stages of a round in which `teacher` and refiner draw, and propose where nobody
-    pointed."""
+    """Yield the stages of a round in which `labeller` draws, and its `teacher` and refiner propose
+    where nobody pointed."""
     proposer = None
     if config.data.has_unlabelled:
         assert refiner is not None  # the configuration sees to it
         proposer = Proposer.of(teacher.part("model"), refiner.part("model"), config.data.point_kind)
-    labeller = labeller_of(config, teacher, refiner)
     return (yield from make_round(run, config, data, strong, labeller, teacher, proposer))
-
-
-def labeller_of(
-    config: PointWSSISConfig, teacher: Artifact, refiner: Artifact | None
-) -> PointLabeller | SamRefined:
-    """Compose the labeller of a network that draws and what refines its masks."""
-    refines = None if refiner is None else refiner.part("model")
-    return draws(teacher.part("model"), refines, config.labeller)
 
 
 def measured(

@@ -13,7 +13,7 @@ from ray_wssis.instance.label_row import complete
 from ray_wssis.instance.tidy_config import AS_DRAWN, TidyConfig
 from ray_wssis.methods.point_wssis.labeller import PointLabeller
 from ray_wssis.methods.sam.candidates import enlarge
-from ray_wssis.methods.sam.labeller import SamLabeller
+from ray_wssis.methods.sam.labeller import SamLabeller, signals_of
 from ray_wssis.streaming.decode import Image
 from ray_wssis.streaming.labeller import Infer, Row
 
@@ -60,7 +60,7 @@ class SamRefined:
             record = pointed(image.record)
             size = shortest_edge_size(record.height, record.width, *sides)
             seen = resize_image(image.pixels, *size)
-            drawn = networks.improve(record, seen, row["rough"]) if record.objects else []
+            drawn = networks.draw(record, seen, row["rough"]) if record.objects else []
             return row | {"drawn": drawn}
 
         def rows(images: list[Image]) -> list[Row]:
@@ -83,9 +83,7 @@ class SamRefined:
                     maskness if mask is None else one.predicted_iou
                     for mask, one, _, maskness in found
                 ],
-                "predicted_iou": [0.0 if one is None else one.predicted_iou for one in drawn],
-                "stability": [0.0 if one is None else one.stability for one in drawn],
-                "choice_margin": [0.0 if one is None else one.margin for one in drawn],
-            },
+            }
+            | signals_of(drawn),
             self.tidy,
         )

@@ -26,15 +26,15 @@ def find_refiner(config: LabellerConfig) -> SamLabeller | None:
     """
     if config.refiner is None:
         return None
-    family, _, weights = config.refiner.partition(":")
-    return SamLabeller.of(SamWeights.find(family, weights or None), config.negatives)
+    named = LabellerConfig.model_validate(config.refiner)
+    return find_labeller(named.model_copy(update={"negatives": config.negatives}))
 
 
-def draws(
-    segmenter: Part, refiner: Part | None, config: LabellerConfig
+def compose_labeller(
+    segmenter: Part, refines: Part | SamLabeller | None, config: LabellerConfig
 ) -> PointLabeller | SamRefined:
-    """Compose the labeller of a segmenter and what refines: a trained refiner, or the SAM of the
-    configuration."""
-    if (sam := find_refiner(config)) is not None:
-        return SamRefined.of(segmenter, sam, tidy=config.tidy)
-    return PointLabeller.of(segmenter, refiner, **config.ways)
+    """Compose the labeller of a segmenter and what refines its rough masks: a refiner, a SAM, or
+    nothing."""
+    if isinstance(refines, SamLabeller):
+        return SamRefined.of(segmenter, refines, tidy=config.tidy)
+    return PointLabeller.of(segmenter, refines, **config.ways)

@@ -22,7 +22,7 @@ from ray_wssis.recipes.compare import compare, read_run_config
 from ray_wssis.recipes.labeller_config import LabellerConfig
 from ray_wssis.recipes.point_wssis_config import PointWSSISConfig
 from ray_wssis.recipes.sam_refined import SamRefined
-from ray_wssis.recipes.zero_shot import draws
+from ray_wssis.recipes.zero_shot import compose_labeller, find_refiner
 from ray_wssis.storage import read_json
 from ray_wssis.streaming.decode import Decoder, Image
 from ray_wssis.streaming.table import read_rows
@@ -111,13 +111,26 @@ def test_it_labels_more_points(
     assert any("sam2" in each.get("pseudo", {}) for each in labels)
 
 
+def test_it_goes_round(
+    sam: str, teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray_wssis.training.run.train", train_here)
+    monkeypatch.setattr("ray_wssis.streaming.stream.stream", stream_here)
+    changes = [f"labeller.refiner={sam}", f"teacher.ready={teacher}", "student.start=null"]
+    run = make(config(*changes, "rounds=2"), tmp_path / "run", until="labels")
+    assert {"round_1_labels", "round_1_student", "round_1_verdict", "labels"} <= run.keys()
+    for row in read_rows(run["labels"] / "rows", ["image_id", "refined", "error"]):
+        assert row["error"] is None and any(mask is not None for mask in row["refined"])
+
+
 @pytest.mark.parametrize("family", ["sam", "sam2", "sam_hq", "edgetam"])
 def test_a_mask_depends_neither_on_the_batch_nor_on_the_order(
     family: str, teacher: Path, made: dict[str, Artifact], tmp_path: Path
 ) -> None:
     weights = write_sam(tmp_path / "weights", family)
     part = Part(path=UPath(teacher), digest=hash_model(UPath(teacher)))
-    labeller = draws(part, None, LabellerConfig(refiner=f"{family}:{weights}"))
+    config = LabellerConfig(refiner=f"{family}:{weights}")
+    labeller = compose_labeller(part, find_refiner(config), config)
     assert isinstance(labeller, SamRefined)
     decoder = Decoder(network_size=labeller.network_size, needs_original=True, max_megapixels=100)
     records = list(Records.read(made["split"] / "weak.parquet"))[:3]

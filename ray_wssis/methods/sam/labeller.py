@@ -8,6 +8,7 @@ Differs from the papers: of the candidates for a point, the points of all object
 (`prompts.py`), and their logits are resized once, to the image, where SAM resizes them twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow as pa
 from ray_wssis.artifacts import short_hash
 from ray_wssis.instance.label_row import SCHEMA, complete
 from ray_wssis.instance.tidy_config import AS_DRAWN, TidyConfig
-from ray_wssis.methods.sam.candidates import enlarge
+from ray_wssis.methods.sam.candidates import Candidate, enlarge
 from ray_wssis.methods.sam.weights import STRETCHES, SamWeights
 from ray_wssis.streaming.labeller import Infer, Row
 
@@ -90,9 +91,16 @@ class SamLabeller:
                 "rough": masks,
                 "refined": masks,
                 "refined_score": ious,
-                "predicted_iou": ious,
-                "stability": [0.0 if one is None else one.stability for one in drawn],
-                "choice_margin": [0.0 if one is None else one.margin for one in drawn],
-            },
+            }
+            | signals_of(drawn),
             self.tidy,
         )
+
+
+def signals_of(drawn: Sequence[Candidate | None]) -> dict[str, list[float]]:
+    """Return the columns of a row that are about its candidates."""
+    return {
+        "predicted_iou": [0.0 if one is None else one.predicted_iou for one in drawn],
+        "stability": [0.0 if one is None else one.stability for one in drawn],
+        "choice_margin": [0.0 if one is None else one.margin for one in drawn],
+    }

@@ -8,7 +8,7 @@ Legend: S side of the canvas, s of the decoder's grid, n objects of a chunk, K c
 Q clicks for all objects of the image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,62 +76,58 @@ class SamNetworks:
 
     @torch.inference_mode()
     def draw(
-        self, record: Record, network_image: UInt8[NDArray[np.uint8], "h w 3"]
-    ) -> list[Candidate | None]:
-        """Draw a candidate for each object of a record, all of which have a point."""
-        shape = (self.side, self.side) if self.stretches else network_image.shape[:2]
-        scale = shape[0] / record.height, shape[1] / record.width  # canvas pixels per pixel
-        embedded = self.embed(self.canvas(network_image))
-        prompts = prompts_of(record.objects, self.negatives)
-        clicked, expected = expectations(record.objects)
-        drawn: list[Candidate | None] = [None] * len(prompts)
-        for members in chunks(prompts):
-            masks, ious = self.decode(embedded, [prompts[i] for i in members], scale)
-            cells = scale[0] * masks.shape[-2] / self.side, scale[1] * masks.shape[-1] / self.side
-            covers = covered(masks, clicked, cells)
-            for place, i in enumerate(members):
-                drawn[i] = pick(masks[place], ious[place], covers[place], expected[i], cells)
-        return drawn
-
-    @torch.inference_mode()
-    def improve(
         self,
         record: Record,
         network_image: UInt8[NDArray[np.uint8], "h w 3"],
-        roughs: Sequence[bytes | None],
+        roughs: Sequence[bytes | None] | None = None,
     ) -> list[Candidate | None]:
-        """Draw a candidate for each object of a record, whose rough mask is part of its prompt.
+        """Draw a candidate for each object of a record, all of which have a point.
 
-        An object without a rough mask gets none.
+        With `roughs`, rough masks are part of the prompts, and an object without one gets nothing.
         """
         shape = (self.side, self.side) if self.stretches else network_image.shape[:2]
         scale = shape[0] / record.height, shape[1] / record.width  # canvas pixels per pixel
         embedded = self.embed(self.canvas(network_image))
-        features = features_of(embedded)  # (C, e, e)
-        grid = self.side // GRID
-        size = max(1, round(shape[0] / GRID)), max(1, round(shape[1] / GRID))
+        prompts = prompts_of(record.objects, self.negatives)
         drafts: dict[int, DraftPrompt] = {}
-        for place, rough in enumerate(roughs):
-            if rough is not None and rle.area(rough, record.height, record.width):
-                mask = rle.decode(rough, record.height, record.width)
-                drafts[place] = draft_prompt(on_grid(mask, *size, grid), features)
+        wanted: Collection[int] = range(len(prompts))
+        most: dict[str, int] = {}
+        if roughs is not None:
+            drafts = self.drafts(record, roughs, shape, features_of(embedded))
+            wanted, most = drafts.keys(), {"size": FEW}
+            for place, draft in drafts.items():
+                prompts[place] = with_places(prompts[place], draft, scale)
         clicked, expected = expectations(record.objects)
-        prompts = [
-            with_places(prompt, drafts.get(place), scale)
-            for place, prompt in enumerate(prompts_of(record.objects, self.negatives))
-        ]
         drawn: list[Candidate | None] = [None] * len(prompts)
-        for chunk in chunks(prompts, FEW):
-            members = [place for place in chunk if place in drafts]
+        for chunk in chunks(prompts, **most):
+            members = [place for place in chunk if place in wanted]
             if not members:
                 continue
-            own = [drafts[place] for place in members]
+            own = [drafts[place] for place in members if place in drafts]
             masks, ious = self.decode(embedded, [prompts[i] for i in members], scale, own)
             cells = scale[0] * masks.shape[-2] / self.side, scale[1] * masks.shape[-1] / self.side
             covers = covered(masks, clicked, cells)
             for place, i in enumerate(members):
                 drawn[i] = pick(masks[place], ious[place], covers[place], expected[i], cells)
         return drawn
+
+    def drafts(
+        self,
+        record: Record,
+        roughs: Sequence[bytes | None],
+        shape: tuple[int, ...],
+        features: Float32[NDArray[np.float32], "C e e"],
+    ) -> dict[int, DraftPrompt]:
+        """Derive prompts from the rough masks that have a pixel, by place.  `shape` is that of the
+        image on the canvas."""
+        found = {}
+        height, width = (max(1, round(side / GRID)) for side in shape)
+        for place, rough in enumerate(roughs):
+            if rough is not None and rle.area(rough, record.height, record.width):
+                mask = rle.decode(rough, record.height, record.width)
+                cells = on_grid(mask, height, width, self.side // GRID)
+                found[place] = draft_prompt(cells, features)
+        return found
 
     def canvas(self, image: UInt8[NDArray[np.uint8], "h w 3"]) -> Float[Tensor, "1 3 S S"]:
         """Normalise an image; stretch it to the canvas, or pad it with zeros at right and below."""
@@ -167,28 +163,22 @@ class SamNetworks:
         clicks = torch.tensor([prompt.points for prompt in prompts], dtype=torch.float32)
         clicks = clicks * torch.tensor([scale[1], scale[0]]) - HALF
         signs = torch.tensor([prompt.positive for prompt in prompts]).long()  # 1: on, 0: off it
-        device = self.model.device
+        # A mask prompt is added to the features of an image: so each object has its own image.
+        axis = 1 if drafts else 0
+        asked = {"input_points": clicks.unsqueeze(axis), "input_labels": signs.unsqueeze(axis)}
         if drafts:
+            embedded = repeated(embedded, len(drafts))
             boxes = torch.tensor([draft.box for draft in drafts]) * GRID - HALF  # (n, 4)
+            asked["input_boxes"] = boxes.unsqueeze(axis)
             logits = torch.from_numpy(np.stack([draft.logits for draft in drafts]))  # (n, s, s)
-            # A mask prompt is added to the features of an image: so each object has its own image.
-            answer = self.model(
-                **repeated(embedded, len(drafts)),
-                input_points=clicks[:, None].to(device),  # (n, 1, clicks, 2)
-                input_labels=signs[:, None].to(device),
-                input_boxes=boxes[:, None].to(device),  # (n, 1, 4)
-                input_masks=logits[:, None].to(device),  # (n, 1, s, s)
-                multimask_output=True,
-            )
-            masks, ious = answer.pred_masks[:, 0], answer.iou_scores[:, 0]
-            return masks.float(), ious.float().cpu().numpy()
+            asked["input_masks"] = logits.unsqueeze(axis)
         answer = self.model(
             **embedded,
-            input_points=clicks[None].to(device),
-            input_labels=signs[None].to(device),
+            **{name: value.to(self.model.device) for name, value in asked.items()},
             multimask_output=True,  # False would fall back on rules that nobody can see
         )
-        return answer.pred_masks[0].float(), answer.iou_scores[0].float().cpu().numpy()
+        masks, ious = answer.pred_masks.select(axis, 0), answer.iou_scores.select(axis, 0)
+        return masks.float(), ious.float().cpu().numpy()
 
 
 def features_of(embedded: dict[str, Any]) -> Float32[NDArray[np.float32], "C e e"]:
@@ -208,10 +198,8 @@ def repeated(value: Any, number: int) -> Any:
     return [repeated(each, number) for each in value]
 
 
-def with_places(prompt: Prompt, draft: DraftPrompt | None, scale: tuple[float, float]) -> Prompt:
+def with_places(prompt: Prompt, draft: DraftPrompt, scale: tuple[float, float]) -> Prompt:
     """Add the places that a rough mask gives to what people clicked."""
-    if draft is None:
-        return prompt
     places = [(draft.on, True), *([] if draft.off is None else [(draft.off, False)])]
     points = tuple((x * GRID / scale[1], y * GRID / scale[0]) for (x, y), _ in places)
     return Prompt(
