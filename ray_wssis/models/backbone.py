@@ -112,8 +112,13 @@ def normalise(
     return pixels * shown(sizes, height, width)[:, None]
 
 
-def shown(sizes: Int[Tensor, "B 2"], height: int, width: int) -> Bool[Tensor, "B H W"]:
-    """Tell where canvases of this height and width show their images."""
+def shown(
+    sizes: Int[Tensor, "B 2"], height: int | torch.SymInt, width: int | torch.SymInt
+) -> Bool[Tensor, "B H W"]:
+    """Tell where canvases of this height and width show their images.
+
+    An export that leaves the canvas open has symbols for its sides.
+    """
     rows = torch.arange(height, device=sizes.device) < sizes[:, 0, None]  # (B, H)
     columns = torch.arange(width, device=sizes.device) < sizes[:, 1, None]  # (B, W)
     return rows[:, :, None] & columns[:, None, :]
