@@ -30,7 +30,7 @@ from tests.support.in_process import stream_here, train_here
 from tests.support.made import make
 from tests.support.real_data import COCO_MINI
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_session")]
+pytestmark = pytest.mark.slow
 
 FULL_SIZE = "coco_10p"  # its networks keep their depth and their widths
 PUBLISHED = sorted(name for name in shipped_configs() if name.startswith("coco_"))
@@ -38,6 +38,7 @@ OURS = ["animals", "nuclei", "shapes"]
 OF_EACH = {"percent", "steps", "drops", "early"}  # all that published configurations differ in
 
 SMALL = [
+    "estimate=false",  # it times trainings of Ray
     "teacher.training.early=[1, 2]",
     "refiner.training.batch_size=2",
     *(
