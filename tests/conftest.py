@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 # Ray and torch read these when they are imported, here and in workers.
 os.environ |= {
-    "OMP_WAIT_POLICY": "passive",  # threads of torch leave their core to others while they wait
-    "GOMP_SPINCOUNT": "20000",  # but not at once
+    "OMP_NUM_THREADS": "1",  # processes share the cores: threads would wait for each other
     "RAY_metrics_report_interval_ms": "4000",
     "RAY_AUTH_MODE": "disabled",  # no token file in the home of whoever runs the tests
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",  # each report waits for this poll
@@ -34,6 +33,7 @@ settings.register_profile("busy", deadline=None)  # no test fails because a mach
 settings.load_profile("busy")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes, one of them runs a file; and one runs all that need the small run."""
     need = {item.path for item in items if "small_run" in getattr(item, "fixturenames", ())}
