@@ -33,15 +33,6 @@ settings.register_profile("busy", deadline=None)  # no test fails because a mach
 settings.load_profile("busy")
 
 
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several processes, one of them runs a file; and one runs all that need the small run."""
-    need = {item.path for item in items if "small_run" in getattr(item, "fixturenames", ())}
-    for item in items:
-        group = "small_run" if item.path in need else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """A local Ray of 4 logical CPUs, the same one for every test of a process that asks."""
