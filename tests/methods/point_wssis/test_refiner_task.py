@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,16 +134,6 @@ def test_a_batch_is_compact_and_knows_its_images(records: Records) -> None:
     assert batch.label.tolist() == [1, 0, 0]
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """One thread: many that share so little work wait for each other for ever if it is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("one_thread")
 def test_the_refiner_learns_to_refine_masks(records: Records) -> None:
     torch.manual_seed(0)
     plain = RefinerAugmentConfig(flip=False, point_jitter=0)
